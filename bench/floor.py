@@ -83,4 +83,4 @@ def serve(path: Path, recordings: Mapping[str, Recording], port: int) -> None:
     driver = open_database(settings.database_url).engine.raw_connection().driver_connection
     assert isinstance(driver, sqlite3.Connection)
     server = uvicorn.Server(app.server_config(settings, Floor(recordings, driver)))
-    server.run([socket.create_server((settings.host, settings.port), backlog=2048)])
+    server.run([socket.create_server((settings.host[0], settings.port), backlog=2048)])

@@ -72,9 +72,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _forget_own_settings() -> None:
-    """Keep the tests away from the broker that the developer's environment names."""
+    """Keep the tests away from the broker and the proxies that the developer's environment names."""
     for name in list(os.environ):
-        if name.startswith(("TREATY_", "PACT_BROKER_")) and not name.startswith("TREATY_TEST_"):
+        is_setting = name.startswith(("TREATY_", "PACT_BROKER_")) and not name.startswith("TREATY_TEST_")
+        if is_setting or name.lower() in {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}:
             del os.environ[name]
 
 

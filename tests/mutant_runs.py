@@ -117,7 +117,7 @@ def _run(folder: Path, tests: Sequence[str], seed: int, stops_at_failure: bool, 
     ]
     status = pytest.main([*options, *(["-x"] if stops_at_failure else []), *files], plugins=[selection])
     expected = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}
-    error = None if status in expected else f"pytest ended with status {int(status)}"
+    error = selection.error if status in expected else f"pytest ended with status {int(status)}"
     outcome.send(Outcome(tuple(selection.failed), error))
 
 
@@ -138,6 +138,7 @@ class _Selection:
 
     tests: Sequence[str]
     failed: list[str] = field(default_factory=list)
+    error: str | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
@@ -145,6 +146,11 @@ class _Selection:
         phases = [Phase.explicit, Phase.generate]
         settings.register_profile("mutants", settings.get_profile("treaty"), phases=phases)
         settings.load_profile("mutants")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        # With `-x`, pytest ends as if a test had failed.
+        if report.failed:
+            self.error = f"{report.nodeid} cannot be imported"
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

@@ -55,8 +55,12 @@ OTHER_TESTS: Final = 120
 _SKIPPED: Final = tuple(
     f"core/{name}"
     for name in ("ExceptionReplacer", "RemoveDecorator", "ReplaceUnaryOperator", "ReplaceBinaryOperator", "Variable")
-) + tuple(f"core/ReplaceComparisonOperator_{pair}" for pair in ("Eq_Is", "Is_Eq", "NotEq_IsNot", "IsNot_NotEq"))
-"""Identity is equality for `None`, enum members and small numbers; type checkers find the other replacements."""
+) + tuple(
+    f"core/ReplaceComparisonOperator_{pair}"
+    for pair in ("Eq_Is", "Is_Eq", "NotEq_IsNot", "IsNot_NotEq", "Lt_Is", "LtE_Is", "Gt_Is", "GtE_Is")
+)
+"""Prefixes of operators. Identity is equality for `None`, enum members and small numbers, so that it makes no mutants
+of its own; type checkers find the other replacements."""
 _ARITHMETIC: Final = tuple(
     f"core/ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "BitAnd_BitOr", "BitOr_BitAnd")
 )
@@ -76,6 +80,10 @@ class Mutant:
     def code(self) -> str:
         operator = plugins.get_operator(self.operator)()
         return str(mutate_code((ROOT / self.file).read_text("utf-8"), operator, self.occurrence))
+
+    @property
+    def module(self) -> str:
+        return ".".join(self.file.relative_to("src").with_suffix("").parts)
 
     @property
     def mutated_line(self) -> str:
@@ -210,7 +218,11 @@ class RelatedTests:
         self._seconds = _read_durations()
 
     def select(self, mutant: Mutant, chance: random.Random) -> list[str]:
-        """Select tests that execute the line or, if it runs on import, any line of the file."""
+        """Select tests that execute the line.
+
+        If the line runs on import, any line of the file counts. Tests that import from the file come first: they may
+        compare its constants, which executes no line.
+        """
         file = str(ROOT / mutant.file)
         of_file = self._lines_by_file.get(file, Counter())
         related = set(of_file) if mutant.runs_on_import else _tests(self._contexts.get(file, {}).get(mutant.line, ()))
@@ -219,7 +231,21 @@ class RelatedTests:
         present = sorted(test for test in related if (ROOT / test.partition("::")[0]).exists())
         present.sort(key=lambda test: of_file[test] / self._lines[test] / self._seconds.get(test, 1), reverse=True)
         specific, others = present[:SPECIFIC_TESTS], present[SPECIFIC_TESTS:]
-        return specific + chance.sample(others, min(OTHER_TESTS, len(others)))
+        importing = self._list_importing(mutant)[:SPECIFIC_TESTS] if mutant.runs_on_import else []
+        return list(dict.fromkeys([*importing, *specific, *chance.sample(others, min(OTHER_TESTS, len(others)))]))
+
+    def _list_importing(self, mutant: Mutant) -> list[str]:
+        """List the tests, quick ones first, in files that import the mutant's module or something from it."""
+        paths = {test.partition("::")[0] for test in self._seconds}
+        importing = {path for path in paths if (ROOT / path).exists() and imports(ROOT / path, mutant.module)}
+        tests = [test for test in self._seconds if test.partition("::")[0] in importing]
+        return sorted(tests, key=lambda test: self._seconds[test])
+
+
+def imports(path: Path, module: str) -> bool:
+    """Whether a file imports a module or something from it."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
+    return any(module in {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)} for node in nodes)
 
 
 def _read_durations() -> dict[str, float]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutant_runs import ROOT, replaced
-from tests.mutants import SOURCES, Mutant, load_exclusions
+from tests.mutant_runs import ROOT, Outcome, copy_sources, replaced, run_tests
+from tests.mutants import SOURCES, Mutant, imports, load_exclusions
 
 
 def test_every_exclusion_has_a_reason_and_is_about_a_file_that_exists() -> None:
@@ -34,3 +34,27 @@ def test_mutants_that_are_no_programs_are_left_out(tmp_path, text, is_valid):
     (tmp_path / "rules.py").write_text(text)
     mutant = Mutant(tmp_path / "rules.py", "core/AddNot", 0, 1)
     assert mutant.is_valid is is_valid
+
+
+@pytest.mark.parametrize(
+    ("text", "is_import"),
+    [
+        ("from treaty.model.names import check_name", True),
+        ("from treaty.model import names", True),
+        ("from treaty.model import paging", False),
+        ("from treaty.model.names_of_others import x", False),
+    ],
+)
+def test_tests_that_import_from_a_file_are_found(tmp_path, text, is_import):
+    (tmp_path / "test_names.py").write_text(f"import json\n{text}\n")
+    mutant = Mutant(SOURCES / "model" / "names.py", "core/AddNot", 0, 1)
+    assert imports(tmp_path / "test_names.py", mutant.module) is is_import
+
+
+def test_a_mutant_that_no_test_can_import_does_not_survive(tmp_path: Path) -> None:
+    folder = copy_sources(tmp_path)
+    tests = ["tests/model/test_version.py::test_what_is_no_number_has_no_precedence"]
+    with replaced(folder / SOURCES / "model" / "versions.py", "1 < ''"):
+        outcome = run_tests(folder, tests, seed=1, stops_at_failure=True)
+    assert outcome.error
+    assert run_tests(folder, tests, seed=1, stops_at_failure=True) == Outcome()

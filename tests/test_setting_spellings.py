@@ -204,19 +204,37 @@ def half_of_a_pair(other, beside=None):
 KEY = "0123456789abcdef"
 
 ROWS = {
-    "host": text(default="127.0.0.1"),
+    "host": Row(
+        [
+            Spelling("192.0.2.7", ("192.0.2.7",)),
+            Spelling("127.0.0.1 ::1", ("127.0.0.1", "::1")),
+            Spelling(" [::1], localhost,::1 ", ("::1", "localhost")),
+            Spelling("fe80::1%eth0", ("fe80::1%eth0",)),
+            Spelling("broker.example.org", ("broker.example.org",)),
+        ],
+        refused=(" ", ",", "127.0.0.1:9292", "[::1]:9292", "http://a.example", "::g", "[a]:", "\x1b[2J"),
+        typed=[(["::", "127.0.0.1"], ("::", "127.0.0.1"))],
+        refused_typed=[1, True, {}, [], "", [1.5, ":"], [""], [" "]],
+        default=("127.0.0.1",),
+    ),
     "port": whole(minimum=0, maximum=65_535, default=9292),
     "workers": whole(minimum=1, default=1),
     "database_url": text(default="sqlite:///treaty.sqlite"),
     "database_max_connections": whole(minimum=1, default=8),
     "database_pool_timeout": seconds(minimum=None, default=5 * SECOND),
+    "database_startup_timeout": seconds(minimum=0, default=30 * SECOND),
+    "database_connect_max_retries": whole(minimum=0, default=None),
     "base_urls": Row(
         [
             Spelling("https://a.example", ("https://a.example",)),
             Spelling("http://a/x/, https://b/ http://a/x", ("http://a/x", "https://b")),
+            Spelling("https://a/ä%2F/(1)", ("https://a/%C3%A4%2F/(1)",)),
             Spelling(" ", ()),
         ],
-        refused=("a.example", "ftp://a.example", "https://a.example b", "HTTPS://a.example", "\x1b[2J"),
+        refused=(
+            *("a.example", "ftp://a.example", "https://a.example b", "HTTPS://a.example", "\x1b[2J"),
+            *("https://a/?q", "https://a/#f", "https://a//b", "https://a/../b", "https://a/%zz", "https://a/b\\c"),
+        ),
         typed=[(["http://a/", "http://b"], ("http://a", "http://b")), ([], ()), ("", ())],
         refused_typed=[1, True, {}, [1]],
         default=(),
@@ -321,6 +339,9 @@ ROWS = {
     )._replace(refused=("/(/", "a /[/")),
     "webhook_redact_sensitive_data": boolean(default=True),
     "webhook_certificates": items(default=()),
+    "webhook_http_proxy": text(default=None),
+    "webhook_https_proxy": text(default=None),
+    "webhook_no_proxy": items(default=()),
     "webhook_connect_timeout": seconds(minimum=0.1, default=15 * SECOND),
     "webhook_read_timeout": seconds(minimum=0.1, default=15 * SECOND),
     "webhook_total_timeout": seconds(minimum=0.1, default=30 * SECOND),

@@ -19,7 +19,7 @@ def test_an_option_wins_over_the_environment_and_that_over_the_file(tmp_path):
     (tmp_path / "treaty.toml").write_text("port = 1\nworkers = 3\nhost = '0.0.0.0'\n")
     environ = {"TREATY_PORT": "2", "PACT_BROKER_PORT": "3", "PACT_BROKER_WORKERS": "4"}
     found = read({"port": 5}, environ, tmp_path)
-    assert (found.port, found.workers, found.host) == (5, 4, "0.0.0.0")  # noqa: S104 - only read, not bound
+    assert (found.port, found.workers, found.host) == (5, 4, ("0.0.0.0",))  # noqa: S104 - only read, not bound
     assert read({}, environ, tmp_path).port == 2
 
 

@@ -8,7 +8,8 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 import uvicorn
-from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy import Connection, Engine
 from starlette.types import ASGIApp
 from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn.supervisors import Multiprocess
@@ -28,7 +29,7 @@ from treaty.actions.maintenance.integrity import IntegrityFinding
 from treaty.actions.webhooks import plain_secrets as plain_secret_actions
 from treaty.actions.webhooks.deliveries import Send
 from treaty.distribution import install_hint
-from treaty.errors import DatabaseReplaced, InvalidSetting
+from treaty.errors import DatabaseReplaced, InvalidSetting, UnusableDatabase
 from treaty.model.accounts import passwords
 from treaty.model.audit import Actor
 from treaty.model.maintenance.retention import (
@@ -45,15 +46,10 @@ from treaty.model.maintenance.retention import (
 )
 from treaty.settings import Settings
 from treaty.store import audit
-from treaty.store.engine import health
+from treaty.store.engine import health, startup
 from treaty.store.engine.database import Database, open_database
-from treaty.store.engine.database_files import (
-    MISSING_DATABASE_HINT,
-    is_in_memory,
-    is_readable_by_all,
-    list_files,
-    sqlite_identity,
-)
+from treaty.store.engine.database_faults import GIVE_DATABASE, explain_error, is_error_in_statement, name_database
+from treaty.store.engine.database_files import is_in_memory, is_readable_by_all, list_files, sqlite_identity
 from treaty.store.engine.vault import KeyFile, KeyStatus, Vault, get_vault, has_key, locate_key_file
 from treaty.store.maintenance import encrypted_columns
 from treaty.store.migrations import migrate, revision
@@ -62,7 +58,10 @@ from treaty.telemetry import metrics, tracing
 from treaty.web import urls
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.web.application import BackgroundWorker, build_application
+from treaty.web.http import listeners
+from treaty.web.http.base_paths import find_base_paths, find_conflict
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
+from treaty.web.routers import build_router
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
 from treaty.workers.deliveries import DeliveryWorker
 from treaty.workers.key_rotation import KeyRotation, Report
@@ -78,59 +77,90 @@ _DATABASE_FILE_VARIABLE: Final = "TREATY_HANDED_ON_DATABASE_FILE"
 """Variable with the identity of the SQLite file that the first process opened."""
 _OTHER_OPEN_FILES: Final = 256
 """Open files besides the clients' connections: databases, logs, webhook deliveries, modules."""
-_LISTEN_BACKLOG: Final = 2048
-"""Connections that wait to be accepted, uvicorn's default."""
 _LOG_LEVELS: Final = {"warn": "warning", "fatal": "critical"}
 """Python's names of the original broker's log levels."""
 
 
 def open_server_database(
-    settings: Settings, watch: Callable[[Engine], None] = lambda _engine: None, *, may_create: bool = True
+    settings: Settings,
+    watch: Callable[[Engine], None] = lambda _engine: None,
+    *,
+    may_create: bool = True,
+    report: Callable[[str], None] | None = None,
 ) -> Database:
-    """Open the database of a server, and migrate it. `watch` is called with its engine before the first statement."""
-    database = _open(settings, may_create=may_create)
-    watch(database.engine)
-    migrate(database)
-    return database
+    """Open the database of a server, and migrate it. `watch` is called with its engine before the first statement.
+
+    Waits for a database that is not up yet, with a line for each attempt, which is logged unless there is `report`.
+    Raises UnusableDatabase.
+    """
+    return _open(settings, watch=watch, may_create=may_create, report=report or _log_wait)
 
 
 def open_existing_database(settings: Settings) -> Database:
     """Open a database that a server has created, and migrate it.
 
-    Raises InvalidSetting, and creates nothing, if there is none: only `serve` and `user add` create a database, so that
-    a command with a wrong address does not report on an empty database.
+    Raises UnusableDatabase, and creates nothing, if there is none: only `serve` and `user add` create a database, so
+    that a command with a wrong address does not report on an empty database.
     """
-    database = _open(settings, must_exist=True)
-    try:
-        _check_has_tables(settings, database)
-        migrate(database)
-    except health.DATABASE_ERRORS as error:
-        database.close()
-        reason = health.describe_error(error, database_url=settings.database_url)
-        raise InvalidSetting(f"database_url: {_masked_url(settings)} cannot be reached: {reason}") from error
-    except BaseException:
-        database.close()
-        raise
-    return database
+    return _open(settings, must_exist=True, report=_print_wait)
 
 
-def _check_has_tables(settings: Settings, database: Database) -> None:
-    if not is_in_memory(settings.database_url) and database.read(revision) is None:
-        raise InvalidSetting(f"database_url: {_masked_url(settings)} has no tables of Treaty. {MISSING_DATABASE_HINT}")
-
-
-def _open(settings: Settings, *, must_exist: bool = False, may_create: bool = True) -> Database:
-    return open_database(
+def _open(
+    settings: Settings,
+    *,
+    report: Callable[[str], None],
+    watch: Callable[[Engine], None] = lambda _engine: None,
+    must_exist: bool = False,
+    may_create: bool = True,
+) -> Database:
+    database = open_database(
         settings.database_url,
         connections=settings.database_max_connections,
         wait=settings.database_pool_timeout.total_seconds(),
         must_exist=must_exist,
         may_create=may_create,
     )
+    watch(database.engine)
+    timeout = settings.database_startup_timeout.total_seconds()
+    try:
+        with _explained_faults(database, is_opening=True):
+            startup.connect(
+                database, startup.plan_pauses(timeout, settings.database_connect_max_retries), report=report
+            )
+            if must_exist:
+                _check_has_tables(settings, database)
+            migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
-def _masked_url(settings: Settings) -> str:
-    return make_url(settings.database_url).render_as_string(hide_password=True)
+@contextmanager
+def _explained_faults(database: Database, *, is_opening: bool = False) -> Iterator[None]:
+    """Raise UnusableDatabase, which has a sentence for the user, instead of errors of the database.
+
+    Once it is open, errors in statements are raised unchanged: they are Treaty's own, and need their traceback.
+    """
+    try:
+        yield
+    except health.DATABASE_ERRORS as error:
+        if not is_opening and is_error_in_statement(error):
+            raise
+        raise explain_error(error, database.engine.url) from error
+
+
+def _log_wait(reason: str) -> None:
+    structlog.get_logger("treaty").warning("database", reason=reason)
+
+
+def _print_wait(reason: str) -> None:
+    sys.stderr.write(f"{reason}\n")
+
+
+def _check_has_tables(settings: Settings, database: Database) -> None:
+    if not is_in_memory(settings.database_url) and database.read(revision) is None:
+        raise UnusableDatabase(f"{name_database(database.engine.url)} has no tables of Treaty.", GIVE_DATABASE)
 
 
 def create_application(settings: Settings, *, may_create: bool = True) -> ASGIApp:
@@ -322,9 +352,10 @@ def _with_database(
 
     Raises InvalidSetting if there is no database, unless it may be created.
     """
-    database = open_server_database(settings) if may_create else open_existing_database(settings)
+    open_settings_database = partial(open_server_database, report=_print_wait) if may_create else open_existing_database
+    database = open_settings_database(settings)
     try:
-        with audit.acting_as(Actor(credential_name=name)):
+        with _explained_faults(database), audit.acting_as(Actor(credential_name=name)):
             return work(database)
     finally:
         database.close()
@@ -369,32 +400,38 @@ def create_setup_link(settings: Settings, address: str) -> str | None:
     return f"{address}{urls.SETUP.fill()}#{secret}" if secret else None
 
 
-def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
-    """Announce the address and serve until SIGTERM or SIGINT, which let running requests finish first.
+def serve(settings: Settings, *, announce: Callable[[Sequence[str]], None]) -> None:
+    """Announce the addresses and serve until SIGTERM or SIGINT, which let running requests finish first.
 
     Raises InvalidSetting for a setting that cannot be used, such as a port that is taken.
     """
     prepare_logging(settings)
     _check_cleanup_settings(settings)
+    warn_of_proxies(settings)
     _warn_of_weak_passwords(settings)
     _warn_of_outdated_contacts(settings)
-    _prepare_database(settings)
-    _warn_of_readable_files(settings)
-    _raise_file_limit(settings)
-    listener = _open_listener(settings)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"http://{host}:{listener.getsockname()[1]}"
+    with listeners.bind(settings.host, settings.port) as sockets:
+        _prepare_database(settings)
+        _warn_of_readable_files(settings)
+        _raise_file_limit(settings)
+        _run(settings, sockets, announce)
+
+
+def _run(settings: Settings, sockets: list[socket.socket], announce: Callable[[Sequence[str]], None]) -> None:
+    addresses = [listeners.format_url(host, sockets[0].getsockname()[1]) for host in settings.host]
     if settings.workers == 1:
         config = server_config(settings, create_application(settings))
-        _AnnouncingServer(config, lambda: announce(address)).run([listener])
+        listeners.listen(sockets)
+        _AnnouncingServer(config, lambda: announce(addresses)).run(sockets)
         return
+    listeners.listen(sockets)
     # uvicorn starts workers as new processes, which inherit the environment only.
     os.environ[_SETTINGS_VARIABLE] = settings.model_dump_json()
     os.environ[_DATABASE_FILE_VARIABLE] = sqlite_identity(settings.database_url)
-    announce(address)
+    announce(addresses)
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
         os.environ[metrics.MULTIPROCESS_DIRECTORY] = folder
-        Multiprocess(server_config(settings, "treaty.app:worker_application"), sockets=[listener]).run()
+        Multiprocess(server_config(settings, "treaty.app:worker_application"), sockets=sockets).run()
 
 
 class _AnnouncingServer(uvicorn.Server):
@@ -432,6 +469,26 @@ def _warn_of_outdated_contacts(settings: Settings) -> None:
         structlog.get_logger("treaty").warning("security_txt_expires", reason=reason)
 
 
+def warn_of_proxies(settings: Settings) -> None:
+    """Log a warning for each path of a base URL that a proxy has to remove, and each proxy that webhooks cannot use."""
+    logger = structlog.get_logger("treaty")
+    for base_path in sorted(find_base_paths(settings.base_urls)):
+        if conflict := find_conflict(base_path, list(build_router(settings).endpoints)):
+            reason = (
+                f"The path {base_path} of the base URL is also a path of Treaty itself ({conflict}). Have the proxy "
+                "remove it without decoding the rest, or choose another path, such as /pacts."
+            )
+            logger.warning("base_urls", reason=reason)
+    for scheme in ("http", "https"):
+        try:
+            outgoing.read_proxies(settings).choose(scheme, "", 0)
+        except ValueError as error:
+            reason = (
+                f"{error}. Until then webhooks with {scheme} URLs fail; webhook_no_proxy lists hosts without a proxy."
+            )
+            logger.warning("webhook_proxy", setting=f"webhook_{scheme}_proxy", reason=reason)
+
+
 def _warn_of_readable_files(settings: Settings) -> None:
     """Log a warning if other users of the machine can read the database or the key.
 
@@ -445,13 +502,12 @@ def _warn_of_readable_files(settings: Settings) -> None:
 
 def _prepare_database(settings: Settings) -> None:
     """Migrate the database and add example data, once for all worker processes."""
-    database = open_server_database(settings)
-    if settings.example_data:
-        with audit.acting_as(Actor(credential_name="example data")):
-            database.write(lambda db: example_data.add_example_data(db, now=datetime.now(UTC), settings=settings))
-    _report_key(settings, database)
-    encrypt_plain_secrets(settings, database)
-    database.close()
+    with closing(open_server_database(settings)) as database, _explained_faults(database):
+        if settings.example_data:
+            with audit.acting_as(Actor(credential_name="example data")):
+                database.write(lambda db: example_data.add_example_data(db, now=datetime.now(UTC), settings=settings))
+        _report_key(settings, database)
+        encrypt_plain_secrets(settings, database)
 
 
 def _report_key(settings: Settings, database: Database) -> None:
@@ -529,26 +585,25 @@ def _raise_file_limit(settings: Settings) -> None:
         structlog.get_logger("treaty").warning("max_connections", reason=reason)
 
 
-def _open_listener(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=_LISTEN_BACKLOG)
-    except OSError as error:
-        raise InvalidSetting(
-            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}"
-        ) from error
-    listener.set_inheritable(True)  # worker processes accept on it too
-    return listener
-
-
 def worker_application() -> ASGIApp:
-    """Build the application of a worker process. Raises DatabaseReplaced if the SQLite file is another one."""
+    """Build the application of a worker process. If its database cannot be used, log the reason and exit."""
     settings = Settings.model_validate_json(os.environ[_SETTINGS_VARIABLE])
     prepare_logging(settings)
+    try:
+        _check_same_file(settings)
+        return create_application(settings, may_create=False)
+    except (InvalidSetting, DatabaseReplaced) as error:
+        structlog.get_logger("treaty").error("worker", reason=str(error))
+        sys.exit(1)
+
+
+def _check_same_file(settings: Settings) -> None:
+    """Raise DatabaseReplaced if the SQLite file is not the one that the first process opened.
+
+    A worker that replaces a crashed one must not create the file again, or write to another file than the others.
+    """
     if sqlite_identity(settings.database_url) != os.environ[_DATABASE_FILE_VARIABLE]:
-        # A worker that replaces a crashed one must not create the file again, or write to another file than the others.
         raise DatabaseReplaced(settings.database_url)
-    return create_application(settings, may_create=False)
 
 
 def server_config(settings: Settings, app: ASGIApp | str) -> uvicorn.Config:

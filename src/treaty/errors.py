@@ -72,6 +72,20 @@ class Conflict(TreatyError):
     """The request contradicts the existing data."""
 
 
+class Renamed(Conflict):
+    """A write that names a pacticipant by a former name. It could mean the renamed pacticipant, or a new one."""
+
+    def __init__(self, former_name: str, name: str) -> None:
+        super().__init__(describe_renaming(former_name, name))
+
+
+def describe_renaming(former_name: str, name: str) -> str:
+    return (
+        f"The application '{former_name}' has been renamed to '{name}', so nothing was written. Use the new name. If "
+        f"'{former_name}' is to be another application from now on, create it first: POST /pacticipants."
+    )
+
+
 class ConflictingContracts(TreatyError):
     """Contracts that cannot be published as they are; nothing was stored.
 
@@ -165,6 +179,19 @@ class InvalidSetting(TreatyError):
     """A setting with a value that cannot be used. The text begins with the setting's name."""
 
 
+class UnusableDatabase(InvalidSetting):
+    """The database of a server or command cannot be used.
+
+    `reason` is a sentence that names the file or address, and `remedy` is the next step. `is_temporary` is true if the
+    database may become usable without a change, as a server that is still starting does.
+    """
+
+    def __init__(self, reason: str, remedy: str, *, is_temporary: bool = False) -> None:
+        super().__init__(f"database_url: {reason} {remedy}")
+        self.reason = reason
+        self.is_temporary = is_temporary
+
+
 class DatabaseReplaced(TreatyError):
     """The SQLite database file was deleted or replaced after it was opened, so writes to it would be lost."""
 
@@ -210,11 +237,23 @@ class MissingRelation(ClientError):
         self.relation = relation
 
 
-class Refused(ClientError):
-    """The broker's response has an error status; `body` is its unparsed text."""
+class MissingResource(ClientError):
+    """A name on the command line that the broker does not have. The text is the original client's, if it has one."""
 
-    def __init__(self, url: str, *, status: int, body: str, hint: str = "") -> None:
-        super().__init__(f"Error making request to {url} status={status} {body}".rstrip(), hint=hint)
+
+class Refused(ClientError):
+    """The broker's response has an error status; `body` is its unparsed text, and `reason` a sentence from it."""
+
+    def __init__(self, url: str, *, status: int, body: str, reason: str = "", hint: str = "") -> None:
+        super().__init__(f"Error making request to {url} status={status}: {reason}".removesuffix(": "), hint=hint)
         self.url = url
         self.status = status
         self.body = body
+        self.reason = reason
+        self.missing_name = ""
+        """A sentence about the name on the command line that the broker does not have, if that is the reason."""
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the credentials are missing or invalid, or lack a permission."""
+        return self.status in {401, 403}

@@ -2,15 +2,20 @@
 
 A host is resolved once, all its addresses are checked, and the connection uses a checked address: a second lookup could
 return another one (DNS rebinding). Redirects are not followed. Responses are limited in size and in time.
+
+A request may have to go through an HTTP proxy, which resolves the host itself. The addresses that this machine finds
+are checked all the same. If it finds none, as in networks where only the proxy resolves public names, the name must be
+one that can be public. The proxy itself may have any address.
 """
 
+import re
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, urlsplit
@@ -21,6 +26,7 @@ import structlog
 from treaty.model.webhooks import hosts
 from treaty.model.webhooks.deliveries import NoResponse, OutgoingRequest, WebhookResponse
 from treaty.model.webhooks.hosts import Address
+from treaty.outbound_proxies import HttpProxy, OutboundProxies
 from treaty.settings import Settings
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -38,6 +44,10 @@ class ForbiddenDestination(Exception):
     """The destination is not public and not on the whitelist."""
 
 
+class ProxyFailure(Exception):
+    """The proxy cannot be used or reached, or does not connect to the destination."""
+
+
 def resolve_host(host: str, port: int) -> list[str]:
     """List the addresses of a host with the system's resolver, which also understands unusual notations."""
     results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -52,6 +62,8 @@ def send(
         return _send(request, settings, resolve)
     except ForbiddenDestination as error:
         return NoResponse("Refused", str(error))
+    except ProxyFailure as error:
+        return NoResponse("ProxyError", str(error))
     except (httpcore.TimeoutException, FutureTimeoutError) as error:
         return NoResponse(type(error).__name__, str(error) or "no response in time")
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError, ValueError) as error:
@@ -66,6 +78,23 @@ def _send(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> Web
         raise ForbiddenDestination(f"{host.decode()} is not on the list in the setting webhook_host_whitelist")
     url = httpcore.URL(scheme=scheme, host=host, port=split.port or _PORTS[scheme], target=_build_target(split))
     deadline = time.monotonic() + settings.webhook_total_timeout.total_seconds()
+    proxy = _choose_proxy(url, settings)
+    if proxy is None:
+        backend = _ResolvingBackend(
+            partial(check_addresses, whitelist=settings.webhook_host_whitelist), resolve, deadline
+        )
+        return _exchange(request, url, settings, backend)
+    _check_proxied_host(host.decode(), url, settings, resolve)
+    return _exchange_through(proxy, request, url, settings, deadline)
+
+
+def _exchange(
+    request: OutgoingRequest,
+    url: httpcore.URL,
+    settings: Settings,
+    backend: httpcore.NetworkBackend,
+    proxy: httpcore.Proxy | None = None,
+) -> WebhookResponse:
     timeouts = {
         "connect": settings.webhook_connect_timeout.total_seconds(),
         "read": settings.webhook_read_timeout.total_seconds(),
@@ -76,7 +105,8 @@ def _send(request: OutgoingRequest, settings: Settings, resolve: Resolve) -> Web
     with (
         httpcore.ConnectionPool(
             ssl_context=_build_ssl_context(settings.webhook_certificates, settings.disable_ssl_verification),
-            network_backend=_CheckedBackend(settings.webhook_host_whitelist, resolve, deadline),
+            network_backend=backend,
+            proxy=proxy,
             max_connections=1,
         ) as pool,
         pool.stream(
@@ -143,6 +173,89 @@ def _add_authority(context: ssl.SSLContext, certificate: str) -> None:
         log.warning("webhook_certificates", certificate=certificate.partition("\n")[0], reason=str(error))
 
 
+# Proxies
+
+_MAX_PROXIED_LOOKUP: Final = 5.0
+"""Seconds to wait for the addresses of a host that the proxy resolves, too. Without a name server for public names, the
+resolver may wait for long."""
+_PROXY_AUTHENTICATION_REQUIRED: Final = 407
+_PUBLIC_NAME: Final = re.compile(r"(?:[a-z0-9_-]+\.)+(?:[a-z]{2,}|xn--[a-z0-9-]+)\.?", re.IGNORECASE)
+_SPECIAL_DOMAINS: Final = ("alt", "arpa", "internal", "invalid", "local", "localhost", "onion", "test")
+"""Domains that are reserved for other purposes than public names (RFC 6761 and others)."""
+
+
+def read_proxies(settings: Settings) -> OutboundProxies:
+    """Return the proxies of webhooks."""
+    http, https = (
+        secret.get_secret_value() if secret else None
+        for secret in (settings.webhook_http_proxy, settings.webhook_https_proxy)
+    )
+    return OutboundProxies(http, https, settings.webhook_no_proxy)
+
+
+def _choose_proxy(url: httpcore.URL, settings: Settings) -> HttpProxy | None:
+    scheme, host = url.scheme.decode(), url.host.decode()
+    try:
+        proxy = read_proxies(settings).choose(scheme, host, url.port or _PORTS[scheme])
+    except ValueError as error:
+        raise ProxyFailure(f"{error} (webhook_{scheme}_proxy, or {scheme}_proxy in the environment)") from error
+    if proxy is not None and ":" in host:
+        raise ProxyFailure(
+            f"IPv6 addresses are not sent to the proxy {proxy}: use a name, or add {host} to webhook_no_proxy"
+        )
+    return proxy
+
+
+def _check_proxied_host(host: str, url: httpcore.URL, settings: Settings, resolve: Resolve) -> None:
+    """Check the addresses of a host to which the proxy will connect. Raises ForbiddenDestination."""
+    whitelist = settings.webhook_host_whitelist
+    timeout = min(_MAX_PROXIED_LOOKUP, settings.webhook_connect_timeout.total_seconds())
+    try:
+        resolved = _RESOLVERS.submit(resolve, host, url.port or 0).result(timeout)
+    except (OSError, FutureTimeoutError) as error:
+        if hosts.is_whitelisted(host, whitelist) or _can_be_public(host):
+            return
+        raise ForbiddenDestination(
+            f"{host} has no address here, and cannot be a public name; webhook_host_whitelist can allow it"
+        ) from error
+    check_addresses(host, resolved, whitelist)
+
+
+def _can_be_public(name: str) -> bool:
+    """Whether a name may be that of a public host: it has a domain, which is not reserved and not a number."""
+    return (
+        _PUBLIC_NAME.fullmatch(name) is not None and name.rstrip(".").lower().rpartition(".")[2] not in _SPECIAL_DOMAINS
+    )
+
+
+def _exchange_through(
+    proxy: HttpProxy, request: OutgoingRequest, url: httpcore.URL, settings: Settings, deadline: float
+) -> WebhookResponse:
+    """Exchange a request and response through a proxy. Raises ProxyFailure."""
+    tls = _build_ssl_context(settings.webhook_certificates, settings.disable_ssl_verification)
+    route = httpcore.Proxy(
+        httpcore.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/"),
+        auth=proxy.credentials and (proxy.credentials[0].encode(), proxy.credentials[1].encode()),
+        ssl_context=tls if proxy.scheme == "https" else None,
+    )
+    try:
+        response = _exchange(request, url, settings, _ProxyBackend(proxy, deadline), route)
+    except httpcore.ProxyError as error:
+        raise _explain_refusal(proxy, url, str(error)) from error
+    # Only a proxy sends this status. It refuses a request to an http URL with it.
+    if response.status == _PROXY_AUTHENTICATION_REQUIRED:
+        raise _explain_refusal(proxy, url, f"{response.status} {response.reason}")
+    return response
+
+
+def _explain_refusal(proxy: HttpProxy, url: httpcore.URL, reason: str) -> ProxyFailure:
+    text = f"the proxy {proxy} did not connect to {url.host.decode()}: {reason.strip()}"
+    if not reason.startswith(str(_PROXY_AUTHENTICATION_REQUIRED)):
+        return ProxyFailure(text)
+    setting = f"webhook_{url.scheme.decode()}_proxy"
+    return ProxyFailure(f"{text}. Write its user and password in {setting}, as in http://user:password@host:port")
+
+
 def check_addresses(host: str, resolved: Iterable[str], whitelist: Sequence[str]) -> list[str]:
     """Return the addresses of a host if all of them are allowed. Raises ForbiddenDestination."""
     addresses = [ip_address(address.partition("%")[0]) for address in resolved]
@@ -164,11 +277,15 @@ def _is_allowed(address: Address, whitelist: Sequence[str], *, is_named: bool) -
     return is_named and not hosts.is_local(address)
 
 
-class _CheckedBackend(httpcore.NetworkBackend):
+Check = Callable[[str, Sequence[str]], Sequence[str]]
+"""Returns the addresses of a host if they are allowed. Raises ForbiddenDestination."""
+
+
+class _ResolvingBackend(httpcore.NetworkBackend):
     """Connects to allowed addresses only, and not after the deadline."""
 
-    def __init__(self, whitelist: Sequence[str], resolve: Resolve, deadline: float) -> None:
-        self._whitelist = whitelist
+    def __init__(self, check: Check, resolve: Resolve, deadline: float) -> None:
+        self._check = check
         self._resolve = resolve
         self._deadline = deadline
         self._network = httpcore.SyncBackend()
@@ -185,7 +302,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         until = min(self._deadline, time.monotonic() + (timeout or 0))
         resolved = _RESOLVERS.submit(self._resolve, host, port).result(_remaining_seconds(until))
         failure: Exception = ForbiddenDestination(f"{host} has no address")
-        for address in check_addresses(host, resolved, self._whitelist):
+        for address in self._check(host, resolved):
             try:
                 stream = self._network.connect_tcp(
                     address, port, _remaining_seconds(until), local_address, socket_options
@@ -195,6 +312,29 @@ class _CheckedBackend(httpcore.NetworkBackend):
             else:
                 return _DeadlineStream(stream, self._deadline)
         raise failure
+
+
+class _ProxyBackend(_ResolvingBackend):
+    """Connects to a proxy, which the administrator chose, so that it may have any address."""
+
+    def __init__(self, proxy: HttpProxy, deadline: float) -> None:
+        super().__init__(lambda _host, addresses: addresses, resolve_host, deadline)
+        self._proxy = proxy
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect to the proxy. Raises ProxyFailure."""
+        try:
+            return super().connect_tcp(host, port, timeout, local_address, socket_options)
+        except (httpcore.NetworkError, httpcore.TimeoutException, FutureTimeoutError, OSError) as error:
+            reason = str(error) or "no response in time"
+            raise ProxyFailure(f"the proxy {self._proxy} cannot be reached: {reason}") from error
 
 
 class _DeadlineStream(httpcore.NetworkStream):

@@ -83,11 +83,12 @@ class Api:
         body: object = None,
         *,
         accept: str = HAL,
-        type: str = "application/json",  # noqa: A002 - reads well where it is called
+        type: str | None = "application/json",  # noqa: A002 - reads well where it is called
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        given = {"host": "localhost", "accept": accept, "content-type": type, **(headers or {})}
+        content_type = {} if type is None else {"content-type": type}
+        given = {"host": "localhost", "accept": accept, **content_type, **(headers or {})}
         return self._loop.run_until_complete(self._send(method, path, sent, given))
 
     def together(self, requests: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[Answer]:

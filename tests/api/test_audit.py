@@ -151,6 +151,7 @@ WITHOUT_EVENTS = {
     "webhooks.events.enqueue_for_contract": "the event that caused the delivery is recorded",
     "webhooks.events.enqueue_for_verification": "likewise",
     "versions.versions.ensure_version": "it is a part of a recorded action",
+    "versions.versions.check_not_renamed": "it only checks",
 }
 
 

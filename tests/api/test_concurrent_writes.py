@@ -24,7 +24,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import delete, select, text, update
 
-from tests.api.conftest import PASSWORD, SECRET_KEY, VAULT, Answer, Api, hash_quickly
+from tests.api.conftest import PASSWORD, SECRET_KEY, VAULT, Answer, Api, hash_quickly, pact, publication
 from treaty.actions.accounts import accounts, credentials
 from treaty.actions.maintenance import key_rotation
 from treaty.model.accounts import passwords
@@ -41,16 +41,20 @@ from treaty.store.tables import (
     audit,
     deployed_version,
     environment,
+    former_name,
     guess,
     label,
     pacticipant,
     released_version,
     session,
+    tag,
     token,
+    verification,
     version,
     webhook,
     webhook_event,
 )
+from treaty.store.tables import publication as publication_table
 
 FORM = "application/x-www-form-urlencoded"
 OTHER, THIRD = "one more battery, please", "the third of our passwords"
@@ -425,6 +429,92 @@ def other_state(world: World) -> object:
     return world.database.read(read)
 
 
+# Renaming
+
+
+def result(world: World, api: Api) -> object:
+    body = {"success": True, "providerApplicationVersion": "8"}
+    return world.send(api, "POST", world.uuids["results"], body).status
+
+
+def deploy_shop(world: World, api: Api) -> object:
+    path = f"/pacticipants/Shop/versions/1/deployed-versions/environment/{world.uuids['live']}"
+    return world.send(api, "POST", path, {}).status
+
+
+def prepare_names(world: World) -> None:
+    api = world.apis[0]
+    world.uuids["live"] = world.send(api, "POST", "/environments", {"name": "live", "production": True}).json()["uuid"]
+    assert world.send(api, "POST", "/contracts/publish", publication("Shop", "1", "Prices")).status == 200
+    assert world.send(api, "POST", "/pacticipants", {"name": "Till"}).status == 201
+    published = world.send(api, "GET", f"{OF_PAIR}/version/1")
+    world.uuids["results"] = published.link("pb:publish-verification-results")
+
+
+OF_PAIR = "/pacts/provider/Prices/consumer/Shop"
+NAME_WRITES: dict[str, Write] = {
+    "rename": api_write("POST", "/pacticipants/Shop/rename", {"name": "Store"}),
+    "rename to another name": api_write("POST", "/pacticipants/Shop/rename", {"name": "Market"}),
+    "rename the provider": api_write("POST", "/pacticipants/Prices/rename", {"name": "Costs"}),
+    "rename another to it": api_write("POST", "/pacticipants/Till/rename", {"name": "Store"}),
+    "publish": api_write("POST", "/contracts/publish", publication("Shop", "2", "Prices", "x", branch="main")),
+    "publish under the new name": api_write("POST", "/contracts/publish", publication("Store", "2", "Prices")),
+    "put a pact": api_write("PUT", f"{OF_PAIR}/version/3", pact("Shop", "Prices")),
+    "publish a result": result,
+    "tag": api_write("PUT", "/pacticipants/Shop/versions/1/tags/prod", {}),
+    "label": api_write("PUT", "/pacticipants/Shop/labels/first", {}),
+    "deploy": deploy_shop,
+    "create a webhook": api_write(
+        "PUT", f"/webhooks/{WEBHOOK}", {"consumer": {"name": "Shop"}, "events": [], "request": REQUEST}
+    ),
+    "create the old name": api_write("POST", "/pacticipants", {"name": "Shop"}),
+    "describe": api_write("PATCH", "/pacticipants/Shop", {"mainBranch": "trunk"}, **MERGE),
+    "delete": api_write("DELETE", "/pacticipants/Shop"),
+    "delete the pact": api_write("DELETE", f"{OF_PAIR}/version/1"),
+}
+NAME_FAULTS = [
+    ("rename", "publish"),
+    ("rename", "put a pact"),
+    ("rename", "publish a result"),
+    ("rename the provider", "publish"),
+    ("rename the provider", "publish a result"),
+    ("rename", "create a webhook"),
+    ("rename", "create the old name"),
+    ("rename", "publish under the new name"),
+    ("rename", "rename to another name"),
+    ("rename", "rename another to it"),
+    ("rename", "deploy"),
+]
+
+
+def name_state(world: World) -> object:
+    def read(db: Any) -> object:
+        of = {row.id: row.name for row in db.execute(select(pacticipant))}
+        versions = {row.id: (of[row.pacticipant_id], row.number) for row in db.execute(select(version))}
+        published = [
+            (versions[row.consumer_version_id], of[row.provider_id], row.is_current)
+            for row in db.execute(select(publication_table))
+        ]
+        results = [
+            (of[row.consumer_id], versions[row.provider_version_id], row.is_latest)
+            for row in db.execute(select(verification))
+        ]
+        return (
+            sorted((row.name, row.display_name, row.main_branch) for row in db.execute(select(pacticipant))),
+            sorted((row.name, of[row.pacticipant_id]) for row in db.execute(select(former_name))),
+            sorted(versions.values()),
+            sorted(published),
+            sorted(results),
+            sorted((versions[row.version_id], row.name) for row in db.execute(select(tag))),
+            sorted((of[row.pacticipant_id], row.name) for row in db.execute(select(label))),
+            sorted(versions[row.version_id] for row in db.execute(select(deployed_version))),
+            [of.get(row.consumer_id) for row in db.execute(select(webhook))],
+            [(*event[:3], re.sub('"number": [0-9]+', "…", event[3])) for event in audited(db)],
+        )
+
+    return world.database.read(read)
+
+
 # Pairs of them
 
 
@@ -434,6 +524,7 @@ GROUPS: dict[
     "accounts": (ACCOUNT_WRITES, ACCOUNT_FAULTS, lambda _world: None, account_state),
     "webhooks": (WEBHOOK_WRITES, WEBHOOK_FAULTS, prepare_webhook, webhook_state),
     "others": (OTHER_WRITES, OTHER_FAULTS, prepare_environment, other_state),
+    "names": (NAME_WRITES, NAME_FAULTS, prepare_names, name_state),
 }
 RANDOM_PAIRS = 10
 

@@ -130,6 +130,23 @@ def test_a_refused_content_type_deploys_nothing(api: Api, staging: str, running:
     assert running() == []
 
 
+@pytest.mark.parametrize("kind", ["deployed", "released"])
+@pytest.mark.parametrize("body", [None, {"applicationInstance": "blue"}])
+def test_a_deployment_or_release_needs_no_content_type(api: Api, staging: str, kind: str, body: object) -> None:
+    path = f"/pacticipants/Till/versions/1/{kind}-versions/environment/{staging}"
+    recorded = api.post(path, body, type=None)
+    assert (recorded.status, recorded.headers["location"]) == (201, recorded.json()["_links"]["self"]["href"])
+    assert recorded.json().get("applicationInstance") == ((body and kind == "deployed" and "blue") or None)
+    assert api.post(path, b"a=b", type=None).status == 415
+    assert api.post(path, body, type="application/x-www-form-urlencoded").status == 415
+
+
+def test_writes_whose_content_type_the_original_requires_still_require_it(api: Api) -> None:
+    """The original accepts these without a body, but not without a content type."""
+    for path in ("versions/1/tags/dev", "branches/main/versions/1", "labels/blue"):
+        assert api.put(f"/pacticipants/Till/{path}", type=None).status == 415
+
+
 def test_a_version_that_no_longer_runs_says_since_when(
     api: Api, deploy: Deploy, running: Running, clock: Clock
 ) -> None:

@@ -73,6 +73,7 @@ VERSIONS: dict[str, dict[str, object]] = {
 BODIES: dict[str, tuple[str, str, object]] = {
     "NewPacticipantBody.name": ("POST", "/pacticipants", {"name": NAME}),
     "PacticipantBody.name": ("PATCH", "/pacticipants/Foo", {"name": NAME}),
+    "RenameBody.name": ("POST", "/pacticipants/Foo/rename", {"name": NAME}),
     "DescriptionBody.main_branch": ("PATCH", "/pacticipants/Foo", {"mainBranch": NAME}),
     "PublishBody.pacticipant_name": (
         "POST",

@@ -85,3 +85,24 @@ def test_what_is_no_state_is_passed_over(api: Api, interactions: object) -> None
 def test_an_unknown_provider_has_no_states(api: Api, path: str) -> None:
     gone = api.get(PATH + path)
     assert (gone.status, gone.json()) == (404, {"error": "No provider with name 'Ledger' found"})
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_state_with_an_empty_name_is_one_of_its_own(api: Api, blank: str) -> None:
+    interactions = [{"description": "d", "providerState": blank}, {"description": "d"}]
+    messages = [{"description": "m", "providerStates": [{"name": blank}]}]
+    asking(api, "Till", "1", "main", interactions=interactions)
+    asking(api, "Apron", "1", "main", messages=messages)
+    assert states(api) == [{"name": blank, "consumers": ["Apron", "Till"]}]
+    till, apron = (api.get(f"/pacts/provider/Ledger/consumer/{name}/version/1").json() for name in ("Till", "Apron"))
+    assert [one.get("providerState") for one in till["interactions"]] == [blank, None]
+    assert apron["messages"][0]["providerStates"] == [{"name": blank}]
+
+
+def test_interactions_with_an_empty_state_and_without_one_are_not_merged(api: Api) -> None:
+    """They differ in their states, so neither replaces the other."""
+    path = "/pacts/provider/Ledger/consumer/Till/version/1"
+    interaction = pact("Till", "Ledger")["interactions"][0]  # type: ignore[index]  # a list
+    assert api.put(path, {"interactions": [interaction]}).status == 201
+    merged = api.patch(path, {"interactions": [{**interaction, "providerState": ""}]}, type="application/json")
+    assert [one.get("providerState") for one in merged.json()["interactions"]] == [None, ""]

@@ -41,7 +41,8 @@ def broker(database_url: str) -> Iterator[Broker]:
     with ExitStack() as stack:
         database = open_kept(database_url, connections=4)
         stack.callback(database.close)
-        settings = Settings(database_url=database_url, secret_key=SECRET_KEY, log_level="fatal", **OPEN)  # type: ignore[arg-type]  # as mypy sees unpacked settings
+        options = {**OPEN, "allow_dangerous_contract_modification": True}
+        settings = Settings(database_url=database_url, secret_key=SECRET_KEY, log_level="fatal", **options)  # type: ignore[arg-type]  # as mypy sees unpacked settings
         broker = Broker(database, settings)
         stack.callback(broker.api.close)
         history = History(broker.api)
@@ -61,14 +62,20 @@ def broker(database_url: str) -> Iterator[Broker]:
 
 def queued_requests(broker: Broker) -> dict[str, Any]:
     """Build the requests of version 1 that would be sent now, by the event."""
+    requests = list_queued_requests(broker)
+    return {body["eventName"]: body for body in requests if body["consumerVersionNumber"] == "1"}
+
+
+def list_queued_requests(broker: Broker) -> list[dict[str, Any]]:
+    """Build all requests that would be sent now."""
     now = datetime.now(UTC)
     claim = ClaimRequest(owner="test", now=now + timedelta(hours=1), until=now, limit=10)
-    claimed = broker.database.write(lambda db: deliveries.claim(db, claim))
-    requests = [
-        deliveries.build_request(delivery, settings=broker.settings, parameter_urls=PARAMETER_URLS, at=now).body
-        for delivery in claimed
+    return [
+        json.loads(
+            deliveries.build_request(delivery, settings=broker.settings, parameter_urls=PARAMETER_URLS, at=now).body
+        )
+        for delivery in broker.database.write(lambda db: deliveries.claim(db, claim))
     ]
-    return {body["eventName"]: body for body in map(json.loads, requests) if body["consumerVersionNumber"] == "1"}
 
 
 def delete(path: str) -> Callable[[Broker], None]:
@@ -119,6 +126,32 @@ def test_a_queued_delivery_is_sent_with_its_parameters_as_they_were(broker, remo
     assert before["contract_published"]["consumerVersionBranch"] == "feat/x"
     remove(broker)
     assert queued_requests(broker) == before
+
+
+def publish_again(broker: Broker) -> None:
+    History(broker.api).publish("Till", "1", "Ledger", "a third thing")
+
+
+def verify_again(broker: Broker) -> None:
+    # The delivery about the first of these results is the next one, without those about the result that stays.
+    broker.database.write(lambda db: db.execute(update(triggered_webhook).values(due_at=None, status="success")))
+    for success in (False, True):
+        History(broker.api).verify("Till", "1", "Ledger", "9", success=success)
+
+
+@pytest.mark.parametrize(
+    ("kind", "repeat"), [("pact_publications", publish_again), ("verification_results", verify_again)]
+)
+def test_a_queued_delivery_is_sent_as_it_was_after_what_it_is_about_is_overwritten_and_removed(broker, kind, repeat):
+    repeat(broker)
+    before = list_queued_requests(broker)
+    retention = Retention(versions=(KeepVersions(max_age=200),), branches=(), overwritten_max_age=timedelta(days=50))
+    later = datetime.now(UTC) + timedelta(days=100)
+    removed = Cleaner(broker.database, retention, clock=lambda: later, pause=lambda _: False).clean()["overwritten"]
+    assert removed[kind].gone == 1
+    assert list_queued_requests(broker) == before
+    cleanings = broker.api.get("/audit?type=cleaning").json()["events"]
+    assert [event["before"] for event in cleanings if kind in (event["before"] or {})] == [{kind: 1}]
 
 
 def test_removing_an_integration_keeps_the_parameters_of_deliveries_of_other_pairs(broker):

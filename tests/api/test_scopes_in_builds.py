@@ -15,7 +15,7 @@ from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import SCOPES_BY_BUILD, BuildKind, Scope
 
 
-def _bridge(api):
+def bridge(api):
     """Pass requests from a socket on to the application in this process, one at a time."""
     lock = Lock()
 
@@ -41,7 +41,7 @@ def build(make_api, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pacts").mkdir()
     (tmp_path / "pacts" / "shop-prices.json").write_text(json.dumps(pact("Shop", "Prices")))
-    with serving(_bridge(make_api())) as address:
+    with serving(bridge(make_api())) as address:
 
         def run(headers, *words):
             token = headers["authorization"].removeprefix("Bearer ")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import ssl
+import subprocess
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -17,6 +20,7 @@ from treaty.cli import PACT_BROKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from click.testing import Result
 
@@ -68,11 +72,18 @@ class OtherBroker:
     url: str
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
+    answers_by_path: dict[str, Answer] = field(default_factory=dict)
+    """Answers to all other requests, by the beginning of their path."""
 
     def answer(self, line: str, body: Any = "", *, status: int = 200, headers: dict[str, str] | None = None) -> None:
         written = body if isinstance(body, str) else json.dumps(body)
         content = {"Content-Type": "application/hal+json;charset=utf-8"} | (headers or {})
         self.answers.setdefault(line, []).append(Answer(status, written.encode(), content))
+
+    def answer_all(self, path: str, body: Any) -> None:
+        """Answer every request whose path begins so, unless it has an answer of its own."""
+        written = body if isinstance(body, str) else json.dumps(body)
+        self.answers_by_path = {path: Answer(200, written.encode(), {"Content-Type": "application/hal+json"})}
 
     def answer_index(self, *without: str, at: str = "/", headers: dict[str, str] | None = None) -> None:
         """Give an index whose paths are unlike those of any broker, so that only links lead to them."""
@@ -83,6 +94,9 @@ class OtherBroker:
     def respond(self, request: Request) -> Answer:
         self.requests.append(request)
         queued = self.answers.get(request.line, [])
+        general = [answer for path, answer in self.answers_by_path.items() if request.path.startswith(path)]
+        if not queued and general:
+            return general[0]
         if not queued:
             return Answer(404, b'{"error":"Nothing is here"}', {"Content-Type": "application/json"})
         return queued.pop(0) if len(queued) > 1 else queued[0]
@@ -99,6 +113,7 @@ class OtherBroker:
 def _handler(get_answer: Callable[[Request], Answer]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # headers and body in one packet: otherwise each response waits for an acknowledgement
 
         def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -155,3 +170,41 @@ def run(broker: OtherBroker, monkeypatch: pytest.MonkeyPatch) -> Run:
         return CliRunner().invoke(PACT_BROKER, args, prog_name="pact-broker", env=address | env)
 
     return run
+
+
+class Secure(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
+        """Keep quiet."""
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate that nobody but itself vouches for, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    made = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    files = ["-keyout", "-", "-out", "-"]
+    written = subprocess.run(["openssl", "req", "-x509", *made, *names, *files], capture_output=True, check=True)
+    file.write_bytes(written.stdout)
+    return file
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with HTTPServer(("127.0.0.1", 0), Secure) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()

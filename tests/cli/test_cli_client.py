@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import ssl
-import subprocess
-import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -113,7 +108,9 @@ def test_one_attempt_is_the_least(client: Connect, broker: OtherBroker, attempts
 @pytest.mark.parametrize("status", [400, 401, 404, 409])
 def test_what_the_client_did_wrong_is_not_tried_again(client: Connect, broker: OtherBroker, status: int) -> None:
     broker.answer("GET /x", "no", status=status)
-    with pytest.raises(Refused, match=f"Error making request to {broker.url}/x status={status} no"):
+    with pytest.raises(
+        Refused, match=f"Error making request to {broker.url}/x status={status}: The response is not valid JSON: no"
+    ):
         client(broker.url).get(f"{broker.url}/x")
     assert len(broker.requests) == 1
 
@@ -215,44 +212,6 @@ def test_an_answer_that_is_garbled_is_explained(client: Connect, broker: OtherBr
 def test_a_token_may_end_in_a_newline(client: Connect, broker: OtherBroker) -> None:
     _ = client(broker.url, token="abc\n").index  # noqa: S106 - nothing to hide
     assert broker.last.headers["authorization"] == "Bearer abc"
-
-
-class Secure(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
-        """Keep quiet."""
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate that nobody but itself vouches for, with its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate")
-    file = tmp_path_factory.mktemp("tls") / "both.pem"
-    made = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-    files = ["-keyout", "-", "-out", "-"]
-    written = subprocess.run(["openssl", "req", "-x509", *made, *names, *files], capture_output=True, check=True)
-    file.write_bytes(written.stdout)
-    return file
-
-
-@pytest.fixture
-def secure(certificate: Path) -> Iterator[str]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with HTTPServer(("127.0.0.1", 0), Secure) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"https://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("trusts_system_store", [True, False])

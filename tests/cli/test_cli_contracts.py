@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 LATEST = "/elsewhere/pacts/latest"
 
 
-def test_latest_pacts_are_listed_and_long_names_cut(run: Run, broker: OtherBroker) -> None:
+def test_latest_pacts_are_listed_with_complete_names(run: Run, broker: OtherBroker) -> None:
     consumer = {"name": "C" * 31, "_embedded": {"version": {"number": "1"}}}
     pact = {"createdAt": "2026-01-02", "_embedded": {"consumer": consumer, "provider": {"name": "Bar"}}}
     broker.answer(f"GET {LATEST}", {"pacts": [pact]})
     assert run("list-latest-pact-versions").stdout == (
-        "CONSUMER                       | CONSUMER_VERSION | PROVIDER | CREATED_AT\n"
-        "-------------------------------|------------------|----------|-----------\n"
-        "CCCCCCCCCCCCCCCCCCCCCCCCCCC... | 1                | Bar      | 2026-01-02\n"
+        "CONSUMER                        | CONSUMER_VERSION | PROVIDER | CREATED_AT\n"
+        "--------------------------------|------------------|----------|-----------\n"
+        "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC | 1                | Bar      | 2026-01-02\n"
     )
 
 
@@ -101,6 +101,11 @@ def test_provider_states_are_listed(run: Run, broker: OtherBroker, options: list
     assert (
         json.loads(run("provider-states", "list", "-r", "Bar", *options, "--json").stdout)["providerStates"] == states
     )
+
+
+def test_a_provider_state_may_have_an_empty_name(run: Run, broker: OtherBroker) -> None:
+    broker.answer(f"GET {STATES}", {"providerStates": [{"name": "", "consumers": ["Foo"]}]})
+    assert "\n(empty name)        | Foo       |" in run("provider-states", "list", "-r", "Bar").stdout
 
 
 def test_a_provider_may_have_no_states(run: Run, broker: OtherBroker) -> None:

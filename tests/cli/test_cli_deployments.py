@@ -87,7 +87,7 @@ def test_a_recording_is_printed_as_json(run: Run) -> None:
 
 def test_names_with_slashes_stay_one_segment(run: Run, broker: OtherBroker) -> None:
     run("record-deployment", "-a", "Foo/x", "-e", "1 2", "--environment", "test")
-    assert broker.last.line == "GET /elsewhere/pacticipants/Foo%2Fx/versions/1%202"
+    assert "GET /elsewhere/pacticipants/Foo%2Fx/versions/1%202" in broker.lines
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,7 @@ def test_pactflow_may_hide_environments(run: Run, broker: OtherBroker) -> None:
 def test_a_version_must_exist_before_it_is_recorded(run: Run, broker: OtherBroker) -> None:
     result = run("record-deployment", "-a", "Foo", "-e", "nope", "--environment", "test")
     url = f"{broker.url}/elsewhere/pacticipants/Foo/versions/nope"
-    body = '{"error":"Nothing is here"}'
-    text = f"Foo version nope not found (Error making request to {url} status=404 {body})\n"
+    text = f"Foo version nope not found (Error making request to {url} status=404)\n"
     assert (result.exit_code, result.stdout) == (1, text)
 
 
@@ -173,7 +172,7 @@ def test_an_undeployment_that_is_refused_fails_after_the_others(run: Run, broker
     result = run(*UNDEPLOY)
     assert result.exit_code == 1
     assert result.stdout == (
-        f"Error making request to {broker.url}/deployed/0 status=403 no\n"
+        f"Error making request to {broker.url}/deployed/0 status=403: The response is not valid JSON: no.\n"
         "Recorded undeployment of Foo version 51 from test environment in the Pact Broker.\n"
     )
 

@@ -77,12 +77,6 @@ def test_the_first_variable_with_a_branch_counts(run: Run, broker: OtherBroker, 
     assert sent(broker)["branch"] == "feat/x"
 
 
-@pytest.mark.parametrize("name", ["origin/x", "refs/pull/1/merge"])
-def test_only_the_prefix_of_heads_is_taken_from_a_branch(run: Run, broker: OtherBroker, name: str) -> None:
-    run(*PUBLISH, "-a", "1", GIT_BRANCH=name)
-    assert sent(broker)["branch"] == name
-
-
 def test_the_only_variable_that_ends_like_a_branch_counts(run: Run, broker: OtherBroker) -> None:
     run(*PUBLISH, "-a", "1", SOME_CI_BRANCH="feat")
     assert sent(broker)["branch"] == "feat"

@@ -66,7 +66,7 @@ def test_refusals_are_printed_on_stdout(run: Run, broker: OtherBroker) -> None:
     broker.answer(f"POST {LIST}", '{"errors":{"name":["taken"]}}', status=400)
     create = ["create-environment", "--name", "uat"]
     result = run(*create, FORCE_COLOR="1")
-    text = f'Error making request to {broker.url}{LIST} status=400 {{"errors":{{"name":["taken"]}}}}'
+    text = f"Error making request to {broker.url}{LIST} status=400: name taken."
     assert (result.exit_code, result.stdout) == (1, f"\x1b[31m{text}\x1b[0m\n")
     assert run(*create, "-o", "json").stdout == '{"errors":{"name":["taken"]}}\n'
 
@@ -144,10 +144,10 @@ def test_environments_are_listed_by_name(run: Run, broker: OtherBroker) -> None:
     prod = {"uuid": "2", "name": "Prod", "displayName": "P" * 31, "production": True}
     broker.answer(f"GET {LIST}", {"_embedded": {"environments": [TEST, prod]}})
     assert run("list-environments").stdout == (
-        "UUID                                 | NAME | DISPLAY NAME                   | PRODUCTION\n"
-        "-------------------------------------|------|--------------------------------|-----------\n"
-        "2                                    | Prod | PPPPPPPPPPPPPPPPPPPPPPPPPPP... | true      \n"
-        "16926ef3-590f-4e3f-838e-719717aa88c9 | test | Test                           | false     \n"
+        "UUID                                 | NAME | DISPLAY NAME                    | PRODUCTION\n"
+        "-------------------------------------|------|---------------------------------|-----------\n"
+        "2                                    | Prod | PPPPPPPPPPPPPPPPPPPPPPPPPPPPPPP | true      \n"
+        "16926ef3-590f-4e3f-838e-719717aa88c9 | test | Test                            | false     \n"
     )
 
 
@@ -166,5 +166,5 @@ def test_an_environment_is_deleted(run: Run, broker: OtherBroker) -> None:
 
 def test_an_unknown_environment_is_reported_as_the_broker_does(run: Run, broker: OtherBroker) -> None:
     result = run("delete-environment", "--uuid", "nope")
-    text = f'Error making request to {broker.url}{LIST}/nope status=404 {{"error":"Nothing is here"}}\n'
+    text = f"Error making request to {broker.url}{LIST}/nope status=404: Nothing is here.\n"
     assert (result.exit_code, result.stdout) == (1, text)

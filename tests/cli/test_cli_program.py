@@ -71,6 +71,10 @@ def test_an_unknown_command_is_an_error(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
+        (["can-i-deploy", "--pacticipnt", "Foo", "-e", "1"], "--pacticipant"),
+        (["create-environment", "--nmae=prod"], "--name"),
+        (["publish", "pacts", "--consumer-app-verison", "1"], "--consumer-app-version"),
+        (["publish", "--consumer_app_verison=1", "pacts"], "--consumer-app-version"),
         (["publsh"], "publish"),
         (["cani"], "can-i-deploy or can-i-merge"),
         (["record_deploymnt"], "record-deployment or record-undeployment"),
@@ -179,7 +183,8 @@ def test_a_path_in_the_address_is_kept(run: Run, broker: OtherBroker) -> None:
     run("list-environments", "-b", f"{broker.url}/ctx/")
     assert broker.lines == ["GET /ctx", LIST]
     run("describe-version", "-a", "Foo", "-e", "1", "-b", f"{broker.url}/ctx/")
-    assert broker.last.line == "GET /ctx/pacticipants/Foo/versions/1"
+    assert "GET /ctx/pacticipants/Foo/versions/1" in broker.lines
+    assert all(line.startswith("GET /ctx/") for line in broker.lines[2:])
 
 
 def test_the_conversation_is_shown_without_the_credentials(run: Run, broker: OtherBroker) -> None:
@@ -187,7 +192,7 @@ def test_the_conversation_is_shown_without_the_credentials(run: Run, broker: Oth
     result = run("list-environments", "-v", "-k", "secret")
     assert f"-> {LIST.replace(' ', ' ' + broker.url)}\n<- 200 OK\n" in result.stderr
     assert "secret" not in result.output
-    assert run("list-environments", VERBOSE="true").stderr == result.stderr
+    assert run("list-environments", VERBOSE="true").stderr.count("<- 200 OK\n") == result.stderr.count("<- 200 OK\n")
 
 
 def test_something_that_is_no_broker_is_recognised(run: Run, broker: OtherBroker) -> None:
@@ -195,16 +200,17 @@ def test_something_that_is_no_broker_is_recognised(run: Run, broker: OtherBroker
     broker.answer("GET /", "<html>", headers={"Content-Type": "text/html"})
     result = run("list-environments")
     assert result.exit_code == 1
-    text = f"Did not get a valid HAL response body from {broker.url}, content type is 'text/html'.\n"
-    assert result.stdout == text
-    assert result.stderr == "Is --broker-base-url the address of a Pact Broker, with its path if it has one?\n"
+    text = f"Did not get a valid HAL response body from {broker.url}, content type is 'text/html', status=200: "
+    assert result.stdout == f"{text}the response is an HTML page, probably of a proxy or of another server.\n"
+    hint = "Is --broker-base-url the address of a Pact Broker, with its path if it has one?"
+    assert result.stderr == f"{hint} --verbose shows the whole response.\n"
 
 
 @pytest.mark.parametrize("url", ["broker.example.org", "ftp://broker", "http://"])
 def test_a_bad_address_is_explained(run: Run, url: str) -> None:
     result = run("list-environments", "-b", url)
     assert (result.exit_code, result.exception and type(result.exception)) == (1, SystemExit)
-    assert "Give an address like https://broker.example.org as --broker-base-url" in result.stderr
+    assert "Give an address like https://broker.example.org as --broker-base-url" in result.stdout
 
 
 def test_each_try_that_fails_is_told(run: Run) -> None:
@@ -212,8 +218,10 @@ def test_each_try_that_fails_is_told(run: Run) -> None:
     lines = result.stderr.splitlines()
     assert [line.rpartition(", ")[2] for line in lines[:2]] == ["attempt 1 of 2", "attempt 2 of 2"]
     assert lines[0].startswith("ERROR: Error making request - ConnectError ")
-    assert lines[2] == "Is the broker running, and is --broker-base-url (PACT_BROKER_BASE_URL) its address?"
-    assert result.stdout.startswith("Error making request to http://127.0.0.1:1 ")
+    assert result.stdout == (
+        "Error making request to http://127.0.0.1:1: 127.0.0.1:1 refused the connection. "
+        "Is the broker running, and is --broker-base-url (PACT_BROKER_BASE_URL) its address?\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -148,18 +148,20 @@ def test_a_refusal_shows_its_notices_and_fails(run: Run, broker: OtherBroker) ->
 
 
 @pytest.mark.usefixtures("pacts")
-def test_a_refusal_without_notices_shows_its_body(run: Run, broker: OtherBroker) -> None:
+def test_a_refusal_without_notices_shows_its_reason(run: Run, broker: OtherBroker) -> None:
     broker.answer(PUBLISH, '{"errors":{"tags":["no"]}}', status=400)
     result = run("publish", "pacts", "-a", "1", FORCE_COLOR="1")
-    assert (result.exit_code, result.stdout) == (1, '\x1b[31m{"errors":{"tags":["no"]}}\x1b[0m\n')
+    text = f"Error making request to {broker.url}{PUBLISH.removeprefix('POST ')} status=400: tags no."
+    assert (result.exit_code, result.stdout) == (1, f"\x1b[31m{text}\x1b[0m\n")
 
 
 def test_one_refusal_does_not_keep_other_consumers_from_publishing(run: Run, broker: OtherBroker, pacts: Path) -> None:
     write(pacts / "zoo-bar.json", pact("Zoo", "Bar"))
-    broker.answer(PUBLISH, "no", status=400)
+    broker.answer(PUBLISH, {"error": "no"}, status=400)
     broker.answer(PUBLISH, {})
     result = run("publish", "pacts", "-a", "1")
-    assert (result.exit_code, result.stdout) == (1, "no\nSuccessfully published pacts\n")
+    assert result.exit_code == 1
+    assert [line.rpartition(": ")[2] for line in result.stdout.splitlines()] == ["no.", "Successfully published pacts"]
 
 
 @pytest.mark.parametrize("tags", [["-t", "a", "-t", "b"], ["-t", "a", "b"], ["--tag=a", "b"], ["--tag", "a,b,a"]])
@@ -264,7 +266,7 @@ def test_a_failure_of_the_index_is_told_on_stderr(run: Run, broker: OtherBroker)
     result = run("publish", "pacts", "-a", "1")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines() == [
-        f"Error making request to {broker.url} status=401",
+        f"Error making request to {broker.url} status=401: The response is empty.",
         "Check the credentials: --broker-token, or --broker-username and --broker-password.",
     ]
 
@@ -304,10 +306,10 @@ def test_an_old_broker_may_overwrite_or_merge_what_it_has(run: Run, broker: Othe
 @pytest.mark.usefixtures("pacts")
 def test_an_old_broker_that_refuses_makes_the_command_fail(run: Run, broker: OtherBroker) -> None:
     broker.answer_index("pb:publish-contracts")
-    broker.answer(f"PUT {OLD}", "no", status=409)
+    broker.answer(f"PUT {OLD}", {"error": "no"}, status=409)
     result = run("publish", "pacts", "-a", "1")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[:2] == [
-        f"Failed to publish Foo/Bar pact due to error: Error making request to {broker.url}{OLD} status=409 no",
+        f"Failed to publish Foo/Bar pact due to error: Error making request to {broker.url}{OLD} status=409: no.",
         "One or more pacts failed to be published",
     ]

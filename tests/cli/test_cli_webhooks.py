@@ -21,6 +21,26 @@ CHANGED = "--contract-content-changed"
 BY_UUID = ["create-or-update-webhook", URL, "-X", "POST", "--uuid", "w1", CHANGED]
 
 
+NUMBERS = '{"price":1.10,"e":1e2,"id":123456789012345678901234567890,"huge":1e400,"zero":-0}'
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_numbers_in_the_body_of_a_webhook_are_sent_as_they_are_written(
+    run: Run, broker: OtherBroker, tmp_path: Path, *, from_file: bool
+) -> None:
+    broker.answer(f"POST {WEBHOOKS}", {}, status=201)
+    (tmp_path / "body.json").write_text(NUMBERS)
+    assert run(*CREATE, CHANGED, "-d", f"@{tmp_path}/body.json" if from_file else NUMBERS).exit_code == 0
+    assert f'"body":{NUMBERS}'.encode() in broker.last.body
+
+
+@pytest.mark.parametrize("form", ["json", "pretty"])
+def test_numbers_in_responses_are_printed_as_they_are_written(run: Run, broker: OtherBroker, form: str) -> None:
+    broker.answer(f"POST {WEBHOOKS}", '{"request":{"body":' + NUMBERS + "}}", status=201)
+    printed = run(*CREATE, CHANGED, "-o", form).stdout
+    assert NUMBERS in "".join(printed.split())
+
+
 def test_a_webhook_is_created_with_all_its_parts(run: Run, broker: OtherBroker) -> None:
     broker.answer(f"POST {WEBHOOKS}", {"description": "my hook"}, status=201)
     body = '{"a":"${pactbroker.pactUrl}"}'
@@ -99,11 +119,11 @@ def test_a_webhook_with_a_uuid_is_created_or_replaced(run: Run, broker: OtherBro
 
 
 def test_a_refused_webhook_shows_the_answer(run: Run, broker: OtherBroker) -> None:
-    broker.answer(f"POST {WEBHOOKS}", '{"errors":{}}', status=400)
+    broker.answer(f"POST {WEBHOOKS}", '{"errors":{"request.url":["is missing"]}}', status=400)
     result = run(*CREATE, CHANGED)
-    text = 'Error creating webhook. response status=400 body={"errors":{}}\n'
+    text = f"Error creating webhook. response status=400 from {broker.url}{WEBHOOKS}: request.url is missing.\n"
     assert (result.exit_code, result.stdout) == (1, text)
-    assert run(*CREATE, CHANGED, "-o", "json").stdout == '{"errors":{}}\n'
+    assert run(*CREATE, CHANGED, "-o", "json").stdout == '{"errors":{"request.url":["is missing"]}}\n'
 
 
 def test_old_brokers_want_both_sides_or_know_no_uuids(run: Run, broker: OtherBroker) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.docs import variables
 from tests.docs.generated import ROOT, table
 from treaty.cli.server import serve
 from treaty.settings import GROUPS, Group, default_of, names_of
@@ -10,9 +11,31 @@ DOCUMENT: Final = ROOT / "docs" / "configuration.md"
 
 
 def part() -> str:
-    """Render all groups."""
+    """Render all groups of settings, and the other variables."""
     headings = ["Setting", "Environment variable", "Default", "Meaning"]
-    return "\n\n".join(f"## {group.heading}\n\n{table(headings, _rows(group))}" for group in GROUPS)
+    groups = [f"## {group.heading}\n\n{table(headings, _rows(group))}" for group in GROUPS]
+    return "\n\n".join([*groups, _OPTIONS.format(table=_table_of_options()), _CI.format(names=_names_of_ci_systems())])
+
+
+_OPTIONS: Final = """## Variables of commands and of pytest
+
+Commands and the pytest plugin read these variables instead of options.
+
+{table}"""
+_CI: Final = """## Variables of CI systems
+
+With `--auto-detect-version-properties`, and in the pytest plugin, the commit, the branch and the URL of the build are
+read from {names}, or else from git. If none of them has the branch, but exactly one other variable has a name that
+ends with `_BRANCH`, its value is the branch."""
+
+
+def _table_of_options() -> str:
+    rows = [[f"`{name}`", _lines(options)] for name, options in variables.names_of_options().items()]
+    return table(["Environment variable", "Options"], rows)
+
+
+def _names_of_ci_systems() -> str:
+    return ", ".join(f"`{name}`" for name in variables.names_of_ci_systems())
 
 
 def _rows(group: type[Group]) -> list[list[str]]:

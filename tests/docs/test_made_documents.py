@@ -42,6 +42,8 @@ def test_every_setting_but_passwords_and_keys_is_an_option_of_serve():
         "basic_auth_read_only_password",
         "secret_key",
         "previous_secret_keys",
+        "webhook_http_proxy",
+        "webhook_https_proxy",
     }
 
 

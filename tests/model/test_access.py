@@ -1,5 +1,6 @@
 """Names, e-mail addresses and tokens of users, and how long tokens are good."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,13 +16,17 @@ from treaty.model.accounts.access import (
     Token,
     find_email_problem,
     find_name_problem,
+    generate_secret,
     generate_token,
     is_use_due,
     is_well_formed_token,
 )
+from treaty.model.accounts.scopes import Limits, Scope
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+WEEK = timedelta(days=7)
+LONG = timedelta(days=90)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,11 @@ def test_each_token_is_well_formed_and_a_changed_one_is_not():
     assert [other for other in others if is_well_formed_token(other)] == []
 
 
+def test_secrets_have_256_random_bits():
+    texts = {generate_secret() for _ in range(10)}
+    assert [len(text) for text in texts] == [43] * 10
+
+
 def test_a_checksum_is_crc_32_in_base_62():
     assert is_well_formed_token("treaty_" + "0" * 32 + "2WJYRi")
     assert not is_well_formed_token("treaty_" + "0" * 32 + "2WJYRj")
@@ -95,6 +105,64 @@ def token(*, expires_at: datetime | None = None, ending: str | None = "abcd") ->
 )
 def test_a_token_is_good_until_it_expires(expires_at, is_expired):
     assert token(expires_at=expires_at).is_expired(datetime.fromisoformat(NOW.isoformat())) is is_expired
+
+
+@pytest.mark.parametrize(
+    ("remaining", "expires_soon"),
+    [
+        (-SECOND, False),
+        (0 * SECOND, False),
+        (SECOND, True),
+        (WEEK - SECOND, True),
+        (WEEK, True),
+        (WEEK + SECOND, False),
+    ],
+)
+def test_a_token_expires_soon_within_a_week(remaining, expires_soon):
+    assert token(expires_at=NOW + remaining).expires_soon(NOW) is expires_soon
+    assert not token(expires_at=None).expires_soon(NOW)
+
+
+@pytest.mark.parametrize(
+    ("age", "is_unused"), [(LONG - SECOND, False), (LONG, True), (LONG + SECOND, True), (2 * LONG, True)]
+)
+def test_a_token_is_unused_three_months_after_it_was_created_regenerated_or_used(age, is_unused):
+    assert token().is_unused(NOW + age) is is_unused
+    assert not token(ending=None).is_unused(NOW + age)
+    for date in ("created_at", "issued_at", "used_at"):
+        others: dict[str, Any] = dict.fromkeys(("created_at", "issued_at", "used_at"), NOW - LONG)
+        assert replace(token(), **{**others, date: NOW}).is_unused(NOW + age) is is_unused
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "maximum", "exceeds"),
+    [
+        (NOW + WEEK, WEEK, False),
+        (NOW + WEEK + SECOND, WEEK, True),
+        (NOW + WEEK - SECOND, WEEK, False),
+        (None, WEEK, True),
+        (None, timedelta(0), False),
+        (NOW + LONG, timedelta(0), False),
+    ],
+)
+def test_a_token_may_be_valid_for_longer_than_new_ones(expires_at, maximum, exceeds):
+    assert token(expires_at=expires_at).exceeds(maximum, NOW) is exceeds
+    assert not token(expires_at=expires_at, ending=None).exceeds(maximum, NOW)
+
+
+@pytest.mark.parametrize(
+    ("role", "limits", "is_read_only"),
+    [
+        (Role.READ_ONLY, None, True),
+        (Role.READ_WRITE, None, False),
+        (Role.ADMINISTRATOR, None, False),
+        (Role.READ_WRITE, Limits(scopes=frozenset({Scope.READ})), True),
+        (Role.READ_WRITE, Limits(scopes=frozenset({Scope.READ, Scope.PUBLISH_PACTS})), False),
+        (Role.READ_ONLY, Limits(scopes=frozenset({Scope.READ, Scope.PUBLISH_PACTS})), True),
+    ],
+)
+def test_a_token_is_read_only_by_its_role_or_its_scopes(role, limits, is_read_only):
+    assert replace(token(), role=role, limits=limits).is_read_only is is_read_only
 
 
 def test_a_token_is_recognized_by_its_ends():

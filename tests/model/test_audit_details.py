@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,6 +13,7 @@ from treaty.model import audit
 from treaty.model.audit import (
     MAX_DETAILS_LENGTH,
     REDACTED,
+    REDACTED_CHANGE,
     diff_fields,
     encode_details,
     event_time,
@@ -22,6 +24,13 @@ from treaty.model.audit import (
     redact_query,
     redact_url,
     shorten,
+)
+from treaty.model.webhooks.webhooks import (
+    EncryptedText,
+    PacticipantMatcher,
+    Webhook,
+    WebhookFilters,
+    WebhookRequest,
 )
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, 123_000, tzinfo=UTC)
@@ -156,3 +165,112 @@ def test_an_empty_filter_is_recognized():
 @pytest.mark.parametrize("event_id", [1 << 63, (1 << 63) + 5, (1 << 64) - 1])
 def test_a_uuid_of_an_id_that_no_database_can_store_is_none_of_an_event(event_id):
     assert find_event_id(event_uuid(event_id)) is None
+
+
+def test_the_uuids_of_the_first_and_the_last_id_are_of_events():
+    for event_id in (0, 1, (1 << 62) - 1, 1 << 62, (1 << 63) - 1):
+        assert find_event_id(event_uuid(event_id)) == event_id
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("url", "https://u:p@example.org/a?b=c", "https://example.org/a"),
+        ("build_url", "https://u:p@example.org/a?b=c", "https://example.org/a"),
+        ("build_url", None, None),
+        ("description", "what? secret!", "what? secret!"),
+        ("urls", ["https://example.org/?a"], ["https://example.org/?a"]),
+    ],
+)
+def test_fields_with_urls_are_redacted(name, value, shown):
+    assert audit.redact_value(name, value) == shown
+
+
+def _webhook(*, url="https://ci.example/a", filters=None, **members):
+    request: dict[str, Any] = {"method": "POST", "headers": {}, "body": None, "username": None, "password": None}
+    request |= {name: members.pop(name) for name in list(members) if name in request}
+    properties = {"description": None, "consumer": None, "provider": None, "secret": None, **members}
+    return Webhook(
+        uuid="u",
+        is_enabled=True,
+        events=("contract_published",),
+        failing_since=None,
+        pauses=False,
+        created_at=NOW,
+        updated_at=NOW,
+        request=WebhookRequest(url=url, **request),
+        filters=filters or WebhookFilters(),
+        **properties,
+    )
+
+
+def test_a_new_and_a_removed_webhook_are_described_without_secrets():
+    webhook = _webhook(
+        url="https://a:b@ci.example/a",
+        headers={"deploy": "x"},
+        body={"key": 1},
+        username="ci",
+        password="pass",  # noqa: S106 - of the test
+        secret=EncryptedText("v2:x"),
+        consumer=PacticipantMatcher(name="Shop"),
+        provider=PacticipantMatcher(label="team"),
+        filters=WebhookFilters(tags=("prod",)),
+    )
+    described = {
+        "description": None,
+        "consumer": {"name": "Shop"},
+        "provider": {"label": "team"},
+        "enabled": True,
+        "pauses": False,
+        "events": ["contract_published"],
+        "method": "POST",
+        "url": f"https://ci.example/{REDACTED}",
+        "headers": {"deploy": REDACTED},
+        **dict.fromkeys(("body", "username", "password", "secret"), REDACTED),
+    }
+    shown = {name: value for name, value in described.items() if value is not None}
+    (removed, nothing), (none_before, added) = audit.diff_webhooks(webhook, None), audit.diff_webhooks(None, webhook)
+    assert (nothing, none_before) == ({}, {})
+    assert added == removed
+    assert {name: value for name, value in added.items() if name != "filters"} == shown
+    assert added["filters"] == {
+        **dict.fromkeys(("consumer_branches", "provider_branches", "environments")),
+        "tags": ("prod",),
+        "main_branch_only": False,
+    }
+    assert audit.diff_webhooks(_webhook(), None)[0].keys().isdisjoint({"filters", "consumer", "body", "secret"})
+
+
+@pytest.mark.parametrize(
+    ("change", "before", "after"),
+    [
+        ({}, {}, {}),
+        ({"description": "d"}, {"description": None}, {"description": "d"}),
+        ({"body": "x"}, {"body": None}, {"body": REDACTED_CHANGE}),
+        ({"username": "x"}, {"username": None}, {"username": REDACTED_CHANGE}),
+        (
+            {"url": "https://ci.example/b"},
+            {"url": f"https://ci.example/{REDACTED}"},
+            {"url": f"https://ci.example/{REDACTED_CHANGE}"},
+        ),
+        ({"headers": {"a": "1"}}, {"headers": {}}, {"headers": {"a": REDACTED_CHANGE}}),
+        ({"url": "https://["}, {"url": f"https://ci.example/{REDACTED}"}, {"url": f"{REDACTED}/{REDACTED_CHANGE}"}),
+    ],
+)
+def test_secrets_of_a_webhook_show_only_that_they_changed(change, before, after):
+    assert audit.diff_webhooks(_webhook(), _webhook(**change)) == (before, after)
+
+
+def test_the_fields_of_an_object_are_collected_without_times_and_secrets():
+    request = WebhookRequest(
+        method="POST", url="https://u:p@ci.example/a?b", headers={}, body=None, username="u", password=None
+    )
+    assert audit.collect_fields(request, "headers", "password") == {
+        "method": "POST",
+        "url": "https://ci.example/a",
+        "body": None,
+        "username": "u",
+    }
+    names = audit.collect_fields(_webhook(), "request", "filters").keys()
+    assert names.isdisjoint({"created_at", "updated_at", "request", "filters"})
+    assert {"uuid", "failing_since"} <= names

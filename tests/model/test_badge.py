@@ -26,6 +26,7 @@ def result(sha: str = "a", *, success: bool = True, pending: bool | None = None)
     [
         (PACT, result(), "verified", "brightgreen"),
         (PACT, result("b"), "changed", "orange"),
+        (PACT, result("A"), "changed", "orange"),
         (PACT, result(success=False), "failed", "red"),
         (PACT, result("b", success=False, pending=True), "failed (pending)", "red"),
         (PACT, result(pending=True), "verified", "brightgreen"),

@@ -10,8 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treaty.errors import Malformed
-from treaty.model.pacts.content import build_content, remove_broker_ids
-from treaty.model.pacts.documents import Document, encode, parse_document, serialize, serialize_indented
+from treaty.model.pacts.content import (
+    build_content,
+    find_names,
+    find_specification_version,
+    list_plugins,
+    parse_published,
+    remove_all_ids,
+    remove_broker_ids,
+)
+from treaty.model.pacts.documents import (
+    Document,
+    encode,
+    parse_document,
+    serialize,
+    serialize_canonical,
+    serialize_indented,
+)
 
 
 def sha1(text: str) -> str:
@@ -112,7 +127,7 @@ def test_an_id_that_a_client_gave_is_kept_in_front() -> None:
 
 
 def test_ids_come_off_again_but_for_those_of_clients() -> None:
-    text = '{"interactions":[{"b":1.10},{"_id":"x","a":1},5]}'
+    text = '{"interactions":[{"b":1.10},{"_id":"x","a":1},{"_id":"0","a":1},5]}'
     assert dict(remove_broker_ids(parse_document(kept(text).encode())).tree) == json.loads(text)
     assert sha(text) == build_content(remove_broker_ids(parse_document(kept(text).encode()))).sha
 
@@ -130,6 +145,8 @@ def test_ids_come_off_again_but_for_those_of_clients() -> None:
         (b"[]", "RuntimeError - Expected JSON Object in request body but found Array"),
         (b"5", "RuntimeError - Expected JSON Object in request body but found Integer"),
         (b"5.5", "RuntimeError - Expected JSON Object in request body but found Float"),
+        (b"true", "RuntimeError - Expected JSON Object in request body but found TrueClass"),
+        (b"false", "RuntimeError - Expected JSON Object in request body but found FalseClass"),
         (b"null", "RuntimeError - Expected JSON Object in request body but found NilClass"),
         (b'{"a":"\xc3"}', "Request body has a non UTF-8 character at char 7 and cannot be parsed as JSON."),
         (b'{"a":' * 51 + b"1" + b"}" * 51, "JSON::NestingError - nesting of 51 is too deep"),
@@ -253,3 +270,82 @@ def test_the_quick_way_to_write_json_agrees_with_the_careful_one(pact: dict[str,
 @given(VALUES)
 def test_indented_json_is_that_of_the_standard_library(tree: Any) -> None:
     assert serialize_indented(tree).encode() == encode(json.dumps(tree, indent=2, ensure_ascii=False))
+
+
+LINKS = {"pb:pact-version": {"href": "https://broker.example/x"}}
+
+
+@pytest.mark.parametrize(
+    ("members", "stays"),
+    [
+        ({"_links": LINKS, "createdAt": "2024"}, ()),
+        ({"_links": {"self": {}}, "createdAt": "2024"}, ("_links", "createdAt")),
+        ({"_links": "pb:pact-version", "createdAt": "2024"}, ("_links", "createdAt")),
+        ({"_links": ["pb:pact-version"]}, ("_links",)),
+        ({"createdAt": "2024"}, ("createdAt",)),
+    ],
+)
+def test_a_pact_that_was_fetched_from_a_broker_is_published_without_what_it_added(members: Any, stays: Any) -> None:
+    pact = {"consumer": {"name": "Till"}, "interactions": [{"a": 1}], **members}
+    published = parse_published(json.dumps(pact).encode())
+    assert published.tree == {name: value for name, value in pact.items() if name not in members or name in stays}
+
+
+@pytest.mark.parametrize("remove", [remove_broker_ids, remove_all_ids])
+@pytest.mark.parametrize("items", [{"a": 1}, None, "x"])
+def test_lists_that_are_none_stay(remove: Any, items: object) -> None:
+    document = parse_document(json.dumps({"interactions": items, "messages": [{"_id": "x", "a": 1}, 7]}).encode())
+    messages = [{"a": 1}, 7] if remove is remove_all_ids else [{"_id": "x", "a": 1}, 7]
+    assert remove(document).tree == {"interactions": items, "messages": messages}
+
+
+@pytest.mark.parametrize(
+    ("members", "names"),
+    [
+        ({"consumer": {"name": "A"}, "provider": {"name": "B"}}, ("A", "B")),
+        ({"consumer": "A", "provider": ["B"]}, (None, None)),
+        ({"consumer": {"name": 7}, "provider": {}}, (7, None)),
+        ({}, (None, None)),
+    ],
+)
+def test_the_names_in_a_pact_are_found(members: object, names: tuple[object, object]) -> None:
+    assert find_names(parse_document(json.dumps(members).encode())) == names
+
+
+@pytest.mark.parametrize(
+    ("metadata", "plugins"),
+    [
+        ({"plugins": [{"name": "protobuf", "version": "1"}, {"name": "csv"}]}, ["protobuf 1", "csv"]),
+        ({"plugins": [{"name": "csv", "version": 1}, {"name": 7}, "x", {}]}, ["csv"]),
+        ({"plugins": {"name": "csv"}}, []),
+        ({}, []),
+        (None, []),
+        ("plugins", []),
+        (["plugins"], []),
+    ],
+)
+def test_the_plugins_of_a_pact_are_listed(metadata: object, plugins: list[str]) -> None:
+    assert list_plugins(parse_document(json.dumps({"metadata": metadata}).encode())) == plugins
+
+
+@pytest.mark.parametrize(("version", "expected"), [("3.0.0", "3.0.0"), (3, None), (None, None)])
+def test_a_specification_version_is_a_text(version: object, expected: str | None) -> None:
+    pact = {"metadata": {"pactSpecification": {"version": version}}}
+    assert find_specification_version(parse_document(json.dumps(pact).encode())) == expected
+
+
+@pytest.mark.parametrize(
+    ("tree", "text"),
+    [
+        ([1, [2, []], {}], "[\n  1,\n  [\n    2,\n    []\n  ],\n  {}\n]"),
+        ({"a": {"b": 1}, "c": "é"}, '{\n  "a": {\n    "b": 1\n  },\n  "c": "é"\n}'),
+    ],
+)
+def test_json_is_indented_by_two_spaces(tree: Any, text: str) -> None:
+    assert serialize_indented(tree) == text
+
+
+def test_members_are_sorted_in_the_canonical_form_only() -> None:
+    tree: Any = {"b": 1, "a": [{"d": 2, "c": 3}]}
+    assert serialize_canonical(tree) == '{"a":[{"c":3,"d":2}],"b":1}'
+    assert serialize(tree) == '{"b":1,"a":[{"d":2,"c":3}]}'

@@ -2,8 +2,12 @@
 
 import hashlib
 import hmac
+import itertools
+import json
 from datetime import UTC, datetime, timedelta
+from html import escape
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -20,7 +24,10 @@ from treaty.model.webhooks.deliveries import (
     build_outgoing_request,
     decide_next_step,
     format_log,
+    mask_log,
     redact_request,
+    redact_secrets,
+    remove_cut_secret,
     sign_request,
 )
 from treaty.model.webhooks.parameters import PLACEHOLDER_FACTS
@@ -231,3 +238,70 @@ def test_an_attempt_is_judged_by_its_status(outcome, status, is_final, is_succes
     judged = attempt(outcome, milliseconds=1.9)
     assert (judged.status, judged.is_final, judged.is_success([200, 201])) == (status, is_final, is_success)
     assert judged.milliseconds == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "remaining"),
+    [
+        (b"text abcd", b"text "),
+        (b"text abcdefg", b"text "),
+        (b"text abc", b"text abc"),
+        (b"abcd text", b"abcd text"),
+        # The longest beginning, and one that is escaped.
+        (b"a aa-aa-", b"a "),
+        (b'"se\\"c', b'"'),
+        (b"se%22c", b""),
+    ],
+)
+def test_the_beginning_of_a_secret_is_removed_from_the_end_of_a_truncated_body(body, remaining):
+    secrets = frozenset({"abcdefgh", "aa-aa-bb", 'se"cret'})
+    assert remove_cut_secret(response(body, is_truncated=True), secrets).body == remaining
+    assert remove_cut_secret(response(body), secrets) == response(body)
+
+
+@pytest.mark.parametrize("secret", ['a"b\\cd', "a b&c<d>", "ünsicher", 'ü"ber\\"lang', "a'b\"c"])
+def test_a_secret_is_masked_in_each_form_in_which_a_receiver_may_return_it(secret):
+    secrets = frozenset({secret})
+    masked = json.dumps({"key": MASK})
+    for is_ascii, is_outer_ascii in itertools.product((True, False), repeat=2):
+        document = json.dumps({"key": secret}, ensure_ascii=is_ascii)
+        assert redact_secrets(document, secrets) == masked
+        nested = json.dumps({"key": document}, ensure_ascii=is_outer_ascii)
+        assert redact_secrets(nested, secrets) == json.dumps({"key": masked})
+    encoded = (quote(secret, safe=""), quote_plus(secret), quote(secret, safe="").lower())
+    for text in (secret, *encoded, escape(secret), escape(secret, quote=False)):
+        assert redact_secrets(f"<{text}>", secrets) == f"<{MASK}>"
+
+
+def log(*lines: str) -> str:
+    return "\n".join(f"[2026-11-01T07:08:09Z] {line}" for line in lines)
+
+
+REQUEST_LINE = "INFO: HTTP/1.1 POST https://ci.example/"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (log(REQUEST_LINE, "INFO: deploy: a"), log(REQUEST_LINE, f"INFO: deploy: {MASK}")),
+        (log(REQUEST_LINE, "INFO: Deploy: a"), log(REQUEST_LINE, f"INFO: Deploy: {MASK}")),
+        (
+            log(REQUEST_LINE, "INFO: x-job: 7", "INFO: deploy: a"),
+            log(REQUEST_LINE, "INFO: x-job: 7", f"INFO: deploy: {MASK}"),
+        ),
+        (log(REQUEST_LINE, "INFO: accept: a"), log(REQUEST_LINE, "INFO: accept: a")),
+        (log(REQUEST_LINE, "INFO: deploy: "), log(REQUEST_LINE, "INFO: deploy: ")),
+        (log(REQUEST_LINE, "INFO: deploy: ${user.A}"), log(REQUEST_LINE, "INFO: deploy: ${user.A}")),
+        # Only directly after the request line.
+        (log("INFO: deploy: a"), log("INFO: deploy: a")),
+        (log(REQUEST_LINE, "INFO: {}", "INFO: deploy: a"), log(REQUEST_LINE, "INFO: {}", "INFO: deploy: a")),
+        (
+            log(REQUEST_LINE, "INFO: HTTP/1.1 200 OK", "INFO: deploy: a"),
+            log(REQUEST_LINE, "INFO: HTTP/1.1 200 OK", "INFO: deploy: a"),
+        ),
+        (log(REQUEST_LINE, "DEBUG: deploy: a"), log(REQUEST_LINE, "DEBUG: deploy: a")),
+        (log(REQUEST_LINE, "INFO: {}", "INFO: the secret"), log(REQUEST_LINE, "INFO: {}", f"INFO: the {MASK}")),
+    ],
+)
+def test_credentials_in_an_old_log_are_masked(text, masked):
+    assert mask_log(text, frozenset({"secret"})) == masked

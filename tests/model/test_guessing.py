@@ -7,13 +7,17 @@ import pytest
 from treaty.model.accounts.throttling import (
     ACCOUNT_LIMIT,
     ADDRESS_LIMIT,
+    CODE_LIMIT,
+    FAILURE_LIFETIME,
     NETWORK_LIMIT,
     PAIR_LIMIT,
     FailureCounter,
+    compute_code_keys,
     compute_counter_keys,
     compute_wait,
 )
 
+SECOND = timedelta(seconds=1)
 NOON = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
 ADA = compute_counter_keys("ada", "192.0.2.7", is_known=True)
 
@@ -41,6 +45,21 @@ def test_each_wrong_password_makes_the_next_wait_longer(count, count_of_address,
         FailureCounter(key=str(ADA.address), count=count_of_address, latest=latest),
     ]
     assert compute_wait(ADA, counters, is_trusted=False, now=NOON) == expected
+
+
+@pytest.mark.parametrize(
+    ("age", "is_expired"),
+    [
+        (-SECOND, False),
+        (SECOND, False),
+        (FAILURE_LIFETIME, False),
+        (FAILURE_LIFETIME + SECOND, True),
+        (2 * FAILURE_LIFETIME, True),
+    ],
+)
+def test_failures_are_forgotten_after_a_quarter_of_an_hour(age, is_expired):
+    assert FailureCounter(key="k", count=1, latest=NOON - age).is_expired(NOON) is is_expired
+    assert max(limit.max_wait for limit in (PAIR_LIMIT, ACCOUNT_LIMIT, CODE_LIMIT)) < FAILURE_LIFETIME.total_seconds()
 
 
 V6 = compute_counter_keys("ada", "2001:db8:0:1::7", is_known=True)
@@ -101,3 +120,21 @@ def test_ipv6_addresses_count_by_network_and_mapped_ones_as_ipv4(one, other, is_
     assert (first.pair == second.pair) is is_same_address
     assert (first.network == second.network) is is_same_network
     assert first.account == second.account
+
+
+def test_codes_are_counted_for_their_account_wherever_they_are_entered():
+    keys, elsewhere = (compute_code_keys("uuid", address) for address in ("192.0.2.7", "192.0.2.8"))
+    assert (keys.account, keys.address, keys.network) == (elsewhere.account, None, None)
+    assert len({keys.pair, elsewhere.pair, keys.account, compute_code_keys("other", "192.0.2.7").account}) == 4
+    assert keys.in_lock_order == sorted((keys.pair, keys.account))
+    for count, expected in ((CODE_LIMIT.allowed_failures - 1, 0), (CODE_LIMIT.allowed_failures + 20, 300)):
+        counters = [FailureCounter(key=keys.account, count=count, latest=NOON)]
+        assert compute_wait(keys, counters, is_trusted=False, now=NOON) == expected
+
+
+def test_a_very_long_name_is_counted_like_others():
+    for length in (100, 101):
+        names = (f"{'n' * (length - 1)}{end}" for end in "ab")
+        first, second = (compute_counter_keys(name, None, is_known=True) for name in names)
+        assert first.pair != second.pair
+        assert compute_counter_keys("N" * (length - 1) + "A", None, is_known=True) == first

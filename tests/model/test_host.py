@@ -38,6 +38,8 @@ from treaty.model.webhooks.hosts import format_entry, is_local, is_public, is_wh
         ("example", ["*"], False),
         ("A.example.org", ["*example.ORG"], True),
         ("example.org", ["other.org", "example.org"], True),
+        ("example.org", ["other.org"], False),
+        ("other.org", ["example.org"], False),
         ("example.org", [], False),
         ("10.1.2.3", ["10.0.0.0/8"], True),
         ("10.9.9.9", ["10.1.2.3/8"], True),
@@ -122,6 +124,9 @@ def test_an_address_that_is_somebodys_own_is_not_public(address) -> None:
     [
         *("8.8.8.8", "93.184.215.14", "172.32.0.1", "100.128.0.1", "::ffff:8.8.8.8"),
         *("2606:4700::1111", "64:ff9b::808:808", "2002:808:808::1"),
+        # The neighbour of an address that is not public, and of the marks of ISATAP.
+        *("168.63.129.17", "64:ff9b::a83f:8111", "2002:a83f:8111::1", "2a00:1450::5efe:a83f:8111"),
+        *("2a00:1450::5eff:7f00:1", "2a00:1450::200:5eff:7f00:1"),
         *("2a00:1450::5efe:808:808", "2a00:1450::200:5efe:808:808", "2a00:1450::1:5efe:a00:1"),
     ],
 )
@@ -158,9 +163,10 @@ def test_a_name_opens_private_addresses_but_not_those_of_the_machine_or_the_clou
 
 
 def test_a_message_quotes_names_and_shows_expressions_as_they_are() -> None:
-    assert [format_entry(entry) for entry in ("example.org", "/a/", "/", "a/", "/a")] == [
+    assert [format_entry(entry) for entry in ("example.org", "/a/", "//", "/", "a/", "/a")] == [
         '"example.org"',
         "/a/",
+        "//",
         '"/"',
         '"a/"',
         '"/a"',

@@ -1,8 +1,16 @@
 """Groups of integrations, and the graphs that are made of them."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from treaty.model.pacticipants.integrations import Integration, build_graph, list_connected
+from treaty.model.pacticipants.integrations import (
+    DashboardItem,
+    Integration,
+    LatestResult,
+    build_graph,
+    list_connected,
+)
 
 IDS = {name: at for at, name in enumerate("ABCDEXY", start=1)}
 
@@ -41,3 +49,27 @@ def test_a_group_holds_what_is_connected(given: list[str], start: str, enough: i
 def test_nodes_stand_in_the_order_of_their_first_appearance() -> None:
     found = build_graph(integrations("BA", "CB", "BD"))
     assert [(node.name, node.providers) for node in found] == [("B", [1, 4]), ("A", []), ("C", [2]), ("D", [])]
+
+
+@pytest.mark.parametrize(
+    ("success", "was_pending", "hours", "status"),
+    [
+        (None, None, 0, "never"),
+        (True, None, 1, "success"),
+        (True, True, -1, "success"),
+        (False, True, 1, "failed_pending"),
+        (False, False, -1, "failed"),
+        (False, None, 1, "failed"),
+    ],
+)
+def test_a_pact_on_the_dashboard_is_as_its_result_and_as_recent_as_the_later_of_both(
+    success: bool | None,  # noqa: FBT001 - a column of the table
+    was_pending: bool | None,  # noqa: FBT001 - a column of the table
+    hours: int,
+    status: str,
+) -> None:
+    published_at = datetime(2024, 5, 6, tzinfo=UTC)
+    verified_at = published_at + timedelta(hours=hours)
+    result = None if success is None else LatestResult("7", (), (), success, was_pending, verified_at)
+    item = DashboardItem("Till", "1", "Ledger", (), (), published_at, result)
+    assert (item.verification_status, item.last_activity) == (status, max(published_at, verified_at))

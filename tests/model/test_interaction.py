@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treaty.model.pacts import documents
-from treaty.model.pacts.interaction_diff import diff_interactions
+from treaty.model.pacts.interaction_diff import LinePair, diff_interactions
 from treaty.model.pacts.interactions import read_interactions
 
 WORDS = ["match", "regex", "type", "min", "matchers", "body", "$.a", "$", "content", "encoded", "headers", "path", "a"]
@@ -47,9 +47,13 @@ def response(body, rules, **more):
         ({"regex": "a+"}, "matches /a+/"),
         ({"match": "regex", "regex": "a+"}, "matches /a+/"),
         ({"match": "include", "value": "x"}, "contains “x”"),
+        ({"match": "include", "include": "x"}, "contains “”"),
         ({"match": "date", "format": "yyyy"}, "a date yyyy"),
         ({"match": "timestamp", "timestamp": "yyyy"}, "a date and time yyyy"),
         ({"match": "somethingNew", "x": 1}, 'somethingNew: {"match":"somethingNew","x":1}'),
+        ({"max": 2}, "any value of this type, at most 2"),
+        ({"x": 1}, '{"x":1}'),
+        ({"match": 7}, '{"match":7}'),
         ("not a rule", "not a rule"),
     ],
 )
@@ -77,6 +81,13 @@ def test_alternatives_are_told_as_such():
     rules = {"body": {"$.a": {"combine": "OR", "matchers": [{"match": "null"}, {"match": "integer"}]}}}
     (one,) = read(response({"a": 1}, rules))
     assert [*(one.parts[1].body or ())][1].notes == ("null or any integer",)
+
+
+@pytest.mark.parametrize("combine", [{}, {"combine": "AND"}, {"combine": "and"}, {"combine": None}])
+def test_rules_that_all_apply_are_told_one_by_one(combine):
+    rules = {"body": {"$.a": {**combine, "matchers": [{"match": "notEmpty"}, {"match": "integer"}]}}}
+    (one,) = read(response({"a": 1}, rules))
+    assert [*(one.parts[1].body or ())][1].notes == ("anything but empty", "any integer")
 
 
 def test_what_no_value_stands_for_is_told_apart():
@@ -267,6 +278,11 @@ def test_a_response_and_a_message_are_shown_with_their_status_and_metadata():
         ({"body": {"content": "eA==", "encoded": True}}, ["x"], None),
         ({"body": {"content": "eA==", "encoded": "BASE64"}}, ["x"], None),
         ({"body": {"content": '{"a": 1}', "encoded": "json"}}, ["{", '  "a": 1', "}"], None),
+        (
+            {"body": {"content": "eA==", "contentType": "x/y", "contentTypeHint": "TEXT", "encoded": True}},
+            ["x"],
+            "x/y",
+        ),
         ({"body": {"content": "x", "other": 1}}, ["{", '  "content": "x",', '  "other": 1', "}"], None),
         ({"body": {"contentType": "x"}}, ["{", '  "contentType": "x"', "}"], None),
     ],
@@ -336,6 +352,7 @@ def test_equal_interactions_have_ids_of_their_own_and_one_digest():
     first, *others, last = shown
     assert [one.id for one in others] == [f"{first.id}-{number}" for number in (2, 3, 4)]
     assert {one.digest for one in shown[:-1]} == {first.id}
+    assert len(first.id) == 13
     assert last.digest == last.id != first.id
     assert [one.broker_id for one in shown] == [None, "x", None, None, None]
     assert all("_id" not in one.source for one in shown)
@@ -404,3 +421,40 @@ def test_a_new_interaction_and_one_that_is_gone_are_shown_whole(before, after, s
     assert [(row.old, row.new) for row in change.rows] == [
         (None, line) if side == "new" else (line, None) for line in lines
     ]
+
+
+@pytest.mark.parametrize(
+    ("pair", "is_gap", "is_same"),
+    [((None, None), True, True), (("a", None), False, False), ((None, "a"), False, False), (("a", "a"), False, True)],
+)
+def test_a_gap_has_no_line_on_either_side(pair, is_gap, is_same):
+    lines = LinePair(*pair)
+    assert (lines.is_gap, lines.is_same) == (is_gap, is_same)
+
+
+def test_an_empty_binary_body_has_no_bytes():
+    assert body_of(encoded(b"")) == [""]
+    assert body_of(encoded(b"\x00")) == ["1 byte, binary", f"0000  00{' ' * 23}."]
+
+
+def test_names_of_members_are_shown_as_they_are():
+    (one,) = read({"größe": {"ß": "é"}, "response": {"body": {"ß": "é"}}})
+    assert '"größe": {' in one.source
+    assert '"ß": "é"' in one.source
+    assert [line.text for line in one.parts[0].body or ()] == ["{", '  "ß": "é"', "}"]
+
+
+@pytest.mark.parametrize(
+    ("generator", "words"),
+    [
+        ({"type": "Uuid"}, "generated: a UUID"),
+        ({"type": "RandomInt", "min": 1, "max": 9}, "generated: a random integer from 1 to 9"),
+        ({"type": "Date", "format": "yyyy"}, "generated: the date yyyy"),
+        ({"type": "Unknown", "x": 1}, 'generated: {"type":"Unknown","x":1}'),
+        ({"type": 7}, 'generated: {"type":7}'),
+        ("Uuid", "generated: Uuid"),
+    ],
+)
+def test_generators_are_told_in_words(generator, words):
+    (one,) = read(response({"a": 1}, {}, generators={"body": {"$.a": generator}}))
+    assert [line.notes for line in one.parts[1].body or () if line.notes] == [(words,)]

@@ -301,6 +301,77 @@ def test_vague_questions_are_warned_of(
     assert verdict.reasons == [*warnings, reason_texts.NothingRequired()]
 
 
+@pytest.mark.parametrize(("selector_count", "warnings"), [(1, [NO_NUMBER]), (2, [NO_PLACE, NO_NUMBER])])
+def test_one_selector_that_finds_several_versions_needs_no_place(
+    selector_count: int, warnings: list[reason_texts.Reason]
+) -> None:
+    selector = Selector(pacticipant="Foo", tag="t")
+    specified = [FoundVersion(selector=selector, number=number, is_one_of_many=True) for number in "12"]
+    verdict = decide(MatrixQuery(selectors=(selector,) * selector_count), MatrixFacts(specified=specified))
+    assert verdict.reasons == [*warnings, reason_texts.NothingRequired()]
+
+
+@pytest.mark.parametrize(
+    ("inferred", "shown"),
+    [([there("10")], [None, "11"]), ([there("10", many=True), there("11", many=True)], ["10", "11"])],
+)
+def test_a_row_without_a_result_shows_its_provider_version_where_there_are_several(
+    inferred: list[ResolvedSelector], shown: list[str | None]
+) -> None:
+    rows = [row()._replace(verification=None, success=None), row(provider="11", number=102)]
+    verdict = to_prod(rows, inferred)
+    assert sorted((verdict.shown_provider_version(one) for one in verdict.rows), key=str) == sorted(shown, key=str)
+
+
+@pytest.mark.parametrize(
+    ("newest", "counts"),
+    [
+        # The counts are those of the latest rows, unless they contradict the answer.
+        (True, (1, 0)),
+        (False, (0, 1)),
+    ],
+)
+@pytest.mark.parametrize(("older", "others"), [(True, (1, 0)), (False, (0, 1))])
+def test_where_any_version_counts_the_latest_rows_are_counted(
+    *, newest: bool, counts: tuple[int, int], older: bool, others: tuple[int, int]
+) -> None:
+    rows = [row(provider="11", number=102, success=newest), row(provider="10", success=older)]
+    is_same_answer = newest is (newest and older)
+    all_rows = (counts[0] + others[0], counts[1] + others[1])
+    for loaded_rows in (rows, rows[::-1]):
+        facts = MatrixFacts(
+            specified=[FoundVersion(selector=FOO_1, number="1"), AnyVersion(selector=BAR)], rows=loaded_rows
+        )
+        summary = decide(MatrixQuery(selectors=(FOO_1, BAR), latest_by=LatestBy.CONSUMER_VERSION), facts).summary
+        assert summary.deployable is (newest and older)
+        assert (summary.success, summary.failed) == (counts if is_same_answer else all_rows)
+        without_latest = decide(MatrixQuery(selectors=(FOO_1, BAR)), facts).summary
+        assert (without_latest.success, without_latest.failed) == all_rows
+
+
+@pytest.mark.parametrize(("limit", "count"), [(None, 3), (0, 0), (2, 2), (3, 3), (4, 3)])
+def test_rows_beyond_the_limit_are_left_out_and_count_all_the_same(limit: int | None, count: int) -> None:
+    rows = [row(), row(consumer="2"), row(consumer="3", success=False)]
+    facts = MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=rows)
+    verdict = decide(MatrixQuery(selectors=(FOO, BAR), limit=limit), facts)
+    assert (len(verdict.rows), verdict.total) == (count, 3)
+    assert (verdict.summary.deployable, verdict.summary.success, verdict.summary.failed) == (False, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("failed", "unknown", "text"),
+    [
+        (1, 0, "1 more failed"),
+        (0, 1, "1 more is missing"),
+        (0, 2, "2 more are missing"),
+        (2, 2, "2 more failed and 2 more are missing"),
+    ],
+)
+def test_results_that_are_not_named_are_counted(failed: int, unknown: int, text: str) -> None:
+    reason = reason_texts.MoreObstacles(failed=failed, unknown=unknown)
+    assert reason_texts.describe_reason(reason) == f"Of the required verification results, {text}"
+
+
 def test_a_row_that_no_selector_covers_is_described_by_its_version() -> None:
     rows = [row("1", "11", success=False), row("1", "10", success=False)]
     facts = MatrixFacts(specified=[FoundVersion(selector=FOO_1, number="1")], rows=rows)
@@ -345,3 +416,25 @@ def test_who_asks_about_a_missing_version_is_told_what_to_do_next() -> None:
     assert isinstance(stop, reason_texts.NoSuchVersion)
     assert reason_texts.get_code(stop) == "no_such_version"
     assert reason_texts.suggest_next_step(stop).startswith("Publish the pacts or verification results of Foo (1)")
+
+
+@pytest.mark.parametrize("counts_superseded", [True, False])
+def test_superseded_results_count_if_they_are_to(*, counts_superseded: bool) -> None:
+    rows = [row(success=False)._replace(is_superseded=True), row(number=102)]
+    facts = MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=rows)
+    verdict = decide(MatrixQuery(selectors=(FOO, BAR), counts_superseded=counts_superseded), facts)
+    assert len(verdict.rows) == 2
+    assert verdict.summary.deployable is not counts_superseded
+
+
+@pytest.mark.parametrize(
+    ("failed", "unknown"), [(MAX_REASONS + 1, 0), (0, MAX_REASONS + 1), (MAX_REASONS, MAX_REASONS)]
+)
+def test_obstacles_beyond_the_limit_are_counted_whatever_they_are(failed: int, unknown: int) -> None:
+    rows = [row(consumer=str(number), success=False) for number in range(failed)]
+    rows += [row(consumer=str(number), provider=None) for number in range(1000, 1000 + unknown)]
+    facts = MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=rows)
+    reasons = decide(MatrixQuery(selectors=(FOO, BAR)), facts).reasons
+    others = [reason for reason in reasons if isinstance(reason, reason_texts.MoreObstacles)]
+    counts = [(max(0, failed - MAX_REASONS), max(0, unknown - MAX_REASONS))]
+    assert [(reason.failed, reason.unknown) for reason in others] == [count for count in counts if any(count)]

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from treaty.model.pacts.content import build_content
 from treaty.model.pacts.documents import Document, parse_document, serialize
-from treaty.model.pacts.merging import MergeConflict, merge_documents
+from treaty.model.pacts.merging import (
+    MAX_DIFF_LINES,
+    MergeConflict,
+    describe_interaction,
+    describe_states,
+    merge_documents,
+    unite_metadata,
+)
 
 
 def http(description: str = "a", path: str = "/", status: int = 200, **more: object) -> dict[str, Any]:
@@ -280,11 +287,12 @@ BODIES = [
     ("<a/>", "application/soap+xml; charset=x", {"contentType": "application/soap+xml; charset=x"}),
     ("", "image/png", {"contentType": "image/png", "encoded": False, "content": ""}),
     (None, "application/json", None),
+    ([1], ["application/json", "text/plain"], {"contentType": "application/json"}),
 ]
 
 
 @pytest.mark.parametrize(("body", "content_type", "envelope"), BODIES)
-def test_a_body_gets_an_envelope(body: object, content_type: str | None, envelope: dict[str, object] | None) -> None:
+def test_a_body_gets_an_envelope(body: object, content_type: object, envelope: dict[str, object] | None) -> None:
     headers = {"headers": {"content-type": content_type}} if content_type else {}
     found = upgraded({**http(), "response": {"body": body, **headers}}, "3.0.0", "4.0")["response"]
     assert found["body"] == ({"encoded": False, "content": body, **envelope} if envelope else None)
@@ -301,8 +309,16 @@ LOSSES = [
         "later versions have no counterpart of the matching rule $.query.q[1] of its request",
     ),
     (
+        {"request": {"query": {"q": []}, "matchingRules": {"$.query.q[0]": {"match": "type"}}}},
+        "later versions have no counterpart of the matching rule $.query.q[0] of its request",
+    ),
+    (
         {"response": {"matchingRules": {"$.status": {"match": "type"}}}},
         "later versions have no counterpart of the matching rule $.status of its response",
+    ),
+    (
+        {"response": {"matchingRules": {"$.cookies.a": {"match": "type"}}}},
+        "later versions have no counterpart of the matching rule $.cookies.a of its response",
     ),
     (
         {"response": {"matchingRules": {"$.body": {"strange": 1}}}},
@@ -381,3 +397,195 @@ def test_numbers_are_kept_character_for_character(number: str, version: str) -> 
     written = serialize(merge_documents(old, new, is_newer=True).tree)
     assert f'"n":{number}' in written
     assert '"n":1.50' in written
+
+
+# Differences that a conflict shows
+
+
+def test_a_difference_begins_with_its_first_line() -> None:
+    old, new = ({"description": "a", "request": value, "providerState": "s"} for value in ("1", "2"))
+    assert conflict(pact(old), pact(new)).difference.splitlines() == [
+        " {",
+        '   "description": "a",',
+        '   "providerState": "s",',
+        '-  "request": "1"',
+        '+  "request": "2"',
+        " }",
+    ]
+
+
+@pytest.mark.parametrize(("counts", "lines"), [((47, 47), 99), ((47, 48), 100), ((48, 48), 101), ((60, 60), 101)])
+def test_a_long_difference_ends_with_an_ellipsis(counts: tuple[int, int], lines: int) -> None:
+    old, new = (
+        {"description": "a", "request": [value] * count, "providerState": "s"} for value, count in enumerate(counts)
+    )
+    difference = conflict(pact(old), pact(new)).difference.splitlines()
+    assert len(difference) == lines
+    assert (difference[-1] == "…") is (lines > MAX_DIFF_LINES)
+
+
+def test_only_the_beginning_of_very_long_interactions_is_compared() -> None:
+    old, new = ({"description": "a", "request": [*range(450), value], "providerState": "s"} for value in (1, 2))
+    assert conflict(pact(old), pact(new)).difference == ""
+
+
+@pytest.mark.parametrize(
+    ("interaction", "text"),
+    [
+        ({"description": "a"}, 'the interaction "a"'),
+        ({"description": 7}, "the interaction 7"),
+        ({}, "the interaction null"),
+        (7, "an interaction that is not an object"),
+        ({"description": "a", "providerState": "s"}, 'the interaction "a" (provider state "s")'),
+        ({"description": "a", "providerStates": [{"name": "s"}]}, 'the interaction "a" (provider state "s")'),
+        (
+            {"description": "a", "providerStates": [{"name": "s"}, "t"]},
+            'the interaction "a" (provider states "s", "t")',
+        ),
+        ({"description": "a", "providerStates": []}, 'the interaction "a"'),
+        ({"description": "a", "providerStates": [{}]}, 'the interaction "a" (provider state null)'),
+    ],
+)
+def test_an_interaction_is_named_by_its_description_and_states(interaction: Any, text: str) -> None:
+    assert describe_interaction(interaction) == text
+
+
+def test_interactions_that_are_no_objects_are_merged_by_their_json() -> None:
+    assert merge(pact("a", 7), pact(7, "b")) == pact("a", 7, "b")
+
+
+@pytest.mark.parametrize("description", [7, None, ["a"]])
+def test_descriptions_that_are_no_texts_are_names_too(description: object) -> None:
+    old, new = http(description=description), http(description=description, status=404)  # type: ignore[arg-type]  # as in a faulty pact
+    assert merge(pact(old), pact(new)) == pact(new)
+    assert merge(pact(old), pact(http("null"))) == pact(old, http("null"))
+
+
+def test_interactions_of_a_new_pact_do_not_replace_each_other() -> None:
+    new = [http(status=201), http(status=202)]
+    assert merge(pact(http("b")), pact(*new)) == pact(http("b"), *new)
+    assert merge(pact(http("b")), pact(*new, *new)) == pact(http("b"), *new)
+    assert merge(pact(http()), pact(*new)) == pact(*new)
+
+
+@pytest.mark.parametrize(
+    ("versions", "result"),
+    [
+        ((None, None), None),
+        (("2.0.0", None), "2.0.0"),
+        ((None, "3.0.0"), "3.0.0"),
+        ((None, "4.0"), "4.0"),
+        (("4.0", None), "4.0"),
+        (("4.0", "4.1"), "4.0"),
+        (("4.0", "3.0.0"), "4.0"),
+        (("2.0.0", "3.0.0"), "3.0.0"),
+    ],
+)
+def test_the_merged_pact_has_the_later_version(versions: tuple[object, object], result: str | None) -> None:
+    old, new = (pact(http(name), version=version) for name, version in zip("ab", versions, strict=True))
+    merged = merge(old, new)
+    assert merged.get("metadata", {}).get("pactSpecification", {}).get("version") == result
+
+
+@pytest.mark.parametrize("version", ["0.9", "5.0", "x", "", "-1.0"])
+def test_unknown_versions_are_not_mixed(version: str) -> None:
+    found = conflict(pact(version=version), pact(version="4.0"))
+    assert str(found) == f"the specification version {version} is unknown"
+    assert merge(pact(http("a"), version=version), pact(http("b"), version=version))["interactions"][1] == http("b")
+
+
+def test_interactions_and_messages_of_one_version_4_document_are_one_list_already() -> None:
+    event = {"type": "Asynchronous/Messages", "description": "e", "contents": {"content": 1}}
+    merged = merge(pact(http(type="Synchronous/HTTP"), version="4.0"), pact(event, version="4.0"))
+    assert merged == pact(http(type="Synchronous/HTTP"), event, version="4.0")
+
+
+def test_documents_that_each_have_both_lists_stay_in_their_version() -> None:
+    old = {**messages({"description": "m"}), "interactions": [http("a")]}
+    new = {**messages({"description": "n"}), "interactions": [http("b")]}
+    assert merge(old, new) == {
+        **messages({"description": "m"}, {"description": "n"}),
+        "interactions": [http("a"), http("b")],
+    }
+    assert merge(old, pact(http("b"), version="3.0.0"))["interactions"] == [http("a"), http("b")]
+    assert merge(messages({"description": "m"}), new)["messages"] == [{"description": "m"}, {"description": "n"}]
+
+
+def test_the_plugins_of_one_document_stay_as_they_are() -> None:
+    repeated = [plugin("1", a=1), plugin("1", b=2), 7]
+    assert merge(with_plugins(*repeated), pact())["metadata"]["plugins"] == repeated
+    assert merge(pact(), with_plugins(*repeated))["metadata"]["plugins"] == repeated
+    assert merge(with_plugins(*repeated), with_plugins())["metadata"]["plugins"] == [plugin("1", a=1, b=2)]
+
+
+def test_versions_with_the_same_major_number_need_no_upgrade() -> None:
+    merged = merge(pact(http("a"), version="4.0"), pact(http("b"), version="4.1"))
+    assert merged == pact(http("a"), http("b"), version="4.0")
+
+
+@pytest.mark.parametrize("kinds", [("type", "date"), ("date", "type")])
+def test_two_different_rules_for_one_name_are_a_loss(kinds: tuple[str, str]) -> None:
+    paths = ("$.query.q", "$.query.q[0]")
+    rules = {path: {"match": kind} for path, kind in zip(paths, kinds, strict=True)}
+    found = conflict(
+        pact({**http(), "request": {"query": "q=1", "matchingRules": rules}}, version="2.0.0"), pact(version="3.0.0")
+    )
+    assert "the matching rule $.query.q[0] of its request" in str(found)
+    same = {path: {"match": "type"} for path in paths}
+    upgraded_rules = upgraded({**http(), "request": {"query": "q=1", "matchingRules": same}}, "2.0.0", "3.0.0")
+    assert list(upgraded_rules["request"]["matchingRules"]["query"]) == ["q"]
+
+
+@pytest.mark.parametrize("order", [("header", "$.body.a"), ("$.body.a", "header")])
+def test_rules_that_are_in_a_category_already_stay(order: tuple[str, str]) -> None:
+    rules = {"header": {"X-Id": {"matchers": [{"match": "type"}]}}, "$.body.a": {"match": "type"}}
+    response = {"status": 200, "body": {"a": 1}, "matchingRules": {name: rules[name] for name in order}}
+    found = upgraded({**http(), "response": response}, "2.0.0", "3.0.0")["response"]["matchingRules"]
+    matchers = {"matchers": [{"match": "type"}], "combine": "AND"}
+    assert found == {"header": rules["header"], "body": {"$.a": matchers}}
+
+
+def test_a_newer_interaction_does_not_take_the_place_of_one_that_is_published_again() -> None:
+    old = [http(status=200), http(status=201)]
+    assert merge(pact(*old), pact(http(status=500), old[0])) == pact(old[0], http(status=500))
+    assert merge(pact(*old), pact(http(status=500), old[1])) == pact(http(status=500), old[1])
+
+
+def test_an_interaction_of_version_3_has_neither_a_type_nor_an_envelope() -> None:
+    interaction = {**http(), "response": {"status": 200, "body": {"a": 1}}}
+    assert upgraded(interaction, "2.0.0", "3.0.0") == interaction
+
+
+@pytest.mark.parametrize(
+    ("states", "text"),
+    [
+        ({"providerState": "s"}, "s"),
+        ({"providerStates": [{"name": "s"}, {"name": 7}, "t", {}]}, "s, 7, t, null"),
+        ({"providerStates": 7}, "7"),
+        ({}, ""),
+    ],
+)
+def test_the_states_of_an_interaction_are_named(states: dict[str, object], text: str) -> None:
+    assert describe_states(states) == text
+
+
+@pytest.mark.parametrize("literals", [("1.10", "1"), ("1", "1.10")])
+def test_numbers_of_one_pact_are_kept_beside_those_of_a_plain_one(literals: tuple[str, str]) -> None:
+    old, new = (
+        parse_document(json.dumps(pact({"description": name, "n": "N"})).replace('"N"', literal).encode())
+        for name, literal in zip("ab", literals, strict=True)
+    )
+    merged = merge_documents(old, new, is_newer=True)
+    assert not merged.is_plain
+    assert all(f'"n":{literal}}}' in build_content(merged).body.decode() for literal in literals)
+    united = unite_metadata(old, new)
+    assert united.is_plain is (old.is_plain and new.is_plain)
+
+
+@pytest.mark.parametrize("member", ["a", "x"])
+def test_states_differ_in_every_member_but_empty_parameters(member: str) -> None:
+    plain = http(providerStates=[{"name": "s"}])
+    other = http(providerStates=[{"name": "s", member: 0}], status=404)
+    assert merge(pact(plain), pact(other)) == pact(plain, other)
+    newer = http(providerStates=[{"name": "s", "params": {}}], status=404)
+    assert merge(pact(plain), pact(newer)) == pact(newer)

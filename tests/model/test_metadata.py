@@ -103,3 +103,11 @@ def test_each_version_is_named_once():
     selected_by = tuple(SelectedBy(version_id=number) for number in (3, None, 1, 3, 2))
     assert Metadata(version_id=1, selected_by=selected_by).version_ids == (1, 3, 2)
     assert Metadata(selected_by=selected_by).version_ids == (3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_pending"), [("p=true", True), ("p=false", False), ("p=yes", None), ("p[]=true", None), ("", None)]
+)
+def test_whether_a_pact_was_pending_is_read(text: str, *, is_pending: bool | None) -> None:
+    assert read(text).is_pending is is_pending
+    assert read(decode_segment(encode(Metadata(is_pending=is_pending)))) == Metadata(is_pending=is_pending)

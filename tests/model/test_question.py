@@ -22,6 +22,10 @@ ONE_DESTINATION = "Cannot specify more than one of tag, environment and mainBran
     ("question", "texts"),
     [
         (MatrixQuery(selectors=(FOO,)), []),
+        (MatrixQuery(selectors=(Selector(pacticipant="Foo", version="1"),)), []),
+        (MatrixQuery(selectors=(Selector(pacticipant="Foo", is_latest=True),)), []),
+        (MatrixQuery(selectors=(FOO,), ignore=(Selector(pacticipant="Foo", version="1"),)), []),
+        (MatrixQuery(selectors=(FOO,), ignore=(Selector(pacticipant="Foo", is_latest=True),)), []),
         (MatrixQuery(selectors=()), ["Please provide 1 or more version selectors."]),
         (MatrixQuery(selectors=(NAMELESS,)), ["Please specify the pacticipant name"]),
         (
@@ -56,6 +60,8 @@ ONE_DESTINATION = "Cannot specify more than one of tag, environment and mainBran
         ),
         (MatrixQuery(selectors=(FOO,), limit=0), ["The limit must be 1 or greater."]),
         (MatrixQuery(selectors=(FOO,), limit=1), []),
+        (MatrixQuery(selectors=(FOO,), limit=2), []),
+        (MatrixQuery(selectors=(FOO,), limit=-1), ["The limit must be 1 or greater."]),
     ],
 )
 def test_every_fault_of_a_question_is_named_in_order(question: MatrixQuery, texts: list[str]) -> None:

@@ -131,3 +131,19 @@ def test_what_is_no_json_is_refused_by_name():
 )
 def test_consumers_come_before_their_providers(names, integrations, order):
     assert "".join(order_consumers_first(names, [(pair[0], pair[1]) for pair in integrations])) == order
+
+
+@pytest.mark.parametrize(
+    ("selector", "conditions"),
+    [
+        (KeepVersions(), {}),
+        (KeepVersions(latest=True, tag=True, max_age=0), {"latest": True, "tag": True, "max_age": 0}),
+        (KeepVersions(branch="main", environment="test"), {"branch": "main", "environment": "test"}),
+        (KeepBranches(), {}),
+        (KeepBranches(max_age=0), {"max_age": 0}),
+        (KeepBranches(branches=("a", "b")), {"branch": ["a", "b"]}),
+        (KeepBranches(branches=("a",), max_age=7), {"branch": ["a"], "max_age": 7}),
+    ],
+)
+def test_a_selector_lists_the_conditions_that_are_set(selector, conditions):
+    assert selector.to_dict() == conditions

@@ -1,8 +1,20 @@
 """Which values of webhooks are secrets, and which URLs lead to the same server."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from treaty.model.webhooks.secrecy import is_secret, is_secret_header, mask_url, read_origin, remove_user
+from treaty.model.webhooks.secrecy import (
+    hide_request,
+    is_full_mask,
+    is_secret,
+    is_secret_header,
+    mask_url,
+    read_origin,
+    remove_user,
+)
+from treaty.model.webhooks.webhooks import Webhook, WebhookFilters, WebhookRequest
 
 VISIBLE = [
     ("accept", "application/json"),
@@ -114,3 +126,42 @@ def test_the_mask_of_a_url_shows_its_server_only() -> None:
 )
 def test_a_user_is_removed_from_a_url(url, parts) -> None:
     assert remove_user(url) == parts
+
+
+@pytest.mark.parametrize(
+    ("value", "is_mask"), [("", False), ("*", False), ("**", False), ("***", True), ("*" * 10, True), ("***a", False)]
+)
+def test_only_a_text_of_several_asterisks_is_a_mask(value, is_mask) -> None:
+    assert is_full_mask(value) is is_mask
+
+
+def test_a_user_is_removed_only_from_the_server_of_a_url() -> None:
+    assert remove_user("https://a@h.example/a@h.example") == ("https://h.example/a@h.example", "a", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "username", "hidden"),
+    [({"a": 1}, "ci", ("**********", "**********")), (None, None, (None, None)), ("", "", ("**********",) * 2)],
+)
+def test_a_hidden_request_shows_what_it_has(body, username, hidden) -> None:
+    request = WebhookRequest(
+        method="POST", url="https://ci.example/a", headers={"a": "b"}, body=body, username=username, password=None
+    )
+    now = datetime(2024, 5, 6, tzinfo=UTC)
+    webhook = Webhook(
+        uuid="u",
+        description="d",
+        consumer=None,
+        provider=None,
+        is_enabled=True,
+        request=request,
+        events=(),
+        secret=None,
+        filters=WebhookFilters(),
+        failing_since=None,
+        pauses=False,
+        created_at=now,
+        updated_at=now,
+    )
+    shown = hide_request(webhook).request
+    assert shown == replace(request, url="https://ci.example/**********", body=hidden[0], username=hidden[1])

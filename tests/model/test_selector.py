@@ -110,12 +110,23 @@ def test_what_is_ignored_is_a_version_or_a_pacticipant_as_a_whole(
     ignored: ResolvedSelector, number: str | None, *, is_covered: bool
 ) -> None:
     assert is_ignored_by(ignored, NAME, number) is is_covered
-    assert not is_ignored_by(ignored, "Bar", number)
+    for other in ("Bar", "Zoo"):
+        assert not is_ignored_by(ignored, other, number)
 
 
 @pytest.mark.parametrize(
-    ("selector", "is_name_only"),
-    [(asked(), True), (asked("1"), False), (LATEST, False), (MAIN, False), (TAG, False), (BRANCH, False)],
+    ("selector", "is_name_only", "is_number_only"),
+    [
+        (asked(), True, False),
+        (asked("1"), False, True),
+        *((selector, False, False) for selector in (LATEST, MAIN, TAG, BRANCH, ENVIRONMENT)),
+        *(
+            (asked("1", **criterion), False, False)
+            for criterion in ({"tag": "t"}, {"branch": "b"}, {"is_latest": True})
+        ),
+    ],
 )
-def test_a_name_alone_means_any_version(selector: Selector, *, is_name_only: bool) -> None:
-    assert selector.is_name_only is is_name_only
+def test_a_name_alone_means_any_version_and_a_number_one(
+    selector: Selector, *, is_name_only: bool, is_number_only: bool
+) -> None:
+    assert (selector.is_name_only, selector.is_number_only) == (is_name_only, is_number_only)

@@ -10,6 +10,7 @@ import pytest
 from treaty.model.webhooks import deliveries
 from treaty.model.webhooks.deliveries import DeliveryStatus, NextStep, decide_next_step
 from treaty.model.webhooks.parameters import DeliveryFacts, EventResult, ParameterUrls, build_parameters, fill_in
+from treaty.model.webhooks.presets import PRESETS, find_preset, list_blanks
 from treaty.model.webhooks.webhooks import WebhookRequest
 
 FACTS = DeliveryFacts(
@@ -181,3 +182,24 @@ def test_what_waited_long_behind_others_that_failed_is_not_tried_again(minutes, 
     )
     schedule = [timedelta(seconds=count) for count in (10, 60, 120, 300, 600, 1200)]
     assert owed.is_overdue(schedule, at=at + timedelta(minutes=minutes)) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "filled_in"),
+    [
+        ("${pactbroker.name}", "<v>"),
+        ("${user.A.b-c} ${secret.A}", "<u> <s>"),
+        ("a ${pactbroker.other} ${user.B} ${name}", "a ${pactbroker.other} ${user.B} ${name}"),
+    ],
+)
+def test_placeholders_of_parameters_and_secrets_are_filled_in(text, filled_in):
+    values = {"name": "v", "user.A.b-c": "u", "secret.A": "s"}
+    assert fill_in(text, values, lambda value: f"<{value}>") == filled_in
+
+
+def test_a_preset_is_found_by_its_key():
+    for preset in PRESETS:
+        assert find_preset(preset.key) is preset
+        assert all(blank in list_blanks(f"<p>{blank} {blank}</p>") for blank in preset.blanks)
+    for key in (None, "", "a", "zzz"):
+        assert find_preset(key) is None

@@ -7,6 +7,7 @@ import pytest
 from treaty.model.pacts import documents
 from treaty.model.pacts.interactions import Interaction, read_interactions
 from treaty.model.verifications import interaction_results
+from treaty.model.verifications.interaction_results import MAX_PROBLEM_LENGTH
 
 RUST = [
     {"interactionId": "a", "success": True},
@@ -104,3 +105,60 @@ def test_results_without_ids_are_matched_by_description_and_state():
     )
     assert (found[first.id].success, found[second.id].success) == (False, True)
     assert third.id not in found
+
+
+@pytest.mark.parametrize("without", [None, ""])
+def test_results_of_a_state_with_an_empty_name_are_not_those_without_a_state(without):
+    """Verifiers report an interaction without a state with null or an empty text."""
+    plain, empty = of_pact({"description": "a"}, {"description": "a", "providerState": ""})
+    entry = {"interactionDescription": "a", "interactionProviderState": without}
+    (only,) = interaction_results.parse_results(json.dumps([{**entry, "success": True}]))
+    assert interaction_results.match_results([plain], [only])[plain.id].success
+    both = [{**entry, "interactionProviderState": None, "success": True}]
+    both.append({**entry, "interactionProviderState": "", "success": False})
+    matched = interaction_results.match_results([plain, empty], interaction_results.parse_results(json.dumps(both)))
+    assert (matched[plain.id].success, matched[empty.id].success) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("mismatch", "problems"),
+    [
+        ({"description": "d"}, ("d",)),
+        ({"mismatch": "m"}, ("m",)),
+        ({"description": "d", "mismatch": "m"}, ("d",)),
+        ({"attribute": "body"}, ("body",)),
+        ({"identifier": "$.a"}, ("$.a",)),
+        ({"attribute": "body", "identifier": "$.a", "mismatch": "m"}, ("body $.a: m",)),
+        ({"description": " "}, ()),
+        ({"description": "d" * MAX_PROBLEM_LENGTH}, ("d" * MAX_PROBLEM_LENGTH,)),
+        ({"description": "d" * (MAX_PROBLEM_LENGTH + 1)}, ("d" * MAX_PROBLEM_LENGTH + "…",)),
+    ],
+)
+def test_a_mismatch_is_told_by_what_it_says_and_its_place(mismatch, problems):
+    said = {"interactionId": "a", "success": False, "mismatches": [mismatch]}
+    assert interaction_results.parse_results(json.dumps([said]))[0].problems == problems
+    said["mismatches"] = mismatch
+    assert interaction_results.parse_results(json.dumps([said]))[0].problems == problems
+
+
+@pytest.mark.parametrize(("excess", "is_read"), [(0, True), (1, False), (1000, False)])
+def test_results_that_are_too_long_are_not_read(excess, is_read):
+    text = json.dumps([{"interactionId": "a", "success": True}])
+    padded = text.ljust(interaction_results.MAX_LENGTH + excess)
+    assert bool(interaction_results.parse_results(padded)) is is_read
+
+
+@pytest.mark.parametrize(
+    ("entry", "success"),
+    [
+        ({"status": "passed"}, True),
+        ({"status": "failed"}, False),
+        ({"status": "pending"}, False),
+        ({"status": "PASSED"}, False),
+        ({"success": False, "status": "passed"}, False),
+        ({"success": True, "status": "failed"}, True),
+    ],
+)
+def test_only_a_test_that_passed_is_a_success(entry, success):
+    (result,) = interaction_results.parse_results(json.dumps([{"interactionId": "a", **entry}]))
+    assert result.success is success

@@ -1,6 +1,6 @@
 """How what selectors found becomes pacts to verify, and what a build prints about each."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,7 +18,7 @@ from treaty.model.decisions.consumer_selectors import (
     describe_briefly,
 )
 from treaty.model.decisions.metadata import Metadata, SelectedBy
-from treaty.model.decisions.verifiable_notices import build_notices
+from treaty.model.decisions.verifiable_notices import build_notices, explain_missing_wip
 from treaty.model.decisions.verifiable_pacts import (
     VerifiablePact,
     VerifiablePactsQuery,
@@ -28,6 +28,8 @@ from treaty.model.decisions.verifiable_pacts import (
     list_needed_fallbacks,
     mark_pending,
 )
+
+SINCE = datetime(2024, 5, 6, tzinfo=UTC)
 
 
 def found(selector, version=1, *, consumer="Till", content=1, **more):
@@ -402,3 +404,40 @@ def test_pending_is_not_mentioned_to_those_who_did_not_ask():
 )
 def test_work_in_progress_needs_a_date_and_a_branch_or_tag(wanted, has_wip):
     assert wanted.has_wip is has_wip
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_explained"),
+    [
+        ({}, False),
+        ({"wip_since": SINCE}, True),
+        ({"wip_since": SINCE, "branch": "b"}, False),
+        ({"wip_since": SINCE, "tags": ("t",)}, False),
+        ({"branch": "b"}, False),
+    ],
+)
+def test_missing_work_in_progress_is_explained_to_those_who_asked_for_it(wanted, is_explained):
+    text = explain_missing_wip(VerifiablePactsQuery(includes_pending=False, **wanted))
+    assert (text is not None and "providerVersionBranch" in text) is is_explained
+
+
+@pytest.mark.parametrize(("count", "rank"), [(1, 1), (4, 4), (5, 4), (99, 80), (100, 80), (101, 81), (105, 84)])
+def test_the_window_is_an_age_by_nearest_rank(count, rank):
+    ages = [timedelta(hours=age) for age in range(count, 0, -1)]
+    bounds = {"least": timedelta(0), "most": timedelta(days=30), "default": timedelta(0)}
+    assert compute_wip_window(ages, **bounds) == timedelta(hours=rank)
+
+
+@pytest.mark.parametrize("consumer", [None, "Till"])
+def test_a_fallback_branch_is_a_selector_of_its_own(consumer):
+    assert LatestFromBranch(branch="b", consumer=consumer).fallback is None
+    fallback = LatestFromBranch(branch="b", consumer=consumer, fallback_branch="main").fallback
+    assert fallback == LatestFromBranch(branch="main", consumer=consumer, fallback_for="b")
+
+
+def test_one_criterion_is_told_in_the_singular():
+    (pact,) = group_by_content([found(OverallLatest())])
+    assert texts(pact)[0].split("\n")[0] == (
+        "The pact at URL is being verified because the pact content belongs to the consumer version matching the "
+        "following criterion:"
+    )

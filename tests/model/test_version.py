@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from treaty.model.versions import find_insertion_position, parse_precedence
+from treaty.model.versions import find_insertion_position, find_order_problem, parse_precedence
 
 NEWEST_FIRST = [
     "2",
@@ -43,3 +43,11 @@ def test_what_is_no_number_has_no_precedence() -> None:
 
 def test_a_number_counts_wherever_it_stands_in_the_text() -> None:
     assert parse_precedence("x1y") == parse_precedence("1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("number", "can_be_ordered"), [("1", True), ("v1.2.3-beta.1", True), ("foo", False), ("", False)]
+)
+def test_a_number_that_cannot_be_ordered_is_explained(number: str, *, can_be_ordered: bool) -> None:
+    problem = find_order_problem(number)
+    assert problem is None if can_be_ordered else problem and f"'{number}' cannot be parsed" in problem

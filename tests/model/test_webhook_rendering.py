@@ -278,3 +278,57 @@ def test_unknown_parameters_stay_as_they_are():
     request = replace(REQUEST, body={"a": "${pactbroker.unknown} ${other}"})
     assert render(request, HARMLESS).body == b'{"a":"${pactbroker.unknown} ${other}"}'
     assert fill_in("${pactbroker.unknown}", HARMLESS) == "${pactbroker.unknown}"
+
+
+@pytest.mark.parametrize(
+    ("value", "header"), [("a", "a"), (" a ", "a"), ("", ""), ("z ", "z"), ("! ", "!"), ("a\nb", "a b")]
+)
+def test_a_header_that_is_filled_in_has_no_spaces_at_its_ends(value, header):
+    request = replace(REQUEST, headers={"x-name": "${pactbroker.consumerName}", "x-fixed": " a "})
+    headers = render(request, {"consumerName": value}).headers
+    assert (headers["x-name"], headers["x-fixed"]) == (header, " a ")
+
+
+@pytest.mark.parametrize(
+    ("password", "rendered"), [(None, ""), ("secret", "secret"), ("${pactbroker.consumerName}", "Till")]
+)
+def test_a_password_is_filled_in(password, rendered):
+    request = replace(REQUEST, username="u", password=password)
+    assert render(request, {"consumerName": "Till"}).password == rendered
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        ("application/xml", "a=a&amp;b"),
+        ("text/xml; charset=utf-8", "a=a&amp;b"),
+        ("application/soap+xml", "a=a&amp;b"),
+        ("application/x-www-form-urlencoded", "a=a%26b"),
+        ("application/yaml", "a=a&b"),
+        ("application/zip", "a=a&b"),
+        ("text/plain", "a=a&b"),
+        ("application/json", 'a="a&b"'),
+    ],
+)
+def test_a_value_is_escaped_for_the_media_type(media_type, body):
+    request = replace(REQUEST, headers={"content-type": media_type}, body="a=${pactbroker.consumerName}")
+    assert render(request, {"consumerName": "a&b"}).body.decode() == body
+
+
+def test_values_outside_of_ascii_stay_readable_in_json():
+    request = replace(REQUEST, body='{"a": ${pactbroker.consumerName}, "b": "${pactbroker.consumerName}"}')
+    assert render(request, {"consumerName": "é"}).body.decode() == '{"a": "é", "b": "é"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "rendered"),
+    [
+        # A line break in a string is escaped, and what is no JSON stays as it was written.
+        ('{"a": "x\n${pactbroker.consumerName}"}', '{"a": "x\\nsay \\"hi\\""}'),
+        ('{"a": "\\x ${pactbroker.consumerName}"}', '{"a": "\\x say \\"hi\\""}'),
+        ({"é": "ü ${pactbroker.consumerName}"}, '{"é":"ü say \\"hi\\""}'),
+    ],
+)
+def test_the_rest_of_a_json_body_keeps_its_meaning(body, rendered):
+    request = replace(REQUEST, headers={"content-type": "application/json"}, body=body)
+    assert render(request, {"consumerName": 'say "hi"'}).body.decode() == rendered

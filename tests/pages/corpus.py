@@ -189,6 +189,7 @@ def _paths(webhook: str, logs: str) -> dict[str, str]:
         "search": "/search?q=a",
         "not-found": "/pacticipants/nobody",
         "api": "/docs?q=labels",
+        "proxies": "/docs/proxies",
         "relation": "/doc/pacticipants?context=index",
         "explorer": "/explorer#/pacticipants/Web%20Shop",
         "explorer-request": "/hal-browser/browser.html#POST /contracts/publish",

@@ -59,7 +59,7 @@ def test_the_notice_about_similar_names_quotes_the_new_name(api, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_command_line_quotes_the_name_of_a_missing_environment(name):
-    assert words_after(environment_not_found(name, []).hint, "--name") == name
+    assert words_after(environment_not_found(name, [], page=BASE).hint, "--name") == name
 
 
 @pytest.mark.parametrize("name", [*NAMES, "](https://evil.test)[x", "a)b(c", "a_b-c__d--e", "<img>"])

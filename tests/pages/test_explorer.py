@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 from tests.pages import browser as browsers
 from tests.pages.corpus import TRICK, Filler
 from tests.pages.test_in_a_browser import WIDTHS, page, site  # noqa: F401 - fixtures
+from tests.whole.proxies import free_address
+from tests.whole.servers import running
 
 PATHS = ["/explorer", "/hal-browser", "/hal-browser/browser.html"]
 SHOP = "/pacticipants/Web%20Shop"
@@ -256,6 +258,33 @@ def test_a_base_url_with_a_path_is_kept(site, page):  # noqa: F811
     assert page.url.endswith(f"#/mounted{SHOP}/versions")
     expect(page.locator("#explorer-document")).to_contain_text("200 OK")
     page.unroute_all(behavior="ignoreErrors")
+
+
+def test_below_a_path_with_the_name_of_a_resource_scripts_reach_the_broker(site, tmp_path):  # noqa: F811
+    """With the base path /pacts, `/pacts/provider/…` is a path within the broker, too."""
+    address = free_address()
+    url, port = f"http://{address}/pacts", address.rpartition(":")[2]
+    pact_path = "/pacts/provider/Till/consumer/Web%20Shop/version/1"
+    with running(f"sqlite:///{tmp_path}/b.sqlite", "--port", port, "--base-url", url, cwd=tmp_path):
+        Filler(url).publish("Web Shop", "1", "main", "Till", {"interactions": []})
+        context = browsers.context(site.browser)
+        page = context.new_page()
+        page.goto(f"{url}{pact_path}")
+        page.locator(".actions").get_by_role("link", name="API", exact=True).click()
+        expect(heading(page)).to_have_text(pact_path)
+        expect(page.locator("#explorer-document")).to_contain_text("200 OK")
+        expect(page.locator("#explorer-form [name=path]")).to_have_value(pact_path)
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator("#explorer-history li")).to_have_count(2)
+        expect(heading(page)).to_have_text(pact_path)
+        expect(page.locator("#explorer-history")).not_to_contain_text("404")
+        page.goto(f"{url}/")
+        page.locator("#find").fill("Web")
+        expect(page.get_by_role("option").first).to_contain_text("Web Shop")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{url}/pacticipants/Web%20Shop")
+        context.close()
 
 
 def test_everybody_can_use_it(page):  # noqa: F811

@@ -110,6 +110,18 @@ def test_provider_states_are_listed_with_who_asks_for_them(api, show):
     assert 'order 7 exists {"id":7} Till' in text
 
 
+def test_a_provider_state_with_an_empty_name_can_be_seen(api, show):
+    api.post("/pacticipants", {"name": "Till", "mainBranch": "main"})
+    interaction = {"description": "a request", "request": {"method": "get"}, "response": {}}
+    put(api, "1", {"interactions": [interaction]})
+    put(api, "2", {"interactions": [{**interaction, "providerState": ""}]})
+    api.put("/pacticipants/Till/branches/main/versions/2", {})
+    assert "(empty name) Till" in show("/pacticipants/Ledger?show=states").text
+    assert "Given (empty name)" in show(f"{PACT}/version/2").text
+    assert "Given" not in show(f"{PACT}/version/1").text
+    assert "a request given (empty name)" in show(f"{PACT}/version/2/diff/previous-distinct").text
+
+
 # Pacts
 
 

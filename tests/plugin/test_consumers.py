@@ -28,6 +28,13 @@ def test_every_interaction_of_a_run_is_written_into_one_pact(run, consumer, pyte
     assert descriptions(written(pytester)) == BOTH
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with xdist"])
+def test_numbers_are_written_as_the_library_writes_them(run, consumer, pytester, workers):
+    consumer(**{'{"price": 12}': '{"price": 1e16}'})
+    run("--run-broker", "--publish-pact", "1", *workers).fnmatch_lines(["*Pact successfully published*"])
+    assert (pytester.path / "pacts/web_shop-prices.json").read_text("utf-8").count('"price": 1e+16') == 2
+
+
 def test_a_run_writes_its_pact_anew(run, consumer, pytester):
     consumer()
     run()

@@ -230,6 +230,35 @@ def test_parameters_of_a_state_reach_its_handler(run, pytester):
     run()
 
 
+def test_a_state_with_an_empty_name_has_a_handler_if_there_is_one(run, pytester):
+    """The verifier requests the empty name for an interaction without any state, too."""
+    message = {"description": "an order", "contents": {"number": 7}}
+    pact = {
+        "consumer": {"name": "Mailer"},
+        "provider": {"name": "Shop"},
+        "messages": [message, {**message, "description": "given nothing", "providerStates": [{"name": ""}]}],
+        "metadata": {"pactSpecification": {"version": "3.0.0"}},
+    }
+    (pytester.path / "pacts").mkdir()
+    (pytester.path / "pacts/mailer-shop.json").write_text(json.dumps(pact))
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.pact(provider="Shop")
+        def test_it(pact_verifier):
+            has_state, calls = bool(pact_verifier.interaction.states), []
+            message = lambda: {"number": 7}
+            pact_verifier.verify(states={"other": lambda: None}, messages=message)
+            pact_verifier.verify(states=lambda state: calls.append(state), messages=message)
+            assert calls == [""] * has_state
+            pact_verifier.verify(states={"": lambda: calls.append("named")}, messages=message)
+            assert calls.count("named") == 1
+        """
+    )
+    run()
+
+
 def test_a_test_that_verifies_nothing_fails(run, consumer, pytester):
     consumer()
     run("test_consumer.py")

@@ -47,11 +47,56 @@ def require(name: str) -> str:
         raise outcome.Exception(str(absence), pytrace=False) from None
 
 
-def documented(language: str) -> str:
-    """Read the configuration for a proxy from the documentation."""
+def documented(language: str, *, is_below_path: bool = False) -> str:
+    """Read the configuration for a proxy from the documentation: of a host, or of a path of a host."""
     text = (ROOT / "docs" / "operations.md").read_text("utf-8")
-    (configuration,) = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return str(configuration)
+    of_host, of_path = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return str(of_path if is_below_path else of_host)
+
+
+PATHS: Final = ("kept", "removed", "decoded")
+"""What `nginx_with_paths` and `caddy_with_paths` do with the prefix /pacts, each at a host of this name."""
+
+
+@contextmanager
+def nginx_with_paths(broker: str, folder: Path) -> Iterator[str]:
+    """Run nginx in front of a broker below a path: as documented, and as it should not be configured."""
+    documented_server = re.sub(r"^ +ssl_.*\n", "", documented("nginx", is_below_path=True), flags=re.MULTILINE)
+    kept = documented_server.replace("listen 443 ssl", "listen ADDRESS").replace("tools.example.org", "kept.example")
+    removed = f"""
+        map $request_uri $path_in_treaty {{ ~^/pacts(/.*)$ $1; }}
+        server {{
+            listen ADDRESS; server_name removed.example;
+            location /pacts/ {{ proxy_pass http://{BROKER}$path_in_treaty; proxy_set_header Host $http_host; }}
+        }}"""
+    decoded = f"""
+        server {{
+            listen ADDRESS; server_name decoded.example;
+            location /pacts/ {{ proxy_pass http://{BROKER}/; proxy_set_header Host $http_host; }}
+        }}"""
+    with nginx(broker, folder, kept + removed + decoded) as url:
+        yield url
+
+
+@contextmanager
+def caddy_with_paths(broker: str, folder: Path) -> Iterator[str]:
+    """The same with Caddy."""
+    kept = documented("caddyfile", is_below_path=True).replace("tools.example.org", "http://kept.example:PORT")
+    removed = f"""http://removed.example:PORT {{
+        handle_path /pacts/* {{
+            reverse_proxy {BROKER}
+        }}
+    }}
+    """
+    decoded = f"""http://decoded.example:PORT {{
+        handle_path /pacts/* {{
+            uri path_regexp %2F /
+            reverse_proxy {BROKER}
+        }}
+    }}
+    """
+    with caddy(broker, folder, kept + removed + decoded) as url:
+        yield url
 
 
 @contextmanager
@@ -78,11 +123,12 @@ def nginx(broker: str, folder: Path, configuration: str | None = None) -> Iterat
 
 
 @contextmanager
-def caddy(broker: str, folder: Path) -> Iterator[str]:
+def caddy(broker: str, folder: Path, configuration: str | None = None) -> Iterator[str]:
     """Run Caddy in front of a broker, and give its base URL: http, as a certificate would come from elsewhere."""
     program, address = require("caddy"), free_address()
     file = folder / "Caddyfile"
-    site = documented("caddyfile").replace(HOST, f"http://{address}").replace(BROKER, broker)
+    site = configuration or documented("caddyfile").replace(HOST, f"http://{address}")
+    site = site.replace(BROKER, broker).replace("PORT", address.rpartition(":")[2])
     file.write_text(f"{{\n\tadmin off\n\tdefault_bind 127.0.0.1\n}}\n{site}")
     with _running([program, "run", "--config", str(file), "--adapter", "caddyfile"], address, folder):
         yield f"http://{address}"

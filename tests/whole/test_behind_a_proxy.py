@@ -107,6 +107,33 @@ def test_the_documented_settings_give_links_with_the_base_url_and_a_working_setu
         assert index.json()["_links"]["self"]["href"].startswith(f"https://{proxies.HOST}")
 
 
+# Below a path
+
+
+@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+def test_below_a_path_names_with_slashes_are_found_unless_the_proxy_decodes_them(kind, tmp_path):
+    proxies.require(kind)
+    base_urls = " ".join(f"http://{path}.example/pacts" for path in proxies.PATHS)
+    settings = {**TRUSTING, **WITH_USER, "PACT_BROKER_BASE_URLS": base_urls}
+    with behind(getattr(proxies, f"{kind}_with_paths"), tmp_path, **settings) as (client, _):
+        client.auth = USER
+        branch = "/pacticipants/team%2Fapp/branches/feature%2Fa%2Fb/versions/1%2F2"
+        for path in ("kept", "removed"):
+            host = {"host": f"{path}.example"}
+            assert client.put(f"/pacts{branch}", json={}, headers=host).status_code in {200, 201}
+            found = client.get(f"/pacts{branch}", headers=host).json()
+            assert found["_links"]["self"]["href"] == f"http://{path}.example/pacts{branch}"
+            branches = client.get("/pacts/pacticipants/team%2Fapp/branches", headers=host).json()["_embedded"][
+                "branches"
+            ]
+            assert [each["name"] for each in branches] == ["feature/a/b"]
+        for name in (branch, "/pacticipants/team%2Fapp"):
+            refused = client.get(f"/pacts{name}", headers={"host": "decoded.example"})
+            assert refused.status_code == 404
+            assert "has decoded it from %2F to / while it removed /pacts" in refused.json()["error"]
+            assert "See http://decoded.example/pacts/docs/proxies" in refused.json()["error"]
+
+
 # What nobody configured
 
 

@@ -136,7 +136,8 @@ def test_a_postgresql_database_without_tables_is_left_without_them(empty_databas
 
 
 def test_a_server_that_does_not_answer_is_said_without_its_password() -> None:
-    result = call(["doctor", "--database-url", "postgresql://ada:secret@127.0.0.1:1/treaty"])
+    url = "postgresql://ada:secret@127.0.0.1:1/treaty"
+    result = call(["doctor", "--database-url", url], TREATY_DATABASE_STARTUP_TIMEOUT="0")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "postgresql://ada:***@127.0.0.1:1/treaty cannot be reached" in result.stderr
     assert "secret" not in result.stderr

@@ -18,7 +18,11 @@ def test_a_busy_port_is_named(server, tmp_path):
     port = server.address.rpartition(":")[2]
     again = run("treaty", "serve", "--port", port, "--database-url", "sqlite:///other.sqlite", cwd=tmp_path)
     assert again.returncode == 1
-    assert f"treaty serve: cannot listen on 127.0.0.1 port {port}: Address already in use" in again.stderr
+    assert (
+        f"treaty serve: cannot listen on 127.0.0.1 port {port}: Address already in use. Stop the program"
+        in again.stderr
+    )
+    assert not (tmp_path / "other.sqlite").exists()
 
 
 def test_a_wrong_setting_stops_the_start(tmp_path):

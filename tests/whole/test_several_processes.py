@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -155,3 +156,21 @@ def test_the_right_password_ends_what_wrong_ones_have_begun_in_every_process(bot
     assert [ask(one, "ada", f"guess {number}").status_code for number in range(4)] == [401] * 4
     assert ask(other, "ada", PASSWORD).status_code == 200
     assert [ask(one, "ada", f"guess {number}").status_code for number in range(5)] == [401] * 5
+
+
+def test_servers_that_start_at_once_on_an_empty_database_both_come_up(empty_database_url: str, tmp_path: Path) -> None:
+    environ = {"TREATY_EXAMPLE_DATA": "true"}
+    with ThreadPoolExecutor(2) as threads, ExitStack() as stack:
+        starts = [threads.submit(servers.start, empty_database_url, cwd=tmp_path, environ=environ) for _ in range(2)]
+        started = [start.result() for start in starts]
+        for server in started:
+            stack.callback(server.end)
+        new, read = started[0].address, started[1].address
+        httpx.post(f"{new}/pacticipants", json={"name": "Added"}).raise_for_status()
+        assert names_at(new) == names_at(read)
+        assert len(names_at(new)) == len(set(names_at(new))) > 1
+        assert "Added" in names_at(read)
+
+
+def names_at(address: str) -> list[str]:
+    return [each["name"] for each in httpx.get(f"{address}/pacticipants").json()["_embedded"]["pacticipants"]]

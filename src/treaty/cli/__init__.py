@@ -38,6 +38,7 @@ _CLIENT: Final = {
     "create-or-update-pacticipant": CommandEntry(
         "treaty.cli.pacticipants:create_or_update_pacticipant", "Create or change a pacticipant."
     ),
+    "rename": CommandEntry("treaty.cli.pacticipants:rename", "Rename a pacticipant, with its history."),
     "describe-pacticipant": CommandEntry("treaty.cli.pacticipants:describe_pacticipant", "Show a pacticipant."),
     "list-pacticipants": CommandEntry("treaty.cli.pacticipants:list_pacticipants", "List the pacticipants."),
     "create-or-update-version": CommandEntry(

@@ -16,9 +16,9 @@ from treaty.actions.accounts.accounts import (
     add_account,
     disable_account,
     enable_account,
-    get_account,
     set_limits,
 )
+from treaty.actions.accounts.accounts import get_account as get_existing_account
 from treaty.actions.accounts.accounts import set_password as set_account_password
 from treaty.actions.accounts.accounts import set_role as set_account_role
 from treaty.actions.accounts.credentials import TokenDraft, add_token, revoke_all_credentials
@@ -27,6 +27,7 @@ from treaty.actions.accounts.second_factors import remove_second_factor
 from treaty.cli import output
 from treaty.cli.database_commands import FORM_OPTION, command_path, current_time, read_secret, with_settings
 from treaty.cli.program import Failure, ServerCommand
+from treaty.cli.similar_names import suggest
 from treaty.errors import Invalid, NotFound
 from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Account, Role, Token
@@ -42,6 +43,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ROLES: Final = [role.value for role in Role]
+
+
+def get_account(db: Connection, name: str) -> Account:
+    """Find an account by its name. Raises NotFound, with similar names."""
+    try:
+        return get_existing_account(db, name)
+    except NotFound as error:
+        suggestion = suggest(name, [account.name for account in accounts.list_all(db)])
+        raise NotFound(f"{error} {suggestion or '`treaty user list` shows the existing ones.'}") from error
 
 
 def _write(settings: Settings, work: Callable[[Connection], T]) -> T:
@@ -327,16 +337,15 @@ def list_tokens(settings: Settings, user: str | None, form: str) -> None:
     """
     now = current_time()
     listed = [token for token in app.read_database(settings, tokens.list_all) if user in (None, token.user)]
+    if user is not None and not listed:
+        app.read_database(settings, lambda db: get_account(db, user))  # raises NotFound for a misspelt name
     if form == "json":
         output.print_line(output.format_indented([_token_json(token, now) for token in listed]))
         return
     headings = ["UUID", "USER", "NAME", "MAY", "EXPIRES", "LAST USED", "FROM", "NOTES"]
     # A token without an ending cannot be used: it was revoked, or not generated yet.
     rows = [_token_row(token, settings, now) for token in listed if token.ending]
-    output.print_line(
-        output.format_table(headings, rows, max_widths={"UUID": None, "MAY": None, "NOTES": None})
-        or "There are no tokens."
-    )
+    output.print_line(output.format_table(headings, rows, whole={"UUID"}) or "There are no tokens.")
 
 
 def _token_row(token: Token, settings: Settings, now: datetime) -> tuple[str | None, ...]:
@@ -400,5 +409,7 @@ def revoke_token(settings: Settings, uuid: str | None, *, is_all: bool) -> None:
 def _get_token(db: Connection, uuid: str) -> Token:
     token = tokens.find(db, uuid)
     if token is None:
-        raise NotFound(f"There is no token with the UUID '{uuid}'. `treaty token list` shows the existing ones.")
+        suggestion = suggest(uuid, [token.uuid for token in tokens.list_all(db)])
+        advice = suggestion or "`treaty token list` shows the existing ones."
+        raise NotFound(f"There is no token with the UUID '{uuid}'. {advice}")
     return token

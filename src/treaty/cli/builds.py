@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treaty.cli import build_detection
+from treaty.cli import build_detection, output
 from treaty.cli.program import Failure, Flag, ListOption
 
 if TYPE_CHECKING:
@@ -54,10 +54,18 @@ def read_build(values: dict[str, Any], *, version_option: str) -> Build:
         raise Failure(f"{text}\nGive it, or let --auto-detect-version-properties find the commit.")
     return Build(
         version=version.strip(),
-        branch=(values["branch"] or (build_detection.branch() if detects else "")).strip() or None,
+        branch=(values["branch"] or (_detect_branch() if detects else "")).strip() or None,
         tags=_parse_tags(values["tag"], with_branch=values["tag_with_git_branch"]),
         build_url=(values["build_url"] or (build_detection.build_url() if detects else None) or "").strip() or None,
     )
+
+
+def _detect_branch() -> str:
+    try:
+        return build_detection.branch()
+    except build_detection.TagBuild as build:
+        output.print_error(f"{build} The version gets no branch: give --branch if it needs one.")
+        return ""
 
 
 def _parse_tags(values: Iterable[str], *, with_branch: bool) -> list[str]:

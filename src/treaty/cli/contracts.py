@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import asdict, dataclass
@@ -11,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import builds, options, output, pactfiles, validation
-from treaty.cli.program import Command, Failure, Flag
-from treaty.errors import ClientError, Refused
-from treaty.model.pacts import documents
+from treaty.cli import builds, names, options, output, pactfiles, validation
+from treaty.cli.program import Command, Failure, Flag, suggest_options
+from treaty.errors import ClientError, MissingRelation, Refused
+from treaty.exact_json import serialize_spaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from treaty.cli.builds import Build
     from treaty.cli.pactfiles import PactFile
-    from treaty.client import BrokerClient, HalResource, Json
+    from treaty.client import BrokerClient, HalResource, Json, Query
 
 _OLD_BROKER: Final = (
     "WARN: This version of the Pact Broker does not support versions with branches or build URLs. Please upgrade your "
@@ -43,6 +42,10 @@ class PublicationMode:
     """Whether pacts are merged into those that the version has already published."""
     allows_similar_names: bool = False
     """Whether new applications may have names that are similar to existing ones."""
+
+    @property
+    def query(self) -> Query:
+        return [("allowSimilarNames", "true")] if self.allows_similar_names else []
 
     def add_to(self, url: str) -> str:
         return url + "?allowSimilarNames=true" if self.allows_similar_names else url
@@ -83,10 +86,10 @@ def publish(
     if validate or strict:
         validation.validate(pactfiles.find_pact_files(pacts), strict=strict, form=form)
     files = pactfiles.read_pact_files(pacts)
-    if uses_old_api(broker):
-        publish_one_by_one(broker, build, files, mode)
-    else:
+    try:
         _publish_together(broker, build, files, mode, form=form)
+    except OldBroker:
+        publish_one_by_one(broker, build, files, mode)
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:
@@ -94,17 +97,17 @@ def _check_arguments(arguments: Sequence[str]) -> None:
     unknown_options = [argument for argument in arguments if argument.startswith("-")]
     if unknown_options:
         words = ", ".join(f'"{word}"' for word in unknown_options)
-        raise Failure(f"ERROR: pact-broker publish was called with invalid arguments [{words}]\nSee `help publish`.")
+        suggestions = suggest_options(click.get_current_context().command, unknown_options)
+        text = f"ERROR: pact-broker publish was called with invalid arguments [{words}]"
+        raise Failure(f"{text}\n{suggestions}See `help publish`.")
     if not arguments:
         raise Failure(
             "No value provided for required pact_files\nGive the directory with the pacts, or files, after `publish`."
         )
 
 
-def uses_old_api(broker: BrokerClient) -> bool:
-    """Whether pacts have to be published one by one: brokers before 2.86 cannot publish them together."""
-    is_requested = "publish_pacts_using_old_api" in os.environ.get("PACT_BROKER_FEATURES", "")
-    return is_requested or not broker.index.has_link("pb:publish-contracts")
+class OldBroker(Exception):
+    """Raised before anything is published: this broker, before 2.86, takes pacts one by one only."""
 
 
 def _publish_together(
@@ -113,8 +116,11 @@ def _publish_together(
     with output.show_progress(f"Publishing {len(files)} pacts"):
         responses = publish_contracts(broker, build, files, mode)
     if form == "text":
-        for response in responses:
+        for consumer, response in zip(dict.fromkeys(file.consumer for file in files), responses, strict=True):
             output.print_line(output.format_publication(response) or output.green("Successfully published pacts"))
+            if isinstance(response, Refused):
+                output.print_hint(response)
+                output.print_error(f"See {broker.url_for('pacticipants', consumer)}")
     else:
         output.print_line(output.format_array([response.body for response in responses], form))
     if any(isinstance(response, Refused) for response in responses):
@@ -124,16 +130,25 @@ def _publish_together(
 def publish_contracts(
     broker: BrokerClient, build: Build, files: Iterable[PactFile], mode: PublicationMode = DEFAULT_MODE
 ) -> list[HalResource | Refused]:
-    """Publish the pacts of each consumer together. A refused publication does not prevent those of other consumers."""
-    url = mode.add_to(broker.link("pb:publish-contracts"))
+    """Publish the pacts of each consumer together. A refused publication does not prevent those of other consumers.
+
+    Raises OldBroker, and Refused if the credentials do not permit the first publication.
+    """
+    if "publish_pacts_using_old_api" in os.environ.get("PACT_BROKER_FEATURES", ""):
+        raise OldBroker
     files_by_consumer: dict[str, list[PactFile]] = {}
     for file in files:
         files_by_consumer.setdefault(file.consumer, []).append(file)
     responses: list[HalResource | Refused] = []
     for consumer_files in files_by_consumer.values():
         try:
-            responses.append(broker.post(url, _publication(build, consumer_files, merge=mode.merges)))
+            body = _publication(build, consumer_files, merge=mode.merges)
+            responses.append(broker.follow("POST", "pb:publish-contracts", {}, body, mode.query))
+        except MissingRelation as error:
+            raise OldBroker from error
         except Refused as refused:
+            if refused.is_denied and not responses:
+                raise
             responses.append(refused)
     return responses
 
@@ -247,15 +262,15 @@ def _pact_row(pact: Json) -> list[str]:
 def get_pacts(broker: BrokerClient, form: str, *, download: bool, download_dir: str, **scope: Any) -> None:
     """List or download the pacts that a provider verifies."""
     links = broker.get(broker.url_for(*_pacts_path(**scope))).links("pb:pacts")
+    if not links and scope["branch"]:
+        names.print_missing_branch(broker, scope["branch"], provider=scope["provider"], consumer=scope["consumer"])
     if download:
         _download(broker, [link.href for link in links], Path(download_dir))
     if form == "json":
         output.print_line(output.format_indented({"pacts": [asdict(link) for link in links]}))
     else:
         rows = [[link.name, link.title, link.href] for link in links]
-        output.print_if_any(
-            output.format_table(["CONSUMER", "TITLE", "LINK"], rows, max_widths={"TITLE": None, "LINK": None})
-        )
+        output.print_if_any(output.format_table(["CONSUMER", "TITLE", "LINK"], rows, whole={"LINK"}))
 
 
 def _pacts_path(*, provider: str, consumer: str | None, branch: str | None, latest: bool) -> list[str]:
@@ -276,8 +291,7 @@ def _save(pact: HalResource, directory: Path) -> Path:
     names = [pact.link(f"pb:{part}").name for part in ("consumer", "provider", "consumer-version")]
     # Names come from the broker and may contain slashes, which must not lead out of the folder.
     file = directory / (re.sub(r'[/\\:*?"<>|]', "_", "-".join(names)) + ".json")
-    # Parsed again, because the pact's numbers have to be saved as they were published.
-    file.write_text(documents.serialize_indented(documents.parse_json(pact.text)[0]) + "\n", encoding="utf-8")
+    file.write_text(output.format_indented(pact.body) + "\n", encoding="utf-8")
     return file
 
 
@@ -295,21 +309,29 @@ def list_provider_states(
         raise Failure("Give either --branch or --environment, not both.")
     scope = ["branch", branch] if branch else ["environment", environment] if environment else []
     response = broker.get(broker.url_for("pacts", "provider", provider, "provider-states", *scope))
+    if not response.body.get("providerStates"):
+        _explain_absence(broker, provider, branch)
     if as_json:
         output.print_line(response.text)
     else:
         _show_states(provider, f"{scope[0].capitalize()}: {scope[1]}" if scope else "Scope: Main branch", response)
 
 
+def _explain_absence(broker: BrokerClient, provider: str, branch: str | None) -> None:
+    """Print why there are no provider states, if the reason is a misspelt name."""
+    if branch:
+        names.print_missing_branch(broker, branch, provider=provider, consumer=None)
+    else:
+        names.print_missing_name(broker)
+
+
 def _show_states(provider: str, scope: str, response: HalResource) -> None:
     output.print_line(f"Provider States for Provider: {provider}\n{scope}\n")
     headings = ["Provider State Name", "Consumers", "Parameters"]
     rows = [_state_row(state) for state in response.body.get("providerStates") or []]
-    output.print_line(
-        output.format_table(headings, rows, max_widths=dict.fromkeys(headings)) or "No provider states found."
-    )
+    output.print_line(output.format_table(headings, rows) or "No provider states found.")
 
 
 def _state_row(state: Json) -> list[str]:
-    params = json.dumps(state["params"], ensure_ascii=False) if state.get("params") else ""
-    return [state["name"], ", ".join(state.get("consumers") or []), params]
+    params = serialize_spaced(state["params"]) if state.get("params") else ""
+    return [state["name"] or "(empty name)", ", ".join(state.get("consumers") or []), params]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +10,7 @@ import click
 
 from treaty.cli import environments, options, output
 from treaty.cli.program import Command
-from treaty.errors import ClientError, Refused
+from treaty.errors import ClientError, MissingRelation, MissingResource, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,9 +53,9 @@ def record_deployment(
 ) -> None:
     """Record that a version was deployed to an environment, where it replaces the previous version."""
     instance = _read_instance(**instances)
-    url = _recording_url(broker, "pb:record-deployment", pacticipant, version, environment)
     # Early brokers know the application instance as `target` only, so the original client sends both.
-    response = broker.post(url, {"applicationInstance": instance, "target": instance} if instance else {})
+    body = {"applicationInstance": instance, "target": instance} if instance else {}
+    response = _record(broker, "pb:record-deployment", Recording(pacticipant, version, environment), body)
     place = f"{environment} environment{_instance_suffix(instance)} in {output.broker_name(broker.index)}"
     output.show(response, form, output.green(f"Recorded deployment of {pacticipant} version {version} to {place}."))
 
@@ -70,7 +71,7 @@ def record_release(broker: BrokerClient, form: str, *, pacticipant: str, version
 
     Unlike a deployment, a release does not replace earlier versions: they stay until record-support-ended.
     """
-    response = broker.post(_recording_url(broker, "pb:record-release", pacticipant, version, environment))
+    response = _record(broker, "pb:record-release", Recording(pacticipant, version, environment), {})
     place = f"{environment} environment in {output.broker_name(broker.index)}"
     output.show(response, form, output.green(f"Recorded release of {pacticipant} version {version} to {place}."))
 
@@ -91,7 +92,7 @@ def record_undeployment(
     if not deployed:
         _check_pacticipant(broker, pacticipant)
         text = f"{pacticipant} is not currently deployed to {environment} environment. Cannot record undeployment."
-        raise ClientError(text)
+        raise ClientError(text, hint=_advise_listing(broker, pacticipant, environment))
     _check_filtered(deployed, pacticipant=pacticipant, environment=environment)
     undeployed = _select_instance(deployed, instance, pacticipant, environment)
     place = f"from {environment} environment{_instance_suffix(instance)} in {output.broker_name(broker.index)}."
@@ -112,12 +113,18 @@ def record_support_ended(broker: BrokerClient, form: str, *, pacticipant: str, v
     released = response.embedded("releasedVersions")
     if not released:
         _check_pacticipant(broker, pacticipant)
-        place = f"{environment} environment. Cannot record support ended."
-        raise ClientError(f"{pacticipant} version {version} is not currently released in {place}")
+        text = f"{pacticipant} version {version} is not currently released in {environment} environment."
+        hint = _advise_listing(broker, pacticipant, environment)
+        raise MissingResource(f"{text} Cannot record support ended.", hint=hint)
     _check_filtered(released, pacticipant=pacticipant, version=version, environment=environment)
     place = f"in {environment} environment in {output.broker_name(broker.index)}."
     responses = _end_all(broker, released, {"currentlySupported": False})
     _show_ended(responses, form, lambda number: f"Recorded support ended for {pacticipant}{number} {place}")
+
+
+def _advise_listing(broker: BrokerClient, pacticipant: str, environment: str) -> str:
+    command = output.format_command("describe-version", "--pacticipant", pacticipant, "--environment", environment)
+    return f"List its versions there: {command}\nSee {broker.url_for('pacticipants', pacticipant)}"
 
 
 def _read_instance(*, application_instance: str | None, target: str | None) -> str | None:
@@ -134,19 +141,44 @@ def _unsupported(broker: BrokerClient, feature: str) -> ClientError:
     return ClientError((_OLD_PACTFLOW if broker.index.is_pactflow else _OLD_BROKER).format(feature))
 
 
-def _recording_url(broker: BrokerClient, relation: str, pacticipant: str, version: str, environment: str) -> str:
-    """Return the URL for recording a deployment or release: the version has a link for each environment."""
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The version whose deployment or release to an environment is recorded."""
+
+    pacticipant: str
+    version: str
+    environment: str
+
+
+def _record(broker: BrokerClient, relation: str, recording: Recording, body: Json) -> HalResource:
+    """Record a deployment or release: the version has a link for each environment."""
     feature = "recording deployments" if relation == "pb:record-deployment" else "recording releases"
-    if not broker.index.has_link("pb:environments"):
+    if not broker.has_link("pb:environments"):
         raise _unsupported(broker, feature)
-    version_resource = _get_version(broker, pacticipant, version)
-    if not version_resource.has_link(relation):
-        raise _unsupported(broker, feature)
-    links = version_resource.links(relation)
+    version = _get_version(broker, recording.pacticipant, recording.version)
+    if not version.has_link(relation):
+        try:
+            return _record_unlisted(broker, relation, recording, version, body)
+        except MissingRelation as error:
+            raise _unsupported(broker, feature) from error
+    links = version.links(relation)
     for link in links:
-        if link.name == environment:
-            return link.href
-    raise _unavailable(broker, [link.name for link in links], pacticipant, environment)
+        if link.name == recording.environment:
+            return broker.post(link.href, body)
+    raise _unavailable(broker, [link.name for link in links], recording)
+
+
+def _record_unlisted(
+    broker: BrokerClient, relation: str, recording: Recording, version: HalResource, body: Json
+) -> HalResource:
+    """Record at the usual path: a broker leaves out the links if the credentials do not permit to record."""
+    kind = "deployed-versions" if relation == "pb:record-deployment" else "released-versions"
+    bodies = broker.get(broker.link("pb:environments")).embedded("environments")
+    # The name of an environment that does not exist is sent too, as a missing permission is reported before it.
+    uuids = [str(existing.get("uuid")) for existing in bodies if existing.get("name") == recording.environment]
+    path = ("pacticipants", recording.pacticipant, "versions", recording.version, kind, "environment")
+    url = broker.url_for(*path, next(iter(uuids), recording.environment))
+    return broker.send_unlisted("POST", url, body, relation=relation, resource=version)
 
 
 def _get_version(broker: BrokerClient, pacticipant: str, version: str) -> HalResource:
@@ -155,17 +187,23 @@ def _get_version(broker: BrokerClient, pacticipant: str, version: str) -> HalRes
     except Refused as refused:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise
-        hint = "First publish its pacts, or create it with create-or-update-version."
-        raise ClientError(f"{pacticipant} version {version} not found ({refused})", hint=hint) from refused
+        words = ("--pacticipant", pacticipant, "--version", version, "--branch", "BRANCH")
+        command = output.format_command("create-or-update-version", *words)
+        hint = f"First publish its pacts, or create it: {command}\nSee {broker.url_for('pacticipants', pacticipant)}"
+        text = f"{pacticipant} version {version} not found (Error making request to {refused.url} status=404)"
+        raise MissingResource(text, hint=hint) from refused
 
 
-def _unavailable(broker: BrokerClient, names: list[str], pacticipant: str, environment: str) -> ClientError:
+def _unavailable(broker: BrokerClient, names: list[str], recording: Recording) -> ClientError:
+    environment = recording.environment
     bodies = broker.get(broker.link("pb:environments")).embedded("environments")
     existing = [str(body.get("name")) for body in bodies]
     # PactFlow also hides environments of other teams, so creating one would be the wrong advice there.
     if environment not in existing and not broker.index.is_pactflow:
-        return environments.environment_not_found(environment, existing)
-    text = f"Environment '{environment}' is not an available option for recording a deployment of {pacticipant}."
+        return environments.environment_not_found(environment, existing, page=broker.url_for("environments"))
+    text = (
+        f"Environment '{environment}' is not an available option for recording a deployment of {recording.pacticipant}."
+    )
     return ClientError(
         text + (_HIDDEN_BY_PACTFLOW if broker.index.is_pactflow else environments.describe_available(names))
     )
@@ -175,7 +213,7 @@ def _list_current(
     broker: BrokerClient, relations: tuple[str, ...], environment: str, filters: dict[str, str], feature: str
 ) -> HalResource:
     """List the versions that are deployed to, or supported in, an environment now."""
-    if not broker.index.has_link("pb:environments"):
+    if not broker.has_link("pb:environments"):
         raise _unsupported(broker, feature)
     resource = broker.get(environments.get_environment_url(broker, environment))
     if not resource.has_link(*relations):
@@ -220,7 +258,7 @@ def _check_pacticipant(broker: BrokerClient, name: str) -> None:
     except Refused as refused:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise
-        raise ClientError(f"No pacticipant with name '{name}' found.", hint="See list-pacticipants.") from refused
+        raise MissingResource(f"No pacticipant with name '{name}' found.") from refused
 
 
 def _select_instance(deployed: list[Json], instance: str | None, pacticipant: str, environment: str) -> list[Json]:
@@ -263,6 +301,7 @@ def _show_ended(responses: Sequence[HalResource | Refused], form: str, message: 
         for response in responses:
             if isinstance(response, Refused):
                 output.print_line(output.red(str(response)))
+                output.print_hint(response)
             else:
                 output.print_line(output.green(message(_version_suffix(response))))
     else:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from treaty.cli import options, output
 from treaty.cli.program import Command, Flag
-from treaty.errors import ClientError
+from treaty.errors import ClientError, MissingResource
+from treaty.exact_json import serialize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -31,8 +30,7 @@ _READ_ONLY_MEMBERS: Final = {"uuid", "_links", "_embedded", "createdAt", "update
 def _environment_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that describe an environment to a command."""
     for option in (
-        click.option("--contact-email-address", help="The e-mail address of its contact."),
-        click.option("--contact-name", help="The name of its contact."),
+        options.contact_options,
         click.option("--production/--no-production", cls=Flag, default=None, help="It is a production environment."),
         click.option("--display-name", help="A name to display."),
     ):
@@ -100,7 +98,7 @@ def list_environments(broker: BrokerClient, form: str) -> None:
     headings = {"UUID": "uuid", "NAME": "name", "DISPLAY NAME": "displayName", "PRODUCTION": "production"}
     environments = sorted(response.embedded("environments"), key=lambda body: str(body.get("name")).lower())
     rows = [[_format_cell(environment.get(member)) for member in headings.values()] for environment in environments]
-    output.show(response, form, output.format_table(list(headings), rows, max_widths={"UUID": None}))
+    output.show(response, form, output.format_table(list(headings), rows, whole={"UUID"}))
 
 
 @click.command("delete-environment", cls=Command)
@@ -119,7 +117,7 @@ def delete_environment(broker: BrokerClient, form: str, uuid: str) -> None:
 
 
 def check_supported(broker: BrokerClient) -> None:
-    if not broker.index.has_link("pb:environments"):
+    if not broker.has_link("pb:environments"):
         raise ClientError(_OLD_PACTFLOW if broker.index.is_pactflow else _OLD_BROKER)
 
 
@@ -129,12 +127,14 @@ def get_environment_url(broker: BrokerClient, name: str) -> str:
     for link in links:
         if link.name == name:
             return link.href
-    raise environment_not_found(name, [link.name for link in links])
+    raise environment_not_found(name, [link.name for link in links], page=broker.url_for("environments"))
 
 
-def environment_not_found(name: str, existing: Iterable[str]) -> ClientError:
+def environment_not_found(name: str, existing: Iterable[str], *, page: str) -> MissingResource:
+    """Return the error for an unknown environment; `page` is the URL of the list of environments."""
     text = f"No environment found with name '{name}'.{describe_available(existing)}"
-    return ClientError(text, hint=f"Create it: create-environment --name {shlex.quote(name)}")
+    command = output.format_command("create-environment", "--name", name)
+    return MissingResource(text, hint=f"Create it: {command}\nSee {page}")
 
 
 def describe_available(names: Iterable[str]) -> str:
@@ -147,17 +147,14 @@ def _get_environment(broker: BrokerClient, uuid: str) -> HalResource:
 
 
 def _format_cell(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+    return value if isinstance(value, str) else "" if value is None else serialize(value)
 
 
 def _environment_body(values: Mapping[str, Any]) -> Json:
-    # The original client writes a contact without a name as `unknown`, because the broker requires one.
-    name, address = values["contact_name"], values["contact_email_address"]
-    contact = {"name": name or "unknown"} | ({"details": {"emailAddress": address}} if address else {})
     properties = {
         "name": values["name"],
         "displayName": values["display_name"],
         "production": values["production"],
-        "contacts": [contact] if name or address else None,
+        "contacts": options.read_contacts(values),
     }
     return {member: value for member, value in properties.items() if value is not None}

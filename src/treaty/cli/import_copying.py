@@ -79,6 +79,7 @@ def _copy_pacticipants(source: ImportSource, target: ImportTarget) -> list[str]:
             "kind": "pacticipant",
             **select_members(pacticipant, *members),
             **select_times(pacticipant),
+            "contacts": _contacts_to_json(pacticipant.get("contacts")),
             "labels": [label["name"] for label in labels],
         }
         target.add("pacticipants", f"application {pacticipant['name']}", fact)
@@ -321,6 +322,12 @@ def _result_fact(link: ResultLink, resource: HalResource, recorded_at: str) -> J
 
 def _to_json(value: Any) -> str | None:
     return None if value is None else serialize(value)
+
+
+def _contacts_to_json(contacts: Any) -> str | None:
+    """Write the contacts of a pacticipant, of which other brokers have none, or have something else."""
+    has_names = isinstance(contacts, list) and all(isinstance(item, dict) and item.get("name") for item in contacts)
+    return _to_json(contacts) if has_names else None
 
 
 # Environments, and what is in them

@@ -89,11 +89,10 @@ def format_report(report: CopyReport, *, is_dry: bool) -> str:
         *_format_reasons("Left out", report.omissions),
         *(("Not copied", name, reason) for name, reason in never_copied.items()),
     ]
-    widths = {"Data": None, "Why": None}
     tables = [
         output.format_table(headings, counts),
         "",
-        output.format_table(("Outcome", "Data", "Why"), reasons, max_widths=widths),
+        output.format_table(("Outcome", "Data", "Why"), reasons, whole=("Data", "Why")),
     ]
     return "\n".join([*tables, *(f"\n{output.yellow(note)}" for note in report.notes)])
 

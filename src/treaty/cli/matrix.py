@@ -87,8 +87,11 @@ def describe_dry_run(text: str, *, deployable: bool | None) -> str:
             if deployable
             else _NO + " (but you're ignoring this by enabling dry run)"
         )
-    marked_lines = [output.yellow(_DRY_RUN) + line for line in [*lines, ""]]
-    return "\n".join([*marked_lines, output.yellow(_DRY_RUN) + output.green("Dry run enabled - ignoring any failures")])
+    return mark_dry_run("\n".join([*lines, "", output.green("Dry run enabled - ignoring any failures")]))
+
+
+def mark_dry_run(text: str) -> str:
+    return "\n".join(output.yellow(_DRY_RUN) + line for line in text.split("\n"))
 
 
 def _reasons(body: Json) -> str:
@@ -143,7 +146,7 @@ def _format_rows(rows: Sequence[VerdictRow]) -> tuple[str, str]:
         ]
         for row, number in zip(rows, numbers, strict=True)
     ]
-    return output.format_table(_HEADINGS, cells, max_widths=dict.fromkeys(_HEADINGS)), _format_results(rows, numbers)
+    return output.format_table(_HEADINGS, cells, whole={"SUCCESS?", "RESULT#"}), _format_results(rows, numbers)
 
 
 def _shorten(version: str) -> str:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from treaty.cli import output, telemetry
+from treaty.cli import names, output, telemetry
 from treaty.cli.command_telemetry import NO_TELEMETRY, CommandTelemetry
 from treaty.cli.program import Failure, Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from treaty.client import BrokerClient, BrokerConnection
+    from treaty.client import BrokerClient, BrokerConnection, Json
 
     OptionDecorator = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -56,6 +56,31 @@ _NOT_VERIFIED: Final = (
 )
 
 
+def contact_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that describe a contact to a command; `read_contacts` reads their values."""
+    for option in (
+        click.option("--contact-url", help="The URL of its contact, such as a page of the team."),
+        click.option("--contact-chat", help="The chat channel of its contact."),
+        click.option(
+            "--contact-email-address", "--contact-email", "contact_email", help="The e-mail address of its contact."
+        ),
+        click.option("--contact-name", help="The name of its contact."),
+    ):
+        command = option(command)
+    return command
+
+
+def read_contacts(values: Mapping[str, Any]) -> list[Json] | None:
+    """Return the contacts that the options describe, as the broker expects them; None without these options."""
+    members = {"contact_email": "emailAddress", "contact_chat": "chat", "contact_url": "url"}
+    details = {member: values[option] for option, member in members.items() if values[option]}
+    name = values["contact_name"]
+    if not name and not details:
+        return None
+    # The original client writes a contact without a name as `unknown`, because the broker requires one.
+    return [{"name": name or "unknown"} | ({"details": details} if details else {})]
+
+
 def connection_options(*, username_flag: tuple[str, ...] = ("-u",)) -> OptionDecorator:
     """Add the options of a connection to a command, and call it with a client as `broker`.
 
@@ -71,6 +96,7 @@ def connection_options(*, username_flag: tuple[str, ...] = ("-u",)) -> OptionDec
             with (
                 telemetry.record_if_enabled(command_path, values) as command_telemetry,
                 create_client(values, command_telemetry) as broker,
+                names.explained(broker),
             ):
                 command(broker=broker, **command_values)
 
@@ -145,13 +171,21 @@ def create_client(values: dict[str, Any], command_telemetry: CommandTelemetry = 
         output.print_error(text)
         command_telemetry.log(text)
 
-    def trace(text: str) -> None:
+    def print_trace(text: str) -> None:
         if is_verbose:
             output.print_error(text)
         command_telemetry.log(text)
 
+    def report_warning(text: str) -> None:
+        output.print_warning(f"Warning: {text}")
+        command_telemetry.log(text)
+
     return BrokerClient(
-        _create_connection(values), report_retry=report_retry, trace=trace, wrap_send=command_telemetry.wrap_send
+        _create_connection(values),
+        report_retry=report_retry,
+        report_warning=report_warning,
+        trace=print_trace if is_verbose or command_telemetry is not NO_TELEMETRY else None,
+        wrap_send=command_telemetry.wrap_send,
     )
 
 

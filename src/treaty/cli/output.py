@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import re
+import shlex
+import shutil
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
-from treaty.errors import ClientError, Refused, TreatyError
+from treaty.cli import tables
+from treaty.errors import ClientError, Refused, TreatyError, Unreachable
+from treaty.exact_json import parse_json, serialize, serialize_indented, serialize_spaced
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from contextlib import AbstractContextManager
 
     from treaty.client import HalResource, Json
@@ -31,7 +34,6 @@ _COLOURS: Final = {
 }
 """Colours by the type of a notice."""
 _LOG_COLOURS: Final = _COLOURS | {"info": "green"}
-_MAX_CELL_WIDTH: Final = 30
 _NEEDS_QUOTES: Final = re.compile(
     r"\d{4}-\d\d-\d\d.*|[-+]?[\d.]+|true|false|yes|no|on|off|null|~|[-?:,\[\]{}#&*!|>'\"%@`].*|.*: .*|.* #.*|",
     re.IGNORECASE,
@@ -42,7 +44,12 @@ def is_coloured() -> bool:
     """Whether to print colours: FORCE_COLOR, CLICOLOR_FORCE and NO_COLOR take precedence over the terminal."""
     if any(os.environ.get(name, "0") != "0" for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
-    return not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+    return not os.environ.get("NO_COLOR") and is_terminal(sys.stdout)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal. A program that was started without stdout or stderr has none."""
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def replace_unencodable_characters() -> None:
@@ -54,6 +61,16 @@ def replace_unencodable_characters() -> None:
 
 def print_line(text: str = "") -> None:
     click.echo(text)
+
+
+def format_command(*words: str) -> str:
+    """Return a command of the client, quoted for a shell."""
+    return quote_command("pact-broker", *words)
+
+
+def quote_command(*words: str) -> str:
+    # Placeholders such as VERSION need no quotes.
+    return shlex.join(words)
 
 
 def print_if_any(text: str) -> None:
@@ -99,7 +116,7 @@ def format_publication(response: HalResource | Refused) -> str:
     """Format the notices of a publication; for a refused one without notices, its response body."""
     body = parse_if_json(response.body)
     text = format_notices(body) if isinstance(body, dict) else ""
-    return text or (red(response.body or str(response)) if isinstance(response, Refused) else "")
+    return text or (red(describe_failure(response)) if isinstance(response, Refused) else "")
 
 
 # Brokers fill in the tags of a version, of which there may be none.
@@ -113,28 +130,15 @@ def _format_notice(text: str, colour: str | None) -> str:
     return click.style(text_with_links, fg=colour) if colour else text_with_links
 
 
-def format_table(
-    headings: Sequence[str],
-    rows: Sequence[Sequence[object]],
-    *,
-    max_widths: Mapping[str, int | None] | None = None,
-) -> str:
+def format_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, whole: Collection[str] = ()) -> str:
     """Format rows as the original client does, in columns separated by `|`. Without rows, the text is empty.
 
-    Cells are cut to 30 characters, or to the column's width in `max_widths` (None: never).
+    On a terminal, cells are cut so that the table fits, except in the columns `whole`. Elsewhere nothing is cut, since
+    logs are searched.
     """
-    if not rows:
-        return ""
-    limits = [(max_widths or {}).get(heading, _MAX_CELL_WIDTH) for heading in headings]
-    cells = [headings] + [[_truncate(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
-    return "\n".join([lines[0], "-|-".join("-" * width for width in widths), *lines[1:]])
-
-
-def _truncate(cell: object, limit: int | None) -> str:
-    text = "" if cell is None else str(cell)
-    return text if limit is None or len(text) <= limit else text[: limit - 3] + "..."
+    # COLUMNS takes precedence over the size of the terminal.
+    width = shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+    return tables.format_table(headings, rows, whole=whole, width=width)
 
 
 def show(response: HalResource, form: str, text: str) -> None:
@@ -151,25 +155,25 @@ def show(response: HalResource, form: str, text: str) -> None:
 
 
 def show_value(value: object, form: str) -> None:
-    print_line(format_indented(value) if form == "pretty" else json.dumps(value, ensure_ascii=False))
+    print_line(format_indented(value) if form == "pretty" else serialize_spaced(value))
 
 
 def format_array(bodies: Sequence[Json | str], form: str) -> str:
     """Format response bodies, parsed or not, as a JSON array: on one line unless `form` is pretty."""
     values = [parse_if_json(body) for body in bodies]
-    return format_indented(values) if form == "pretty" else json.dumps(values, ensure_ascii=False)
+    return format_indented(values) if form == "pretty" else serialize_spaced(values)
 
 
 def parse_if_json(body: Json | str) -> Any:
-    """Parse a body that is text; return it unchanged if it is not valid JSON."""
+    """Parse a body that is text; return it unchanged if it is not valid JSON. Numbers stay as they are written."""
     try:
-        return json.loads(body) if isinstance(body, str) else body
-    except ValueError:
+        return parse_json(body)[0] if isinstance(body, str) else body
+    except (ValueError, RecursionError):
         return body
 
 
 def format_indented(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return serialize_indented(value)
 
 
 def format_properties(body: Json) -> str:
@@ -203,12 +207,12 @@ def _to_words(name: str) -> str:
 def _format_scalar(value: object) -> str:
     if isinstance(value, str):
         return "'{}'".format(value.replace("'", "''")) if _NEEDS_QUOTES.fullmatch(value) else value
-    return "" if value is None else json.dumps(value)
+    return "" if value is None else serialize(value)
 
 
 def show_progress(text: str) -> AbstractContextManager[object]:
     """Show a spinner while the context lasts, on terminals only: a log of a CI job should not have one."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         return contextlib.nullcontext()
     from rich.console import Console  # noqa: PLC0415 - needed on terminals only, and slow to load
 
@@ -217,17 +221,34 @@ def show_progress(text: str) -> AbstractContextManager[object]:
 
 def print_failure(error: TreatyError, *, as_json: bool, on_stderr: bool) -> None:
     """Print an error, in red or as JSON. Its hint is printed to stderr, so that stdout has the original's text only."""
-    if as_json and isinstance(error, Refused):
-        print_line(error.body or "{}")
-    elif as_json:
-        print_line(json.dumps({"error": {"message": str(error)}}, ensure_ascii=False))
+    text = describe_failure(error)
+    if as_json:
+        print_line(_failure_json(error, text))
     elif on_stderr:
-        print_error(str(error))
+        print_error(text)
     else:
-        print_line(red(str(error)))
+        print_line(red(text))
+    if as_json and isinstance(error, Refused) and error.missing_name:
+        print_error(error.missing_name)
     print_hint(error)
 
 
+def describe_failure(error: TreatyError) -> str:
+    """Describe an error in a line: for an unreachable broker with the next step."""
+    if isinstance(error, Refused) and error.missing_name:
+        return error.missing_name
+    return f"{error} {error.hint}".rstrip() if isinstance(error, Unreachable) else str(error)
+
+
+def _failure_json(error: TreatyError, text: str) -> str:
+    """Return the broker's response, as the original client does, or else the text as JSON."""
+    if isinstance(error, Refused) and (not error.body or isinstance(parse_if_json(error.body), (dict, list))):
+        return error.body or "{}"
+    return serialize_spaced({"error": {"message": text}})
+
+
 def print_hint(error: TreatyError) -> None:
-    if isinstance(error, ClientError) and error.hint:
+    """Print the next step after an error, unless the line about the error has it, or names a misspelt name."""
+    has_own_step = isinstance(error, Unreachable) or (isinstance(error, Refused) and error.missing_name)
+    if isinstance(error, ClientError) and error.hint and not has_own_step:
         print_error(error.hint)

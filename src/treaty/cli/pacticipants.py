@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import build_detection, environments, options, output
+from treaty.cli import build_detection, environments, names, options, output
 from treaty.cli.program import Command, Failure, Flag, ListOption, options_of_every_command
-from treaty.errors import ClientError, Refused
+from treaty.errors import ClientError, MissingRelation, MissingResource, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,20 +34,57 @@ _OLD_PACTFLOW: Final = (
 @click.option("--display-name", help="A name to display.")
 @click.option("--main-branch", help="The main branch of its repository.")
 @click.option("--repository-url", help="The URL of its repository.")
+@options.contact_options
+@click.option(
+    "--reuse-former-name",
+    is_flag=True,
+    help="Create a new pacticipant even if another one had this name before it was renamed.",
+)
 @options.output_option("text", "json", "pretty")
 @options.connection_options()
-def create_or_update_pacticipant(broker: BrokerClient, form: str, **values: Any) -> None:
+def create_or_update_pacticipant(broker: BrokerClient, form: str, *, reuse_former_name: bool, **values: Any) -> None:
     """Create a pacticipant, or change the given properties of an existing one."""
     name = values["name"]
     members = {"display_name": "displayName", "main_branch": "mainBranch", "repository_url": "repositoryUrl"}
-    body = {"name": name} | {member: values[option] for option, member in members.items() if values[option] is not None}
-    existing = broker.find(broker.link("pb:pacticipant", pacticipant=name))
+    properties = {member: values[option] for option, member in members.items()} | {
+        "contacts": options.read_contacts(values)
+    }
+    body = {"name": name} | {member: value for member, value in properties.items() if value is not None}
+    existing = _find_unless_renamed(broker, name, reuse_former_name=reuse_former_name)
     if existing:
         response = broker.patch(existing.link("self").href, body)
     else:
         response = broker.post(broker.link("pb:pacticipants"), body)
     change = "updated" if existing else "created"
     output.show(response, form, output.green(f'Pacticipant "{name}" {change} in {output.broker_name(broker.index)}'))
+
+
+def _find_unless_renamed(broker: BrokerClient, name: str, *, reuse_former_name: bool) -> HalResource | None:
+    """Find a pacticipant. The broker redirects a former name to the renamed pacticipant, which is not meant."""
+    existing = broker.find(broker.link("pb:pacticipant", pacticipant=name))
+    current_name = existing.body.get("name") if existing else None
+    if current_name in {None, name} or reuse_former_name:
+        return existing if current_name in {None, name} else None
+    raise ClientError(
+        f'The pacticipant "{name}" has been renamed to "{current_name}", so nothing was changed.',
+        hint=f"Use the new name. To create another pacticipant with the name {name}, give --reuse-former-name.",
+    )
+
+
+@click.command("rename", cls=Command)
+@click.argument("name", metavar="OLD")
+@click.argument("new_name", metavar="NEW")
+@click.option(
+    "--allow-similar-names", is_flag=True, help="Allow a name that is similar to that of another pacticipant."
+)
+@options.output_option("text", "json", "pretty")
+@options.connection_options()
+def rename(broker: BrokerClient, form: str, name: str, new_name: str, *, allow_similar_names: bool) -> None:
+    """Rename a pacticipant with its whole history. Reads of the old name are redirected, and writes refused."""
+    query = [("allowSimilarNames", "true")] if allow_similar_names else []
+    response = broker.post(broker.url_for("pacticipants", name, "rename", query=query), {"name": new_name})
+    text = f'Pacticipant "{name}" renamed to "{new_name}" in {output.broker_name(broker.index)}'
+    output.show(response, form, output.green(text))
 
 
 @click.command("describe-pacticipant", cls=Command)
@@ -73,7 +110,7 @@ def list_pacticipants(broker: BrokerClient, form: str) -> None:
     if any(pacticipant.get("uuid") for pacticipant in pacticipants):  # PactFlow's have UUIDs
         columns = {"UUID": "uuid"} | columns
     rows = [[pacticipant.get(member) for member in columns.values()] for pacticipant in pacticipants]
-    output.show(response, form, output.format_table(list(columns), rows, max_widths=dict.fromkeys(columns)))
+    output.show(response, form, output.format_table(list(columns), rows, whole={"UUID"}))
 
 
 @click.command("create-or-update-version", cls=Command)
@@ -103,12 +140,13 @@ def write_version(
     Adding it to a branch or tagging it creates it; without either, it has to be created itself.
     """
     names = {"pacticipant": pacticipant, "version": version}
-    if branch and not broker.index.has_link("pb:pacticipant-branch-version"):
-        raise ClientError(_NO_BRANCHES)
     if branch:
-        broker.put(broker.link("pb:pacticipant-branch-version", **names, branch=branch))
+        try:
+            broker.follow("PUT", "pb:pacticipant-branch-version", names | {"branch": branch}, {})
+        except MissingRelation as error:
+            raise ClientError(_NO_BRANCHES) from error
     for tag in tags:
-        broker.put(broker.link("pb:pacticipant-version-tag", **names, tag=tag))
+        broker.follow("PUT", "pb:pacticipant-version-tag", names | {"tag": tag}, {})
     url = broker.link("pb:pacticipant-version", **names)
     return broker.get(url) if branch or tags else broker.put(url)
 
@@ -137,7 +175,7 @@ def describe_version(broker: BrokerClient, form: str, pacticipant: str, environm
         return
     version = broker.find(_version_url(broker, pacticipant, values["version"], values["latest"]))
     if version is None:
-        raise ClientError("Pacticipant version not found", hint="Check the names; see list-pacticipants.")
+        raise MissingResource("Pacticipant version not found")
     _show_version(version, form)
 
 
@@ -158,7 +196,7 @@ def _show_version(version: HalResource, form: str) -> None:
         case "id":
             output.print_line(number)
         case _:
-            output.print_line(output.format_table(["NUMBER", "TAGS"], [[number, tags]], max_widths={"NUMBER": 40}))
+            output.print_line(output.format_table(["NUMBER", "TAGS"], [[number, tags]]))
 
 
 def _find_in_environment(
@@ -191,7 +229,7 @@ def _show_in_environment(versions_with_kind: Sequence[tuple[str, Json]], environ
             [number, kind.capitalize(), environment, version.get("applicationInstance") or "-"]
             for number, (kind, version) in zip(numbers, versions_with_kind, strict=True)
         ]
-        output.print_if_any(output.format_table(headings, rows, max_widths={"VERSION": 40}))
+        output.print_if_any(output.format_table(headings, rows))
 
 
 @click.command("create-version-tag", cls=Command)
@@ -218,7 +256,7 @@ def create_version_tag(
     # Tagging would create a missing version, so a typing error in its number would stay unnoticed.
     if not auto_create_version and broker.find(broker.url_for(*path)) is None:
         text = f"Could not create tag. Version {version} of {pacticipant} does not exist."
-        raise ClientError(text, hint="Give --auto-create-version to create it.")
+        raise MissingResource(text, hint="Give --auto-create-version to create it.")
     for tag in dict.fromkeys(all_tags):
         output.print_line(f"Tagging {pacticipant} version {version} as {tag}")
         broker.put(broker.url_for(*path, "tags", tag))
@@ -237,6 +275,7 @@ def delete_version_tag(broker: BrokerClient, pacticipant: str, version: str, tag
     else:
         subject = f"Tag '{tag}' for version '{version}' of pacticipant '{pacticipant}'"
         output.print_line(f"{subject} was not found (may have already been deleted)")
+        names.print_missing_name(broker)
 
 
 def _delete(broker: BrokerClient, url: str) -> bool:
@@ -262,15 +301,16 @@ def _delete(broker: BrokerClient, url: str) -> bool:
 @options.connection_options()
 def delete_branch(broker: BrokerClient, pacticipant: str, branch: str, *, error_when_not_found: bool) -> None:
     """Delete a branch, but not its versions."""
-    if not broker.index.has_link("pb:pacticipant-branch"):
+    if not broker.has_link("pb:pacticipant-branch", pacticipant=pacticipant, branch=branch):
         raise ClientError(_OLD_PACTFLOW if broker.index.is_pactflow else _OLD_BROKER)
     if _delete(broker, broker.link("pb:pacticipant-branch", pacticipant=pacticipant, branch=branch)):
         output.print_line(output.green(f"Successfully deleted branch {branch} of pacticipant {pacticipant}"))
     elif error_when_not_found:
         text = f"Could not delete branch {branch} of pacticipant {pacticipant} as it was not found"
-        raise ClientError(text, hint="Give --no-error-when-not-found if that does not matter.")
+        raise MissingResource(text, hint="Give --no-error-when-not-found if that does not matter.")
     else:
         output.print_line(output.green(f"Branch {branch} of pacticipant {pacticipant} not found"))
+        names.print_missing_name(broker)
 
 
 @click.command("generate-uuid", cls=Command, params=list(options_of_every_command()))

@@ -8,16 +8,17 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 from click.shell_completion import get_completion_class
 
 from treaty import distribution
-from treaty.cli import output
+from treaty.cli import output, variables
 from treaty.cli.blank_values import RefusesBlankValues
 from treaty.distribution import install_hint
-from treaty.errors import TreatyError
+from treaty.errors import ClientError, TreatyError
+from treaty.spelling import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,11 +39,8 @@ _NEXT_STEPS: Final = {
     "--broker-base-url": "Give the broker's address as --broker-base-url, or set PACT_BROKER_BASE_URL.",
 }
 _PATH_ERRORS: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
-_MIN_SIMILARITY: Final = 0.75
-"""Similarity, up to 1, from which a name is suggested for an unknown word."""
-_MIN_PREFIX_LENGTH: Final = 3
-"""Letters from which a name that begins with an unknown word is suggested."""
-_MAX_SUGGESTIONS: Final = 3
+_NO_FAULTS: Final = (click.ClickException, click.exceptions.Exit, click.Abort)
+"""Exceptions with which commands end as intended."""
 _EM_DASH_MESSAGE: Final = (
     "The argument '{}' contains an em dash (the long dash you get in Microsoft Word when you type two short dashes in "
     "a row). Please replace it with a normal dash and try again."
@@ -85,6 +83,8 @@ class Command(RefusesBlankValues):
         reject_long_dashes(args, ctx)
         words = list(_expand_lists(self, _expand_short_help(args)))
         ctx.meta[WORDS_KEY] = words
+        if _reads_variables(self) and "--help" not in words and not ctx.resilient_parsing:
+            variables.warn_of_unknown()
         try:
             remaining_args = super().parse_args(ctx, list(words))
         except click.UsageError as error:
@@ -97,17 +97,48 @@ class Command(RefusesBlankValues):
         try:
             return super().invoke(ctx)
         except TreatyError as error:
-            as_json = ctx.params.get("form") in {"json", "pretty"}
-            output.print_failure(error, as_json=as_json, on_stderr=self.name in _FAILS_ON_STDERR)
-            ctx.exit(1)
+            self._fail(ctx, error)
         except _PATH_ERRORS as error:
             raise Failure(
                 f"{error.filename}: {error.strerror}\nCheck the path, and the permissions of its folder."
             ) from error
+        except _NO_FAULTS:
+            raise
+        except Exception as error:
+            if isinstance(error, BrokenPipeError):  # the reader of the output has ended, which click handles
+                raise
+            self._fail(ctx, _describe_fault(error))
+
+    def _fail(self, ctx: click.Context, error: TreatyError) -> NoReturn:
+        as_json = ctx.params.get("form") in {"json", "pretty"} or bool(ctx.params.get("as_json"))
+        output.print_failure(error, as_json=as_json, on_stderr=self.name in _FAILS_ON_STDERR)
+        ctx.exit(1)
 
 
 class ServerCommand(RefusesBlankValues):
     """A command that runs the server or opens its database. Usage errors exit with 2, click's default."""
+
+
+def _reads_variables(command: click.Command) -> bool:
+    """Whether a command connects to a broker, which variables describe."""
+    return any(parameter.envvar == "PACT_BROKER_BASE_URL" for parameter in command.params)
+
+
+def _describe_fault(error: Exception) -> ClientError:
+    """Describe an unexpected exception: mostly a response in an unexpected form, or a fault of the program."""
+    from traceback import extract_tb  # noqa: PLC0415 - needed for faults only
+
+    place = extract_tb(error.__traceback__)[-1]
+    text = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
+    if isinstance(error, UnicodeError):
+        return ClientError(f"An argument or a response is not valid UTF-8: {text}.", hint="Check the names.")
+    if isinstance(error, OSError):
+        return ClientError(f"The command could not be completed: {text}.", hint="Check the disk and its permissions.")
+    return ClientError(
+        f"The broker's response has an unexpected form: {text}.",
+        hint="Is --broker-base-url the address of a Pact Broker? --verbose shows its responses. If they are as they "
+        "should be, this is a fault of the program: please report it with this line.",
+    )
 
 
 def normalize_name(name: str) -> str:
@@ -155,20 +186,27 @@ def _is_positional(word: str) -> bool:
 def _explain_usage_error(command: click.Command, ctx: click.Context, words: list[str], error: click.UsageError) -> str:
     if not isinstance(error, click.MissingParameter):
         return f"{error.format_message()}\n{_help_hint(ctx)}"
-    names = [max(parameter.opts, key=len) for parameter in _missing_parameters(command, ctx, words)]
-    next_steps = [_NEXT_STEPS[name] for name in names if name in _NEXT_STEPS] or [_help_hint(ctx)]
-    quoted_names = ", ".join(f"'{name}'" for name in names)
-    return "\n".join([f"No value provided for required options {quoted_names}", *next_steps])
-
-
-def _missing_parameters(command: click.Command, ctx: click.Context, words: list[str]) -> list[click.Parameter]:
-    """List all missing parameters, as the original client does; click's error has the first only."""
-    values, _, _ = command.make_parser(ctx).parse_args(list(words))
-    return [
-        parameter
+    # All missing parameters, as the original client lists them; click's error has the first only.
+    values, remaining_words, _ = command.make_parser(ctx).parse_args(list(words))
+    names = [
+        max(parameter.opts, key=len)
         for parameter in command.params
         if parameter.required and parameter.value_is_missing(parameter.consume_value(ctx, values)[0])
     ]
+    next_steps = [_NEXT_STEPS[name] for name in names if name in _NEXT_STEPS] or [_help_hint(ctx)]
+    quoted_names = ", ".join(f"'{name}'" for name in names)
+    lines = [f"No value provided for required options {quoted_names}", *_explain_unknown(command, remaining_words)]
+    return "\n".join([*lines, *next_steps])
+
+
+def _explain_unknown(command: click.Command, words: Iterable[str]) -> list[str]:
+    """Return lines about the unknown options among words, which may be misspelt forms of the missing ones."""
+    unknown = [word for word in words if word.startswith("-")]
+    return [*([_describe_unknown(unknown)] if unknown else []), *suggest_options(command, unknown).splitlines()]
+
+
+def _describe_unknown(options: Iterable[str]) -> str:
+    return "Unknown switches " + ", ".join(f'"{option}"' for option in options)
 
 
 def _help_hint(ctx: click.Context) -> str:
@@ -180,9 +218,7 @@ def _check_remaining_args(command: click.Command, ctx: click.Context) -> None:
     """Warn of unknown options, and raise Failure for positional arguments that the command does not take."""
     unknown = [word for word in ctx.args if word.startswith("-")]
     if unknown:
-        names = [name for option in command.params for name in (*option.opts, *option.secondary_opts)]
-        suggestions = [_suggest(_normalize_option(word.partition("=")[0]), names) for word in unknown]
-        _warn_of_unknown_options(unknown, "".join(suggestions))
+        _warn_of_unknown_options(unknown, suggest_options(command, unknown))
     if ctx.args and command.name not in _IGNORES_STRAY_WORDS:
         program = f"{ctx.find_root().info_name} {(command.name or '').replace('-', '_')}"
         words = ", ".join(f'"{word}"' for word in ctx.args)
@@ -190,7 +226,7 @@ def _check_remaining_args(command: click.Command, ctx: click.Context) -> None:
 
 
 def _warn_of_unknown_options(options: list[str], suggestions: str) -> None:
-    text = "Unknown switches " + ", ".join(f'"{option}"' for option in options)
+    text = _describe_unknown(options)
     if os.environ.get("PACT_BROKER_ERROR_ON_UNKNOWN_OPTION") == "true":
         raise Failure(f"{text}\n{suggestions}".rstrip())
     output.print_warning(text)
@@ -198,16 +234,11 @@ def _warn_of_unknown_options(options: list[str], suggestions: str) -> None:
     output.print_error(suggestions)
 
 
-def _suggest(word: str, names: Iterable[str]) -> str:
-    """Suggest names that are spelled similarly, or return an empty text."""
-    from difflib import get_close_matches  # noqa: PLC0415 - needed for typing errors only
-
-    long_names = [name for name in names if len(name) > len("-x")]
-    letters = word.replace("-", "")
-    is_prefix = len(letters) >= _MIN_PREFIX_LENGTH
-    completions = [name for name in long_names if is_prefix and name.replace("-", "").startswith(letters)]
-    matches = dict.fromkeys([*completions, *get_close_matches(word, long_names, cutoff=_MIN_SIMILARITY)])
-    return f"Did you mean {' or '.join(list(matches)[:_MAX_SUGGESTIONS])}?\n" if matches else ""
+def suggest_options(command: click.Command, words: Iterable[str]) -> str:
+    """Return a line with suggestions for each unknown option that resembles an option of the command."""
+    names = [name for option in command.params for name in (*option.opts, *option.secondary_opts) if name[:2] == "--"]
+    suggestions = [suggest(_normalize_option(word.partition("=")[0]), names) for word in words if word[:1] == "-"]
+    return "".join(f"{suggestion}\n" for suggestion in suggestions if suggestion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +287,9 @@ class Program(RefusesBlankValues, click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         reject_long_dashes(args, ctx)
         if normalize_name(args[0]) not in self.entries and not ctx.resilient_parsing:
-            suggestion = _suggest(normalize_name(args[0]), self.entries)
-            raise Failure(f'Could not find command "{args[0]}".\n{suggestion}See `{ctx.command_path} help`.')
+            suggestion = suggest(normalize_name(args[0]), self.entries)
+            lines = [f'Could not find command "{args[0]}".', suggestion, f"See `{ctx.command_path} help`."]
+            raise Failure("\n".join(filter(None, lines)))
         _, command, remaining_args = super().resolve_command(ctx, args)
         return normalize_name(args[0]), command, remaining_args
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from treaty.cli.program import Failure, normalize_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from treaty.client import Query
 
@@ -50,6 +50,16 @@ class VersionSelector:
     def is_specific(self) -> bool:
         return bool(self.version or self.tag or self.branch or self.main_branch or self.latest)
 
+    def words(self, version: str | None = None) -> tuple[str, ...]:
+        """Return the options of the selector; `version` replaces its criteria."""
+        words = ["--pacticipant", self.pacticipant]
+        if version or self.version:
+            return (*words, "--version", str(version or self.version))
+        words += ["--branch", self.branch] if self.branch else ["--main-branch"] if self.main_branch else []
+        if self.tag:
+            return (*words, "--latest" if self.latest else "--all", self.tag)
+        return (*words, *(["--latest"] if self.latest and not self.branch and not self.main_branch else []))
+
     def query(self, name: str) -> Query:
         members = {
             "pacticipant": self.pacticipant,
@@ -68,13 +78,14 @@ class SelectorOptions:
     ignored: Sequence[VersionSelector]
 
 
-def read_selectors(words: Sequence[str]) -> SelectorOptions:
+def read_selectors(words: Sequence[str], known: Collection[str]) -> SelectorOptions:
     """Read selectors. An option such as --version describes the pacticipant named before it.
 
-    Raises Failure for an option before the first pacticipant, and for contradictory options.
+    `known` are the options of the command: others, which it has reported as unknown, must have no effect. Raises
+    Failure for an option before the first pacticipant, and for contradictory options.
     """
     selectors: list[tuple[str, VersionSelector]] = []
-    for option, value in _selector_options(words):
+    for option, value in _selector_options(words, known):
         if option in {"pacticipant", "ignore"}:
             selectors.append((option, VersionSelector(pacticipant=value or "")))
         elif selectors:
@@ -134,12 +145,12 @@ def _selector_fields(option: str, value: str | None) -> dict[str, Any]:
             return {option: value}
 
 
-def _selector_options(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+def _selector_options(words: Sequence[str], known: Collection[str]) -> Iterator[tuple[str, str | None]]:
     """Yield the options of selectors with their values, split as click does: a value may begin with a dash."""
     remaining_words = list(reversed(words))
     while remaining_words:
         name, value = _split_word(remaining_words.pop())
-        option = _OPTIONS.get(name)
+        option = _OPTIONS.get(name) if name in known else None
         if option and value is None and remaining_words and _takes_value(option, remaining_words[-1]):
             value = remaining_words.pop()
         if option:

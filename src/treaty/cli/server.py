@@ -2,13 +2,15 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
+from treaty.cli import variables
 from treaty.cli.program import ServerCommand
-from treaty.cli.setting_options import ServeCommand, options_of_settings
+from treaty.cli.setting_options import REPEATED_OPTIONS, ServeCommand, options_of_settings
 from treaty.errors import InvalidSetting
 from treaty.settings import Settings, read_settings
 
@@ -30,10 +32,11 @@ def serve(**options: object) -> None:
     """
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
 
-    options["base_urls"] = options["base_urls"] or None
+    variables.warn_of_unknown()
+    given = {name: value if name not in REPEATED_OPTIONS or value else None for name, value in options.items()}
     try:
-        settings = read_settings(options)
-        app.serve(settings, announce=lambda address: _announce(settings, address))
+        settings = read_settings(given)
+        app.serve(settings, announce=lambda addresses: _announce(settings, addresses))
     except InvalidSetting as error:
         click.echo(f"treaty serve: {error}", err=True)
         sys.exit(1)
@@ -98,10 +101,10 @@ def _next_step(settings: Settings) -> str:
     )
 
 
-def _announce(settings: Settings, address: str) -> None:
-    address = settings.base_urls[0] if settings.base_urls else address
+def _announce(settings: Settings, addresses: Sequence[str]) -> None:
+    address = settings.base_urls[0] if settings.base_urls else addresses[0]
     publish = "pact-broker publish ./pacts --consumer-app-version 1 --branch main --broker-base-url"
-    lines = [f"Treaty is at {address}"]
+    lines = [f"Treaty is at {address}", *(f"  and at {other}" for other in addresses[1:] if not settings.base_urls)]
     if settings.database_url.startswith("sqlite:///"):
         lines.append(f"  Its data is in {Path(settings.database_url.removeprefix('sqlite:///')).absolute()}")
     lines += [*_describe_access(settings, address), "  Publish a pact:", f"    {publish} {shlex.quote(address)}"]

@@ -13,6 +13,8 @@ from treaty.settings import GROUPS, default_of
 from treaty.settings.spellings import DAYS, SECONDS, OneOf, Range
 
 _METAVARS: Final = {SECONDS: "SECONDS", DAYS: "DAYS", None: "NUMBER"}
+REPEATED_OPTIONS: Final = {"host": ("--host", "HOST"), "base_urls": ("--base-url", "URL")}
+"""Options that are given once for each value, by the name of their setting."""
 _LINK: Final = re.compile(r"\[([^]]+)\]\([^)]+\)")
 
 
@@ -48,8 +50,9 @@ def _create_option(name: str, field: FieldInfo) -> click.Option:
     help_text = " ".join(_LINK.sub(r"\1", field.description or "").replace("`", "").split())
     default = default_of(name)
     help_text = f"{help_text} Default: {default}." if default else help_text
-    if name == "base_urls":
-        return click.Option([name, "--base-url"], multiple=True, metavar="URL", help=f"{help_text} Can be repeated.")
+    if name in REPEATED_OPTIONS:
+        option, metavar = REPEATED_OPTIONS[name]
+        return click.Option([name, option], multiple=True, metavar=metavar, help=f"{help_text} Can be repeated.")
     option = f"--{name.replace('_', '-')}"
     if field.annotation is bool:
         return click.Option([name, f"{option}/--no-{option[2:]}"], default=None, help=help_text)
@@ -58,7 +61,7 @@ def _create_option(name: str, field: FieldInfo) -> click.Option:
 
 def _value_arguments(name: str, field: FieldInfo) -> Iterator[tuple[str, Any]]:
     """Yield click's arguments for the type and placeholder of an option's value."""
-    kind = next((item for item in field.metadata if isinstance(item, Range | OneOf)), None)
+    kind = next((item for item in _metadata(field) if isinstance(item, Range | OneOf)), None)
     if isinstance(kind, OneOf):
         yield "type", click.Choice(kind.values)
     elif kind is not None:
@@ -67,3 +70,10 @@ def _value_arguments(name: str, field: FieldInfo) -> Iterator[tuple[str, Any]]:
         yield "metavar", "URL"
     elif isinstance(field.default, tuple):
         yield "metavar", "LIST"
+
+
+def _metadata(field: FieldInfo) -> Iterator[Any]:
+    """Yield what annotates the type of a field, also if its value is optional."""
+    yield from field.metadata
+    for part in get_args(field.annotation):
+        yield from getattr(part, "__metadata__", ())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from treaty.cli import json_faults, output, pact_problems
 from treaty.cli.pact_problems import PactProblem, Severity
 from treaty.cli.program import Failure
+from treaty.exact_json import MAX_PLAIN_INTEGER_DIGITS, Number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,13 +85,17 @@ def _check_file(path: str) -> Sequence[PactProblem]:
 
 def _check_text(text: str) -> Sequence[PactProblem]:
     try:
-        tree = json.loads(text)
+        tree = json.loads(text, parse_int=_parse_integer)
     except json.JSONDecodeError as error:
         return _problems_of([f"Not valid JSON: {error.msg}, in line {error.lineno}, column {error.colno}"])
     except RecursionError:
         return _problems_of([f"Not valid JSON: {fault}" for fault in json_faults.find_faults(text)])
     # The other checks may fail on what no broker accepts anyway.
     return _problems_of(json_faults.find_faults(text)) or pact_problems.check_pact(tree)
+
+
+def _parse_integer(literal: str) -> int | float:
+    return int(literal) if len(literal) < MAX_PLAIN_INTEGER_DIGITS else Number.from_text(literal)
 
 
 def _problems_of(faults: Sequence[str]) -> list[PactProblem]:

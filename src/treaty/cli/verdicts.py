@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import matrix, options, output, selectors
+from treaty.cli import matrix, names, options, output, selectors
+from treaty.cli.next_steps import Question, describe_next_steps
 from treaty.cli.program import WORDS_KEY, Command, Failure, Flag
-from treaty.errors import ClientError
+from treaty.errors import ClientError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +32,11 @@ class VerdictRequest:
     """A query of the matrix, repeated up to `max_retries` times every `interval` seconds while results are missing."""
 
     query: Query
+    question: Question
     form: str
     max_retries: int
     interval: float
     dry_run: bool
-    ignores_pacticipants: bool
 
 
 def _decision_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -100,7 +102,19 @@ def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> 
 @click.command("can-i-merge", cls=Command)
 @click.option("-a", "--pacticipant", multiple=True, required=True, metavar="NAME", help="Repeatable.")
 @click.option("-e", "--version", multiple=True, help="The version of the pacticipant named before it.")
+@click.option(
+    "-l", "--latest", multiple=True, is_flag=False, flag_value="", metavar="[TAG]", help="Its latest version."
+)
+@click.option("--branch", multiple=True, help="The latest version of this branch.")
+@click.option("--main-branch/--no-main-branch", cls=Flag, hidden=True, help="The latest version of its main branch.")
+@click.option("--all", "all_tagged", multiple=True, metavar="TAG", hidden=True, help="All versions with this tag.")
+@click.option("--tag", multiple=True, hidden=True, help="Same as --all.")
 @_ignore_option
+@click.option(
+    "--to",
+    metavar="BRANCH",
+    help="Compare with this branch of the other applications, instead of their main branches. Treaty only.",
+)
 @options.output_option("table", "json")
 @_decision_options
 @options.connection_options()
@@ -108,11 +122,21 @@ def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> 
 def can_i_merge(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> None:
     """Check whether a version is compatible with the main branches of all applications that it is integrated with."""
     selector_options = _read_selectors(ctx, "PACT_BROKER_CAN_I_MERGE_IGNORE")
-    target = [("latest", "true"), ("mainBranch", "true")]
+    target = [("latest", "true"), _merge_target(broker, values["to"])]
     query = selectors.build_query(selector_options, latest_by=_latest_by(selector_options), target=target)
     request = _verdict_request(values, query, selector_options, dry_run_variable="PACT_BROKER_CAN_I_MERGE_DRY_RUN")
     if not _decide(broker, request):
         raise SystemExit(1)
+
+
+def _merge_target(broker: BrokerClient, branch: str | None) -> tuple[str, str]:
+    if branch is None:
+        return "mainBranch", "true"
+    # Other brokers would ignore the parameter, and compare with the latest versions of all branches.
+    if not broker.has_link("pb:can-i-merge-pacticipant-version-to-branch"):
+        text = "This broker cannot compare with a branch that is not the main branch, so --to cannot be used."
+        raise ClientError(text, hint="Leave --to out to compare with the main branches, or use a Treaty broker.")
+    return "branch", branch
 
 
 @click.command("verification-required", cls=Command)
@@ -153,7 +177,8 @@ def _read_selectors(ctx: click.Context, ignore_variable: str = "") -> SelectorOp
     """Read the selectors; the environment may have further names to ignore. Raises Failure if they are unclear."""
     ignored_names = [name.strip() for name in os.environ.get(ignore_variable, "").split(",") if name.strip()]
     words = [*ctx.meta[WORDS_KEY], *(word for name in ignored_names for word in ("--ignore", name))]
-    selector_options = selectors.read_selectors(words)
+    known = {name for option in ctx.command.params for name in (*option.opts, *option.secondary_opts)}
+    selector_options = selectors.read_selectors(words, known)
     selectors.check_specific(selector_options.selected)
     selectors.check_complete(selector_options, ctx.params)
     return selector_options
@@ -184,13 +209,20 @@ def _deployment_query(selector_options: SelectorOptions, values: dict[str, Any])
 def _verdict_request(
     values: dict[str, Any], query: Query, selector_options: SelectorOptions, *, dry_run_variable: str
 ) -> VerdictRequest:
+    question = Question(
+        command=click.get_current_context().command.name or "",
+        selected=selector_options.selected,
+        ignored=selector_options.ignored,
+        environment=values.get("to_environment"),
+        to=values.get("to"),
+    )
     return VerdictRequest(
         query=query,
+        question=question,
         form=values["form"],
         max_retries=values["retry_while_unknown"],
         interval=values["retry_interval"],
         dry_run=values["dry_run"] or os.environ.get(dry_run_variable) == "true",
-        ignores_pacticipants=bool(selector_options.ignored),
     )
 
 
@@ -207,8 +239,10 @@ def _decide(broker: BrokerClient, request: VerdictRequest) -> bool:
     try:
         body = _fetch_matrix(broker, request)
     except ClientError as error:
-        return _show_failure(error, request)
+        return _show_failure(broker, error, request)
     _show(body, request)
+    if not matrix.is_deployable(body) and request.form != "json":
+        _show_next_steps(broker, body, request)
     return matrix.is_deployable(body) or request.dry_run
 
 
@@ -247,16 +281,27 @@ def _show(body: Json, request: VerdictRequest) -> None:
     if request.form == "json":
         output.print_line(output.format_indented(body))
         return
-    text = matrix.describe(body, ignores_pacticipants=request.ignores_pacticipants)
+    text = matrix.describe(body, ignores_pacticipants=bool(request.question.ignored))
     deployable = matrix.is_deployable(body)
     output.print_line(matrix.describe_dry_run(text, deployable=deployable) if request.dry_run else text)
 
 
-def _show_failure(error: ClientError, request: VerdictRequest) -> bool:
+def _show_next_steps(broker: BrokerClient, body: Json, request: VerdictRequest) -> None:
+    # The page shows all rows.
+    query = [parameter for parameter in request.query if parameter[0] != "limit"]
+    text = describe_next_steps(broker, broker.url_for("matrix", query=query), body, request.question)
+    output.print_error(matrix.mark_dry_run(text) if request.dry_run else text)
+
+
+def _show_failure(broker: BrokerClient, error: ClientError, request: VerdictRequest) -> bool:
     """Print an error, and return whether the command succeeds all the same, as a dry run always does."""
     if request.form == "json" and not request.dry_run:
         raise error
-    text = str(error) if str(error) == _NO_UNKNOWN_COUNT else f"Error retrieving matrix. {error}"
+    # Brokers answer a query with an unknown name with 400.
+    if isinstance(error, Refused) and error.status == HTTPStatus.BAD_REQUEST:
+        names.explain(broker, error)
+    text = output.describe_failure(error)
+    text = text if text == _NO_UNKNOWN_COUNT else f"Error retrieving matrix. {text}"
     output.print_line(matrix.describe_dry_run(text, deployable=None) if request.dry_run else output.red(text))
     output.print_hint(error)
     return request.dry_run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from treaty.cli import options, output
+from treaty.cli import names, options, output
 from treaty.cli.program import Command, Failure, Flag, ListOption
 from treaty.errors import Refused
 from treaty.model.webhooks.events import EVENT_TYPES
@@ -87,7 +87,7 @@ def create_webhook(broker: BrokerClient, form: str, **values: Any) -> None:
 def create_or_update_webhook(broker: BrokerClient, form: str, uuid: str, **values: Any) -> None:
     """Create a webhook with a UUID, or replace the existing one."""
     webhook = _webhook_body(values)
-    if not broker.index.has_link("pb:webhook"):
+    if not broker.has_link("pb:webhook", uuid=uuid):
         _fail(_NO_UUIDS)
     _write(broker, "PUT", broker.link("pb:webhook", uuid=uuid), webhook, form)
 
@@ -99,8 +99,15 @@ def test_webhook(broker: BrokerClient, uuid: str) -> None:
     """Send a webhook's request once, and show the log of the delivery."""
     webhook = broker.get(broker.link("pb:webhook", uuid=uuid))
     with output.show_progress("Sending the webhook's request"):
-        response = broker.post(webhook.link("pb:execute").href)
+        response = _execute(broker, webhook, uuid)
     output.print_line(response.body.get("logs") or output.format_indented(response.body))
+
+
+def _execute(broker: BrokerClient, webhook: HalResource, uuid: str) -> HalResource:
+    if webhook.has_link("pb:execute"):
+        return broker.post(webhook.link("pb:execute").href)
+    url = broker.url_for("webhooks", uuid, "execute")
+    return broker.send_unlisted("POST", url, {}, relation="pb:execute", resource=webhook)
 
 
 @click.command("delete-webhook", cls=Command)
@@ -114,6 +121,7 @@ def delete_webhook(broker: BrokerClient, uuid: str) -> None:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise
         output.print_line(f"Webhook with UUID {uuid} was not found")
+        names.print_missing_name(broker)
     else:
         output.print_line(f"Webhook with UUID {uuid} successfully deleted")
 
@@ -171,18 +179,25 @@ def _write(broker: BrokerClient, method: str, url: str, webhook: Json, form: str
     try:
         response = broker.send(method, url, webhook)
     except Refused as refused:
-        _fail(_explain_refusal(refused, form))
+        if refused.is_denied:
+            raise
+        _fail_refused(broker, refused, form)
     change = "created" if response.status == HTTPStatus.CREATED else "updated"
     output.show(response, form, f'Webhook "{_webhook_title(response)}" {change}')
 
 
-def _explain_refusal(refused: Refused, form: str) -> str:
+def _fail_refused(broker: BrokerClient, refused: Refused, form: str) -> NoReturn:
+    names.explain(broker, refused)
     if form != "text":
-        return refused.body or "{}"
+        output.print_failure(refused, as_json=True, on_stderr=False)
+        raise SystemExit(1)
     # Brokers that know webhooks of pairs only have no POST for the list of webhooks.
     if refused.status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _NEEDS_BOTH
-    return f"Error creating webhook. response status={refused.status} body={refused.body}"
+        _fail(_NEEDS_BOTH)
+    response = f"response status={refused.status} from {refused.url}: {refused.reason}"
+    output.print_line(f"Error creating webhook. {refused.missing_name or response}")
+    output.print_hint(refused)
+    raise SystemExit(1)
 
 
 def _fail(text: str) -> NoReturn:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,10 +18,15 @@ from urllib.parse import quote
 
 import httpx
 
-from treaty.client.connection import BrokerConnection, RetryPolicy, open_session
-from treaty.client.hal import HalResource, Json, Query, encode_query
+from treaty.client.connection import BrokerConnection, RetryPolicy, choose_proxy, open_session
+from treaty.client.failures import ConnectionFailure, Target, diagnose, diagnose_response
+from treaty.client.hal import HalResource, Json, Query, ResourceLink, encode_query
 from treaty.client.origins import Origin, origin_of, without_userinfo
-from treaty.errors import ForeignOrigin, NotHal, Refused, Unreachable
+from treaty.client.redaction import Redactor
+from treaty.client.responses import describe_content, describe_refusal, describe_status, find_request_id
+from treaty.errors import ForeignOrigin, MissingRelation, NotHal, Refused, Unreachable
+from treaty.exact_json import encode, parse_json, serialize
+from treaty.outbound_proxies import HttpProxy
 
 HttpSend = Callable[[httpx.Request], httpx.Response]
 
@@ -31,7 +37,6 @@ _MAX_REDIRECTS: Final = 5
 _MAX_EXTRA_DELAY: Final = 60
 """Seconds added to a Retry-After at most."""
 _RETRIED_STATUSES: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-_CONNECTION_ERRORS: Final = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
 _HINTS: Final = {
     301: "The broker has moved: give its new address as --broker-base-url.",
     302: "The broker redirects: give the address that it redirects to as --broker-base-url.",
@@ -40,10 +45,35 @@ _HINTS: Final = {
     401: "Check the credentials: --broker-token, or --broker-username and --broker-password.",
     403: "These credentials lack the permission: use others, or ask the broker's administrator for it.",
     404: "Check the names, and the path of --broker-base-url.",
+    407: "The proxy requires credentials: write them in its address, as in HTTP_PROXY=http://user:password@host:port.",
     409: "The request conflicts with data in the broker; its response gives the reason.",
     429: "The broker limits requests: wait a little, or give more --retries.",
 }
-_SERVER_ERROR_HINT: Final = "The broker failed: try again later, or look into its log."
+_PATHS: Final = {
+    "pb:publish-contracts": "/contracts/publish",
+    "pb:latest-pact-versions": "/pacts/latest",
+    "pb:pacticipants": "/pacticipants",
+    "pb:pacticipant": "/pacticipants/{pacticipant}",
+    "pb:pacticipant-version": "/pacticipants/{pacticipant}/versions/{version}",
+    "pb:pacticipant-version-tag": "/pacticipants/{pacticipant}/versions/{version}/tags/{tag}",
+    "pb:pacticipant-branch": "/pacticipants/{pacticipant}/branches/{branch}",
+    "pb:pacticipant-branch-version": "/pacticipants/{pacticipant}/branches/{branch}/versions/{version}",
+    "pb:latest-version": "/pacticipants/{pacticipant}/latest-version",
+    "pb:latest-tagged-version": "/pacticipants/{pacticipant}/latest-version/{tag}",
+    "pb:provider-pacts-for-verification": "/pacts/provider/{provider}/for-verification",
+    "pb:environments": "/environments",
+    "pb:environment": "/environments/{uuid}",
+    "pb:webhooks": "/webhooks",
+    "pb:webhook": "/webhooks/{uuid}",
+}
+"""The paths of relations of the index, which are the same in all brokers.
+
+A broker leaves out the links that the credentials do not permit to follow. Only a request to their path tells a missing
+permission from a broker that is too old for the link.
+"""
+_NO_SUCH_PATH: Final = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+_SERVER_ERROR_HINT: Final = "The broker failed: try again later, or look into its log{}."
+_VERBOSE_HINT: Final = "--verbose shows the whole response."
 
 
 def _discard(_: str) -> None:
@@ -54,8 +84,8 @@ class BrokerClient:
     """Client of any Pact Broker, used through its links.
 
     Every request raises Unreachable, NotHal or Refused unless it succeeds. `report_retry` receives a line for each
-    failed attempt, `trace` the text of each request and response. `sleep` waits between attempts, and `wrap_send`
-    wraps the function that sends each of them.
+    failed attempt, `report_warning` each sentence with which the broker warns, once, and `trace` the text of each
+    request and response. `sleep` waits between attempts, and `wrap_send` wraps the function that sends each of them.
     """
 
     def __init__(
@@ -63,17 +93,21 @@ class BrokerClient:
         connection: BrokerConnection,
         *,
         report_retry: Callable[[str], None] = _discard,
-        trace: Callable[[str], None] = _discard,
-        sleep: Callable[[float], None] = time.sleep,
+        report_warning: Callable[[str], None] = _discard,
+        trace: Callable[[str], None] | None = None,
+        sleep: Callable[[float], None] | None = None,
         wrap_send: Callable[[HttpSend], HttpSend] = lambda send: send,
     ) -> None:
         self.url = connection.url
         self._connection = connection
         self._report_retry = report_retry
+        self._report_warning = report_warning
+        self._reported_warnings: set[str] = set()
+        self._redactor = Redactor(connection)
         self._trace = trace
-        self._sleep = sleep
+        self._sleep = sleep or time.sleep
         self._send_once = wrap_send(lambda request: self._session(request.url).send(request))
-        self._sessions: dict[str, httpx.Client] = {}
+        self._sessions: dict[tuple[str, HttpProxy | None], httpx.Client] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -82,13 +116,72 @@ class BrokerClient:
         for session in self._sessions.values():
             session.close()
 
+    def without_retries(self) -> Self:
+        """Return a client with the same sessions that sends each request once, for what helps but is not needed."""
+        client = copy.copy(self)
+        client._connection = replace(self._connection, retry_policy=RetryPolicy(attempts=1))  # noqa: SLF001 - its own class
+        client._report_retry = _discard  # noqa: SLF001 - as above
+        return client
+
     @functools.cached_property
     def index(self) -> HalResource:
         return self.get(self.url)
 
     def link(self, *relations: str, **values: str) -> str:
-        """Return the URL of the index's first of these relations, filled in. Raises MissingRelation."""
+        """Return the URL of the index's first of these relations, filled in.
+
+        Raises Refused if the credentials may not follow it, and MissingRelation if the broker does not have it.
+        """
+        if not self.has_link(*relations, **values):
+            raise MissingRelation(relations[0], self.index.url)
         return self.index.link(*relations).fill(**values)
+
+    def has_link(self, *relations: str, **values: str) -> bool:
+        """Whether the index has one of the relations. Raises Refused if it lacks them for want of a permission."""
+        if self.index.has_link(*relations):
+            return True
+        try:
+            self._follow_unlisted("GET", relations[0], values)
+        except (MissingRelation, NotHal):
+            return False
+        except Refused as refused:
+            if refused.is_denied or refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+        return False
+
+    def follow(
+        self, method: str, relation: str, values: Mapping[str, str], body: Json | None = None, query: Query = ()
+    ) -> HalResource:
+        """Send a request to the URL of one of the index's relations, filled in with values.
+
+        Raises MissingRelation if the broker does not have it. If only its link is missing, the request is sent to its
+        usual path, so that a missing permission is reported as such.
+        """
+        if not self.index.has_link(relation):
+            return self._follow_unlisted(method, relation, values, body, query)
+        return self.send(method, self.index.link(relation).fill(**values) + encode_query(query), body)
+
+    def _follow_unlisted(
+        self, method: str, relation: str, values: Mapping[str, str], body: Json | None = None, query: Query = ()
+    ) -> HalResource:
+        if relation not in _PATHS:
+            raise MissingRelation(relation, self.index.url)
+        url = ResourceLink(self.url + _PATHS[relation]).fill(**values) + encode_query(query)
+        return self.send_unlisted(method, url, body, relation=relation, resource=self.index)
+
+    def send_unlisted(
+        self, method: str, url: str, body: Json | str | None = None, *, relation: str, resource: HalResource
+    ) -> HalResource:
+        """Send a request to the usual path of a relation that a resource lacks.
+
+        Raises MissingRelation if the broker has no such path.
+        """
+        try:
+            return self.send(method, url, body)
+        except Refused as refused:
+            if refused.status in _NO_SUCH_PATH:
+                raise MissingRelation(relation, resource.url) from refused
+            raise
 
     def url_for(self, *segments: str, query: Query = ()) -> str:
         """Return the URL of a path that has no link, or that the original client also builds itself."""
@@ -125,14 +218,25 @@ class BrokerClient:
         """Send a request. A body that is a text is JSON already."""
         headers = {"accept": accept} | ({} if body is None else {"content-type": content_type})
         request = self._build_request(method, url, headers, body)
-        self._trace(f"-> {method} {request.url}" + ("" if body is None else f"\n{_compact_json(body)}"))
+        self._trace_request(request)
         response = self._send_with_retries(request)
-        self._trace(f"<- {response.status_code} {response.reason_phrase}\n{response.text}".rstrip())
-        return _parse_response(url, response)
+        if response.status_code == HTTPStatus.BAD_REQUEST:
+            failure = diagnose_response(response, self._target(response.url))
+            if failure:
+                raise _unreachable(request.url, failure)
+        resource = _parse_response(url, response)
+        self._report_warnings(resource.body.get("warnings"))
+        return resource
+
+    def _report_warnings(self, warnings: object) -> None:
+        """Report the sentences in `warnings`, with which Treaty names the parts of a request that it ignored."""
+        for warning in warnings if isinstance(warnings, list) else ():
+            if isinstance(warning, str) and warning not in self._reported_warnings:
+                self._reported_warnings.add(warning)
+                self._report_warning(warning)
 
     def _build_request(self, method: str, url: str, headers: dict[str, str], body: Json | str | None) -> httpx.Request:
-        # A surrogate that is no pair has no bytes in UTF-8; as an escape sequence, it is valid JSON.
-        content = None if body is None else _compact_json(body).encode(errors="backslashreplace")
+        content = None if body is None else encode(_compact_json(body))
         try:
             request_url = without_userinfo(httpx.URL(_escape_dot_segments(url)))
             self._check_origin(request_url, "A link in the broker's responses")
@@ -157,32 +261,44 @@ class BrokerClient:
         policy = self._connection.retry_policy
         for attempt in range(1, max(policy.attempts, 1) + 1):
             response = self._attempt(request, attempt)
-            if response is not None and (policy.is_last(attempt) or not _is_temporary(response.status_code)):
+            if response is not None and not _is_temporary(response.status_code):
                 return response
+            if response is not None:
+                self._report_attempt(describe_status(response.status_code), attempt)
+                if policy.is_last(attempt):
+                    return response
             requested_delay = min(_requested_delay(response) or 0, policy.max_requested_delay)
             self._sleep(requested_delay or policy.delay_after(attempt))
         raise AssertionError  # the last attempt returned or raised
+
+    def _report_attempt(self, failure: str, attempt: int) -> None:
+        # The wording is the original client's, which log searches of its users rely on.
+        attempts = max(self._connection.retry_policy.attempts, 1)
+        self._report_retry(f"ERROR: Error making request - {failure}, attempt {attempt} of {attempts}")
 
     def _attempt(self, request: httpx.Request, attempt: int) -> httpx.Response | None:
         """Send a request; None means that the connection failed and another attempt follows."""
         try:
             return self._send_following_redirects(request)
-        except _CONNECTION_ERRORS as error:
-            policy = self._connection.retry_policy
-            # The wording is the original client's, which log searches of its users rely on.
-            self._report_retry(
-                f"ERROR: Error making request - {type(error).__name__} {error}, "
-                f"attempt {attempt} of {max(policy.attempts, 1)}"
-            )
-            if policy.is_last(attempt) or _is_untrusted_certificate(error):
-                raise _unreachable(request, error) from error
-            return None
-        except httpx.RequestError as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise _invalid_url(str(request.url), str(error)) from error
+        except (httpx.RequestError, UnicodeError) as error:
+            # A redirect may lead to another host than the request.
+            failure = diagnose(error, self._target(_find_request(error, request).url))
+            if failure.is_temporary:
+                self._report_attempt(f"{type(error).__name__} {error}", attempt)
+            if not failure.is_temporary or self._connection.retry_policy.is_last(attempt):
+                raise _unreachable(request.url, failure) from error
+            return None
+
+    def _target(self, url: httpx.URL) -> Target:
+        proxy = choose_proxy(self._connection, url)
+        return Target(url=url, option=self._connection.address_option, proxy=str(proxy) if proxy else None)
 
     def _send_following_redirects(self, request: httpx.Request, remaining: int = _MAX_REDIRECTS) -> httpx.Response:
         """Follow redirects of reads only: a redirected write could reach another broker, or arrive as a GET."""
         response = self._send_once(request)
+        self._trace_response(response)
         next_request = response.next_request if request.method == "GET" and remaining else None
         if next_request is None:
             return response
@@ -190,11 +306,23 @@ class BrokerClient:
         self._check_origin(next_request.url, f"The redirect from {request.url}")
         return self._send_following_redirects(next_request, remaining - 1)
 
+    def _trace_request(self, request: httpx.Request) -> None:
+        if self._trace:
+            body = self._redactor.redact_request(request.content.decode())
+            self._trace(f"-> {request.method} {request.url}\n{body}".rstrip())
+
+    def _trace_response(self, response: httpx.Response) -> None:
+        if self._trace:
+            headers = "".join(f"{name}: {value}\n" for name, value in self._redactor.redact_headers(response.headers))
+            body = self._redactor.redact(response.text)
+            self._trace(f"<- {response.status_code} {response.reason_phrase}\n{headers}\n{body}".rstrip())
+
     def _session(self, url: httpx.URL) -> httpx.Client:
-        """Return the session for a URL's scheme: links may use another scheme than the base URL."""
-        if url.scheme not in self._sessions:
-            self._sessions[url.scheme] = open_session(self._connection, is_secure=url.scheme == "https")
-        return self._sessions[url.scheme]
+        """Return the session for a URL's scheme and proxy: links may differ in these from the base URL."""
+        key = url.scheme, choose_proxy(self._connection, url)
+        if key not in self._sessions:
+            self._sessions[key] = open_session(self._connection, key[1], is_secure=url.scheme == "https")
+        return self._sessions[key]
 
 
 def check_links(connection: BrokerConnection) -> None:
@@ -218,7 +346,7 @@ def _escape_dot_segments(url: str) -> str:
 
 
 def _compact_json(body: Json | str) -> str:
-    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return body if isinstance(body, str) else serialize(body)
 
 
 def _is_temporary(status: int) -> bool:
@@ -248,16 +376,16 @@ def _seconds_until(date: str) -> float:
     return max(((until if until.tzinfo else until.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds(), 0)
 
 
-def _is_untrusted_certificate(error: Exception) -> bool:
-    # httpx wraps the ssl module's error in a ConnectError, which has the text but not the type.
-    return "CERTIFICATE_VERIFY_FAILED" in str(error)
+def _find_request(error: Exception, request: httpx.Request) -> httpx.Request:
+    """Return the request that failed, which a redirect may have replaced."""
+    try:
+        return error.request if isinstance(error, httpx.RequestError) else request
+    except RuntimeError:  # the error has none
+        return request
 
 
-def _unreachable(request: httpx.Request, error: Exception) -> Unreachable:
-    hint = "Is the broker running, and is --broker-base-url (PACT_BROKER_BASE_URL) its address?"
-    if _is_untrusted_certificate(error):
-        hint = "Give the authority that signed the broker's certificate as --ssl-certificate (SSL_CERT_FILE)."
-    return Unreachable(f"Error making request to {request.url} {str(error) or type(error).__name__}", hint=hint)
+def _unreachable(url: httpx.URL, failure: ConnectionFailure) -> Unreachable:
+    return Unreachable(f"Error making request to {url}: {failure.reason}", hint=failure.hint)
 
 
 def _foreign_origin(connection: BrokerConnection, url: httpx.URL, source: str) -> ForeignOrigin:
@@ -273,47 +401,60 @@ def _foreign_origin(connection: BrokerConnection, url: httpx.URL, source: str) -
 
 def _invalid_url(url: str, reason: str) -> Unreachable:
     hint = "Give an address like https://broker.example.org as --broker-base-url (PACT_BROKER_BASE_URL)."
-    return Unreachable(f"Error making request to {url} {reason}", hint=hint)
+    return Unreachable(f"Error making request to {url}: {reason.rstrip('.')}.", hint=hint)
 
 
 def _parse_response(url: str, response: httpx.Response) -> HalResource:
-    status = response.status_code
+    status, text = response.status_code, response.text
     if not response.is_success:
-        raise Refused(url, status=status, body=response.text, hint=_choose_hint(status, response.text))
-    return HalResource(url, status, response.headers, response.text, _parse_body(url, response))
+        reason = describe_refusal(text, response.headers.get("content-type", ""))
+        raise Refused(url, status=status, body=text, reason=reason, hint=_choose_hint(response))
+    return HalResource(url, status, response.headers, text, _parse_body(url, response))
 
 
-def _choose_hint(status: int, text: str) -> str:
+def _choose_hint(response: httpx.Response) -> str:
+    status, text = response.status_code, response.text
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _SERVER_ERROR_HINT
-    if status == HTTPStatus.FORBIDDEN:
-        return _find_missing_scope(text) or _HINTS[status]
-    return _HINTS.get(status, "")
+        request_id = find_request_id(response.headers, text)
+        hint = _SERVER_ERROR_HINT.format(f" for the request {request_id}" if request_id else "")
+    else:
+        permission = _describe_missing_permission(text) if status == HTTPStatus.FORBIDDEN else ""
+        hint = permission or _HINTS.get(status, "")
+    return hint if text.lstrip().startswith("{") or not text.strip() else f"{hint} {_VERBOSE_HINT}".strip()
 
 
-def _find_missing_scope(text: str) -> str | None:
-    """Return the hint for a token whose scopes or applications do not suffice; None for another reason."""
+def _describe_missing_permission(text: str) -> str | None:
+    """Return the hint for missing scopes, applications or permissions; None if the response does not name any."""
     try:
-        body = json.loads(text)
+        body = parse_json(text)[0]
         scopes, applications = (" or ".join(body.get(name, ())) for name in ("missingScopes", "missingApplications"))
+        permission = body.get("missingPermission")
     except (ValueError, AttributeError, TypeError):
         return None
     if scopes:
         return f"This token lacks the scope {scopes}: use one that has it, or ask the broker's administrator for it."
     if applications:
         return f"This token is not for {applications}: use one that is, or ask the broker's administrator for it."
+    if isinstance(permission, str):
+        return f"These credentials lack the permission to {permission}: use others, or ask the broker's administrator."
     return None
 
 
 def _parse_body(url: str, response: httpx.Response) -> Json:
+    """Parse the body of a success. Only a write, or a response without content, may have none. Raises NotHal."""
+    text = response.text.strip()
+    may_be_empty = response.request.method != "GET" or response.status_code == HTTPStatus.NO_CONTENT
+    if not text and may_be_empty:
+        return {}
     try:
-        body = json.loads(response.text) if response.text.strip() else {}
-    except ValueError:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict):
         return body
     content_type = response.headers.get("content-type", "")
     raise NotHal(
-        f"Did not get a valid HAL response body from {url}, content type is '{content_type}'.",
-        hint="Is --broker-base-url the address of a Pact Broker, with its path if it has one?",
+        f"Did not get a valid HAL response body from {url}, content type is '{content_type}', "
+        f"status={response.status_code}: the response {describe_content(text, content_type)}.",
+        hint=f"Is --broker-base-url the address of a Pact Broker, with its path if it has one? {_VERBOSE_HINT}",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import httpx
 from treaty import distribution
 from treaty.client.origins import split_userinfo
 from treaty.errors import ClientError
+from treaty.outbound_proxies import HttpProxy, parse_proxy, read_environment
 
 _TIMEOUT: Final = httpx.Timeout(60, connect=10)
 """Seconds. Decisions about many pacts may take an overloaded broker long, a connection never does."""
@@ -52,7 +54,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BrokerConnection:
-    """A broker's address and credentials. Without `proxy`, HTTP_PROXY, HTTPS_PROXY and NO_PROXY apply.
+    """A broker's address and credentials. Without `proxy`, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY apply.
 
     A user and password in the base URL are removed from it; they are used unless other credentials are given. Raises
     ClientError if they are not percent-encoded.
@@ -87,8 +89,22 @@ class BrokerConnection:
         return bool(self.token or self.username or self.headers or self.tls.client_certificate)
 
 
-def open_session(connection: BrokerConnection, *, is_secure: bool) -> httpx.Client:
-    """Create the session of a connection. Raises ClientError for a proxy, header or certificate that cannot be used."""
+def choose_proxy(connection: BrokerConnection, url: httpx.URL) -> HttpProxy | None:
+    """Choose the proxy for a request; None to connect directly. Raises ClientError for a proxy that cannot be used."""
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        if connection.proxy:
+            return parse_proxy(connection.proxy)
+        return read_environment(os.environ).choose(url.scheme, url.host, port)
+    except ValueError as error:
+        raise ClientError(f"Could not set up the connection: {error}", hint=_SETUP_HINT) from error
+
+
+_SETUP_HINT: Final = "Check the headers and the proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY; NO_PROXY lists exceptions)."
+
+
+def open_session(connection: BrokerConnection, proxy: HttpProxy | None, *, is_secure: bool) -> httpx.Client:
+    """Create a session of a connection. Raises ClientError for a header or certificate that cannot be used."""
     try:
         return httpx.Client(
             headers={"user-agent": f"treaty/{distribution.version()}"}
@@ -96,14 +112,13 @@ def open_session(connection: BrokerConnection, *, is_secure: bool) -> httpx.Clie
             | dict(connection.headers),
             # Loading the certificates takes tens of milliseconds, which plain HTTP need not wait for.
             verify=_create_ssl_context(connection.tls) if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            proxy=connection.proxy,
+            proxy=None if proxy is None else httpx.Proxy(str(proxy), auth=proxy.credentials),
+            # httpx would choose a proxy itself, and does not know networks in NO_PROXY.
+            trust_env=False,
             timeout=_TIMEOUT,
         )
     except (ImportError, ValueError, httpx.InvalidURL) as error:
-        raise ClientError(
-            f"Could not set up the connection: {error}",
-            hint="Check the headers and the proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY; NO_PROXY lists exceptions).",
-        ) from error
+        raise ClientError(f"Could not set up the connection: {error}", hint=_SETUP_HINT) from error
 
 
 def _authorization(connection: BrokerConnection) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urljoin
 
-from treaty.errors import MissingRelation
+from treaty.errors import MissingRelation, NotHal
 
 Json = dict[str, Any]
 Query = Sequence[tuple[str, str]]
@@ -45,8 +45,9 @@ class HalResource:
 
     def links(self, relation: str) -> list[ResourceLink]:
         # HAL allows a single link and a list of links; the original broker uses both for the same relations.
-        links = (self.body.get("_links") or {}).get(relation) or []
-        return [_parse_link(link, self.url) for link in (links if isinstance(links, list) else [links])]
+        links = self._section("_links").get(relation) or []
+        links = self._check_objects(f"the link {relation}", links if isinstance(links, list) else [links])
+        return [_parse_link(link, self.url) for link in links]
 
     def link(self, *relations: str) -> ResourceLink:
         """Return the link of the first relation that the resource has. Raises MissingRelation."""
@@ -56,11 +57,28 @@ class HalResource:
         raise MissingRelation(relations[0], self.url)
 
     def has_link(self, *relations: str) -> bool:
-        return any(relation in (self.body.get("_links") or {}) for relation in relations)
+        return any(relation in self._section("_links") for relation in relations)
 
     def embedded(self, name: str) -> list[Json]:
-        resources: list[Json] = (self.body.get("_embedded") or {}).get(name) or []
-        return resources
+        return self._check_objects(f"the embedded {name}", self._section("_embedded").get(name) or [])
+
+    def _section(self, name: str) -> Json:
+        section = self.body.get(name) or {}
+        if not isinstance(section, dict):
+            raise self._malformed(name)
+        return section
+
+    def _check_objects(self, name: str, value: object) -> list[Json]:
+        """Return a list of objects. Raises NotHal for anything else, as a broken proxy or another server returns it."""
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self._malformed(name)
+        return value
+
+    def _malformed(self, name: str) -> NotHal:
+        return NotHal(
+            f"Did not get a valid HAL response body from {self.url}, status={self.status}: {name} has another form.",
+            hint="Is --broker-base-url the address of a Pact Broker? --verbose shows the whole response.",
+        )
 
     @property
     def is_pactflow(self) -> bool:

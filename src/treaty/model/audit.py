@@ -40,6 +40,7 @@ class Action(StrEnum):
     VERIFICATION_REMOVAL = "verification_removal"
     PACTICIPANT_CREATION = "pacticipant_creation"
     PACTICIPANT_CHANGE = "pacticipant_change"
+    PACTICIPANT_RENAME = "pacticipant_rename"
     PACTICIPANT_REMOVAL = "pacticipant_removal"
     LABEL_CREATION = "label_creation"
     LABEL_REMOVAL = "label_removal"

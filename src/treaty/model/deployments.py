@@ -1,10 +1,7 @@
 """Environments, and the versions that are deployed or released to them."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,25 +13,9 @@ class Environment:
     display_name: str
     is_production: bool
     contacts: str | None
-    """A JSON array of objects with a name and details; None if the environment never had contacts.
-
-    It is stored as text because details are arbitrary JSON, which must come back as the client sent it.
-    """
+    """As `parse_contacts` reads them; None if the environment never had contacts."""
     created_at: datetime
     updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """A person or team responsible for an environment. Details map names, such as `email`, to any JSON value."""
-
-    name: str
-    details: Mapping[str, Any]
-
-
-def parse_contacts(environment: Environment) -> list[Contact]:
-    members = json.loads(environment.contacts) if environment.contacts else []
-    return [Contact(member["name"], member.get("details") or {}) for member in members]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

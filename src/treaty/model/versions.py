@@ -179,9 +179,9 @@ def find_order_problem(number: str) -> str | None:
     )
 
 
-def _identifier_key(identifier: str) -> tuple[bool, int, str]:
+def _identifier_key(identifier: str) -> tuple[bool, int | str]:
     """Order the identifiers of a prerelease: numbers by value, and before words."""
-    return (False, int(identifier), "") if identifier.isdecimal() else (True, 0, identifier)
+    return (False, int(identifier)) if identifier.isdecimal() else (True, identifier)
 
 
 def find_insertion_position(number: str, others: Sequence[tuple[str, int]]) -> int | None:

@@ -81,5 +81,6 @@ def _fetch(broker: BrokerClient, entry: Json) -> PactToVerify:
         version=versions[0].name if versions else "",
         is_pending=bool(properties.get("pending")),
         notices=tuple(properties.get("notices") or ()),
-        results_url=pact.link(relation).href if pact.has_link(relation) else None,
+        # Brokers leave the link out if the credentials do not permit it: the response then gives the reason.
+        results_url=pact.link(relation).href if pact.has_link(relation) else f"{pact.url}/verification-results",
     )

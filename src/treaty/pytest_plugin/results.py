@@ -107,7 +107,8 @@ def record_version(broker: BrokerClient, provider: str, number: str, config: pyt
     This is done before its results are published, so that the broker knows the branch when they arrive.
     """
     if branch := find_branch(config):
-        broker.put(broker.link("pb:pacticipant-branch-version", pacticipant=provider, branch=branch, version=number))
+        names = {"pacticipant": provider, "branch": branch, "version": number}
+        broker.follow("PUT", "pb:pacticipant-branch-version", names, {})
     for tag in options.get_list(config, "provider-tag"):
         broker.put(broker.url_for("pacticipants", provider, "versions", number, "tags", tag))
 

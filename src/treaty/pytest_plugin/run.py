@@ -121,7 +121,7 @@ def _xdist_config(config: pytest.Config) -> Any:
     return config
 
 
-def _written_contents() -> dict[str, Any]:
+def _written_contents() -> dict[str, str]:
     module = sys.modules.get("treaty.testing.pact_files")
     return module.written_contents() if module else {}
 

@@ -43,6 +43,7 @@ __all__ = [
     "Settings",
     "default_of",
     "is_loopback",
+    "list_variables",
     "names_of",
     "read_settings",
 ]
@@ -117,6 +118,12 @@ def names_of(name: str) -> tuple[str, ...]:
     """Return the name of a setting and its aliases."""
     extra = cast("Mapping[str, list[str]]", Settings.model_fields[name].json_schema_extra or {})
     return (name, *extra.get("aliases", []))
+
+
+def list_variables(prefix: str) -> frozenset[str]:
+    """List the variables with a prefix that `read_settings` reads, apart from numbered certificates."""
+    names = {key for name in Settings.model_fields for key in names_of(name)} | {"base_url"}
+    return frozenset(prefix + name.upper() for name in names) | sources.ORIGINAL_VARIABLES
 
 
 def _explain(failure: ValidationError, values: Mapping[str, SettingValue]) -> str:

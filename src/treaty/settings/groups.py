@@ -5,7 +5,9 @@ Each field is a setting. Its docstring is what users read; options, variables an
 
 import re
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address
 from typing import Annotated, ClassVar, Final, Self
+from urllib.parse import quote, unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,13 +34,52 @@ MIN_KEY_LENGTH: Final = 16
 """Characters that a secret key must have."""
 
 
+def _normalize_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Remove brackets around IPv6 addresses, and duplicates. Raises OutOfRange."""
+    normalized = tuple(dict.fromkeys(host[1:-1] if _BRACKETED.fullmatch(host) else host for host in hosts))
+    if not normalized:
+        raise OutOfRange("must name an address to listen on")
+    for host in normalized:
+        if ":" in host and not _is_ipv6(host):
+            raise OutOfRange(f"{quoted(host)} must be a name or an address, without a scheme and a port")
+        if not host.isprintable() or not host.strip():
+            raise OutOfRange(f"{quoted(host)} is neither a name nor an address")
+    return normalized
+
+
+_BRACKETED: Final = re.compile(r"\[[^]]*\]")
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _normalize_base_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
-    """Remove slashes at the end and duplicates. Raises OutOfRange."""
-    normalized = tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+    """Remove slashes at the end and duplicates, and encode characters that URLs do not contain. Raises OutOfRange."""
+    normalized = tuple(dict.fromkeys(_encode_path(url.rstrip("/")) for url in urls))
     for url in normalized:
         if not url.startswith(("http://", "https://")):
             raise OutOfRange(f"'{url}' must begin with http:// or https://")
+        if not _is_base_path(url.partition("://")[2].partition("/")[2]):
+            raise OutOfRange(f"{quoted(url)} must be a plain address, such as https://tools.example.org/pacts")
     return normalized
+
+
+def _encode_path(url: str) -> str:
+    """Percent-encode the path of a URL, as clients do before they send it."""
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + separator + host + slash + quote(path, safe="/%:@!$&'()*+,;=~-._?#\\")
+
+
+def _is_base_path(path: str) -> bool:
+    """Whether links can begin with a path: without a query, and with segments that clients send unchanged."""
+    is_plain = not re.search(r"[?#\\]|%(?![0-9A-Fa-f]{2})", path)
+    return is_plain and (not path or all(unquote(segment) not in {"", ".", ".."} for segment in path.split("/")))
 
 
 def _normalize_contacts(contacts: tuple[str, ...]) -> tuple[str, ...]:
@@ -104,8 +145,9 @@ class Group(BaseSettings):
 class ServerSettings(Group):
     heading = "The server"
 
-    host: Text = "127.0.0.1"
-    """Address to listen on. `0.0.0.0` listens on all addresses of the machine."""
+    host: Annotated[Texts, AfterValidator(_normalize_hosts)] = ("127.0.0.1",)
+    """Addresses or names to listen on. `0.0.0.0` stands for all IPv4 addresses of the machine, and `::` for all of its
+    addresses, IPv4 and IPv6."""
     port: Annotated[int, Range(minimum=0, maximum=65_535)] = 9292
     """Port to listen on. 0 chooses a free port."""
     workers: Annotated[int, Range(minimum=1)] = 1
@@ -117,13 +159,19 @@ class ServerSettings(Group):
     """Maximum number of connections to PostgreSQL per process."""
     database_pool_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS)] = timedelta(seconds=5)
     """Seconds to wait for a free connection to PostgreSQL before the client is asked to retry."""
+    database_startup_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=30)
+    """Seconds for which a server or a command that starts waits until PostgreSQL can be reached. It does not wait if
+    PostgreSQL rejects the user or the password, or does not have the database."""
+    database_connect_max_retries: Annotated[int, Range(minimum=0)] | None = None
+    """Number of retries, three seconds apart, that replace `database_startup_timeout`."""
     base_urls: Annotated[Texts, AfterValidator(_normalize_base_urls)] = ()
-    """URLs under which clients reach the broker. By default, links use the URL of each request.
-    `PACT_BROKER_BASE_URL` is read as well."""
+    """URLs under which clients reach the broker. By default, links use the URL of each request. With a path
+    (`https://tools.example.org/pacts`), the broker responds below this path, too, so that a [proxy](operations.md)
+    need not remove it. `PACT_BROKER_BASE_URL` is read as well."""
     trusted_proxies: Texts = ()
     """Addresses and networks of reverse proxies whose headers about the client's address and host are trusted."""
     trusted_proxy_headers: Annotated[str, OneOf((X_FORWARDED, FORWARDED))] = X_FORWARDED
-    """Headers that these proxies set: `x-forwarded` (`X-Forwarded-For`, `-Proto`, `-Host`) or `forwarded`
+    """Headers that these proxies set: `x-forwarded` (`X-Forwarded-For`, `-Proto`, `-Host`, `-Port`) or `forwarded`
     (`Forwarded`, RFC 7239). All others are ignored."""
     max_body_bytes: Annotated[int, Range(minimum=1)] = 50_000_000
     """Maximum size of a request body in bytes. Clients that are not authenticated may send 16 KiB."""
@@ -321,6 +369,14 @@ class WebhookSettings(Group):
     """Redact credentials and secrets in the logs of deliveries."""
     webhook_certificates: Texts = ()
     """Certificates to trust in addition to those of the system: PEM, or paths of PEM files."""
+    webhook_http_proxy: Secret | None = None
+    """Proxy for webhooks with http URLs, such as `http://user:password@proxy.example.org:3128`. By default, that of the
+    environment: `http_proxy` or `all_proxy`."""
+    webhook_https_proxy: Secret | None = None
+    """Proxy for webhooks with https URLs. By default, that of the environment: `https_proxy` or `all_proxy`."""
+    webhook_no_proxy: Texts = ()
+    """Hosts that webhooks reach [without a proxy](operations.md#webhooks-through-a-proxy): names (with their
+    subdomains), addresses, networks, or `*` for all. By default, those of the environment: `no_proxy`."""
     webhook_connect_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)
     """Seconds within which a connection to the receiver must be established."""
     webhook_read_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=15)

@@ -1,4 +1,4 @@
-"""Where settings are given: options, variables, `treaty.toml`, and the original broker's parts of settings."""
+"""Where settings are given: options, variables, `treaty.toml`, and variables that are not Treaty's own."""
 
 import re
 import tomllib
@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, cast
 from urllib.parse import quote
 
 from treaty.errors import InvalidSetting
+from treaty.outbound_proxies import find_variable
 from treaty.settings.spellings import Range, Unreadable, read_items
 
 SETTINGS_FILE: Final = "treaty.toml"
@@ -34,7 +35,7 @@ def places(options: Mapping[str, object], environ: Mapping[str, str], folder: Pa
         {name: SettingValue(options[name], "option") for name in names if options.get(name) is not None},
         *(_variables(prefix, environ, names) for prefix in PREFIXES),
         {name: SettingValue(file[key], SETTINGS_FILE) for name, key in _first_keys(names, file)},
-        _original_parts(environ),
+        _other_variables(environ),
     ]
     return [_base_urls(listed, environ, file), *listed]
 
@@ -85,19 +86,37 @@ def _base_urls(listed: list[Place], environ: Mapping[str, str], file: Mapping[st
     return {"base_urls": SettingValue(urls, "")}
 
 
-# The original broker's parts of settings. They count only if no other place has the setting.
+# The original broker's parts of settings, and proxies. They count only if no other place has the setting.
+
+_DATABASE_PARTS: Final = ("adapter", "username", "password", "host", "port", "name", "sslmode")
+_DATABASE_URL_VARIABLE: Final = "PACT_BROKER_DATABASE_URL_ENVIRONMENT_VARIABLE_NAME"
+_PORT_VARIABLE: Final = "PACT_BROKER_PORT_ENVIRONMENT_VARIABLE_NAME"
+ORIGINAL_VARIABLES: Final = frozenset(
+    {*(f"PACT_BROKER_DATABASE_{part.upper()}" for part in _DATABASE_PARTS), _DATABASE_URL_VARIABLE, _PORT_VARIABLE}
+)
 
 
-def _original_parts(environ: Mapping[str, str]) -> Place:
+def _other_variables(environ: Mapping[str, str]) -> Place:
     parts = {"database_url": _database_url(environ), "webhook_certificates": _certificates(environ)}
-    return {**{name: SettingValue(value, "") for name, value in parts.items() if value}, **_port(environ)}
+    given = {name: SettingValue(value, "") for name, value in parts.items() if value}
+    return {**given, **_port(environ), **_webhook_proxies(environ)}
 
 
 def _port(environ: Mapping[str, str]) -> Place:
     """Read the port from the variable that another one names, as hosting platforms choose the name and the port."""
-    variable = environ.get("PACT_BROKER_PORT_ENVIRONMENT_VARIABLE_NAME", "")
+    variable = environ.get(_PORT_VARIABLE, "")
     value = environ.get(variable)
     return {"port": SettingValue(value, variable)} if value else {}
+
+
+def _webhook_proxies(environ: Mapping[str, str]) -> Place:
+    """Read the proxies that programs on this machine use."""
+    variables = {
+        "webhook_http_proxy": find_variable(environ, "http_proxy", "all_proxy"),
+        "webhook_https_proxy": find_variable(environ, "https_proxy", "all_proxy"),
+        "webhook_no_proxy": find_variable(environ, "no_proxy"),
+    }
+    return {name: SettingValue(found.value, found.name) for name, found in variables.items() if found}
 
 
 def _database_url(environ: Mapping[str, str]) -> str | None:
@@ -105,11 +124,10 @@ def _database_url(environ: Mapping[str, str]) -> str | None:
 
     Raises InvalidSetting for an adapter that Treaty does not support, or if the name is missing.
     """
-    variable = environ.get("PACT_BROKER_DATABASE_URL_ENVIRONMENT_VARIABLE_NAME")
+    variable = environ.get(_DATABASE_URL_VARIABLE)
     if variable and environ.get(variable):
         return environ[variable]
-    names = ("adapter", "username", "password", "host", "port", "name", "sslmode")
-    parts = {name: environ.get(f"PACT_BROKER_DATABASE_{name.upper()}", "") for name in names}
+    parts = {name: environ.get(f"PACT_BROKER_DATABASE_{name.upper()}", "") for name in _DATABASE_PARTS}
     if not any(parts.values()):
         return None
     if not parts["name"]:

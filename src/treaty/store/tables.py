@@ -98,10 +98,23 @@ pacticipant: Final = Table(
     Column("repository_name", Text),
     Column("repository_namespace", Text),
     Column("main_branch", Text),
+    Column("contacts", Text),
+    # The latest change of the name; null for pacticipants that still have their first name.
+    Column("renamed_at", Time),
     _created(),
     _updated(),
     # The order of lists. Names can be so long that PostgreSQL could not index two of them in one entry.
     Index("ix_pacticipant_lower_name", text("lower(name)")),
+)
+
+# Former names of renamed pacticipants. A name is removed when another pacticipant takes it.
+former_name: Final = Table(
+    "former_name",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _to("pacticipant"),
+    _created(),
+    Index(None, "pacticipant_id"),
 )
 
 label: Final = Table(

@@ -29,11 +29,14 @@ class Callbacks:
     states: StateHandlers | None = None
     messages: MessageHandlers | None = None
     failures: list[str] = field(default_factory=list)
+    has_empty_state: bool = False
+    """Whether the interaction has a provider state with an empty name. The verifier also requests the empty name for an
+    interaction without any state, which no function for all states expects."""
 
     def prepare(self, state_change: Mapping[str, Any]) -> Any:
         """Call the handler of a provider state, and return its result. Raises LookupError if there is none."""
         state, action = state_change.get("state") or "", state_change.get("action") or "setup"
-        if self.states is None or not state:
+        if self.states is None or (not state and not self._has_handler_of_empty_state):
             return None
         parameters = state_change.get("params") or {}
         values = {**parameters, "state": state, "action": action, "parameters": parameters}
@@ -44,6 +47,10 @@ class Callbacks:
         if action == "setup" or "action" in inspect.signature(handler).parameters:
             return _call(handler, values)
         return None
+
+    @property
+    def _has_handler_of_empty_state(self) -> bool:
+        return self.has_empty_state if callable(self.states) else "" in (self.states or {})
 
     def produce(self, message_request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Produce a message: its contents, content type and metadata. Raises LookupError if it has no handler."""

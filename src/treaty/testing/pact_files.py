@@ -41,15 +41,18 @@ def read_file(path: Path) -> PactFile:
     return file
 
 
-def written_contents() -> dict[str, Json]:
-    """Return the pacts that this process has written, by path."""
-    return {str(path): file.content for path, file in _pacts.items()}
+def written_contents() -> dict[str, str]:
+    """Return the pacts that this process has written, by path.
+
+    As JSON, since pytest-xdist sends plain values of Python to other processes only, which would change the numbers.
+    """
+    return {str(path): documents.serialize(file.content) for path, file in _pacts.items()}
 
 
-def add_contents(contents: Mapping[str, Json]) -> None:
+def add_contents(contents: Mapping[str, str]) -> None:
     """Add the pacts that another process of this run has written."""
     for path, content in contents.items():
-        add(Path(path).parent, content)
+        add(Path(path).parent, documents.parse_json(content)[0])
 
 
 def reset() -> None:

@@ -52,9 +52,10 @@ def detect_or_none(detect: Callable[[], str | None]) -> str | None:
 
 def publish(broker: BrokerClient, build: Build, files: Sequence[PactFile]) -> PublicationReport:
     """Publish pacts; raises ClientError if the broker cannot be reached."""
-    if contracts.uses_old_api(broker):
+    try:
+        responses = contracts.publish_contracts(broker, build, files)
+    except contracts.OldBroker:
         return _publish_one_by_one(broker, build, files)
-    responses = contracts.publish_contracts(broker, build, files)
     text = "\n".join(_describe(response) for response in responses)
     return PublicationReport(text, not any(isinstance(response, Refused) for response in responses))
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from treaty.exact_json import serialize
 from treaty.testing import callbacks
 from treaty.testing.callbacks import Callbacks
 
@@ -65,12 +65,12 @@ class InteractionToVerify:
         states = self.content.get("providerStates")
         if isinstance(states, list):
             return [str(state.get("name", "")) for state in states]
-        state = self.content.get("providerState") or self.content.get("provider_state")
-        return [str(state)] if state else []
+        names = (self.content.get("providerState"), self.content.get("provider_state"))
+        return [str(state) for state in names if state is not None][:1]
 
     @property
     def sentence(self) -> str:
-        states = " and ".join(self.states)
+        states = " and ".join(state or '""' for state in self.states)
         return f"{self.description} given {states}" if states else self.description
 
     @property
@@ -105,10 +105,10 @@ def verify(interaction: InteractionToVerify, target: ProviderTarget) -> Verifica
     """Run Pact's verifier for one interaction. A failed verification is an outcome, not an exception."""
     with (
         tempfile.TemporaryDirectory(prefix="treaty-") as folder,
-        callbacks.serve_callbacks(target.callbacks) as port,
+        callbacks.serve_callbacks(replace(target.callbacks, has_empty_state="" in interaction.states)) as port,
     ):
         file = Path(folder) / "pact.json"
-        file.write_text(json.dumps(interaction.single_interaction_pact), encoding="utf-8")
+        file.write_text(serialize(interaction.single_interaction_pact), encoding="utf-8")
         return _run(_create_verifier(interaction.pact.provider, file, target, port), target)
 
 

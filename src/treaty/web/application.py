@@ -24,6 +24,8 @@ from treaty.store.engine.database import Busy, Database
 from treaty.telemetry.metrics import ServerMetrics
 from treaty.web.heavy_work import HeavyWork
 from treaty.web.http import asgi
+from treaty.web.http.base_paths import BasePaths
+from treaty.web.http.decoded_slashes import may_have_decoded_slash
 from treaty.web.http.etags import add_etag, reduce_body
 from treaty.web.http.media_types import HTML, is_page_requested
 from treaty.web.http.request import Request
@@ -37,9 +39,10 @@ from treaty.web.responses import (
     build_not_found,
     build_response,
     create_request_id,
+    explain_decoded_slash,
 )
 from treaty.web.routers import build_router
-from treaty.web.security import csrf
+from treaty.web.security import csrf, open_access
 from treaty.web.security.authentication import AuthenticateInTransaction, Authenticator, PasswordCheckRequired
 from treaty.web.security.authorization import needs_reauthentication
 from treaty.web.security.denied_requests import DeniedRequests, is_denied
@@ -139,6 +142,7 @@ class RequestHandler:
         self._clock = clock
         self._worker = worker
         self._router = build_router(settings)
+        self._base_paths = BasePaths(settings.base_urls, self._router.has_route)
         self._authenticator = Authenticator(settings, database)
         self._sources = RequestSources(settings)
         self._denied_requests = DeniedRequests(database)
@@ -181,10 +185,11 @@ class RequestHandler:
 
     def _build_request(self, scope: Scope) -> Request:
         headers = asgi.decode_headers(scope["headers"])
-        source = self._sources.of(scope, headers)
+        path, base_path = self._base_paths.split(scope["raw_path"].decode("latin-1"))
+        source = self._sources.of(scope, headers, base_path)
         return Request(
             method=scope["method"],
-            path=scope["raw_path"].decode("latin-1"),
+            path=path,
             query_string=scope["query_string"].decode("latin-1"),
             headers=headers,
             accept=headers.get("accept", ""),
@@ -229,7 +234,7 @@ class RequestHandler:
             may_defer=route is not None and self._authenticates_in_transaction(route),
         )
         if endpoint is None:
-            return build_not_found("", request)
+            return build_not_found("", request, self._find_not_found_hint(request))
         if route is None:
             return _respond_without_route(endpoint, request)
         if request.method not in {"GET", "HEAD"}:
@@ -238,6 +243,17 @@ class RequestHandler:
             if needs_reauthentication(request, route):
                 await self._run_in_thread(partial(reauthenticate_by_form, request))
         return await self._run(route, request, names, authenticate)
+
+    def _find_not_found_hint(self, request: Request) -> str:
+        """Explain a path that matches no URL where a proxy may be the reason; "" where it cannot."""
+        if not open_access.is_behind_proxy(request.settings, request.headers):
+            return ""
+        # A path that begins like that of a base URL may be Treaty's own, after a proxy has removed the other.
+        base_path = request.source.base_path
+        for path, prefix in ((request.path, base_path), (base_path + request.path, "")):
+            if may_have_decoded_slash(path, self._router.endpoints):
+                return explain_decoded_slash(request, prefix + path, has_prefix=bool(prefix))
+        return ""
 
     def _authenticates_in_transaction(self, route: Route) -> bool:
         """Whether the caller is authenticated within the read's own transaction, which saves a round trip."""

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
@@ -28,14 +28,16 @@ from treaty.errors import (
     TooLarge,
     Unauthenticated,
 )
+from treaty.model.audit import shorten
 from treaty.model.pacts.notices import describe_similar_names
 from treaty.store.engine.database import Busy
 from treaty.web import pages, urls
 from treaty.web.hal import represent
-from treaty.web.hal.documents import DocumentWithLists, RenderContext, render, render_with_lists
+from treaty.web.hal.documents import DocumentWithLists, Hal, RenderContext, render, render_with_lists
+from treaty.web.http import unknown_members
 from treaty.web.http.bodies import NotJson
 from treaty.web.http.media_types import CSV, GRAPHVIZ, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT, is_problem_accepted
-from treaty.web.http.request import Request
+from treaty.web.http.request import MAX_AUDITED_TEXT_LENGTH, Request
 from treaty.web.http.response import Response
 from treaty.web.http.results import (
     Accepted,
@@ -69,8 +71,8 @@ def build_response(result: object, request: Request) -> Response:  # noqa: PLR09
             return _respond(200, content, request, dict(headers))
         case ErrorResult(content):
             return _respond(INTERNAL_ERROR, content, request, {})
-        case Redirect(location, status, headers):
-            return Response(status, headers={"location": location, **headers})
+        case Redirect(location, status, headers, text):
+            return Response(status, text.encode(), TEXT if text else None, {"location": location, **headers})
         case Deleted():
             return Response(204)
         case HtmlPage(template, context, status, headers):
@@ -87,14 +89,15 @@ def _location(path: str | None, request: Request) -> dict[str, str]:
 
 def _respond(status: int, content: object, request: Request, headers: dict[str, str]) -> Response:
     charset = not request.path.startswith("/diagnostic/")
-    body, etag_source, has_stable_body = _render(content, request.media_type, request.render_context)
+    body, etag_source, has_stable_body = _render(content, request)
     return Response(
         status, body, request.media_type, headers, charset, etag_source=etag_source, has_stable_body=has_stable_body
     )
 
 
-def _render(content: object, media_type: str, render_context: RenderContext) -> tuple[bytes, bytes, bool]:
-    """Render an object as a media type. Also return the source of its ETag, and whether the body is stable."""
+def _render(content: object, request: Request) -> tuple[bytes, bytes, bool]:
+    """Render an object as the request's media type. Also return the source of its ETag, and whether it is stable."""
+    media_type, render_context = request.media_type, request.render_context
     render_text = _WRITERS.get(media_type)
     if render_text is not None:
         return render_text(content, render_context), b"", False
@@ -105,7 +108,18 @@ def _render(content: object, media_type: str, render_context: RenderContext) -> 
         case represent.ExtendedDocument():
             return *document.render_extended(render_context), True
         case _:
-            return render(document, render_context), b"", False
+            return render(_with_warnings(document, request), render_context), b"", False
+
+
+def _with_warnings(document: Hal, request: Request) -> Mapping[str, object]:
+    """Add the parts of the request that were ignored to a document."""
+    if not request.unknown_members and not request.warnings:
+        return document
+    warnings = [*request.warnings, *unknown_members.describe(request.unknown_members, document)]
+    if not warnings:
+        return document
+    parts = {name: document[name] for name in ("_embedded", "_links") if name in document}
+    return {**{name: value for name, value in document.items() if name not in parts}, "warnings": warnings, **parts}
 
 
 def _text(content: object, render_context: RenderContext) -> bytes:
@@ -332,22 +346,38 @@ def _failed(status: int, text: str, request: Request, *, problems: bool) -> Resp
     return Response(status, orjson.dumps({"error": text}), HAL)
 
 
-def build_not_found(text: str, request: Request) -> Response:
-    """Build a 404 response, with a text that names the missing resource if there is one."""
+def explain_decoded_slash(request: Request, path: str, *, has_prefix: bool) -> str:
+    """Explain that a proxy seems to have decoded a name in a path, and which configuration to change.
+
+    `path` is the one that arrived, and `has_prefix` whether it begins with the path of the base URL.
+    """
+    base_path = urlsplit(request.base_url).path
+    removed = f" while it removed {base_path}" if base_path and not has_prefix else ""
+    return (
+        f"The broker received the path {shorten(path, MAX_AUDITED_TEXT_LENGTH)}. If a name in it contains a "
+        f"slash, a proxy in front of the broker has decoded it from %2F to /{removed}. Configure the proxy to pass on "
+        "the path unchanged: in nginx, write proxy_pass without a path, that is, without a slash after the host and "
+        f"port. See {request.render_context.href(urls.PROXIES.fill())} for other proxies."
+    )
+
+
+def build_not_found(text: str, request: Request, hint: str = "") -> Response:
+    """Build a 404 response, with a text that names the missing resource if there is one, and a hint at the reason."""
+    general_text = f"{NOT_FOUND_TEXT} {hint}".rstrip()
     if is_problem_accepted(request.accept):
         title = "Not found" if text else "404 Not Found"
         body = {
             "title": title,
             "type": f"{request.base_url}/problem/not-found",
-            "detail": text or NOT_FOUND_TEXT,
+            "detail": text or general_text,
             "status": 404,
         }
         return Response(404, orjson.dumps(body), PROBLEM)
     if text:
         return Response(404, orjson.dumps({"error": text}), HAL)
     if "text/html" in request.accept.lower():
-        return build_error_page(404, NOT_FOUND_TEXT, request)
-    return Response(404, orjson.dumps({"error": NOT_FOUND_TEXT}), JSON)
+        return build_error_page(404, general_text, request)
+    return Response(404, orjson.dumps({"error": general_text}), JSON)
 
 
 def _path_refused(error: InvalidPath) -> Response:

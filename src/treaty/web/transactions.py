@@ -15,8 +15,9 @@ from treaty.errors import Conflict, ConflictingContracts, Invalid, NotFound, Pro
 from treaty.store import audit
 from treaty.store.engine import health
 from treaty.store.engine.database import Database
+from treaty.web import former_names
 from treaty.web.http import queries
-from treaty.web.http.media_types import ANY, MediaType, choose_media_type
+from treaty.web.http.media_types import ANY, NO_CONTENT_TYPE, MediaType, choose_media_type
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, ErrorResult, HtmlPage
 from treaty.web.http.router import Route
@@ -56,16 +57,15 @@ def run_handler(
     produces = route.produces or (ANY,)
     media_type = choose_media_type(request.accept, produces, is_strict=route.is_strict) if route.produces else ANY
     request.media_type = media_type or produces[0]
-    can_consume = route.can_consume(request.content_type) if route.consumes is not None else True
+    request.body_type = route.body
+    can_consume = route.can_consume(request.headers.get("content-type", NO_CONTENT_TYPE))
 
     def work(db: "Connection | None") -> object:
         if authenticate and db is not None:
             authenticate(db)
         request._db = db  # noqa: SLF001 - the only place that sets it for the request's own transaction
-        if db is None:
-            result = route.handler(request, *names)
-        else:
-            result = read(route, request, names) if route.is_read_only else _run_write(route, request, names)
+        request.warnings = []  # of an earlier attempt
+        result = route.handler(request, *names) if db is None else _run_with_database(route, request, names, read)
         _check_not_blank(route, names)
         if media_type is None:
             raise NotAcceptable
@@ -83,6 +83,17 @@ def run_handler(
         raise _unless_unacceptable(media_type, error) from error
     except NotFound as error:
         raise _unless_unacceptable(media_type, error) from error
+
+
+def _run_with_database(route: Route, request: Request, names: Sequence[str], read: ReadHandler) -> object:
+    """Run a handler; redirect a read of something missing whose path has a former name of a pacticipant."""
+    try:
+        return read(route, request, names) if route.is_read_only else _run_write(route, request, names)
+    except NotFound:
+        redirect = former_names.find_redirect(request, route, names)
+        if redirect is None:
+            raise
+        return redirect
 
 
 _SAVING_METHODS: Final = {"POST", "PUT", "PATCH"}

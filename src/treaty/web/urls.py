@@ -38,6 +38,10 @@ def _segment(value: str) -> str:
     return value if isinstance(value, EncodedSegment) else quote(value)
 
 
+PACTICIPANT_PLACEHOLDERS: Final = frozenset({"pacticipant", "consumer", "provider"})
+"""Placeholders that are names of pacticipants."""
+
+
 class Url:
     """A path with named segments: `/pacticipants/{pacticipant}`."""
 
@@ -51,6 +55,10 @@ class Url:
     def fill(self, **names: str) -> str:
         """Fill in names, percent-encoded. A segment left out remains a variable, which makes the link templated."""
         return _filled(self, **names)
+
+    @property
+    def has_pacticipant(self) -> bool:
+        return not PACTICIPANT_PLACEHOLDERS.isdisjoint(self.names)
 
     def __add__(self, more: str) -> "Url":
         return Url(self.template + more)
@@ -73,6 +81,7 @@ HEARTBEAT: Final = Url("/diagnostic/status/heartbeat")
 DEPENDENCIES: Final = Url("/diagnostic/status/dependencies")
 DOC: Final = Url("/doc/{rel}")
 DOCS: Final = Url("/docs")
+PROXIES: Final = DOCS + "/proxies"
 OPENAPI: Final = Url("/openapi.json")
 EXPLORER: Final = Url("/explorer")
 HAL_BROWSER: Final = Url("/hal-browser")
@@ -95,6 +104,8 @@ PACTICIPANT: Final = PACTICIPANTS + "/{pacticipant}"
 NETWORK: Final = PACTICIPANT + "/network"
 CONNECTED_INTEGRATIONS: Final = Url("/pacticipant/{pacticipant}/network")
 """The original's spelling, with `pacticipant` in the singular. The page of the network has the plural."""
+RENAME_PACTICIPANT: Final = PACTICIPANT + "/rename"
+EDIT_PACTICIPANT: Final = PACTICIPANT + "/edit"
 DELETE_PACTICIPANT: Final = PACTICIPANT + "/delete"
 PACTICIPANT_LABEL: Final = PACTICIPANT + "/labels/{label}"
 LABELS: Final = Url("/labels")

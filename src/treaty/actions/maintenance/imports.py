@@ -13,7 +13,7 @@ already done so.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import singledispatchmethod
@@ -54,7 +54,7 @@ from treaty.settings import Settings
 from treaty.store import audit, deployments
 from treaty.store.engine import leases
 from treaty.store.maintenance import imports
-from treaty.store.pacticipants import labels, pacticipants
+from treaty.store.pacticipants import former_names, labels, pacticipants
 from treaty.store.pacts import publications
 from treaty.store.versions import branches, tags, versions
 from treaty.store.webhooks import webhooks
@@ -91,8 +91,9 @@ def import_batch(db: Connection, batch: ImportBatch, *, now: datetime, settings:
         leases.end(db, LEASE, owner=batch.run, until=now)
     facts, is_dry = batch.facts, batch.is_dry
     # All locks at once, in order of names, as builds take them: otherwise the two could deadlock.
-    pacticipants.lock(db, {name for fact in facts for name in _pacticipant_names(fact)})
-    importer = _Importer(db, batch.source, is_dry, now, settings)
+    names = {name for fact in facts for name in _pacticipant_names(fact)}
+    pacticipants.lock(db, names)
+    importer = _Importer(db, batch.source, is_dry, now, settings, former_names.find_current_names(db, names))
     importer.prepare([fact for fact in facts if not isinstance(fact, Invalid)])
     # A dry run writes and rolls back, so that its outcomes are those of the real code. The lease must outlive it.
     if is_dry:
@@ -127,6 +128,13 @@ def _pacticipant_names(fact: Fact | Invalid) -> Iterable[str]:
             return ()
 
 
+def _describe_renamed(former_name: str, name: str) -> str:
+    return (
+        f"{former_name} was renamed to {name} here. Rename it in the source, too, or rename {name} back until all is "
+        "copied"
+    )
+
+
 class _FactRefused(Exception):
     """A fact that cannot be imported, with the reason."""
 
@@ -152,6 +160,8 @@ class _Importer:
     is_dry: bool
     now: datetime
     settings: Settings
+    current_names: Mapping[str, str]
+    """The present names of the pacticipants that were renamed here, by the names in the facts."""
     _values: dict[str, str | None] = field(default_factory=dict)
     """The remembered values of copied facts, by key."""
     _looked_up: set[str] = field(default_factory=set)
@@ -235,6 +245,9 @@ class _Importer:
     def add(self, fact: Fact | Invalid) -> ImportResult:
         if isinstance(fact, Invalid):
             return ImportResult(ImportOutcome.REFUSED, str(fact))
+        for name in _pacticipant_names(fact):
+            if name in self.current_names:
+                return ImportResult(ImportOutcome.REFUSED, _describe_renamed(name, self.current_names[name]))
         try:
             return self._add(fact)
         except (_FactRefused, Invalid, Malformed) as error:
@@ -778,6 +791,7 @@ def _new_pacticipant(fact: PacticipantFact) -> Pacticipant:
         name=name,
         display_name=fact.display_name or derive_display_name(name),
         main_branch=fact.main_branch,
+        contacts=fact.contacts,
         repository_url=fact.repository_url,
         repository_name=fact.repository_name,
         repository_namespace=fact.repository_namespace,
@@ -790,7 +804,7 @@ def _complete_pacticipant(existing: Pacticipant, fact: PacticipantFact, *, was_c
     """Add missing properties, unless they were removed here after the source's last change."""
     if was_copied and existing.updated_at > fact.updated_at:
         return existing
-    names = ("main_branch", "repository_url", "repository_name", "repository_namespace")
+    names = ("main_branch", "repository_url", "repository_name", "repository_namespace", "contacts")
     values = {
         name: value for name in names if getattr(existing, name) is None and (value := getattr(fact, name)) is not None
     }

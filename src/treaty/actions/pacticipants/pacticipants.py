@@ -1,37 +1,51 @@
 """Creation, changes, labels and removal of pacticipants."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from treaty.actions.versions.versions import ensure_pacticipants
+from treaty.actions.versions.versions import check_not_renamed, ensure_pacticipants
 from treaty.actions.webhooks.cancellations import record_cancellations
 from treaty.errors import NotFound
-from treaty.model.audit import Action, collect_fields, diff_fields
+from treaty.model.audit import REDACTED, Action, FieldValues, collect_fields, diff_fields
 from treaty.model.names import check_name
 from treaty.model.pacticipants.pacticipants import Label, Pacticipant, derive_display_name, validate_name
 from treaty.store import audit
-from treaty.store.pacticipants import labels, pacticipants
+from treaty.store.pacticipants import former_names, labels, pacticipants
 from treaty.store.webhooks import deliveries
 
 Description = Mapping[str, str | None]
 """Properties of a pacticipant by field name; None removes the value."""
 
 
-def ensure_pacticipant(db: Connection, name: str, description: Description, *, now: datetime) -> None:
-    """Add a pacticipant unless it exists."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnsuredPacticipant:
+    """A pacticipant that exists now."""
+
+    is_new: bool
+    renamed_from: str | None = None
+    """The pacticipant to which the name led so far; None if it led nowhere."""
+
+
+def ensure_pacticipant(db: Connection, name: str, description: Description, *, now: datetime) -> EnsuredPacticipant:
+    """Add a pacticipant unless it exists. It takes its name even if that is the former name of another one."""
     if pacticipants.lock(db, [name]):
         audit.record(db, Action.PACTICIPANT_CHANGE, resource=name)
-    else:
-        _add(db, name, description, now=now)
+        return EnsuredPacticipant(is_new=False)
+    renamed = former_names.find_current_names(db, [name]).get(name)
+    if renamed is not None:
+        former_names.remove(db, name)
+    _add(db, name, description, now=now)
+    return EnsuredPacticipant(is_new=True, renamed_from=renamed)
 
 
 def save_description(db: Connection, name: str, description: Description, *, now: datetime) -> bool:
-    """Change the given properties of a pacticipant, or add it; return whether it is new."""
+    """Change the given properties of a pacticipant, or add it; return whether it is new. Raises Renamed."""
     existing = pacticipants.lock(db, [name])
     if not existing:
+        check_not_renamed(db, [name])
         _add(db, name, description, now=now)
         return True
     _change(db, existing[0], description, now=now)
@@ -49,7 +63,7 @@ def replace_description(db: Connection, name: str, description: Description, *, 
 def _change(db: Connection, existing: Pacticipant, description: Description, *, now: datetime) -> None:
     changed = _apply_description(existing, description, now=now)
     pacticipants.change(db, changed)
-    before, after = diff_fields(collect_fields(existing), collect_fields(changed))
+    before, after = diff_fields(_audited_fields(existing), _audited_fields(changed))
     audit.record(db, Action.PACTICIPANT_CHANGE, resource=existing.name, before=before, after=after)
 
 
@@ -57,7 +71,13 @@ def _add(db: Connection, name: str, description: Description, *, now: datetime) 
     unnamed = Pacticipant(name=validate_name(name), display_name="", created_at=now, updated_at=now)
     new = _apply_description(unnamed, {"display_name": None, **description}, now=now)
     pacticipants.add(db, new)
-    audit.record(db, Action.PACTICIPANT_CREATION, resource=name, after=collect_fields(new, "name"))
+    audit.record(db, Action.PACTICIPANT_CREATION, resource=name, after=_audited_fields(new, "name"))
+
+
+def _audited_fields(pacticipant: Pacticipant, *excluded: str) -> FieldValues:
+    """List the fields for the audit trail. Contacts are personal data, which it would keep after their removal."""
+    contacts = None if pacticipant.contacts is None else REDACTED
+    return {**collect_fields(pacticipant, "contacts", *excluded), "contacts": contacts}
 
 
 def _apply_description(pacticipant: Pacticipant, description: Description, *, now: datetime) -> Pacticipant:
@@ -75,7 +95,7 @@ def remove_pacticipant(db: Connection, name: str) -> None:
         db, deliveries.list_queued_of_pacticipant(db, name), f"The pacticipant {name} has been removed."
     )
     pacticipants.remove(db, name)
-    audit.record(db, Action.PACTICIPANT_REMOVAL, resource=name, before=collect_fields(removed, "name"))
+    audit.record(db, Action.PACTICIPANT_REMOVAL, resource=name, before=_audited_fields(removed, "name"))
 
 
 def add_label(db: Connection, pacticipant: str, name: str, *, now: datetime) -> tuple[Label, bool]:

@@ -8,9 +8,15 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.actions.pacts.merging import merge_contract
-from treaty.actions.versions.versions import ensure_pacticipants, ensure_version, put_on_branch, put_tag
+from treaty.actions.versions.versions import (
+    check_not_renamed,
+    ensure_pacticipants,
+    ensure_version,
+    put_on_branch,
+    put_tag,
+)
 from treaty.actions.webhooks.events import enqueue_for_contract
-from treaty.errors import Conflict, ConflictingContracts, SimilarNames
+from treaty.errors import Conflict, ConflictingContracts, SimilarNames, describe_renaming
 from treaty.model.audit import Action
 from treaty.model.pacticipants.pacticipants import Pacticipant, list_similar_names
 from treaty.model.pacts.content import Content
@@ -33,7 +39,7 @@ from treaty.model.webhooks.events import (
 from treaty.model.webhooks.parameters import WebhookContext
 from treaty.settings import Settings
 from treaty.store import audit
-from treaty.store.pacticipants import pacticipants
+from treaty.store.pacticipants import former_names, pacticipants
 from treaty.store.pacts import pacts, publications
 from treaty.store.pacts.publications import PublicationState
 from treaty.store.versions import versions
@@ -63,10 +69,12 @@ def publish_contracts(
     """Publish contracts of one version together, and enqueue the webhooks of their events.
 
     Raises ConflictingContracts if a contract would change a pact that the version has already published, if it cannot
-    be merged into it, or if a new name is very similar to an existing one. The transaction then has to be rolled back.
+    be merged into it, if a new name is very similar to an existing one, or if a name is a former one. The transaction
+    then has to be rolled back.
     """
     names = {batch.pacticipant, *(contract.provider for contract in batch.contracts)}
     locked = _lock(db, names)
+    _check_not_renamed(db, names - locked.keys())
     states = [publications.load_state(db, contract) for contract in batch.contracts]
     conflicts = [] if settings.allow_dangerous_contract_modification else _conflicts(db, batch.contracts, states)
     similar_names = {} if batch.allows_similar_names else _similar_names(db, _names_in_order(batch), locked, settings)
@@ -94,6 +102,13 @@ def publish_contracts(
     return PublishedContracts(
         version=version, is_new=is_new, branch=batch.branch, tags=batch.tags, contracts=tuple(published)
     )
+
+
+def _check_not_renamed(db: Connection, missing: Collection[str]) -> None:
+    """Raise ConflictingContracts, whose notices clients print, if missing names are former names."""
+    renamed = sorted(former_names.find_current_names(db, missing).items())
+    if renamed:
+        raise ConflictingContracts([("error", describe_renaming(former, name)) for former, name in renamed], {})
 
 
 def _merge_if_requested(
@@ -218,7 +233,7 @@ def publish_pact(
 ) -> PublishedContract:
     """Publish one pact, replacing the pact that its version may have published before.
 
-    Raises SimilarNames, and Conflict if the content of a published version would change.
+    Raises Renamed, SimilarNames, and Conflict if the content of a published version would change.
     """
     locked = _lock_pair(db, contract, settings)
     state = publications.load_state(db, contract)
@@ -233,7 +248,7 @@ def merge_pact(
 ) -> PublishedContract:
     """Merge a pact into the pact that its version has already published.
 
-    Raises SimilarNames, and Conflict if the two contradict each other.
+    Raises Renamed, SimilarNames, and Conflict if the two contradict each other.
     """
     locked = _lock_pair(db, contract, settings)
     try:
@@ -249,6 +264,7 @@ def merge_pact(
 def _lock_pair(db: Connection, contract: Contract, settings: Settings) -> dict[str, Pacticipant]:
     names = (contract.consumer, contract.provider)
     locked = _lock(db, set(names))
+    check_not_renamed(db, set(names) - locked.keys())
     similar_names = {} if contract.allows_similar_names else _similar_names(db, names, locked, settings)
     if similar_names:
         raise SimilarNames(similar_names)

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.actions.deployments import record_deployment
+from treaty.errors import Renamed
 from treaty.model.audit import Action, diff_fields, redact_value
 from treaty.model.deployments import Deployment
 from treaty.model.names import check_name
@@ -15,7 +16,7 @@ from treaty.model.pacticipants.pacticipants import Pacticipant, derive_display_n
 from treaty.model.versions import Branch, BranchVersion, Tag, Version, VersionDraft, find_insertion_position
 from treaty.settings import Settings
 from treaty.store import audit, deployments
-from treaty.store.pacticipants import pacticipants
+from treaty.store.pacticipants import former_names, pacticipants
 from treaty.store.versions import branches, tags, versions
 
 TOUCH_INTERVAL: Final = timedelta(seconds=60)
@@ -23,12 +24,24 @@ TOUCH_INTERVAL: Final = timedelta(seconds=60)
 
 
 def ensure_pacticipants(db: Connection, names: Collection[str], *, now: datetime) -> dict[str, Pacticipant]:
-    """Lock pacticipants, and add those that are missing. Raises Invalid for a blank name."""
+    """Lock pacticipants, and add those that are missing. Raises Invalid for a blank name, and Renamed."""
     locked = {pacticipant.name: pacticipant for pacticipant in pacticipants.lock(db, names)}
+    missing = set(names) - locked.keys()
+    check_not_renamed(db, missing)
     # In the order of names, like the locks: concurrent transactions that add the same pacticipants cannot deadlock.
-    for name in sorted(set(names) - locked.keys()):
+    for name in sorted(missing):
         locked[name] = _add_pacticipant(db, name, now=now)
     return locked
+
+
+def check_not_renamed(db: Connection, missing: Collection[str]) -> None:
+    """Raise Renamed if one of the missing names is a former name.
+
+    Only an explicit creation takes a former name. A build that still publishes under it would otherwise silently split
+    the history in two.
+    """
+    for former_name, name in sorted(former_names.find_current_names(db, missing).items()):
+        raise Renamed(former_name, name)
 
 
 def _add_pacticipant(db: Connection, name: str, *, now: datetime) -> Pacticipant:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from treaty.actions.webhooks.named_secrets import approve_use
 from treaty.errors import Invalid, NotFound, Problem
 from treaty.model.audit import Action, diff_webhooks
+from treaty.model.pacticipants.pacticipants import describe_missing
 from treaty.model.webhooks.events import CONTRACT_CONTENT_CHANGED
 from treaty.model.webhooks.secrecy import is_full_mask, is_secret, is_secret_header, mask_url, read_origin
 from treaty.model.webhooks.webhooks import (
@@ -25,6 +26,7 @@ from treaty.model.webhooks.webhooks import (
 )
 from treaty.store import audit
 from treaty.store.engine.vault import Vault
+from treaty.store.pacticipants import pacticipants
 from treaty.store.webhooks import webhooks
 
 
@@ -59,6 +61,7 @@ def create_webhook(
     can_manage_secrets: bool = False,
 ) -> Webhook:
     """Add a webhook; without `uuid`, under a new one. Raises Invalid, and Forbidden as `approve_use` does."""
+    _lock_sides(db, draft)
     new = build_webhook(draft, None, uuid=uuid or new_uuid(), vault=vault, now=now)
     approve_use(db, new.request, vault=vault, now=now, can_manage_secrets=can_manage_secrets)
     webhooks.add(db, new)
@@ -74,6 +77,7 @@ def put_webhook(
     Secrets that the draft omits are kept, unless the URL leads to another server. Raises Invalid, and Forbidden as
     `approve_use` does.
     """
+    _lock_sides(db, draft)
     # The lock keeps the stored secrets, which the new version may reuse, from changing in between.
     existing = webhooks.lock(db, uuid)
     if existing is None:
@@ -87,6 +91,19 @@ def put_webhook(
         webhooks.resume(db, uuid)
     _record(db, Action.WEBHOOK_CHANGE, existing, changed)
     return changed, False
+
+
+def _lock_sides(db: Connection, draft: WebhookDraft) -> None:
+    """Lock the pacticipants that a webhook names. Raises Invalid if one has been removed or renamed since it was found.
+
+    The webhook would otherwise be stored without it, and be sent for all pacticipants.
+    """
+    sides = {"consumer": draft.consumer, "provider": draft.provider}
+    names = {role: side.name for role, side in sides.items() if side and side.name}
+    locked = {pacticipant.name for pacticipant in pacticipants.lock(db, set(names.values()))} if names else set()
+    problems = [Problem((role, "name"), describe_missing()) for role, name in names.items() if name not in locked]
+    if problems:
+        raise Invalid(*problems)
 
 
 def remove_webhook(db: Connection, uuid: str) -> None:

@@ -32,6 +32,10 @@ class FailureCounter:
         return now - self.latest > FAILURE_LIFETIME
 
 
+_MAX_DOUBLINGS: Final = 20
+"""A wait is never doubled more often. Every limit's maximum is lower, and the number stays small."""
+
+
 @dataclass(frozen=True, slots=True)
 class FailureLimit:
     """A limit of failures, beyond which the next attempt has to wait."""
@@ -42,9 +46,9 @@ class FailureLimit:
 
     def remaining_wait(self, counter: FailureCounter, now: datetime) -> int:
         """Return the seconds until the next attempt is allowed."""
-        if counter.count < self.allowed_failures or counter.is_expired(now):
+        if counter.count < self.allowed_failures:
             return 0
-        seconds = min(1 << min(counter.count - self.allowed_failures, 20), self.max_wait)
+        seconds = min(1 << min(counter.count - self.allowed_failures, _MAX_DOUBLINGS), self.max_wait)
         return max(ceil((counter.latest - now).total_seconds() + seconds), 0)
 
 
@@ -131,7 +135,7 @@ def compute_code_keys(account: str, address: str | None) -> CounterKeys:
 
 def _name_group(name: str) -> str:
     digest = sha256(normalize_name(name).encode()).digest()
-    return str(int.from_bytes(digest[:4]) % _UNKNOWN_NAME_GROUPS)
+    return str(int.from_bytes(digest) % _UNKNOWN_NAME_GROUPS)
 
 
 def _hash(*parts: str) -> str:

@@ -257,7 +257,7 @@ def summarize_rows(query: MatrixQuery, facts: MatrixFacts) -> MatrixRowsSummary:
         obstacles=[*_first_rows(considered, success=False), *_first_rows(considered, success=None)]
         if has_obstacles
         else (),
-        shown=shown if query.limit is None else shown[: query.limit],
+        shown=shown[: query.limit],
         total=len(shown),
     )
 

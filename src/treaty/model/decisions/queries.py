@@ -1,7 +1,7 @@
 """Queries of the matrix: selectors, the destination of the versions, and the rules that a query must meet."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -25,6 +25,7 @@ class Destination:
     """
 
     tag: str | None = None
+    branch: str | None = None
     environment: str | None = None
     is_main_branch: bool | None = None
     """False means the same as None, but like True it cannot be combined with a tag or an environment."""
@@ -32,7 +33,7 @@ class Destination:
 
     @property
     def has_location(self) -> bool:
-        return bool(self.tag or self.environment or self.is_main_branch)
+        return bool(self.tag or self.branch or self.environment or self.is_main_branch)
 
     @property
     def is_set(self) -> bool:
@@ -48,6 +49,7 @@ class Destination:
         return Selector(
             pacticipant=pacticipant,
             tag=self.tag,
+            branch=self.branch,
             environment=self.environment,
             is_main_branch=bool(self.is_main_branch),
             is_latest=self.is_latest,
@@ -108,15 +110,28 @@ def parse_limit(text: str | None) -> int:
     return max(-1, min(int(digits[1] + digits[2]), MAX_LIMIT)) if digits else 0
 
 
+_NO_NAMES: Final[Mapping[str, str]] = {}
+
+
 def list_problems(
-    query: MatrixQuery, pacticipants: Collection[str], environments: Collection[str], *, of_selectors: bool = True
+    query: MatrixQuery,
+    pacticipants: Collection[str],
+    environments: Collection[str],
+    *,
+    of_selectors: bool = True,
+    current_names: Mapping[str, str] = _NO_NAMES,
 ) -> list[str]:
-    """List why a query is invalid, given the names that exist, in the original broker's words and order."""
-    selector_problems = [*_selector_problems(query.selectors, pacticipants)] if of_selectors else []
+    """List why a query is invalid, given the names that exist, in the original broker's words and order.
+
+    `current_names` has the present names of renamed pacticipants, by their former ones.
+    """
+    selector_problems = [*_selector_problems(query.selectors, pacticipants, current_names)] if of_selectors else []
     return [*selector_problems, *_ignore_problems(query.ignore), *_option_problems(query, environments)]
 
 
-def _selector_problems(selectors: tuple[Selector, ...], pacticipants: Collection[str]) -> Iterable[str]:
+def _selector_problems(
+    selectors: tuple[Selector, ...], pacticipants: Collection[str], current_names: Mapping[str, str]
+) -> Iterable[str]:
     for selector in selectors:
         if not selector.pacticipant:
             yield "Please specify the pacticipant name"
@@ -125,7 +140,9 @@ def _selector_problems(selectors: tuple[Selector, ...], pacticipants: Collection
     # The original checks that the names exist in a second pass, after the form of all selectors.
     for selector in selectors:
         if selector.pacticipant and selector.pacticipant not in pacticipants:
-            yield f"Pacticipant {selector.pacticipant} not found"
+            current_name = current_names.get(selector.pacticipant)
+            reason = "" if current_name is None else f": it was renamed to {current_name}. Use the new name."
+            yield f"Pacticipant {selector.pacticipant} not found{reason}"
     if not selectors:
         yield "Please provide 1 or more version selectors."
 
@@ -141,9 +158,11 @@ def _ignore_problems(selectors: tuple[Selector, ...]) -> Iterable[str]:
 
 def _option_problems(query: MatrixQuery, environments: Collection[str]) -> Iterable[str]:
     destination = query.destination
-    locations = (destination.tag, destination.environment, destination.is_main_branch)
+    locations = (destination.tag, destination.branch, destination.environment, destination.is_main_branch)
     if sum(location is not None for location in locations) > 1:
-        yield "Cannot specify more than one of tag, environment and mainBranch."
+        # The original has no destination `branch`, and its clients print the text without it.
+        names = "tag, environment" if destination.branch is None else "tag, branch, environment"
+        yield f"Cannot specify more than one of {names} and mainBranch."
     if destination.is_latest and destination.environment:
         yield "Cannot specify both latest=true and an environment."
     if destination.environment and destination.environment not in environments:

@@ -42,6 +42,8 @@ class PacticipantFact:
     repository_url: str | None = None
     repository_name: str | None = None
     repository_namespace: str | None = None
+    contacts: str | None = None
+    """A JSON array, as text."""
     labels: Sequence[str] = ()
 
 

@@ -21,6 +21,8 @@ class Pacticipant:
     repository_name: str | None = None
     repository_namespace: str | None = None
     main_branch: str | None = None
+    contacts: str | None = None
+    """As `parse_contacts` reads them; None if the pacticipant never had contacts."""
     created_at: datetime
     updated_at: datetime
 
@@ -37,11 +39,13 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PacticipantDetails:
-    """A pacticipant with its latest version, labels and deployed versions."""
+    """A pacticipant with its latest version, labels, former names and deployed versions."""
 
     pacticipant: Pacticipant
     latest_version: str | None
     labels: tuple[str, ...]
+    former_names: tuple[str, ...]
+    """Names that lead to the pacticipant until another one takes them; the latest first."""
     deployed_versions: tuple[DeployedVersion, ...] | None
     """The currently deployed versions; None where the document omits them (as the original broker does on creation)."""
 
@@ -55,6 +59,7 @@ class ListedPacticipant(NamedTuple):
     repository_name: str | None
     repository_namespace: str | None
     main_branch: str | None
+    contacts: str | None
     created_at: datetime
     updated_at: datetime
     latest_version: str | None
@@ -64,6 +69,15 @@ class ListedPacticipant(NamedTuple):
 def validate_name(name: str) -> str:
     """Return the name of a new pacticipant. Raises Invalid if it is blank or too long."""
     return check_name("name", check_not_blank("name", name))
+
+
+def describe_missing(current_name: str | None = None) -> str:
+    """Describe that a name is no pacticipant's, in the original broker's words.
+
+    `current_name` is the present name of the pacticipant that had the name before, if there is one.
+    """
+    reason = "" if current_name is None else f": it was renamed to '{current_name}'"
+    return f"does not match an existing pacticipant{reason}"
 
 
 def derive_display_name(name: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
+from itertools import starmap, zip_longest
 from typing import Final
 
 from treaty.model.pacts.interactions import Interaction
@@ -129,17 +130,13 @@ def _list_lines(interaction: Interaction) -> list[str]:
 
 
 def _build_change(kind: ChangeKind, interaction: Interaction, rows: Sequence[LinePair]) -> Change:
-    states = tuple(state.name for state in interaction.states)
+    states = tuple(state.title for state in interaction.states)
     return Change(kind=kind, description=interaction.description, states=states, rows=tuple(_collapse(rows)))
 
 
 def _align(old: Sequence[str], new: Sequence[str]) -> Iterator[LinePair]:
     for _, old_start, old_end, new_start, new_end in SequenceMatcher(None, old, new).get_opcodes():
-        for offset in range(max(old_end - old_start, new_end - new_start)):
-            yield LinePair(
-                old[old_start + offset] if old_start + offset < old_end else None,
-                new[new_start + offset] if new_start + offset < new_end else None,
-            )
+        yield from starmap(LinePair, zip_longest(old[old_start:old_end], new[new_start:new_end]))
 
 
 def _collapse(rows: Sequence[LinePair]) -> Iterator[LinePair]:

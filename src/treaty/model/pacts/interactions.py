@@ -19,6 +19,7 @@ from treaty.errors import Malformed
 from treaty.model.pacts import documents
 from treaty.model.pacts.documents import Document, Json
 from treaty.model.pacts.matching_rules import MAX_VALUE_LENGTH, RuleNode, UnshownRule, format_value, read_rules
+from treaty.model.pacts.provider_states import title_of
 
 MAX_LINES: Final = 1500
 """Lines shown of a body; the JSON of the pact has all of them."""
@@ -31,6 +32,10 @@ class RequiredState:
     name: str
     params: str | None
     """Parameters as JSON, truncated."""
+
+    @property
+    def title(self) -> str:
+        return title_of(self.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -234,7 +239,7 @@ def _kind(item: Mapping[str, Json], list_name: str) -> str:
 def _read_states(item: Mapping[str, Json]) -> Iterator[RequiredState]:
     # One state as a text (versions 1 and 2, in two spellings), or a list with parameters (version 3 and later).
     for member in ("providerState", "provider_state"):
-        if isinstance(item.get(member), str) and item[member].strip():
+        if isinstance(item.get(member), str):
             yield RequiredState(name=item[member], params=None)
     states = item.get("providerStates")
     for state in states if isinstance(states, list) else ():

@@ -267,7 +267,8 @@ def _identify(item: Json, kind: str) -> _Identity:
     description, states = item.get("description"), _normalize_states(list_states(item))
     return _Identity(
         item["type"] if isinstance(item.get("type"), str) else kind,
-        description if isinstance(description, str) else serialize_canonical(description),
+        # The null character keeps null and the text "null" apart, and 7 and "7".
+        description if isinstance(description, str) else f"\0{serialize_canonical(description)}",
         serialize_canonical(states) if states else "",
     )
 

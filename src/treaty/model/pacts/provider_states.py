@@ -8,6 +8,11 @@ from treaty.model.pacts import documents
 from treaty.model.pacts.documents import Document
 
 
+def title_of(name: str) -> str:
+    """Return the name of a state as people read it: they would not see a blank one."""
+    return name if name.strip() else "(empty name)"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProviderState:
     """A provider state, with the consumers whose pacts require it."""
@@ -16,6 +21,10 @@ class ProviderState:
     params: str | None
     """Parameters as JSON."""
     consumers: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return title_of(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,7 @@ def _iterate_states(document: Document) -> Iterator[tuple[str, Any]]:
 def _iterate_states_of_item(item: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     # Versions 1 and 2 of the Pact specification have one state as a text, later versions a list with parameters.
     state, states = item.get("providerState"), item.get("providerStates")
-    if isinstance(state, str) and state:
+    if isinstance(state, str):
         yield state, None
     for entry in states if isinstance(states, list) else ():
         if isinstance(entry, dict) and isinstance(entry.get("name"), str):

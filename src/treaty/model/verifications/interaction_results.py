@@ -71,7 +71,7 @@ def match_results(
 def _find_by_name(
     interaction: Interaction, by_name: Mapping[tuple[str, str | None], InteractionResult]
 ) -> InteractionResult | None:
-    states = (*(state.name for state in interaction.states), None)
+    states = (*(state.name for state in interaction.states), None, *([] if interaction.states else [""]))
     keys = ((interaction.description, state) for state in states)
     return next((by_name[key] for key in keys if key in by_name), None)
 
@@ -104,7 +104,7 @@ def _parse_entry(entry: dict[str, Json]) -> InteractionResult | None:
     return InteractionResult(
         id=interaction_id,
         description=description or "",
-        state=_read_text(entry.get("interactionProviderState")),
+        state=state if isinstance(state := entry.get("interactionProviderState"), str) else None,
         success=success,
         problems=() if success else tuple(_iterate_problems(entry))[:MAX_PROBLEMS],
     )

@@ -398,8 +398,8 @@ def redact_secrets(text: str, secrets: frozenset[str]) -> str:
 
 def _escaped_forms(secret: str) -> list[str]:
     """Return a secret as plain text, and as escaped in JSON, URLs and markup, the longest first."""
-    in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
-    in_nested_json = tuple(json.dumps(text, ensure_ascii=False)[1:-1] for text in in_json)
+    in_json = _escape_in_json(secret)
+    in_nested_json = tuple(form for text in in_json for form in _escape_in_json(text))
     in_url = (
         quote(secret, safe="", errors="replace"),
         quote_plus(secret, errors="replace"),
@@ -408,6 +408,11 @@ def _escaped_forms(secret: str) -> list[str]:
     in_markup = (escape_markup(secret), escape(secret), escape_markup(secret, {'"': "&quot;", "'": "&#39;"}))
     forms = (secret, *in_json, *in_nested_json, *in_url, *map(_lower_escapes, in_url), *in_markup)
     return sorted(frozenset(forms), key=len, reverse=True)
+
+
+def _escape_in_json(text: str) -> tuple[str, str]:
+    """Escape a text as in a JSON string, with other characters than ASCII escaped and as they are."""
+    return json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _lower_escapes(text: str) -> str:

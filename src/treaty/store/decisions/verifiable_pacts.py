@@ -1,6 +1,7 @@
 """Pacts for verification: the selected pacts, their pending status, and the work in progress."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
@@ -27,6 +28,7 @@ from treaty.settings import Settings
 from treaty.store.decisions import consumer_selectors, verified_contents
 from treaty.store.decisions.consumer_selectors import BRANCH_HEADS, TAG_HEADS
 from treaty.store.engine.database import fetch_scalar
+from treaty.store.pacticipants import former_names
 from treaty.store.tables import pacticipant
 
 _PROVIDER: Final = select(pacticipant.c.id).where(pacticipant.c.name == bindparam("name"))
@@ -39,6 +41,7 @@ def list_of_provider(
     provider_id = fetch_scalar(db, _PROVIDER, {"name": provider})
     if provider_id is None:
         raise NotFound.named("provider", provider)
+    query = _follow_renaming(db, query)
     pacts = group_by_content(consumer_selectors.list_selected_pacts(db, query.selectors, provider_id))
     if query.includes_pending:
         contents = [pact.content_id for pact in pacts]
@@ -51,6 +54,19 @@ def list_of_provider(
         candidates = _list_wip_candidates(db, provider_id, query, explicit_ids, since=since, long_ago=long_ago)
         pacts += group_wip(candidates, pacts)
     return VerifiablePacts(provider=provider, query=query, pacts=pacts)
+
+
+def _follow_renaming(db: Connection, query: VerifiablePactsQuery) -> VerifiablePactsQuery:
+    """Replace former names of consumers. Their selectors would select nothing, and the build succeed without them."""
+    consumers = {selector.consumer for selector in query.selectors if selector.consumer is not None}
+    current_names = former_names.find_current_names(db, consumers)
+    if not current_names:
+        return query
+    selectors = (
+        replace(selector, consumer=current_names.get(selector.consumer or "", selector.consumer))
+        for selector in query.selectors
+    )
+    return replace(query, selectors=tuple(selectors))
 
 
 def _list_wip_candidates(

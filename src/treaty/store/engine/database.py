@@ -16,19 +16,15 @@ from math import ceil
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
-from sqlalchemy import URL, Connection, Dialect, Engine, Executable, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, Executable, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import DatabaseReplaced, Invalid, InvalidSetting, Problem
-from treaty.store.engine.database_files import (
-    DatabaseFiles,
-    check_exists,
-    create_private,
-    find_path,
-    forbid_creation,
-)
+from treaty.store.engine.database_faults import parse_url
+from treaty.store.engine.database_files import DatabaseFiles, create_private, find_path, forbid_creation
+from treaty.store.engine.file_checks import check_file
 from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
 
 if TYPE_CHECKING:
@@ -89,29 +85,19 @@ def open_database(
     """Open the database at a URL: `sqlite:///file` or `postgresql://…`.
 
     `connections` and `wait` (seconds until a connection is free or made) concern PostgreSQL. Raises InvalidSetting for
-    any other URL and, with `must_exist`, for a SQLite file that does not exist. Without `may_create`, connecting raises
-    DatabaseReplaced if the SQLite file is missing.
+    any other URL, and UnusableDatabase for a SQLite file that is not Treaty's or, with `must_exist`, is missing.
+    Without `may_create`, connecting raises DatabaseReplaced if the file is missing.
     """
-    parsed = _parse_url(url)
+    parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
-        if must_exist:
-            check_exists(parsed)
+        check_file(parsed, must_exist=must_exist)
+        parsed = parsed.set(drivername="sqlite")
         return Sqlite(parsed if may_create else forbid_creation(parsed))
     if parsed.get_backend_name() == "postgresql":
         return Postgresql(parsed.set(drivername="postgresql+psycopg"), connections=connections, wait=wait)
     raise InvalidSetting(
         f"database_url: '{parsed.get_backend_name()}' is not a database that Treaty supports; use sqlite or postgresql"
     )
-
-
-def _parse_url(url: str) -> URL:
-    try:
-        # Hosting platforms still write postgres://, which SQLAlchemy no longer accepts.
-        return make_url("postgresql" + url.removeprefix("postgres") if url.startswith("postgres://") else url)
-    except Exception as error:
-        raise InvalidSetting(
-            "database_url: this is not a valid URL; write one such as sqlite:///treaty.sqlite or postgresql://…"
-        ) from error
 
 
 class Sqlite:
@@ -384,11 +370,13 @@ def _check_index_size(error: DBAPIError | sqlite3.Error) -> None:
 
 _OUTDATED_PLAN: Final = "0A000"
 """SQLSTATE of "cached plan must not change result type": a migration altered a table of a prepared statement."""
-_LOST_RACE_SQLSTATES: Final = {"40001", "40P01", "23505", "23503", "55P03", "57P01"}
-"""Serialization failure, deadlock, unique or foreign key lost to another write, lock not available, server stopping.
+_LOST_RACE_SQLSTATES: Final = {"40001", "40P01", "23505", "23503", "23502", "55P03", "57P01"}
+"""Serialization failure, deadlock, unique or foreign key lost to another write, missing value, lock not available,
+server stopping.
 
-A unique key counts, because a row that does not exist yet cannot be locked: two writes that add the same pacticipant
-collide on its key, and the second then finds it in its next attempt.
+A value is missing where a statement finds an id by a name that another write has changed or removed. A unique key
+counts, because a row that does not exist yet cannot be locked: two writes that add the same pacticipant collide on its
+key, and the second then finds it in its next attempt.
 """
 _LOST_RACES_ON_SQLITE: Final = (
     "SQLITE_BUSY",

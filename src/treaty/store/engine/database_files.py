@@ -5,7 +5,6 @@ So the files are compared by device and inode. `-shm` is checked too, because pr
 """
 
 import os
-import sqlite3
 import stat
 import time
 from contextlib import suppress
@@ -15,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from sqlalchemy import URL, make_url
 
-from treaty.errors import DatabaseReplaced, InvalidSetting
+from treaty.errors import DatabaseReplaced
 
 CHECK_INTERVAL_SECONDS: Final = 1.0
 """How often reads check the files. Every write checks them before it is acknowledged."""
@@ -115,37 +114,3 @@ def sqlite_identity(url: str) -> str:
     parsed = make_url(url)
     path = find_path(parsed) if parsed.get_backend_name() == "sqlite" else None
     return "" if path is None else repr(find_identity(str(path)))
-
-
-def check_exists(url: URL) -> None:
-    """Raise InvalidSetting unless a SQLite database of Treaty exists, without creating or changing anything."""
-    path = find_path(url)
-    if path is None:
-        return
-    if not path.is_file() or path.stat().st_size == 0:
-        raise InvalidSetting(f"database_url: there is no database at {path}. {MISSING_DATABASE_HINT}")
-    if not _has_tables(path):
-        raise InvalidSetting(f"database_url: {path} is not a database of Treaty. {MISSING_DATABASE_HINT}")
-
-
-MISSING_DATABASE_HINT: Final = (
-    "Give the database of your server as --database-url or TREATY_DATABASE_URL; `treaty serve` creates a new one."
-)
-
-
-def _has_tables(path: Path) -> bool:
-    """Whether the file has Treaty's tables, as far as SQLite can tell without writing.
-
-    Only SQLite may open the file: POSIX locks belong to the process, and closing any other descriptor of the file would
-    release them, even while a server in this process uses the database.
-    """
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)  # mode=ro would leave -wal and -shm behind
-    try:
-        version_table = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'").fetchone()
-    except sqlite3.OperationalError:
-        return True  # locked or in need of recovery: opening it for writing will resolve or report that
-    except sqlite3.DatabaseError:
-        return False  # not a database
-    finally:
-        connection.close()
-    return version_table is not None

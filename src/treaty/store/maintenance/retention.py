@@ -66,6 +66,7 @@ from treaty.store.tables import (
     content,
     deployed_version,
     environment,
+    former_name,
     integration,
     pacticipant,
     publication,
@@ -111,7 +112,7 @@ def _selector_conditions(
     selector: KeepVersions, versions: FromClause, now: datetime, removed_branches: CTE | None
 ) -> Iterator[Condition]:
     if selector.pacticipant is not None:
-        yield versions.c.pacticipant_id == _id_of_name(pacticipant, selector.pacticipant)
+        yield versions.c.pacticipant_id == _id_of_pacticipant(selector.pacticipant)
     if selector.tag:
         table = tag_head if selector.latest else tag
         yield exists().where(table.c.version_id == versions.c.id, *_name_condition(table, selector.tag))
@@ -135,6 +136,12 @@ def _is_highest(versions: FromClause) -> Condition:
     others = version.alias("others")
     highest = select(func.max(others.c.position)).where(others.c.pacticipant_id == versions.c.pacticipant_id)
     return versions.c.position == highest.correlate(versions).scalar_subquery()
+
+
+def _id_of_pacticipant(name: str) -> ColumnElement[int]:
+    # A setting may still have the former name of a renamed pacticipant, whose versions it must go on keeping.
+    former = select(former_name.c.pacticipant_id).where(former_name.c.name == name).scalar_subquery()
+    return func.coalesce(_id_of_name(pacticipant, name), former)
 
 
 def _id_of_name(table: Table, name: str) -> ScalarSelect[int]:

@@ -1,12 +1,16 @@
 """The schema's history, and how a database is brought up to date."""
 
+import re
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, text
 
-from treaty.errors import InvalidSetting
+from treaty.errors import UnusableDatabase
 from treaty.store.engine.database import Database
+from treaty.store.engine.database_faults import RESTORE, name_database
+from treaty.store.engine.file_checks import SIGNATURE_TABLES, TABLES_ON_SQLITE, VERSION_TABLE
+from treaty.store.tables import metadata
 
 REVISIONS: Final = sorted(
     path.stem.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("[0-9]*.py")
@@ -17,10 +21,10 @@ _LOCK: Final = 7_247_001
 
 
 def migrate(database: Database) -> bool:
-    """Bring the schema up to date, and say whether it was empty before.
+    """Bring the schema up to date, and return whether it was empty before.
 
-    Several servers may start at once: the first one works, the others wait for it and find it done. Raises WrongSetting
-    for a database that a newer Treaty has written.
+    Several servers may start at once: the first one migrates, and the others wait for it. Raises UnusableDatabase for a
+    schema that is not Treaty's, is incomplete, or was written by a newer Treaty.
     """
     before = database.read(revision)
     if before != HEAD:
@@ -29,28 +33,72 @@ def migrate(database: Database) -> bool:
 
 
 def revision(db: Connection) -> str | None:
-    """Return the revision of a database; None for an empty one."""
-    if not inspect(db).has_table("alembic_version"):
+    """Return the revision of a database, or None if it has no tables. Raises UnusableDatabase, as `migrate` does."""
+    names = _list_tables(db)
+    if not names:
         return None
-    number: str | None = db.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return number
+    place = name_database(db.engine.url)
+    if VERSION_TABLE not in names:
+        raise _foreign_schema(place, names)
+    revisions = [number for (number,) in db.execute(text(f"SELECT version_num FROM {VERSION_TABLE}"))]  # noqa: S608 - a constant
+    if not revisions:
+        raise UnusableDatabase(
+            f"{place} has an empty table {VERSION_TABLE}, so that the version of its schema is unknown.", RESTORE
+        )
+    _check_revision(place, revisions, names)
+    return str(revisions[0])
+
+
+def _list_tables(db: Connection) -> set[str]:
+    """List the tables of the schema in which Treaty creates its own, without those of PostgreSQL's extensions."""
+    statement = TABLES_ON_SQLITE if db.dialect.name == "sqlite" else _TABLES_ON_POSTGRESQL
+    return {name for (name,) in db.execute(text(statement))}
+
+
+_TABLES_ON_POSTGRESQL: Final = """
+    SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = current_schema() AND relkind IN ('r', 'p') AND NOT EXISTS (
+        SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+    )
+"""
+
+
+def _check_revision(place: str, revisions: list[str], names: set[str]) -> None:
+    """Raise UnusableDatabase unless the tables are those of a revision that this Treaty knows."""
+    number = revisions[0]
+    is_own = len(revisions) == 1 and names >= SIGNATURE_TABLES and _NUMBER.fullmatch(number)
+    if not is_own:
+        raise _foreign_schema(place, names)
+    if number not in REVISIONS:
+        raise UnusableDatabase(
+            f"{place} was upgraded to revision {number} by a newer Treaty; this one knows revisions up to {HEAD}.",
+            "Use that version or a later one, or restore a backup from before the upgrade.",
+        )
+    missing = sorted(metadata.tables.keys() - names) if number == HEAD else []
+    if missing:
+        raise UnusableDatabase(f"{place} lacks tables of Treaty: {', '.join(missing)}.", RESTORE)
+
+
+_NUMBER: Final = re.compile(r"\d{4}")
+
+
+def _foreign_schema(place: str, names: set[str]) -> UnusableDatabase:
+    shown = ", ".join(sorted(names)[:3])
+    remedy = _MOVE if "schema_info" in names else "Give Treaty a database, or on PostgreSQL a schema, of its own."
+    return UnusableDatabase(f"{place} has the tables of another program ({shown}).", remedy)
+
+
+_MOVE: Final = (
+    "It seems to be the original Pact Broker's: give Treaty a database of its own, and copy the data from the running "
+    "broker with `treaty import`."
+)
 
 
 def _upgrade(db: Connection) -> None:
     if db.dialect.name == "postgresql":
         db.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
-    now = revision(db)
-    if now == HEAD:
-        return
-    if now is None and inspect(db).has_table("schema_info"):
-        raise InvalidSetting(
-            "database_url: this is the database of another program (it may be the original Pact Broker's)"
-        )
-    if now is not None and now not in REVISIONS:
-        raise InvalidSetting(
-            f"database_url: the database has revision {now}, which this Treaty does not know; use a newer Treaty"
-        )
-    _run(db)
+    if revision(db) != HEAD:  # another server may have migrated it meanwhile
+        _run(db)
 
 
 def _run(db: Connection) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, union, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, union, update
 
 from treaty.errors import NotFound
 from treaty.model.pacticipants.pacticipants import ListedPacticipant, Pacticipant, PacticipantDetails
@@ -12,7 +12,7 @@ from treaty.model.paging import Page, Paged
 from treaty.store import deployments
 from treaty.store.engine.database import execute, fetch_all, fetch_column, fetch_one, fetch_rows
 from treaty.store.engine.listing import PagedQuery
-from treaty.store.tables import integration, label, pacticipant, version
+from treaty.store.tables import Time, former_name, integration, label, pacticipant, version
 
 PACTICIPANT_COLUMNS: Final = (
     pacticipant.c.name,
@@ -21,6 +21,7 @@ PACTICIPANT_COLUMNS: Final = (
     pacticipant.c.repository_name,
     pacticipant.c.repository_namespace,
     pacticipant.c.main_branch,
+    pacticipant.c.contacts,
     pacticipant.c.created_at,
     pacticipant.c.updated_at,
 )
@@ -51,6 +52,20 @@ def lock(db: Connection, names: Collection[str]) -> list[Pacticipant]:
     SQLite, a write transaction already excludes all others.
     """
     return fetch_all(db, _LOCK, {"names": list(names)}, Pacticipant)
+
+
+# The mode conflicts with row locks and with writes, but not with reads.
+_LOCK_ALL: Final = text("LOCK TABLE pacticipant IN EXCLUSIVE MODE")
+
+
+def lock_all(db: Connection) -> None:
+    """Wait for all writes that have locked a pacticipant, and keep others out until the transaction ends.
+
+    A change of a name needs this: statements find pacticipants by name, and those of a write must all find the same
+    one. Writes lock a pacticipant before they read what they decide on, if only one that does not exist.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(_LOCK_ALL)
 
 
 _COUNTERPART: Final = pacticipant.alias("counterpart")
@@ -123,12 +138,26 @@ _CHANGE: Final = (
     .where(pacticipant.c.name == bindparam("target_name"))
     .values({name: bindparam(name) for name in _CHANGEABLE_FIELDS})
 )
+_RENAME: Final = (
+    update(pacticipant)
+    .where(pacticipant.c.name == bindparam("target_name"))
+    .values(
+        {name: bindparam(name) for name in ("name", "display_name", "updated_at")}
+        | {"renamed_at": bindparam("updated_at", type_=Time)}
+    )
+)
 _REMOVE: Final = delete(pacticipant).where(pacticipant.c.name == bindparam("name"))
 
 
 def change(db: Connection, changed: Pacticipant) -> None:
     """Store all properties of a pacticipant."""
     execute(db, _CHANGE, {"target_name": changed.name, **{name: getattr(changed, name) for name in _CHANGEABLE_FIELDS}})
+
+
+def rename(db: Connection, name: str, renamed: Pacticipant) -> None:
+    """Store the name and display name of a renamed pacticipant. All that belongs to it refers to it by its id."""
+    values = {"name": renamed.name, "display_name": renamed.display_name, "updated_at": renamed.updated_at}
+    execute(db, _RENAME, {"target_name": name, **values})
 
 
 def remove(db: Connection, name: str) -> None:
@@ -144,7 +173,9 @@ _LATEST_VERSION: Final = (
     .scalar_subquery()
 )
 _DETAILS: Final = select(*PACTICIPANT_COLUMNS, _LATEST_VERSION.label("latest_version"))
-_DETAILS_WITH_NAME: Final = _DETAILS.where(pacticipant.c.name == bindparam("name"))
+_DETAILS_WITH_NAME: Final = _DETAILS.add_columns(pacticipant.c.renamed_at).where(
+    pacticipant.c.name == bindparam("name")
+)
 _BY_NAME: Final = _DETAILS.order_by(func.lower(pacticipant.c.name), pacticipant.c.name)
 _MATCHING: Final = _BY_NAME.where(pacticipant.c.name.icontains(bindparam("part"), escape="!"))
 _LISTING: Final = PagedQuery(_BY_NAME)
@@ -157,6 +188,12 @@ _LABELS: Final = (
     .join_from(label, pacticipant)
     .where(pacticipant.c.name.in_(bindparam("names", expanding=True)))
     .order_by(label.c.name)
+)
+_FORMER_NAMES: Final = (
+    select(former_name.c.name)
+    .join_from(former_name, pacticipant)
+    .where(pacticipant.c.name == bindparam("name"))
+    .order_by(former_name.c.created_at.desc(), former_name.c.name)
 )
 BATCH_SIZE: Final = 500
 """Names per statement; SQLite and PostgreSQL limit the number of parameters."""
@@ -171,6 +208,7 @@ def get_details(db: Connection, name: str, *, with_running: bool = True) -> Pact
         pacticipant=Pacticipant(**{column.key: getattr(rows[0], column.key) for column in PACTICIPANT_COLUMNS}),
         latest_version=rows[0].latest_version,
         labels=_labels(db, [name]).get(name, ()),
+        former_names=tuple(fetch_column(db, _FORMER_NAMES, {"name": name})) if rows[0].renamed_at else (),
         deployed_versions=tuple(deployments.list_running_of_pacticipant(db, name)) if with_running else None,
     )
 

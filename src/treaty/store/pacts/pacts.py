@@ -12,10 +12,12 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    or_,
     select,
 )
 
 from treaty.model.pacts.pacts import Pact, PactKey
+from treaty.model.pacts.renaming import replace_names
 from treaty.store.engine.database import fetch_column, fetch_first, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
@@ -76,8 +78,12 @@ class PactWithBody:
     body: bytes
 
 
+IS_RENAMED: Final = or_(CONSUMER.c.renamed_at.is_not(None), PROVIDER.c.renamed_at.is_not(None))
+"""Condition that the stored pact of a pair may have former names."""
+
+
 def _with_body(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    return statement.add_columns(content.c.body).limit(1)
+    return statement.add_columns(IS_RENAMED.label("is_renamed"), content.c.body).limit(1)
 
 
 _OF_PAIR: Final = PACTS.where(IS_OF_PAIR, publication.c.is_current)
@@ -160,8 +166,11 @@ def _fetch(db: Connection, statement: Select[*tuple[Any, ...]], params: dict[str
     if row is None:
         return None
     values = row._asdict()
-    body = values.pop("body")
-    return PactWithBody(Pact(**values), body)
+    body, is_renamed = values.pop("body"), values.pop("is_renamed")
+    pact = Pact(**values)
+    return PactWithBody(
+        pact, replace_names(body, consumer=pact.consumer, provider=pact.provider) if is_renamed else body
+    )
 
 
 def find(db: Connection, key: PactKey) -> PactWithBody | None:

@@ -238,12 +238,16 @@ _CLAIMED: Final = (
         triggered_webhook.c.publication_id,
         triggered_webhook.c.verification_id,
         triggered_webhook.c.facts,
+        CONSUMER.c.name.label("consumer"),
+        PROVIDER.c.name.label("provider"),
         webhook.c.uuid.label("webhook"),
         webhook.c.secret,
         webhook.c.failing_since,
         *(webhook.c[name] for name in ("method", "url", "headers", "body", "username", "password")),
     )
     .join(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
+    .join(CONSUMER, CONSUMER.c.id == triggered_webhook.c.consumer_id)
+    .join(PROVIDER, PROVIDER.c.id == triggered_webhook.c.provider_id)
     .where(
         triggered_webhook.c.uuid.in_(bindparam("uuids", expanding=True)),
         triggered_webhook.c.claimed_by == bindparam("owner"),
@@ -258,9 +262,14 @@ def load_claimed(db: Connection, uuids: Collection[str], *, owner: str) -> dict[
     subjects = {row.uuid: _subject(row) for row in rows if row.facts is None}
     facts = _facts(db, subjects.values()) if subjects else {}
     return {
-        row.uuid: _delivery(row, facts[subjects[row.uuid]] if row.facts is None else _stored_facts(row.facts))
+        row.uuid: _delivery(row, facts[subjects[row.uuid]] if row.facts is None else _stored_facts_of(row))
         for row in rows
     }
+
+
+def _stored_facts_of(row: Any) -> DeliveryFacts:
+    # The pacticipants may have been renamed since the facts were stored.
+    return replace(_stored_facts(row.facts), consumer=row.consumer, provider=row.provider)
 
 
 def _subject(row: Any) -> _Subject:

@@ -10,7 +10,7 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from treaty.actions import deployments as deployment_actions
-from treaty.errors import Invalid, Malformed
+from treaty.errors import Invalid
 from treaty.model.accounts.scopes import Scope
 from treaty.model.deployments import (
     ApplicationInstance,
@@ -24,12 +24,13 @@ from treaty.model.deployments import (
 from treaty.model.names import check_name
 from treaty.store import deployments
 from treaty.web import urls
+from treaty.web.api.contacts import ContactBody, dump_contacts, dump_json
 from treaty.web.api.timestamps import timestamps
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.hal.shapes import Named, Numbered, Omittable, SelfLinked, Times
-from treaty.web.http.bodies import Body, EmptyBody, EnvironmentName, Line, RequiredBoolean, RequiredLine, with_example
-from treaty.web.http.media_types import MERGE_PATCH
+from treaty.web.http.bodies import Body, EmptyBody, EnvironmentName, Line, RequiredBoolean, with_example
+from treaty.web.http.media_types import JSON, MERGE_PATCH, NO_CONTENT_TYPE
 from treaty.web.http.queries import BLANK, QueryParameter, is_blank
 from treaty.web.http.request import Request
 from treaty.web.http.results import Created, Deleted, Updated
@@ -37,13 +38,6 @@ from treaty.web.http.router import Router, link_to
 from treaty.web.security.permissions import DEPLOYMENT_READS, Permission
 
 router = Router()
-
-
-class ContactBody(Body):
-    """A person or team responsible for an environment."""
-
-    name: RequiredLine
-    details: dict[str, Any] = Field(default_factory=dict)
 
 
 class EnvironmentBody(Body):
@@ -65,12 +59,11 @@ class EnvironmentBody(Body):
 
     def draft(self) -> EnvironmentDraft:
         # Without the member, `contacts` stays absent in responses; an empty list comes back as an empty list.
-        contacts = [contact.model_dump(exclude_unset=True) for contact in self.contacts]
         return EnvironmentDraft(
             name=self.name,
             display_name=self.display_name,
             is_production=self.production,
-            contacts=_encode_json(contacts) if "contacts" in self.model_fields_set else None,
+            contacts=dump_contacts(self.contacts) if "contacts" in self.model_fields_set else None,
         )
 
 
@@ -99,14 +92,6 @@ class ReleasedVersions:
     title: str
     has_versions: bool
     """As in `DeployedVersions`."""
-
-
-def _encode_json(value: object) -> str:
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError as error:
-        # The value was parsed from JSON, so depth is the only possible problem. The text is the original broker's.
-        raise Malformed("JSON::NestingError - nesting is too deep") from error
 
 
 class EnvironmentState(Times):
@@ -366,6 +351,7 @@ def list_deployments(request: Request, pacticipant: str, version: str, environme
     permission=Permission.RECORD_DEPLOYMENT,
     scopes={Scope.RECORD_DEPLOYMENTS},
     application="pacticipant",
+    consumes=(JSON, NO_CONTENT_TYPE),
     body=DeploymentBody,
     response=DeployedVersionDocument,
     links=link_to(_UUID, "show_deployed_version", "change_deployed_version"),
@@ -393,7 +379,7 @@ def _read_instance(body: dict[str, Any]) -> str | None:
         raise Invalid.member(member, BLANK)
     if isinstance(instance, str):
         check_name(member, instance)
-    return instance if instance is None or isinstance(instance, str) else _encode_json(instance)
+    return instance if instance is None or isinstance(instance, str) else dump_json(instance)
 
 
 @router.get(urls.RELEASES, permission=Permission.READ, scopes=DEPLOYMENT_READS, response=ReleasesDocument)
@@ -412,6 +398,7 @@ def list_releases(request: Request, pacticipant: str, version: str, environment:
     permission=Permission.RECORD_DEPLOYMENT,
     scopes={Scope.RECORD_DEPLOYMENTS},
     application="pacticipant",
+    consumes=(JSON, NO_CONTENT_TYPE),
     body=EmptyBody,
     response=ReleasedVersionDocument,
     links=link_to(_UUID, "show_released_version", "change_released_version"),

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from treaty.errors import BYTE_ORDER_MARK, Invalid, Malformed, Problem, describe_invalid_utf8
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
 from treaty.model.names import find_forbidden_character
+from treaty.spelling import describe_misspelt
 
 BodyModel = TypeVar("BodyModel")
 
@@ -50,6 +51,12 @@ def read(raw: bytes, model: type[BodyModel], *, is_json: bool = True, empty: byt
     if model is dict:
         return cast("BodyModel", parsed)
     return validate(parsed, model)
+
+
+def list_misspelt(parsed: Mapping[str, Any], model: type[Body], prefix: str = "") -> list[str]:
+    """Describe the members of a body that its type does not have, but that resemble the type's members."""
+    aliases = [info.alias or field for field, info in model.model_fields.items()]
+    return describe_misspelt({name: parsed[name] for name in parsed if name not in model.model_fields}, aliases, prefix)
 
 
 def validate(parsed: dict[str, Any], model: type[BodyModel]) -> BodyModel:

@@ -12,7 +12,7 @@ from treaty.errors import TreatyError
 _MAX_NAME_LENGTH: Final = 253  # of a DNS name, in characters
 _MAX_LENGTH: Final = _MAX_NAME_LENGTH + len(":65535")
 _MAX_PORT: Final = 65_535
-_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 # RFC 3986 also allows sub-delimiters and percent-encoding in a reg-name. DNS names and addresses need neither.
 _LABEL: Final = r"[A-Za-z0-9_~-]+"
 _HOST: Final = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(?::([0-9]*))?")
@@ -30,7 +30,7 @@ class Host(NamedTuple):
 
     def base_url(self, scheme: str) -> str:
         """Build a base URL without a path. The scheme's default port is left out."""
-        is_default = self.port in {"", _DEFAULT_PORTS.get(scheme)}
+        is_default = self.port in {"", DEFAULT_PORTS.get(scheme)}
         return f"{scheme}://{self.name}" if is_default else f"{scheme}://{self.name}:{self.port}"
 
 
@@ -52,6 +52,14 @@ def parse_host(text: str) -> Host:
             "brackets, and a port from 0 to 65535 if it is not the default one."
         )
     return Host(match[1], match[2] or "")
+
+
+def parse_port(text: str) -> str:
+    """Parse the port that a header reports apart from the host. Raises InvalidHost."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(_MAX_PORT))
+    if not is_number or not 0 < int(text) <= _MAX_PORT:
+        raise InvalidHost(f"is not a port: send a number from 1 to {_MAX_PORT}.")
+    return str(int(text))
 
 
 def _is_valid(name: str, port: str) -> bool:

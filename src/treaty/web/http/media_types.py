@@ -22,6 +22,8 @@ HTML: Final = "text/html"
 FORM: Final = "application/x-www-form-urlencoded"
 CSS: Final = "text/css"
 ANY: Final = "*/*"
+NO_CONTENT_TYPE: Final = ""
+"""The media type of a request without a `Content-Type`."""
 
 
 @lru_cache(maxsize=1024)

@@ -1,8 +1,9 @@
-"""Finds the client's address, and the scheme and host that the client used, in the headers of trusted proxies.
+"""Finds the client's address, and the scheme, host and port that the client used, in the headers of trusted proxies.
 
 Each proxy appends its peer to the headers of one family (`X-Forwarded-*` or `Forwarded`). Entries to the left of it may
 have been sent by the client itself. They are therefore read from the right, as long as each address belongs to a
-trusted proxy. Headers of the other family are ignored, since a proxy passes them on as the client sent them.
+trusted proxy. The last one read is the outermost proxy's, which alone knows what the client used. Headers of the other
+family are ignored, since a proxy passes them on as the client sent them.
 """
 
 import re
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from itertools import chain, repeat
 from typing import Final, NamedTuple
 
 import structlog
@@ -29,14 +31,21 @@ class Hop:
     address: str | None
     scheme: str | None
     host: str | None
+    port: str | None = None
 
 
 class ClientConnection(NamedTuple):
-    """The client's address, and the scheme and host that it used if trusted proxies report them."""
+    """The client's address, and the scheme, host and port that it used if trusted proxies report them."""
 
     address: str | None
     scheme: str | None = None
     host: str | None = None
+    """May contain a port."""
+    port: str | None = None
+    """The port, where a header reports it apart from the host."""
+    prefix: str | None = None
+    """The path that a proxy reports to have removed. It only selects one of the configured base URLs: many proxies pass
+    this header on as the client sent it."""
 
 
 class TrustedProxies:
@@ -59,23 +68,23 @@ class TrustedProxies:
     def find_client(self, peer: str | None, headers: Mapping[str, str]) -> ClientConnection:
         """Find the client: the nearest address that does not belong to a trusted proxy."""
         address = peer and (normalize_address(peer) or peer)
-        if not self._networks:
+        if not self._networks or address is None or not self._is_trusted(address):
             return ClientConnection(address)
-        if address is not None and self._is_trusted(address):
-            self._check_family(address, headers)
-        scheme = host = None
+        self._check_family(address, headers)
+        scheme = host = port = None
         for hop in self._family.read(headers):
-            if address is None or not self._is_trusted(address):
-                break
-            scheme, host = hop.scheme or scheme, hop.host or host
+            scheme, host, port = hop.scheme or scheme, hop.host or host, hop.port or port
             if hop.address is None:  # the entries to the left cannot be attributed to a proxy any more
                 break
             address = hop.address
-        return ClientConnection(address, truncate_host(scheme and scheme.lower()), truncate_host(host))
+            if not self._is_trusted(address):
+                break
+        prefix = self._family.read_prefix(headers)
+        return ClientConnection(address, truncate_host(scheme and scheme.lower()), truncate_host(host), port, prefix)
 
     def _check_family(self, proxy: str, headers: Mapping[str, str]) -> None:
         """Log once if a proxy uses the other family of headers: all of its clients then count as one client."""
-        _, header, other_header = self._family
+        header, other_header = self._family.header, self._family.other_header
         if self._has_warned or header in headers or other_header not in headers:
             return
         self._has_warned = True
@@ -111,18 +120,22 @@ def normalize_address(text: str) -> str | None:
 
 
 def _x_forwarded_hops(headers: Mapping[str, str]) -> Iterator[Hop]:
-    """Read X-Forwarded-For, -Proto and -Host, the nearest proxy's entries first.
+    """Read X-Forwarded-For, -Proto, -Host and -Port, the nearest proxy's entries first.
 
-    All proxies append to -For, but with -Proto and -Host some append, some replace and some pass them on. Their entries
-    cannot be matched with addresses, and only the last one is certainly a proxy's, so it is used for the nearest hop.
+    A header that each proxy appends to has an entry for each hop. One that proxies replace or pass on has fewer
+    entries, which are those of the nearest hops: the leftmost one then remains the outermost proxy's.
     """
-    first, *others = (_address(entry) for entry in _from_the_right(headers.get("x-forwarded-for", "")))
-    scheme, host = (
-        next(_from_the_right(headers.get(name, ""))) or None for name in ("x-forwarded-proto", "x-forwarded-host")
+    addresses = map(_address, _from_the_right(headers.get("x-forwarded-for", "")))
+    others = (
+        chain((entry or None for entry in _from_the_right(headers.get(f"x-forwarded-{name}", ""))), repeat(None))
+        for name in ("proto", "host", "port")
     )
-    yield Hop(first, scheme, host)
-    for address in others:
-        yield Hop(address, None, None)
+    for address, scheme, host, port in zip(addresses, *others, strict=False):
+        yield Hop(address, scheme, host, port)
+
+
+def _read_x_forwarded_prefix(headers: Mapping[str, str]) -> str | None:
+    return next(_from_the_right(headers.get("x-forwarded-prefix", ""))) or None
 
 
 # RFC 7239, section 4. A value with a comma in it is not expected from a proxy: the entry then counts as unreadable.
@@ -144,6 +157,7 @@ def _forwarded_hops(headers: Mapping[str, str]) -> Iterator[Hop]:
 
 class _Family(NamedTuple):
     read: Callable[[Mapping[str, str]], Iterator[Hop]]
+    read_prefix: Callable[[Mapping[str, str]], str | None]
     header: str
     """Name of the header with the client's address."""
     other_header: str
@@ -151,8 +165,8 @@ class _Family(NamedTuple):
 
 
 _FAMILIES: Final = {
-    X_FORWARDED: _Family(_x_forwarded_hops, "x-forwarded-for", "forwarded"),
-    FORWARDED: _Family(_forwarded_hops, "forwarded", "x-forwarded-for"),
+    X_FORWARDED: _Family(_x_forwarded_hops, _read_x_forwarded_prefix, "x-forwarded-for", "forwarded"),
+    FORWARDED: _Family(_forwarded_hops, lambda _headers: None, "forwarded", "x-forwarded-for"),
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from treaty.errors import Invalid
 from treaty.model.accounts.access import ANONYMOUS_CALLER, Caller, CredentialType
@@ -14,6 +14,7 @@ from treaty.telemetry.metrics import ServerMetrics
 from treaty.web.hal.documents import RenderContext
 from treaty.web.http import bodies, forms, queries
 from treaty.web.http.media_types import HAL, MediaType
+from treaty.web.http.unknown_members import UnknownMember, find_unknown_members
 from treaty.web.security.permissions import HIDDEN_RELATIONS_BY_ROLE, Permission, has_permission
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class RequestSource:
     """Why open access does not cover the request, as the rest of a sentence; None if it does."""
     problem: str | None = None
     """Why the request is invalid; it must then be refused."""
+    base_path: str = ""
+    """The path of a base URL that the request's path began with; "" if there was none."""
 
 
 @dataclass(kw_only=True)
@@ -76,6 +79,12 @@ class Request:
     """Whether the request may have added the first user, which ends open access."""
     open_access_obstacle: str | None = field(default=None, init=False)
     """Why a broker without users requires authentication of this request all the same; None if it does not."""
+    body_type: type | None = field(default=None, init=False)
+    """The type of the body that the route documents."""
+    unknown_members: list[UnknownMember] = field(default_factory=list, init=False)
+    """Members of the body that were ignored."""
+    warnings: list[str] = field(default_factory=list, init=False)
+    """Sentences for the client about parts of the request that were ignored."""
     _db: "Connection | None" = field(default=None, init=False, repr=False)
 
     @property
@@ -107,6 +116,14 @@ class Request:
     @property
     def render_context(self) -> RenderContext:
         return RenderContext(self.base_url, self.path, self.query_string, self.hidden_relations)
+
+    def page_url(self, path: str) -> str:
+        """Return the URL of a path for a redirect.
+
+        Pages of a server without a configured base URL are redirected to the path alone, which also works behind a
+        proxy that does not forward the original host.
+        """
+        return path if self.is_for_page and not self.settings.base_urls else self.base_url + path
 
     @property
     def hidden_relations(self) -> frozenset[str]:
@@ -177,9 +194,19 @@ class Request:
         """The submitted form. Raises Malformed."""
         return forms.read(self.raw_body)
 
-    def body(self, model: type[BodyModel]) -> BodyModel:
-        """Parse and validate the body. Raises Malformed, Invalid, or NotJson for a content type other than JSON."""
-        return bodies.read(self.raw_body, model, is_json=self.is_json)
+    def body(self, model: type[BodyModel], *, empty: bytes = b"{}") -> BodyModel:
+        """Parse and validate the body. An empty body counts as `empty`.
+
+        Members that its type does not have are noted, for the response. Raises Malformed, Invalid, or NotJson for a
+        content type other than JSON.
+        """
+        parsed = bodies.read(self.raw_body, dict, is_json=self.is_json, empty=empty)
+        if model is dict:
+            body_type, body = self.body_type, cast("BodyModel", parsed)
+        else:
+            body_type, body = model, bodies.validate(parsed, model)
+        self.unknown_members = find_unknown_members(parsed, body_type) if body_type else []
+        return body
 
 
 _AUDITED_CREDENTIALS: Final = {

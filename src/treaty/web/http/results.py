@@ -48,11 +48,12 @@ class WithHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """A redirect to a path or URL."""
+    """A redirect to a path or URL, with a text for clients that do not follow it."""
 
     location: str
     status: int = 307
     headers: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ class Route:
     produces: tuple[MediaType, ...]
     """Media types to choose from by the `Accept` header; empty where the header does not matter."""
     consumes: tuple[str, ...] | None
-    """Accepted content types of a body; None where the route does not check it."""
+    """Accepted content types of a body; None where the route does not check it. NO_CONTENT_TYPE is one of them if the
+    body is optional."""
     is_read_only: bool
     needs_database: bool
     is_slow: bool
@@ -357,6 +358,13 @@ class Router:
         """Match a path, cached if it is short. Fixed segments win over placeholders. Raises InvalidPath."""
         return self._match_cached(raw_path) if len(raw_path) <= MAX_CACHED_PATH_LENGTH else self._match(raw_path)
 
+    def has_route(self, raw_path: str) -> bool:
+        """Whether a path matches a URL, with whatever method."""
+        try:
+            return self.match(raw_path).endpoint is not None
+        except InvalidPath:
+            return False
+
     def _match(self, raw_path: str) -> "Match":
         segments, accept = split_path(raw_path)
         endpoint, names = _find(self._root, segments, 0, []) or (None, [])
@@ -419,6 +427,18 @@ def split_path(raw_path: str) -> tuple[list[str], str | None]:
         raw_path = raw_path[:dot]
     segments = raw_path.strip("/").split("/") if raw_path != "/" else []
     return ([_decode(segment) if "%" in segment else segment for segment in segments], accept)
+
+
+def replace_segments(raw_path: str, template: str, replacements: Mapping[str, str]) -> str:
+    """Replace the values of placeholders in a raw path that matches a template, with values that are encoded."""
+    dot = raw_path.rfind(".")
+    extension = raw_path[dot:] if dot > 0 and raw_path[dot:] in _EXTENSIONS else ""
+    segments = raw_path.removesuffix(extension).strip("/").split("/")
+    replaced = (
+        replacements.get(placeholder.strip("{}"), segment) if placeholder.startswith("{") else segment
+        for placeholder, segment in zip(_template_segments(template), segments, strict=True)
+    )
+    return f"/{'/'.join(replaced)}{extension}"
 
 
 def _decode(segment: str) -> str:

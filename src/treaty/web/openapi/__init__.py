@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from treaty import distribution
 from treaty.model.accounts.scopes import Scope
-from treaty.web.http.media_types import JSON
+from treaty.web.http.media_types import JSON, NO_CONTENT_TYPE
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.router import Endpoint, Route
 from treaty.web.openapi.examples import RECORDED_RESPONSES
@@ -136,5 +136,9 @@ def _describe_parameter(parameter: QueryParameter, types: TypeSchemas) -> Docume
 
 
 def _describe_body(route: Route, schema: Schema) -> Document:
-    media_types = [JSON if media_type == "*json*" else media_type for media_type in route.consumes or ()]
-    return {"required": True, "content": {media_type: {"schema": schema} for media_type in media_types}}
+    consumes = route.consumes or ()
+    media_types = [JSON if media_type == "*json*" else media_type for media_type in consumes if media_type]
+    return {
+        "required": NO_CONTENT_TYPE not in consumes,
+        "content": {media_type: {"schema": schema} for media_type in media_types},
+    }

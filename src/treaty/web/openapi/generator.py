@@ -1,7 +1,7 @@
 """JSON Schemas of the types that routes declare for their responses and request bodies."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
@@ -40,7 +40,7 @@ def _without_title(schema: Schema) -> Schema:
     return {name: value for name, value in schema.items() if name != "title"}
 
 
-def build_schemas(routes: Iterable[Route]) -> tuple[TypeSchemas, dict[str, Schema]]:
+def build_schemas(routes: Collection[Route]) -> tuple[TypeSchemas, dict[str, Schema]]:
     """Build the schemas of all types that routes declare, and by name the schemas that these refer to."""
     types: dict[Any, None] = {}
     for route in routes:
@@ -51,4 +51,21 @@ def build_schemas(routes: Iterable[Route]) -> tuple[TypeSchemas, dict[str, Schem
         ref_template="#/components/schemas/{model}",
         schema_generator=_SchemaGenerator,
     )
-    return {declared: schema for (declared, _), schema in schemas.items()}, definitions["$defs"]
+    type_schemas = {declared: schema for (declared, _), schema in schemas.items()}
+    _add_warnings(routes, type_schemas, definitions["$defs"])
+    return type_schemas, definitions["$defs"]
+
+
+_WARNINGS_SCHEMA: Final = {
+    "description": "Sentences about parts of the request that were ignored, such as unknown members.",
+    "type": "array",
+    "items": {"type": "string"},
+}
+
+
+def _add_warnings(routes: Iterable[Route], types: TypeSchemas, definitions: Mapping[str, Schema]) -> None:
+    """Add the member `warnings` to the documents that are responses to a body."""
+    for route in routes:
+        name = types[route.response].get("$ref", "").rpartition("/")[2] if route.body and route.response else ""
+        if name and not definitions[name].get("additionalProperties"):
+            definitions[name]["properties"] = {**definitions[name]["properties"], "warnings": _WARNINGS_SCHEMA}

@@ -15,14 +15,16 @@ _STATUSES: Final = {Created: 201, Accepted: 202, Deleted: 204, Redirect: 307}
 _STATUSES_WITHOUT_BODY: Final = {204, 307}
 _TEXT_TYPES: Final = {TEXT, CSV, GRAPHVIZ, MERMAID, SVG}
 _DESCRIPTIONS: Final = {200: "OK.", 201: "Created.", 202: "Accepted.", 204: "Deleted.", 307: "Redirect."}
+_RENAMED: Final = "The pacticipant has been renamed. `Location` has the URL with its present name."
 _TEXT_SCHEMA: Final = {"type": "string"}
 
 
 def describe_responses(route: Route, types: TypeSchemas) -> Document:
     """Describe all responses of a route, by their status."""
     successes = {str(status): _describe_success(route, types, status) for status in _statuses(route)}
+    redirects = {"308": {"description": _RENAMED}} if route.is_read_only and route.url.has_pacticipant else {}
     errors = {name[:3]: {"$ref": f"#/components/responses/{name}"} for name in _errors(route)}
-    return dict(sorted({**successes, **errors}.items()))
+    return dict(sorted({**successes, **redirects, **errors}.items()))
 
 
 def _statuses(route: Route) -> list[int]:
@@ -66,6 +68,8 @@ def _errors(route: Route) -> Iterator[str]:
         yield from ("404", "405", "422")
     if route.produces and _statuses(route):
         yield "406"
+    if not route.is_read_only and route.url.has_pacticipant:
+        yield "409"
     if route.produces == (TEXT,):
         yield "408"
     if route.method != "GET":

@@ -73,6 +73,7 @@ def render_page(template: str, context: Mapping[str, object], request: Request) 
         "may_manage_users": request.has_permission(Permission.MANAGE_USER),
         "may_manage_webhooks": request.has_permission(Permission.MANAGE_WEBHOOK),
         "may_manage_secrets": request.has_permission(Permission.MANAGE_SECRET),
+        "may_manage_pacticipants": request.has_permission(Permission.MANAGE_PACTICIPANT),
         "may_manage_environments": request.has_permission(Permission.MANAGE_ENVIRONMENT),
         "may_read_audit": request.has_permission(Permission.READ_AUDIT),
     }

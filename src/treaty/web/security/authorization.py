@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from treaty.errors import Forbidden, ReauthenticationRequired, SecondFactorRequired, Unauthenticated
+from treaty.errors import Forbidden, ReauthenticationRequired, Renamed, SecondFactorRequired, Unauthenticated
 from treaty.model.accounts.access import REAUTHENTICATION_LIFETIME, Caller, CredentialType
 from treaty.model.accounts.scopes import Limits, Scope, join_names
 from treaty.settings import Settings
+from treaty.store.pacticipants.former_names import find_current_names
 from treaty.web import urls
 from treaty.web.http.request import Request
 from treaty.web.http.router import Route
@@ -87,12 +88,16 @@ def authorize_applications(request: Request, route: Route, names: Sequence[str])
     """Check that the caller's token covers the applications for which a request writes.
 
     Runs in the transaction of the write, since some requests name only a record of the application. Raises Forbidden,
-    and Invalid or NotFound for a request that names no application.
+    Renamed, and Invalid or NotFound for a request that names no application.
     """
     limits = request.caller.limits
     if limits is None or limits.applications is None:
         return
     others = [name for name in dict.fromkeys(route.find_applications(request, names)) if not limits.covers((name,))]
+    for former_name, name in find_current_names(request.db, others).items():
+        # The limits of the token have followed the new name. Only an explicit creation means the former one.
+        if limits.covers((name,)) and route.url is not urls.PACTICIPANTS:
+            raise Renamed(former_name, name)
     if others:
         raise Forbidden(
             f"{request.caller.title} may not {route.permission.value} for {join_names(others)}: it is limited to "

@@ -15,6 +15,7 @@ from treaty.errors import Forbidden, Malformed
 from treaty.model.accounts.access import CredentialType, generate_secret
 from treaty.settings import is_loopback
 from treaty.web.http.forms import CSRF_FIELD
+from treaty.web.http.hosts import DEFAULT_PORTS
 from treaty.web.http.media_types import is_form
 from treaty.web.http.request import Request
 
@@ -47,9 +48,11 @@ def _is_from_own_site(request: Request) -> bool:
 
 def _read_host(url: str) -> str:
     try:
-        return urlsplit(url).netloc.lower() or url
+        parts = urlsplit(url)
     except ValueError:
         return url
+    # Browsers leave out the scheme's default port, and the base URL of the settings may have it.
+    return parts.netloc.lower().removesuffix(f":{DEFAULT_PORTS.get(parts.scheme)}") or url
 
 
 def check_csrf(request: Request) -> None:
@@ -109,6 +112,8 @@ def check_form_token(request: Request) -> None:
 SESSION_COOKIE: Final = "treaty"
 _HOST_PREFIX: Final = "__Host-"
 """Browsers accept a cookie with this prefix only from this host, over a secure connection, and for the path `/`."""
+_SECURE_PREFIX: Final = "__Secure-"
+"""Browsers accept a cookie with this prefix only over a secure connection."""
 
 
 def find_cookie(request: Request, name: str) -> str | None:
@@ -127,15 +132,22 @@ def find_cookie(request: Request, name: str) -> str | None:
 def build_set_cookie(request: Request, name: str, value: str, *, seconds: int | None = None) -> str:
     """Build a `Set-Cookie` header for a cookie that scripts cannot read and other sites do not send.
 
-    Without `seconds` the cookie ends with the browser.
+    It is for the path of the base URL: other services on the host do not receive it, and another broker there has
+    cookies of its own. Without `seconds` the cookie ends with the browser.
     """
     max_age = "" if seconds is None else f"; Max-Age={seconds}"
     secure = "; Secure" if _is_secure(request) else ""
-    return f"{_build_name(request, name)}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}"
+    path = _base_path(request) or "/"
+    return f"{_build_name(request, name)}={value}; Path={path}; HttpOnly; SameSite=Lax{secure}{max_age}"
 
 
 def _build_name(request: Request, name: str) -> str:
-    return f"{_HOST_PREFIX}{name}" if _is_secure(request) else name
+    prefix = _SECURE_PREFIX if _base_path(request) else _HOST_PREFIX
+    return f"{prefix}{name}" if _is_secure(request) else name
+
+
+def _base_path(request: Request) -> str:
+    return urlsplit(request.base_url).path
 
 
 def _is_secure(request: Request) -> bool:

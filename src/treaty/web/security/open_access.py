@@ -38,8 +38,9 @@ def find_settings_obstacle(settings: Settings) -> str | None:
     """Describe why the settings exclude open access; None if they do not."""
     if settings.open_access:
         return None
-    if not is_loopback(settings.host):
-        return f"it listens on {settings.host}, which other machines may reach"
+    public_host = next((host for host in settings.host if not is_loopback(host)), None)
+    if public_host is not None:
+        return f"it listens on {public_host}, which other machines may reach"
     if settings.trusted_proxies:
         return "its setting trusted_proxies names a proxy, so others can reach it"
     remote = next((url for url in settings.base_urls if not _is_loopback_url(url)), None)
@@ -69,13 +70,22 @@ def find_connection_obstacle(address: str | None, host: Host, *, is_http_1_0: bo
 
 def find_header_obstacle(headers: Mapping[str, str]) -> str | None:
     """Describe why the headers of a request show that it is not local; None if none does."""
-    # Joining the names and searching once is faster than checking each name; this runs for every request.
-    if not _PROXY_HEADERS.isdisjoint(headers) or _FORWARDED_PREFIX in "\n".join(headers):
+    if _has_proxy_header(headers):
         name = next(name for name in headers if name in _PROXY_HEADERS or _FORWARDED_PREFIX in name)
         return f"this request came through a proxy, as its header {name.title()} shows"
     if _is_from_other_site(headers):
         return "this request was sent by a page of another site; open its address in a tab of its own"
     return None
+
+
+def is_behind_proxy(settings: Settings, headers: Mapping[str, str]) -> bool:
+    """Whether the settings or the headers of a request suggest that it came through a reverse proxy."""
+    return bool(settings.base_urls or settings.trusted_proxies) or _has_proxy_header(headers)
+
+
+def _has_proxy_header(headers: Mapping[str, str]) -> bool:
+    # Joining the names and searching once is faster than checking each name; this runs for every request.
+    return not _PROXY_HEADERS.isdisjoint(headers) or _FORWARDED_PREFIX in "\n".join(headers)
 
 
 def _is_from_other_site(headers: Mapping[str, str]) -> bool:

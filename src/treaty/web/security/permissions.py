@@ -82,6 +82,7 @@ _PERMISSION_BY_RELATION: Final = {
     "pb:publish-verification-results": Permission.PUBLISH_VERIFICATION,
     "pb:record-deployment": Permission.RECORD_DEPLOYMENT,
     "pb:record-release": Permission.RECORD_DEPLOYMENT,
+    "pb:rename": Permission.MANAGE_PACTICIPANT,
     "pb:delete_integration": Permission.MANAGE_PACTICIPANT,
     "pb:create": Permission.MANAGE_WEBHOOK,
     "pb:execute": Permission.MANAGE_WEBHOOK,

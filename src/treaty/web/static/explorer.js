@@ -57,6 +57,8 @@ const pathOf = (text) => {
 // Links of other pages name what is below the base URL, with or without the base URL's path.
 const below = (path) => (path.startsWith(home.pathname) || path === home.pathname.slice(0, -1) ? path : home.pathname + path.replace(/^\//, ""));
 const inner = (path) => `/${path.slice(home.pathname.length)}`;
+// The form shows paths below the base URL. One that begins like the base URL's own path is below it, too.
+const typedPath = (text) => pathOf(text.trim().startsWith("/") ? home.pathname + text.trim().slice(1) : text);
 const pathOrNone = (text) => {
   try {
     return pathOf(text);
@@ -474,7 +476,7 @@ const describe = async () => {
   const mine = (describing += 1);
   let path;
   try {
-    path = pathOf(form.elements.path.value);
+    path = typedPath(form.elements.path.value);
   } catch (error) {
     return refuseInForm(error);
   }
@@ -558,7 +560,7 @@ const drawAccept = (api, operation) => {
 const filled = () => {
   const values = {};
   for (const one of part("fields").querySelectorAll("input")) values[`${one.dataset.place} ${one.dataset.name}`] = one.value;
-  const expanded = pathOf(form.elements.path.value).replace(VARIABLE, (_, text) => expandedPart(text, values));
+  const expanded = typedPath(form.elements.path.value).replace(VARIABLE, (_, text) => expandedPart(text, values));
   const more = Object.entries(values).filter(([key, value]) => key.startsWith("query ") && value).map(([key, value]) => pair(key.slice(6), value));
   return more.length ? expanded + (expanded.includes("?") ? "&" : "?") + more.join("&") : expanded;
 };
@@ -574,7 +576,7 @@ const isOptional = (name) => [...form.elements.path.value.matchAll(VARIABLE)].so
 
 const preview = () => {
   try {
-    part("preview").textContent = isTemplate(form.elements.path.value) || filled() !== pathOf(form.elements.path.value) ? inner(filled()) : "";
+    part("preview").textContent = isTemplate(form.elements.path.value) || filled() !== typedPath(form.elements.path.value) ? inner(filled()) : "";
   } catch {
     part("preview").textContent = "";
   }

@@ -15,7 +15,7 @@ from treaty.model.decisions.selectors import Selector
 from treaty.store.decisions import badges
 from treaty.store.decisions.badges import BadgeScope
 from treaty.store.decisions.matrix import MatrixSubjectNotFound, find_main_branch_version, load_facts_of_existing
-from treaty.store.pacticipants import pacticipants
+from treaty.store.pacticipants import former_names, pacticipants
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import RenderContext
@@ -74,6 +74,8 @@ def _pact_response(request: Request, scope: BadgeScope, *, shows_tags: bool = Fa
         has_initials=request.option("initials") == "true",
     )
     pact = badges.find_pact(request.db, scope)
+    if pact is None:
+        former_names.check_not_former(request.db, scope.consumer, scope.provider)
     result = badges.find_result(request.db, scope) if pact else None
     return _badge_response(request, badge_rules.build_pact_badge(names, pact, result))
 
@@ -106,6 +108,7 @@ def _deployment_response(request: Request, query: MatrixQuery, text: str) -> Bad
     try:
         verdict = _decide(request, query)
     except MatrixSubjectNotFound as error:
+        former_names.check_not_former(request.db, *(selector.pacticipant for selector in query.selectors))
         return _badge_response(request, badge_rules.build_not_found_badge(error.subject))
     deployable, label = verdict.summary.deployable, request.option("label")
     return _badge_response(request, badge_rules.build_deployment_badge(text, deployable=deployable, label=label))
@@ -120,6 +123,7 @@ def can_i_merge_badge(request: Request, pacticipant: str) -> BadgeResponse:
     """Show whether the latest version of the main branch is compatible with the main branches of its partners."""
     subject = pacticipants.find(request.db, pacticipant)
     if subject is None:
+        former_names.check_not_former(request.db, pacticipant)
         return _badge_response(request, badge_rules.build_not_found_badge("pacticipant"))
     number = find_main_branch_version(request.db, subject)
     if number is None:

@@ -6,7 +6,7 @@ them read one snapshot of the database.
 """
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -42,9 +42,12 @@ from treaty.model.decisions.queries import (
 )
 from treaty.model.decisions.reasons import NoSuchVersion, NotVerified, Reason, ReasonSide, VerificationFailed
 from treaty.model.decisions.selectors import Selector, find_number
+from treaty.model.pacticipants.pacticipants import describe_missing
+from treaty.spelling import find_similar
 from treaty.store.decisions import selectors
 from treaty.store.decisions.matrix import FactsWithIds, load_facts, load_facts_of_existing, load_versions
 from treaty.store.decisions.selectors import NamedIds
+from treaty.store.pacticipants import former_names
 from treaty.web import urls
 from treaty.web.api.verifications import ResultSummary
 from treaty.web.hal import represent
@@ -156,6 +159,7 @@ _SELECTOR_PARAMETERS: Final = (
 )
 _DESTINATION_PARAMETERS: Final = (
     QueryParameter("tag", "The destination: compare with versions of other pacticipants that have this tag."),
+    QueryParameter("branch", "The destination: compare with versions of other pacticipants on this branch."),
     QueryParameter("environment", "The destination: compare with versions of other pacticipants in this environment."),
     QueryParameter("mainBranch", "The destination: compare with main branches of other pacticipants.", FlagText),
     QueryParameter("latest", "Of the versions at the destination, only the latest of each pacticipant.", FlagText),
@@ -202,13 +206,17 @@ def query_matrix(
     """
     matrix_query = _parse_query(query, _parse_selectors(query.get("q") or []), counts_superseded=counts_superseded)
     named = _load_named_ids(db, matrix_query)
-    _check(matrix_query, named, problems=problems)
+    _check(db, matrix_query, named, problems=problems)
     return _decide(db, matrix_query, load_facts(db, matrix_query, named))
 
 
 _CRITERIA: Final = ("version", "branch", "tag", "environment", "latest", "mainBranch")
-_DESTINATION_OPTIONS: Final = ("tag", "environment", "latest", "mainBranch")
+_DESTINATION_OPTIONS: Final = ("tag", "branch", "environment", "latest", "mainBranch")
 _FLAGS: Final = frozenset({"latest", "mainBranch"})
+_SELECTOR_MEMBERS: Final = ("pacticipant", *_CRITERIA)
+_MATRIX_PARAMETERS: Final = ("q", "ignore", *_DESTINATION_OPTIONS, "latestby", "success", "limit", "days")
+"""The parameters of the matrix; the original broker reads `days`, but does not use it."""
+_DEPLOYMENT_PARAMETER_NAMES: Final = ("pacticipant", "version", "to", "environment", "ignore")
 
 
 def _list_parameter_problems(query: Query) -> list[str]:
@@ -218,16 +226,12 @@ def _list_parameter_problems(query: Query) -> list[str]:
     ignore all of them: a no would become a yes. A blank `latestby`, `limit` or `success` counts as absent, because it
     hides no result from the verdict.
     """
-    of_selectors = [
-        (f"q[][{name}]", _describe_problem(selector.get(name)))
-        for selector in _list(query.get("q"))
-        for name in _CRITERIA
-        if isinstance(selector, dict)
-    ]
+    of_selectors = [*_list_selector_problems(query, "q", _CRITERIA)]
+    of_ignored = [*_list_selector_problems(query, "ignore", _CRITERIA, flags=_FLAGS)]
     of_destination = [
         (name, _describe_problem(query.get(name), is_flag=name in _FLAGS)) for name in _DESTINATION_OPTIONS
     ]
-    problems = (*of_selectors, *_list_ignore_problems(query, _CRITERIA), *of_destination)
+    problems = (*of_selectors, *of_ignored, *of_destination, *_list_misspelt(query, _MATRIX_PARAMETERS))
     return [f"{name} {problem}" for name, problem in problems if problem]
 
 
@@ -242,14 +246,33 @@ def _describe_problem(value: object, *, is_flag: bool = False) -> str | None:
     return "must be true or false" if is_flag and value.lower() not in {"true", "false"} else None
 
 
-def _list_ignore_problems(query: Query, names: Sequence[str]) -> Iterable[tuple[str, str | None]]:
-    """Yield the parameters of `ignore` with their problems, if any. An unknown criterion would ignore too much."""
-    for selector in _list(query.get("ignore")):
+def _list_selector_problems(
+    query: Query, parameter: str, names: Sequence[str], *, flags: Collection[str] = ()
+) -> Iterable[tuple[str, str | None]]:
+    """Yield the members of the selectors in a parameter with their problems, if any.
+
+    Without an unknown member, which is probably misspelt, a selector would select or ignore too much.
+    """
+    for selector in _list(query.get(parameter)):
         if isinstance(selector, dict):
             for name in names:
-                yield f"ignore[][{name}]", _describe_problem(selector.get(name), is_flag=name in _FLAGS)
-            unknown = (name for name in selector if name not in {"pacticipant", *_CRITERIA})
-            yield from ((f"ignore[][{name}]", "is not known") for name in unknown)
+                yield f"{parameter}[][{name}]", _describe_problem(selector.get(name), is_flag=name in flags)
+            for name in selector:
+                if name not in _SELECTOR_MEMBERS:
+                    similar = [f"{parameter}[][{member}]" for member in find_similar(name, _SELECTOR_MEMBERS)]
+                    yield f"{parameter}[][{name}]", _describe_unknown(similar)
+
+
+def _list_misspelt(query: Query, known: Collection[str]) -> Iterable[tuple[str, str]]:
+    """Yield parameters that resemble known ones. Others are ignored, as by the original."""
+    for name in query:
+        similar = [] if name in known else find_similar(name, known)
+        if similar:
+            yield name, _describe_unknown(similar)
+
+
+def _describe_unknown(similar: Sequence[str]) -> str:
+    return f"is not known. Did you mean {' or '.join(similar)}?" if similar else "is not known"
 
 
 def _list(value: object) -> list[object]:
@@ -285,7 +308,7 @@ def query_pair_matrix(
     matrix_query = replace(_parse_query(query, pair, counts_superseded=counts_superseded), is_one_way=True)
     named = _load_named_ids(db, matrix_query)
     # Invalid options are reported before a missing pacticipant, which is 404 here, as in the original.
-    _check(matrix_query, named, of_selectors=False, problems=problems)
+    _check(db, matrix_query, named, of_selectors=False, problems=problems)
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name not in named.pacticipants:
             raise NotFound.named(role, name)
@@ -298,9 +321,21 @@ def _load_named_ids(db: Connection, matrix_query: MatrixQuery) -> NamedIds:
 
 
 def _check(
-    matrix_query: MatrixQuery, named: NamedIds, *, of_selectors: bool = True, problems: Sequence[str] = ()
+    db: Connection,
+    matrix_query: MatrixQuery,
+    named: NamedIds,
+    *,
+    of_selectors: bool = True,
+    problems: Sequence[str] = (),
 ) -> None:
-    own_problems = list_problems(matrix_query, named.pacticipants, named.environments, of_selectors=of_selectors)
+    missing = {selector.pacticipant for selector in matrix_query.selectors} - named.pacticipants.keys()
+    own_problems = list_problems(
+        matrix_query,
+        named.pacticipants,
+        named.environments,
+        of_selectors=of_selectors,
+        current_names=former_names.find_current_names(db, missing),
+    )
     if own_problems or problems:
         raise InvalidQuery([*own_problems, *problems])
 
@@ -317,6 +352,7 @@ def _parse_query(query: Query, specified: tuple[Selector, ...], *, counts_supers
         ignore=_parse_selectors(ignored) if isinstance(ignored, list) else (),
         destination=Destination(
             tag=_text(query, "tag"),
+            branch=_text(query, "branch"),
             environment=_text(query, "environment"),
             is_main_branch=_parse_flag(query, "mainBranch"),
             is_latest=_parse_flag(query, "latest") or False,
@@ -383,7 +419,7 @@ def can_i_deploy(request: Request) -> Matrix:
     )
     matrix_query = build_deployment_query(selector, destination, ignore=_parse_ignored(request.query.get("ignore")))
     named = _load_named_ids(request.db, matrix_query)
-    _check_deployment(selector, named, tag=tag, environment=environment)
+    _check_deployment(request.db, selector, named, tag=tag, environment=environment)
     _check_parameters(request.query)
     return _decide(request.db, matrix_query, load_facts(request.db, matrix_query, named))
 
@@ -391,8 +427,9 @@ def can_i_deploy(request: Request) -> Matrix:
 def _check_parameters(query: Query) -> None:
     """Reject parameters that would widen the query if they counted as absent. Raises Invalid."""
     own = [(name, _describe_problem(query.get(name))) for name in ("version", "to", "environment")]
-    of_ignored = _list_ignore_problems(query, ("pacticipant", *_CRITERIA))
-    problems = [Problem((name,), problem) for name, problem in (*own, *of_ignored) if problem]
+    of_ignored = _list_selector_problems(query, "ignore", _SELECTOR_MEMBERS, flags=_FLAGS)
+    misspelt = _list_misspelt(query, _DEPLOYMENT_PARAMETER_NAMES)
+    problems = [Problem((name,), problem) for name, problem in (*own, *of_ignored, *misspelt) if problem]
     if problems:
         raise Invalid(*problems)
 
@@ -410,13 +447,16 @@ def _parse_ignored(raw_selectors: object) -> tuple[Selector, ...]:
     return tuple(selector for mapping in mappings if (selector := _parse_selector(mapping)).pacticipant)
 
 
-def _check_deployment(selector: Selector, named: NamedIds, *, tag: str | None, environment: str | None) -> None:
+def _check_deployment(
+    db: Connection, selector: Selector, named: NamedIds, *, tag: str | None, environment: str | None
+) -> None:
     """Reject an incomplete or contradictory query, with the original's texts. Raises Invalid."""
     problems = []
     if not selector.pacticipant:
         problems.append(Problem(("pacticipant",), "is missing"))
     elif selector.pacticipant not in named.pacticipants:
-        problems.append(Problem(("pacticipant",), "does not match an existing pacticipant"))
+        current_names = former_names.find_current_names(db, [selector.pacticipant])
+        problems.append(Problem(("pacticipant",), describe_missing(current_names.get(selector.pacticipant))))
     if not selector.version:
         problems.append(Problem(("version",), "is missing"))
     if environment and not named.environments:

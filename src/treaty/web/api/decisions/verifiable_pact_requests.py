@@ -26,6 +26,7 @@ from treaty.model.decisions.consumer_selectors import (
 )
 from treaty.model.decisions.verifiable_pacts import VerifiablePactsQuery
 from treaty.model.names import find_forbidden_character
+from treaty.spelling import describe_misspelt
 
 Members = Mapping[str, Any]
 Check = Callable[[object], str | None]
@@ -70,6 +71,15 @@ def list_environments(body: Members) -> list[str]:
     selectors = body.get("consumerVersionSelectors")
     members = [selector for selector in selectors if isinstance(selector, dict)] if isinstance(selectors, list) else []
     return [selector["environment"] for selector in members if isinstance(selector.get("environment"), str)]
+
+
+def list_misspelt(body: Members) -> tuple[str, ...]:
+    """Describe the members of a body and of its selectors that are misspelt, and therefore have no effect."""
+    texts = describe_misspelt(body, _BODY)
+    selectors = body.get("consumerVersionSelectors")
+    for index, selector in enumerate(selectors if isinstance(selectors, list) else ()):
+        texts += describe_misspelt(selector, _SELECTOR, f"consumerVersionSelectors[{index}].")
+    return tuple(texts)
 
 
 def parse_query(query: Members) -> VerifiablePactsQuery:
@@ -262,7 +272,10 @@ def _selector_problems(body: Members, environments: Collection[str]) -> Iterator
             has_provider_branch=bool(body.get("providerVersionBranch")),
             environments=environments,
         )
-        yield from (*problems, *_broken_rules(path, selector, {str(problem.path[-1]) for problem in problems}))
+        problems += _broken_rules(path, selector, {str(problem.path[-1]) for problem in problems})
+        yield from problems
+        if problems:
+            yield from (Problem(path, text) for text in describe_misspelt(members, _SELECTOR))
 
 
 _NAMES: Final = ("consumer", "tag", "branch", "fallbackTag", "fallbackBranch", "environment")

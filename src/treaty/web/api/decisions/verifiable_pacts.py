@@ -1,6 +1,6 @@
 """Pacts for verification, which the build of a provider fetches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired
 
@@ -43,6 +43,8 @@ class PactsForVerification:
     """Notices contain URLs as text, into which rendering does not insert the base URL."""
     is_deprecated: bool = False
     """Whether the client uses the beta version of the API, whose notices say so."""
+    misspelt: tuple[str, ...] = ()
+    """Sentences about misspelt members of the request. Verifiers print notices, but no other part of the response."""
 
 
 class _PactContext(NamedTuple):
@@ -52,6 +54,7 @@ class _PactContext(NamedTuple):
     query: VerifiablePactsQuery
     base_url: str
     is_deprecated: bool
+    misspelt: tuple[str, ...]
 
 
 class VerificationNotice(TypedDict):
@@ -162,7 +165,9 @@ def select_pacts_for_verification(request: Request, provider: str) -> PactsForVe
     bodies.check_sizes(body, {"consumerVersionSelectors": MAX_SELECTORS, "providerVersionTags": MAX_TAGS})
     names = verifiable_pact_requests.list_environments(body)
     environments = consumer_selectors.find_existing_environments(request.db, names)
-    return _list_pacts(request, provider, verifiable_pact_requests.parse_body(request.raw_body, body, environments))
+    query = verifiable_pact_requests.parse_body(request.raw_body, body, environments)
+    misspelt = verifiable_pact_requests.list_misspelt(body)
+    return replace(_list_pacts(request, provider, query), misspelt=misspelt)
 
 
 def _list_pacts(
@@ -175,10 +180,10 @@ def _list_pacts(
 @represent.register
 def pacts_for_verification(result: PactsForVerification) -> Hal:
     provider, query = result.verifiable_pacts.provider, result.verifiable_pacts.query
-    context = _PactContext(provider, query, result.base_url, is_deprecated=result.is_deprecated)
-    reason = explain_missing_wip(query)
+    context = _PactContext(provider, query, result.base_url, result.is_deprecated, result.misspelt)
+    texts = [*result.misspelt, *filter(None, [explain_missing_wip(query)])]
     return Hal(
-        state={"notices": None if reason is None else [{"when": BEFORE_VERIFICATION, "text": reason}]},
+        state={"notices": [{"when": BEFORE_VERIFICATION, "text": text} for text in texts] or None},
         embedded={"pacts": [_render_pact(pact, context) for pact in result.verifiable_pacts.pacts]},
         links={"self": Link(urls.PACTS_FOR_VERIFICATION.fill(provider=provider), "Pacts to be verified")},
     )
@@ -205,6 +210,7 @@ def _render_properties(pact: VerifiablePact, context: _PactContext) -> dict[str,
     notices = build_notices(pact, context.provider, context.query, url)
     if context.is_deprecated:
         notices = [DEPRECATION_NOTICE, *notices]
+    notices = [*((BEFORE_VERIFICATION, f"WARN: {text}") for text in context.misspelt), *notices]
     return {
         **({"pending": pact.is_pending} if context.query.includes_pending else {}),
         **({"wip": True} if pact.is_wip else {}),

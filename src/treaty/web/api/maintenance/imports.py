@@ -181,8 +181,10 @@ class _Contact(Body):
     details: dict[str, Any] | None = None
 
 
+_CONTACTS: Final = (TypeAdapter[Any](list[_Contact]), "must be a JSON array of objects with names")
 _TEXT_FORMATS: Final[dict[tuple[type, str], tuple[TypeAdapter[Any], str]]] = {
-    (EnvironmentFact, "contacts"): (TypeAdapter(list[_Contact]), "must be a JSON array of objects with names"),
+    (PacticipantFact, "contacts"): _CONTACTS,
+    (EnvironmentFact, "contacts"): _CONTACTS,
     (EnvironmentFact, "name"): (TypeAdapter(EnvironmentName), "cannot contain spaces or line breaks"),
     (ResultFact, "test_results"): (TypeAdapter(Any), "must be JSON"),
     (ResultFact, "verified_by"): (TypeAdapter(dict[str, Any]), "must be a JSON object"),

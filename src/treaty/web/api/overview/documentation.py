@@ -3,6 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import orjson
 from pydantic import with_config
@@ -51,6 +52,13 @@ def show_api(request: Request) -> HtmlPage:
     document = _build_document(request.settings)
     groups = reading.group_operations(document, query)
     return HtmlPage("docs.html", {"groups": groups, "samples": reading.list_examples(document, groups), "query": query})
+
+
+@router.page(urls.PROXIES, permission=Permission.READ, needs_database=False)
+def show_proxies(request: Request) -> HtmlPage:
+    """Show how a reverse proxy must be configured, with the path of this broker's base URL."""
+    parts = urlsplit(request.base_url)
+    return HtmlPage("proxies.html", {"host": parts.hostname or "", "base_path": parts.path})
 
 
 @router.page(urls.DOC, permission=Permission.READ, needs_database=False)

@@ -134,6 +134,12 @@ _FIRST: Final[Links] = {
         urls.CAN_I_DEPLOY.fill() + "?pacticipant={pacticipant}&version={version}&environment={environment}",
         "Determine if an application version can be safely deployed to an environment",
     ),
+    # The original has no such destination. Clients decide by this link whether they can compare with a branch.
+    "pb:can-i-merge-pacticipant-version-to-branch": Link(
+        urls.MATRIX.fill()
+        + "?q[][pacticipant]={pacticipant}&q[][version]={version}&latestby=cvp&latest=true&branch={branch}",
+        "Determine if an application version can be merged into a branch, by the versions of other applications on it",
+    ),
 }
 
 

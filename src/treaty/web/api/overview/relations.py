@@ -32,6 +32,11 @@ _BY_RELATION: Final = {
         " to all pacticipants with a label.",
         urls.PACTICIPANTS_WITH_LABEL,
     ),
+    "rename": RelationMeaning(
+        "POST renames the pacticipant, with all that belongs to it. Reads of the former name are redirected, and writes"
+        " are refused until another pacticipant is created with it.",
+        urls.RENAME_PACTICIPANT,
+    ),
     "label": RelationMeaning("A label of the pacticipant. PUT adds it, and DELETE removes it.", urls.PACTICIPANT_LABEL),
     "consumer": RelationMeaning("The pacticipant that sends the requests in the pact.", urls.PACTICIPANT),
     "provider": RelationMeaning("The pacticipant that responds to the requests in the pact.", urls.PACTICIPANT),
@@ -228,6 +233,10 @@ _BY_RELATION: Final = {
         "Whether a version is compatible with the newest versions that have a tag, with reasons. If you use"
         " environments, check by environment instead.",
         urls.CAN_I_DEPLOY,
+    ),
+    "can-i-merge-pacticipant-version-to-branch": RelationMeaning(
+        "Whether a version is compatible with the newest versions of the other applications on a branch, with reasons.",
+        urls.MATRIX,
     ),
     "can-i-deploy-badge": RelationMeaning(
         "A badge that shows whether the newest version with a tag is compatible with those that have another tag.",

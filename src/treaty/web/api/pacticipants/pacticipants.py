@@ -4,17 +4,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, NotRequired
+from typing import Any, Final, NotRequired
 
+import orjson
+from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
 from treaty.actions.pacticipants import pacticipants as pacticipant_actions
+from treaty.actions.pacticipants.pacticipants import Description, EnsuredPacticipant
+from treaty.actions.pacticipants.renaming import rename_pacticipant as rename
 from treaty.errors import NotFound
 from treaty.model.deployments import DeployedVersion
 from treaty.model.pacticipants.pacticipants import Label, ListedPacticipant, Pacticipant, PacticipantDetails
 from treaty.model.paging import Paged
 from treaty.store.pacticipants import labels, pacticipants
 from treaty.web import urls
+from treaty.web.api.contacts import ContactBody, dump_contacts
+from treaty.web.api.pacts.pacts import ALLOW_SIMILAR_NAMES
 from treaty.web.api.paging import (
     PAGE_PARAMETERS,
     SEARCH_PARAMETERS,
@@ -38,7 +44,6 @@ from treaty.web.hal.documents import (
     render_item,
 )
 from treaty.web.hal.shapes import Named, NameOnly, Numbered, Omittable, Times
-from treaty.web.http import bodies
 from treaty.web.http.bodies import Body, BranchName, EmptyBody, Line, LineNotBlank, Name, with_example
 from treaty.web.http.media_types import JSON, MERGE_PATCH
 from treaty.web.http.request import Request
@@ -58,6 +63,7 @@ class DescriptionBody(Body):
             "displayName": "Example App",
             "repositoryUrl": "https://git.example.org/shop/example-app",
             "mainBranch": "main",
+            "contacts": [{"name": "Shop team", "details": {"emailAddress": "shop@example.org", "chat": "#shop"}}],
         }
     )
 
@@ -66,6 +72,18 @@ class DescriptionBody(Body):
     repository_name: Line = None
     repository_namespace: Line = None
     main_branch: BranchName = None
+    contacts: list[ContactBody] | None = None
+
+    def properties(self, *, only_given: bool = False) -> Description:
+        """Return the properties by field, those that the body lacks as None; contacts only if the body has them.
+
+        Clients of the original broker know no contacts, and would remove them.
+        """
+        names = _DESCRIPTION_FIELDS & self.model_fields_set if only_given else _DESCRIPTION_FIELDS
+        properties = self.model_dump(include=names)
+        if "contacts" in self.model_fields_set:
+            properties["contacts"] = None if self.contacts is None else dump_contacts(self.contacts)
+        return properties
 
 
 class PacticipantBody(DescriptionBody):
@@ -80,7 +98,16 @@ class NewPacticipantBody(DescriptionBody):
     name: Name
 
 
-_DESCRIPTION_FIELDS: Final = set(DescriptionBody.model_fields)
+class RenameBody(Body):
+    """The new name of a pacticipant."""
+
+    model_config = with_example({"name": "New Example App"})
+
+    name: Name
+
+
+_DESCRIPTION_FIELDS: Final = set(DescriptionBody.model_fields) - {"contacts"}
+"""The fields that are plain texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +134,7 @@ class PacticipantState(Times):
     repositoryName: Omittable[str]
     repositoryNamespace: Omittable[str]
     mainBranch: Omittable[str]
+    contacts: Omittable[Any]
 
 
 class DeprecatedLatestVersion(Numbered):
@@ -133,6 +161,7 @@ PacticipantLinks = TypedDict(
         "pb:version-tag": Link,
         "pb:branch-version": Link,
         "pb:label": Link,
+        "pb:rename": NotRequired[Link],  # hidden from callers who may not use it
         "versions": Link,
         "pb:can-i-deploy-badge": Link,
         "pb:can-i-deploy-branch-to-environment-badge": Link,
@@ -142,6 +171,7 @@ PacticipantLinks = TypedDict(
 
 
 class PacticipantDocument(PacticipantState):
+    formerNames: Omittable[list[str]]
     _embedded: PacticipantParts
     _links: PacticipantLinks
 
@@ -222,7 +252,7 @@ def list_pacticipants(request: Request) -> Pacticipants:
 
 
 def _read_new(request: Request) -> NewPacticipantBody:
-    return bodies.read(request.raw_body, NewPacticipantBody, is_json=request.is_json, empty=b"")
+    return request.body(NewPacticipantBody, empty=b"")
 
 
 @router.post(
@@ -238,10 +268,9 @@ def _read_new(request: Request) -> NewPacticipantBody:
 def create_pacticipant(request: Request) -> Created:
     """Create a pacticipant. An existing pacticipant stays unchanged."""
     body = _read_new(request)
-    pacticipant_actions.ensure_pacticipant(
-        request.db, body.name, body.model_dump(include=_DESCRIPTION_FIELDS), now=request.now
-    )
+    ensured = pacticipant_actions.ensure_pacticipant(request.db, body.name, body.properties(), now=request.now)
     details = pacticipants.get_details(request.db, body.name, with_running=False)
+    _warn_of_creation(request, body, ensured, details.pacticipant)
     return Created(details, urls.PACTICIPANT.fill(pacticipant=body.name))
 
 
@@ -273,8 +302,9 @@ def show_pacticipant(request: Request, pacticipant: str) -> PacticipantDetails:
 )
 def replace_pacticipant(request: Request, pacticipant: str) -> Updated:
     """Replace the properties of a pacticipant."""
-    description = request.body(PacticipantBody).model_dump(include=_DESCRIPTION_FIELDS)
-    pacticipant_actions.replace_description(request.db, pacticipant, description, now=request.now)
+    body = request.body(PacticipantBody)
+    _warn_of_other_name(request, body, pacticipant)
+    pacticipant_actions.replace_description(request.db, pacticipant, body.properties(), now=request.now)
     return Updated(pacticipants.get_details(request.db, pacticipant))
 
 
@@ -289,10 +319,74 @@ def replace_pacticipant(request: Request, pacticipant: str) -> Updated:
 )
 def change_pacticipant(request: Request, pacticipant: str) -> Created | Updated:
     """Change some properties of a pacticipant, or create it."""
-    description = request.body(PacticipantBody).model_dump(include=_DESCRIPTION_FIELDS, exclude_unset=True)
+    body = request.body(PacticipantBody)
+    _warn_of_other_name(request, body, pacticipant)
+    description = body.properties(only_given=True)
     is_new = pacticipant_actions.save_description(request.db, pacticipant, description, now=request.now)
     details = pacticipants.get_details(request.db, pacticipant)
     return Created(details, urls.PACTICIPANT.fill(pacticipant=pacticipant)) if is_new else Updated(details)
+
+
+def _warn_of_creation(
+    request: Request, body: NewPacticipantBody, ensured: EnsuredPacticipant, pacticipant: Pacticipant
+) -> None:
+    name = pacticipant.name
+    if ensured.renamed_from is not None:
+        request.warnings.append(
+            f"{name} was a former name of {ensured.renamed_from}. From now on it is another application, without that "
+            f"history, and requests for it no longer lead to {ensured.renamed_from}."
+        )
+    if not ensured.is_new and (ignored := _list_differences(body, pacticipant)):
+        request.warnings.append(
+            f"{name} exists already and was not changed. These fields were ignored: {', '.join(sorted(ignored))}. To "
+            f"change the application, send PATCH {urls.PACTICIPANT.fill(pacticipant=name)}."
+        )
+
+
+def _list_differences(body: NewPacticipantBody, pacticipant: Pacticipant) -> list[str]:
+    """List the members of a body that differ from an existing pacticipant's properties."""
+    properties, members = body.properties(only_given=True), {field: to_camel(field) for field in body.model_fields_set}
+    return [members[field] for field, value in properties.items() if value != getattr(pacticipant, field)]
+
+
+def _warn_of_other_name(request: Request, body: PacticipantBody, pacticipant: str) -> None:
+    if body.name not in {"", pacticipant}:
+        path = urls.RENAME_PACTICIPANT.fill(pacticipant=pacticipant)
+        request.warnings.append(
+            f"The field `name` was ignored: the application keeps the name {pacticipant}. To rename it, send "
+            f'POST {path} with {{"name": "{body.name}"}}.'
+        )
+
+
+@router.post(
+    urls.RENAME_PACTICIPANT,
+    permission=Permission.MANAGE_PACTICIPANT,
+    body=RenameBody,
+    query=(ALLOW_SIMILAR_NAMES,),
+    response=PacticipantDocument,
+    errors=("409",),
+)
+def rename_pacticipant(request: Request, pacticipant: str) -> Updated:
+    """Rename a pacticipant, with all that belongs to it. Reads of the former name are redirected.
+
+    Tokens that are limited to the pacticipant follow it. Writes to the former name get 409 until another pacticipant is
+    created with it.
+    """
+    name = request.body(RenameBody).name
+    earlier_credentials = rename(
+        request.db,
+        pacticipant,
+        name,
+        now=request.now,
+        settings=request.settings,
+        allows_similar_names=request.flag("allowSimilarNames"),
+    )
+    if earlier_credentials:
+        request.warnings.append(
+            f"Tokens and system accounts that were limited to {name} before ({earlier_credentials} of them) can write "
+            "for the renamed application now. Check them under Settings."
+        )
+    return Updated(pacticipants.get_details(request.db, name), urls.PACTICIPANT.fill(pacticipant=name))
 
 
 @router.delete(urls.PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT)
@@ -349,7 +443,13 @@ _PACTICIPANTS_NOTICE: Final = {"title": "DEPRECATED - Please use the embedded pa
 def single_pacticipant(details: PacticipantDetails) -> Hal:
     deployed_versions = details.deployed_versions
     deployed_links = None if deployed_versions is None else [_deployed_link(deployed) for deployed in deployed_versions]
-    return _pacticipant(details.pacticipant, details.latest_version, details.labels, deployed_links)
+    name = details.pacticipant.name
+    own_links = {
+        "pb:deployed-environments": deployed_links,
+        "pb:rename": Link(urls.RENAME_PACTICIPANT.fill(pacticipant=name), f"Rename {name}"),
+    }
+    former_names = list(details.former_names) or None
+    return _pacticipant(details.pacticipant, details.latest_version, details.labels, former_names, own_links)
 
 
 @represent.register
@@ -396,9 +496,10 @@ def _pacticipant(
     pacticipant: Pacticipant | ListedPacticipant,
     latest_version: str | None,
     labels: Iterable[str],
-    deployed_links: list[Link] | None = None,
+    former_names: list[str] | None = None,
+    own_links: Links = MappingProxyType({}),
 ) -> Hal:
-    """Represent a pacticipant, alone and in lists. Lists have no links to deployed versions."""
+    """Represent a pacticipant, alone and in lists, where it has fewer links and no former names."""
     name = pacticipant.name
     state: PacticipantState = {
         "name": name,
@@ -407,16 +508,17 @@ def _pacticipant(
         "repositoryName": pacticipant.repository_name,
         "repositoryNamespace": pacticipant.repository_namespace,
         "mainBranch": pacticipant.main_branch,
+        "contacts": None if pacticipant.contacts is None else orjson.Fragment(pacticipant.contacts),
         **timestamps(pacticipant),
     }
     return Hal(
-        state=state,
+        state={**state, "formerNames": former_names},
         embedded={
             "latestVersion": _latest_version(name, latest_version),
             "labels": [Hal({"name": label}, links={"self": _label_link(name, label)}) for label in labels],
             "latest-version": _latest_version(name, latest_version, _LATEST_VERSION_NOTICE),
         },
-        links=_links(name, deployed_links),
+        links=_links(name, own_links),
     )
 
 
@@ -429,13 +531,13 @@ def _latest_version(
     return Hal({"number": number, **notice}, links={"self": link})
 
 
-def _links(name: str, deployed_links: list[Link] | None) -> Links:
+def _links(name: str, own_links: Links) -> Links:
     versions_path = urls.VERSIONS.fill(pacticipant=name)
     return {
         "self": Link(urls.PACTICIPANT.fill(pacticipant=name)),
         "pb:versions": Link(versions_path),
         "pb:branches": Link(urls.BRANCHES.fill(pacticipant=name)),
-        "pb:deployed-environments": deployed_links,
+        **own_links,
         "pb:version": Link(urls.VERSION.fill(pacticipant=name), "Get, create or delete a pacticipant version"),
         "pb:version-tag": Link(
             urls.VERSION_TAG.fill(pacticipant=name), f"Get, create or delete a tag for a version of {name}"

@@ -94,6 +94,8 @@ class Publication:
 
     published: PublishedContracts
     base_url: str
+    misspelt: Sequence[str]
+    """Sentences about misspelt members of the request."""
 
 
 MAX_CONTRACTS: Final = 500
@@ -166,15 +168,27 @@ def _find_publishing_applications(request: Request, _names: Sequence[str]) -> Se
 )
 def publish_contracts(request: Request) -> Publication:
     """Publish the pacts of a consumer version, with its branch and tags."""
+    raw_body = request.body(dict)
+    batch = _parse_batch(request, raw_body)
     published = publications.publish_contracts(
-        request.db, _read_batch(request), base_url=request.base_url, now=request.now, settings=request.settings
+        request.db, batch, base_url=request.base_url, now=request.now, settings=request.settings
     )
     request.has_queued = any(contract.triggered for contract in published.contracts)
-    return Publication(published, request.base_url)
+    return Publication(published, request.base_url, _list_misspelt(raw_body))
+
+
+def _list_misspelt(raw_body: dict[str, Any]) -> list[str]:
+    texts = bodies.list_misspelt(raw_body, PublishBody)
+    for index, contract in enumerate(raw_body["contracts"]):
+        texts += bodies.list_misspelt(contract, ContractBody, f"contracts[{index}].")
+    return texts
 
 
 def _read_batch(request: Request) -> ContractBatch:
-    raw_body = request.body(dict)
+    return _parse_batch(request, request.body(dict))
+
+
+def _parse_batch(request: Request, raw_body: dict[str, Any]) -> ContractBatch:
     bodies.check_sizes(raw_body, {"contracts": MAX_CONTRACTS, "tags": MAX_TAGS})
     problems: list[Problem] = []
     body: PublishBody | None = None
@@ -340,6 +354,7 @@ def _build_notices(publication: Publication) -> list[Notice]:
     notices = build_version_notices(
         version.pacticipant, version.number, is_new=published.is_new, branch=published.branch, tags=published.tags
     )
+    notices = [*(Notice("warning", text) for text in publication.misspelt), *notices]
     logs_url = base_url + urls.TRIGGERED_WEBHOOK_LOGS.fill()
     for contract in published.contracts:
         notices += build_contract_notices(contract, pact_url=base_url + _pact_path(contract), logs_url=logs_url)

@@ -6,15 +6,18 @@ from typing import Annotated, Any, Final, NotRequired, Required
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, with_config
+from sqlalchemy import Connection
 from typing_extensions import TypedDict
 
 from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import Invalid, Problem
 from treaty.model.names import find_forbidden_character
+from treaty.model.pacticipants.pacticipants import describe_missing
 from treaty.model.webhooks import hosts
 from treaty.model.webhooks.events import EVENT_NAMES
 from treaty.model.webhooks.webhooks import PacticipantMatcher, WebhookFilters, substitute_parameters
 from treaty.settings import Settings
+from treaty.store.pacticipants import former_names, pacticipants
 from treaty.web.hal.shapes import OPEN_OBJECT, JsonObject
 from treaty.web.http.bodies import with_example
 
@@ -95,6 +98,15 @@ class WebhookBody(TypedDict, total=False):
 
 
 WebhookMembers = Mapping[str, Any]
+ExplainMissing = Callable[[str], str | None]
+"""Explains why there is no pacticipant with a name; returns None if there is one."""
+
+
+def explain_missing(db: Connection, name: str) -> str | None:
+    """Explain why there is no pacticipant with a name; return None if there is one."""
+    if pacticipants.find(db, name):
+        return None
+    return describe_missing(former_names.find_current_names(db, [name]).get(name))
 
 
 def read(
@@ -103,12 +115,11 @@ def read(
     sides: Mapping[str, str],
     uuid: str | None,
     settings: Settings,
-    exists: Callable[[str], bool],
+    explain_missing: ExplainMissing,
 ) -> WebhookDraft:
     """Read a webhook. Raises Invalid with all problems.
 
-    `sides` are the pacticipants in the path by role; they apply where the body names none. `exists` tells whether there
-    is a pacticipant with a name.
+    `sides` are the pacticipants in the path by role; they apply where the body names none.
     """
     members = {**body, **_sides_from_path(body, sides)}
     problems = [
@@ -116,8 +127,8 @@ def read(
         *_check_request(members, settings),
         *_check_events(members),
         *_check_flags(members),
-        *_check_side(members, "consumer", exists),
-        *_check_side(members, "provider", exists),
+        *_check_side(members, "consumer", explain_missing),
+        *_check_side(members, "provider", explain_missing),
         *_check_texts(members),
         *_check_filters(members),
     ]
@@ -300,7 +311,7 @@ def _check_flags(members: WebhookMembers) -> Iterable[Problem]:
         yield Problem(("pauseWhenFailing",), "must be boolean")
 
 
-def _check_side(members: WebhookMembers, role: str, exists: Callable[[str], bool]) -> Iterable[Problem]:
+def _check_side(members: WebhookMembers, role: str, explain_missing: ExplainMissing) -> Iterable[Problem]:
     side = members.get(role)
     if side is None:
         return
@@ -314,19 +325,19 @@ def _check_side(members: WebhookMembers, role: str, exists: Callable[[str], bool
         yield Problem((role, "label"), problem)
     elif label and name is not None:
         yield Problem((role, "label"), "name and label cannot be provided at the same time")
-    text = _find_name_problem(name, label, exists)
+    text = _find_name_problem(name, label, explain_missing)
     if text:
         yield Problem((role, "name"), text)
 
 
-def _find_name_problem(name: object, label: object, exists: Callable[[str], bool]) -> str | None:
+def _find_name_problem(name: object, label: object, explain_missing: ExplainMissing) -> str | None:
     if name is None:
         return None if label else "cannot be blank"
     if not isinstance(name, str):
         return "must be a string"
     if not name.strip():
         return "cannot be blank"
-    return find_forbidden_character(name) or (None if exists(name) else "does not match an existing pacticipant")
+    return find_forbidden_character(name) or explain_missing(name)
 
 
 def _check_texts(members: WebhookMembers) -> Iterable[Problem]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NotRequired
 from urllib.parse import urlsplit
 
@@ -265,7 +266,7 @@ def read_draft(request: Request, sides: Mapping[str, str], uuid: str | None = No
         sides=sides,
         uuid=uuid,
         settings=request.settings,
-        exists=lambda name: pacticipants.find(request.db, name) is not None,
+        explain_missing=partial(bodies.explain_missing, request.db),
     )
 
 

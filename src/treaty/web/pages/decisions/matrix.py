@@ -9,6 +9,7 @@ from treaty.model.decisions.matrix import Matrix
 from treaty.model.paging import Page
 from treaty.store import deployments
 from treaty.store.overview import overview
+from treaty.store.pacticipants import former_names
 from treaty.web import urls
 from treaty.web.api.decisions import matrix as api
 from treaty.web.http.page_queries import read_number
@@ -69,10 +70,12 @@ def show_matrix_of_pair(request: Request, provider: str, consumer: str) -> HtmlP
             request.db, request.query, provider=provider, consumer=consumer, counts_superseded=False
         )
 
-    return _page(request, query, query_pair)
+    return _page(request, query, query_pair, in_path=(consumer, provider))
 
 
-def _page(request: Request, query: Query, get_matrix: Callable[[], Matrix | None]) -> HtmlPage:
+def _page(
+    request: Request, query: Query, get_matrix: Callable[[], Matrix | None], *, in_path: tuple[str, ...] = ()
+) -> HtmlPage:
     """Render the page; an invalid query is shown with its problems in the form, where the user can correct it."""
     values: dict[str, object] = {
         "selected": _build_form_selectors(
@@ -92,6 +95,7 @@ def _page(request: Request, query: Query, get_matrix: Callable[[], Matrix | None
     except InvalidQuery as error:
         return HtmlPage("matrix.html", {**values, "problems": list(error.texts)})
     except (Invalid, NotFound) as error:
+        former_names.check_not_former(request.db, *in_path)
         return HtmlPage("matrix.html", {**values, "problems": [str(error)]})
     reasons = describe_reasons(matrix.verdict.reasons) if matrix else []
     return HtmlPage("matrix.html", {**values, "matrix": matrix, "reasons": reasons})

@@ -7,7 +7,8 @@ from typing import Final
 
 from treaty.actions import deployments as deployment_actions
 from treaty.errors import Invalid
-from treaty.model.deployments import Environment, parse_contacts
+from treaty.model.contacts import parse_contacts
+from treaty.model.deployments import Environment
 from treaty.model.overview.environment_grid import GridCell
 from treaty.store import deployments
 from treaty.store.overview import environment_grid
@@ -57,7 +58,7 @@ def show_environment(request: Request, uuid: str) -> HtmlPage:
         "environment.html",
         {
             "environment": environment,
-            "contacts": parse_contacts(environment),
+            "contacts": parse_contacts(environment.contacts),
             "cells": environment_grid.list_cells_in_environment(request.db, uuid, page),
             "page": page,
         },

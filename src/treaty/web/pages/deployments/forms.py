@@ -1,26 +1,13 @@
 """Fields of the environment form: filling them in, and reading them back as a request body of the API."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-import orjson
-
-from treaty.errors import Invalid, Problem
-from treaty.model.deployments import Contact, Environment, parse_contacts
+from treaty.errors import Problem
+from treaty.model.deployments import Environment
 from treaty.web.http.forms import Form
-
-EMPTY_CONTACT_ROWS: Final = 2
-"""Empty rows in the form for additional contacts."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContactFields:
-    """The fields of a contact. The details have one line each: `name: value`."""
-
-    name: str = ""
-    details: str = ""
+from treaty.web.pages.contacts import ContactFields, build_contacts, fill_contacts, read_contacts, with_empty_rows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +23,7 @@ class EnvironmentFields:
 
     @property
     def rows(self) -> tuple[ContactFields, ...]:
-        return (*self.contacts, *(ContactFields() for _ in range(EMPTY_CONTACT_ROWS)))
+        return with_empty_rows(self.contacts)
 
 
 def fill_fields(environment: Environment) -> EnvironmentFields:
@@ -45,36 +32,8 @@ def fill_fields(environment: Environment) -> EnvironmentFields:
         name=environment.name,
         display_name=environment.display_name,
         production=environment.is_production,
-        contacts=tuple(_contact_fields(contact) for contact in parse_contacts(environment)),
+        contacts=fill_contacts(environment.contacts),
     )
-
-
-def _contact_fields(contact: Contact) -> ContactFields:
-    lines = (f"{_write_name(name)}: {_write_value(value)}" for name, value in contact.details.items())
-    return ContactFields(contact.name, "\n".join(lines))
-
-
-# A detail is any JSON, but people type plain texts. So texts are written without quotes, unless they would be read back
-# as something else; `build_body` must read exactly what is written here.
-
-
-def _write_name(name: str) -> str:
-    is_plain = name and name == name.strip() and not {":", "\n", "\r", '"'} & set(name)
-    return name if is_plain else json.dumps(name, ensure_ascii=False)
-
-
-def _write_value(value: Any) -> str:
-    """Write plain texts as they are, and all other values as JSON. So are texts that look like JSON: `"1"`."""
-    is_plain = isinstance(value, str) and value == value.strip() and not {"\n", "\r"} & set(value)
-    return value if is_plain and _read_value(value) == value else json.dumps(value, ensure_ascii=False)
-
-
-def _read_value(text: str) -> Any:
-    """Read a value as JSON; what is not valid JSON, or contains NUL, is a plain text."""
-    try:
-        return text if "\\u0000" in text else orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text
 
 
 def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> EnvironmentFields:
@@ -83,7 +42,7 @@ def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> EnvironmentF
         name=form.raw("name"),
         display_name=form.raw("displayName"),
         production=form.has("production"),
-        contacts=_read_contacts(form),
+        contacts=read_contacts(form),
         problems=group_by_field(problems),
     )
 
@@ -96,53 +55,12 @@ def group_by_field(problems: Iterable[Problem]) -> dict[str, list[str]]:
     return messages
 
 
-def _read_contacts(form: Form) -> tuple[ContactFields, ...]:
-    pairs = zip(form.texts("contactName"), form.texts("contactDetails"), strict=False)
-    return tuple(ContactFields(name, details) for name, details in pairs if name.strip() or details.strip())
-
-
 def build_body(form: Form, existing: Environment | None = None) -> dict[str, Any]:
-    """Build the request body that a client of the API would send. Raises Invalid.
-
-    It has no `contacts` if the environment never had any, so that saving the form without contacts changes nothing.
-    """
-    contacts = [_contact_body(fields, index) for index, fields in enumerate(_read_contacts(form))]
+    """Build the request body that a client of the API would send. Raises Invalid."""
     had_any = existing is not None and existing.contacts is not None
     return {
         "name": form.text("name"),
         "displayName": form.text("displayName") or None,
         "production": form.has("production"),
-        **({"contacts": contacts} if contacts or had_any else {}),
+        **build_contacts(form, had_any=had_any),
     }
-
-
-def _contact_body(fields: ContactFields, index: int) -> dict[str, Any]:
-    details = dict(_read_detail(line, index) for line in fields.details.split("\n") if line.strip())
-    name = fields.name.strip()
-    return {"name": name, "details": details} if details else {"name": name}
-
-
-def _read_detail(line: str, index: int) -> tuple[str, Any]:
-    text = line.strip()
-    if text.startswith('"'):
-        return _read_quoted_detail(text, index)
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        raise _invalid_detail(text, index)
-    return name.strip(), _read_value(value.strip())
-
-
-def _read_quoted_detail(text: str, index: int) -> tuple[str, Any]:
-    try:
-        name, end = json.JSONDecoder().raw_decode(text)
-        name.encode()
-    except ValueError as error:
-        raise _invalid_detail(text, index) from error
-    rest = text[end:].lstrip()
-    if not rest.startswith(":") or "\0" in name:
-        raise _invalid_detail(text, index)
-    return name, _read_value(rest[1:].strip())
-
-
-def _invalid_detail(text: str, index: int) -> Invalid:
-    return Invalid(Problem(("contacts", index, "details"), f"'{text}' is not like 'e-mail: team@example.org'"))

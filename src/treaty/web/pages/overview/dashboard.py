@@ -6,7 +6,7 @@ from typing import Final
 from treaty.model.overview.history import PairView, PublicationInHistory
 from treaty.model.paging import Page, Paged
 from treaty.store.overview import history
-from treaty.store.pacticipants import pacticipants
+from treaty.store.pacticipants import former_names, pacticipants
 from treaty.store.webhooks import triggered_webhooks
 from treaty.web import urls
 from treaty.web.http.page_queries import read_choice, read_columns_page, read_rows_page
@@ -31,6 +31,7 @@ def show_pair(request: Request, provider: str, consumer: str) -> HtmlPage:
     names = {"consumer": consumer, "provider": provider}
     missing = next((name for name in (consumer, provider) if pacticipants.find(request.db, name) is None), None)
     if missing is not None:
+        former_names.check_not_former(request.db, consumer, provider)
         return HtmlPage("pair.html", {**names, "missing": missing})
     webhooks = triggered_webhooks.list_latest_of_pair(request.db, consumer=consumer, provider=provider)
     shared = {**names, "missing": None, "webhooks": webhooks}

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from treaty.model.paging import Page
 from treaty.store import deployments
-from treaty.store.pacticipants import labels
+from treaty.store.pacticipants import former_names, labels
 from treaty.web import urls
 from treaty.web.api.overview import network_queries
 from treaty.web.api.overview.network import STATE_LABELS, draw_figure
@@ -30,6 +30,7 @@ def show_system(request: Request) -> HtmlPage:
 @router.page(urls.NETWORK, permission=Permission.READ)
 def show_network(request: Request, name: str) -> HtmlPage:
     """Show the network around an application."""
+    former_names.check_not_former(request.db, name)
     context = _build_context(request, network_queries.read_query(request, name))
     return HtmlPage("network_of.html", {**context, "name": name, "tab": "network"})
 

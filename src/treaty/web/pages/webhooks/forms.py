@@ -5,7 +5,7 @@ Fields never contain secrets. A blank password or secret, or a header value of a
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from treaty.model.webhooks.secrecy import is_secret_header, remove_user
 from treaty.model.webhooks.webhooks import MASK, PacticipantMatcher, Webhook, is_mask
 from treaty.settings import Settings
 from treaty.web.api.webhooks import bodies as webhook_bodies
+from treaty.web.api.webhooks.bodies import ExplainMissing
 from treaty.web.http import bodies
 from treaty.web.http.forms import Form
 
@@ -177,16 +178,13 @@ def _group_by_field(problems: Iterable[Problem]) -> dict[str, list[str]]:
 # Reading a submitted form
 
 
-def read(form: Form, existing: Webhook | None, *, settings: Settings, exists: Callable[[str], bool]) -> WebhookDraft:
-    """Read a webhook by the rules of the API and those that only forms need. Raises Invalid.
-
-    `exists` tells whether there is a pacticipant with a name.
-    """
+def read(form: Form, existing: Webhook | None, *, settings: Settings, explain_missing: ExplainMissing) -> WebhookDraft:
+    """Read a webhook by the rules of the API and those that only forms need. Raises Invalid."""
     headers, problems = _read_headers(form, existing)
     body = _build_api_body(form, existing, headers)
     problems += [*_check_events(form), *_check_blanks(body["request"], form)]
     try:
-        draft = webhook_bodies.read(body, sides={}, uuid=None, settings=settings, exists=exists)
+        draft = webhook_bodies.read(body, sides={}, uuid=None, settings=settings, explain_missing=explain_missing)
     except Invalid as error:
         # A field with an unfilled blank gets only that message: the API's complaint would follow from it.
         reported_paths = {problem.path for problem in problems}

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection
@@ -32,10 +33,10 @@ from treaty.model.webhooks.webhooks import Webhook
 from treaty.store import deployments
 from treaty.store.engine.vault import WrongKey, get_vault
 from treaty.store.overview import overview
-from treaty.store.pacticipants import labels, pacticipants
+from treaty.store.pacticipants import labels
 from treaty.store.webhooks import preview_events, triggered_webhooks, webhooks
 from treaty.web import urls
-from treaty.web.api.webhooks.bodies import METHODS
+from treaty.web.api.webhooks.bodies import METHODS, explain_missing
 from treaty.web.api.webhooks.triggered_webhooks import list_shown_executions
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS, get_existing, get_shown, request_state
 from treaty.web.http.page_queries import read_rows_page
@@ -141,7 +142,7 @@ def _save_or_preview(request: Request, existing: Webhook | None) -> HtmlPage | R
             request.form,
             existing,
             settings=request.settings,
-            exists=lambda name: pacticipants.find(request.db, name) is not None,
+            explain_missing=partial(explain_missing, request.db),
         )
         if request.form.has("preview"):
             return _preview_draft(request, draft, existing)

@@ -1,17 +1,17 @@
 """The page of an application: its consumers and providers, its versions, and the question whether one can deploy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Connection
 
-from treaty.actions.pacticipants import pacticipants as pacticipant_actions
 from treaty.errors import NotFound
+from treaty.model.contacts import Contact, parse_contacts
 from treaty.model.decisions.matrix import Verdict, decide
 from treaty.model.decisions.queries import Destination, build_deployment_query
 from treaty.model.decisions.selectors import Selector
-from treaty.model.deployments import Contact, Environment, parse_contacts
+from treaty.model.deployments import Environment
 from treaty.model.pacticipants.pacticipants import PacticipantDetails
 from treaty.model.pacts import provider_states
 from treaty.model.pacts.lists import PactsOnBranch
@@ -26,9 +26,8 @@ from treaty.store.versions import branches, details
 from treaty.web import urls
 from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
-from treaty.web.http.results import HtmlPage, Redirect
+from treaty.web.http.results import HtmlPage
 from treaty.web.http.router import Router
-from treaty.web.pages import redirect
 from treaty.web.pages.decisions.verdicts import describe_reasons
 from treaty.web.security.permissions import Permission
 
@@ -51,6 +50,7 @@ def show_pacticipant(request: Request, name: str) -> HtmlPage:
         "consumes": overview.list_of_pacticipant(request.db, name, role="consumer"),
         "provides": overview.list_of_pacticipant(request.db, name, role="provider"),
         "environments": environments,
+        "own_contacts": parse_contacts(pacticipant.pacticipant.contacts),
         "contacts": _list_contacts(pacticipant),
     }
     if request.option("show") == "states":
@@ -80,37 +80,10 @@ def _list_contacts(pacticipant: PacticipantDetails) -> list[tuple[Environment, l
     """List the environments to which an application is deployed, with their contacts, if they have any."""
     # Once for each environment, even if several application instances are deployed to it.
     environments = {deployed.environment.uuid: deployed.environment for deployed in pacticipant.deployed_versions or ()}
-    contacts = ((environment, parse_contacts(environment)) for environment in environments.values())
+    contacts = ((environment, parse_contacts(environment.contacts)) for environment in environments.values())
     return [
         (environment, environment_contacts) for environment, environment_contacts in contacts if environment_contacts
     ]
-
-
-@router.page(urls.DELETE_PACTICIPANT, permission=Permission.READ)
-def ask_before_removing(request: Request, name: str) -> HtmlPage:
-    """Show the form that confirms the removal of an application."""
-    return _confirmation(request, name, {})
-
-
-@router.form(urls.DELETE_PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT)
-def remove_pacticipant(request: Request, name: str) -> HtmlPage | Redirect:
-    """Remove an application, if its name was typed to confirm it."""
-    if request.form.text("name") != name.strip():
-        return _confirmation(request, name, {"name": [f"must be the application's name, {name}"]}, status=400)
-    pacticipant_actions.remove_pacticipant(request.db, name)
-    return redirect(request, urls.INDEX.fill(), done="deleted")
-
-
-def _confirmation(request: Request, name: str, problems: Mapping[str, list[str]], *, status: int = 200) -> HtmlPage:
-    context = {
-        "found": pacticipants.get_details(request.db, name),
-        "name": name,
-        "total": details.list_all(request.db, name, Page(1, 1)).total,
-        "consumes": overview.list_of_pacticipant(request.db, name, role="consumer"),
-        "provides": overview.list_of_pacticipant(request.db, name, role="provider"),
-        "problems": problems,
-    }
-    return HtmlPage("pacticipant_delete.html", context, status)
 
 
 def _list_versions(request: Request, name: str, page: Page) -> Paged[VersionDetails]:

@@ -1,0 +1,1 @@
+"""Pages of applications, and their forms."""
