@@ -25,7 +25,7 @@ _CONTINUE_HINT: Final = "Run the command again to continue: nothing is copied tw
 @click.option(
     "--parallel",
     type=click.IntRange(1, 32),
-    default=4,
+    default=8,
     show_default=True,
     metavar="N",
     help="Number of requests to the other broker at a time; this Treaty gets one at a time.",
