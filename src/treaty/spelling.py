@@ -1,26 +1,38 @@
-"""Suggestions for misspelt words: of options, and of members in requests."""
+"""Suggestions for misspelt words: options, members of requests, and names of applications, versions and so on."""
 
 from collections.abc import Collection, Iterable
 from typing import Final
 
-_MIN_SIMILARITY: Final = 0.75
-"""Similarity, up to 1, from which a name is suggested for an unknown word."""
+_OF_WORDS: Final = 0.75
+"""Similarity, up to 1, from which a word of a program's vocabulary is suggested."""
+_OF_NAMES: Final = 0.6
+"""The same for names that users choose. They are told apart less easily, and there are fewer similar ones."""
 _MIN_PREFIX_LENGTH: Final = 3
-"""Letters from which a name that begins with an unknown word is suggested."""
+"""Letters from which a name that begins with an unknown word is suggested, such as `production` for `prod`."""
 _MAX_SUGGESTIONS: Final = 3
 
 
-def find_similar(word: str, names: Iterable[str]) -> list[str]:
-    """List the names that begin with a word, or are spelled similarly, whatever their case, dashes and underscores."""
-    from difflib import get_close_matches  # noqa: PLC0415 - needed for typing errors only
+def find_similar(word: str, words: Iterable[str]) -> list[str]:
+    """List the words of a vocabulary that are spelled similarly, or begin with the word; the most similar first.
 
-    letters = _letters(word)
-    names_by_spelling = {name.lower(): name for name in names}
-    is_prefix = len(letters) >= _MIN_PREFIX_LENGTH
-    completions = [spelling for spelling in names_by_spelling if is_prefix and _letters(spelling).startswith(letters)]
-    similar = get_close_matches(word.lower(), names_by_spelling, cutoff=_MIN_SIMILARITY)
-    matches = dict.fromkeys([*completions, *similar])
-    return [names_by_spelling[spelling] for spelling in matches][:_MAX_SUGGESTIONS]
+    A word that differs in upper case, spaces, dashes and underscores only is the only suggestion.
+    """
+    return _find(word, words, _OF_WORDS)
+
+
+def find_similar_names(name: str, names: Iterable[str]) -> list[str]:
+    """List the names that users have chosen and that are spelled similarly, as `find_similar` does."""
+    return _find(name, names, _OF_NAMES)
+
+
+def suggest(word: str, words: Iterable[str]) -> str:
+    """Return a question with the words that are spelled similarly, or an empty text."""
+    return _ask(find_similar(word, words))
+
+
+def suggest_names(name: str, names: Iterable[str]) -> str:
+    """Return a question with the names that are spelled similarly, or an empty text."""
+    return _ask(find_similar_names(name, names))
 
 
 def describe_misspelt(members: object, known: Collection[str], prefix: str = "") -> list[str]:
@@ -35,11 +47,23 @@ def describe_misspelt(members: object, known: Collection[str], prefix: str = "")
     ]
 
 
-def suggest(word: str, names: Iterable[str]) -> str:
-    """Return a question with the names that are spelled similarly, or an empty text."""
-    similar = find_similar(word, names)
+def _find(word: str, words: Iterable[str], min_similarity: float) -> list[str]:
+    from difflib import get_close_matches  # noqa: PLC0415 - needed for typing errors only
+
+    letters = _letters(word)
+    letters_by_word = {candidate: _letters(candidate) for candidate in words}
+    if same := [candidate for candidate, others in letters_by_word.items() if others == letters]:
+        return same[:_MAX_SUGGESTIONS]
+    words_by_spelling = {candidate.casefold(): candidate for candidate in letters_by_word}
+    close = get_close_matches(word.casefold(), words_by_spelling, n=_MAX_SUGGESTIONS, cutoff=min_similarity)
+    is_prefix = len(letters) >= _MIN_PREFIX_LENGTH
+    longer = [candidate for candidate, others in letters_by_word.items() if is_prefix and others.startswith(letters)]
+    return list(dict.fromkeys([*(words_by_spelling[spelling] for spelling in close), *longer]))[:_MAX_SUGGESTIONS]
+
+
+def _ask(similar: Collection[str]) -> str:
     return f"Did you mean {' or '.join(similar)}?" if similar else ""
 
 
-def _letters(name: str) -> str:
-    return name.replace("-", "").replace("_", "").lower()
+def _letters(word: str) -> str:
+    return word.casefold().replace("-", "").replace("_", "").replace(" ", "")

@@ -84,6 +84,7 @@ FAILING = [
     ("record-support-ended", (*TYPO, *RIGHT_VERSION, *RIGHT_PLACE), APPLICATION),
     ("record-support-ended", (*RIGHT, *WRONG_VERSION, *RIGHT_PLACE), VERSION),
     ("record-support-ended", (*RIGHT, *RIGHT_VERSION, *WRONG_PLACE), PLACE),
+    ("rename", ("web-storefrnt", "shop"), APPLICATION),
     ("describe-pacticipant", ("--name", "web-storefrnt"), APPLICATION),
     ("describe-version", (*TYPO, *RIGHT_VERSION), APPLICATION),
     ("describe-version", (*RIGHT, *WRONG_VERSION), VERSION),

@@ -99,8 +99,8 @@ def test_pacts_for_verification_name_ignored_fields_each_time(api: Api) -> None:
     body = {"consumerVersionSelectors": [{"latest": True, "brnch": "x"}], "providerVersionBanch": "main"}
     for _ in range(4):
         assert warnings(api.post("/pacts/provider/Prices/for-verification", body)) == [
-            "The field `consumerVersionSelectors[0].brnch` is not known and was ignored. Did you mean branch?",
             "The field `providerVersionBanch` is not known and was ignored. Did you mean providerVersionBranch?",
+            "The field `consumerVersionSelectors[0].brnch` is not known and was ignored. Did you mean branch?",
         ]
 
 

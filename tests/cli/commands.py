@@ -34,6 +34,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "record-release": (*VERSION, "--environment", "test"),
     "record-support-ended": (*VERSION, "--environment", "test"),
     "create-or-update-pacticipant": ("--name", "Foo"),
+    "rename": ("Foo", "Bar"),
     "describe-pacticipant": ("--name", "Foo"),
     "list-pacticipants": (),
     "create-or-update-version": VERSION,

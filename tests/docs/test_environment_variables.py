@@ -14,6 +14,7 @@ def documented() -> set[str]:
 
 def read() -> set[str]:
     constants = {name for name in variables.names_in_source() if not name.endswith("_")}
+    constants |= set(variables.names_of_ci_systems())
     return constants | variables.names_of_settings() | variables.names_of_options().keys() | variables.DERIVED
 
 

@@ -12,18 +12,21 @@ import click
 from tests.docs.generated import ROOT
 from treaty import pact_verifier
 from treaty.cli import PACT_BROKER, TREATY
+from treaty.cli.ci_systems import CI_SYSTEMS
 from treaty.cli.program import Program
 from treaty.pytest_plugin.options import OPTIONS
 from treaty.settings import Settings, names_of
 
 PACKAGE: Final = ROOT / "src" / "treaty"
+DETECTION: Final = PACKAGE / "cli" / "build_detection.py"
 NAME: Final = re.compile(r"_?[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 """A text that is probably the name of a variable."""
-CI_MODULE: Final = PACKAGE / "cli" / "build_detection.py"
-_READERS: Final = {"environ", "getenv"}
+_PLACEHOLDER: Final = re.compile(r"{(\w+)}")
 
 OTHER_TEXTS: Final = {
-    "CERTIFICATE_VERIFY_FAILED",  # a reason of OpenSSL
+    *("HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "WRONG_VERSION_NUMBER"),  # reasons of OpenSSL
+    "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS",  # of other clients, so that there is no warning
+    *("MAIN_BRANCH", "PROVIDER_URL"),  # placeholders in commands that are suggested
     *("CI_TOKEN", "PACT_PROVIDER_BRANCH", "PACT_PROVIDER_VERSION"),  # in examples and presets of webhooks
     *("CONSUMER_NAME", "CONSUMER_VERSION", "CREATED_AT", "PROVIDER_NAME"),  # headings of text tables
     *("C_TAGS", "C_VERSION", "P_TAGS", "P_VERSION"),  # likewise
@@ -97,7 +100,12 @@ def _texts(tree: ast.AST) -> Iterator[str]:
 
 def names_of_ci_systems() -> list[str]:
     """Return the variables from which the commit, the branch and the build are detected, in alphabetical order."""
-    return sorted(set(_names_by_form(ast.parse(CI_MODULE.read_text("utf-8")))))
+    names = set(_names_by_form(ast.parse(DETECTION.read_text("utf-8"))))
+    for system in CI_SYSTEMS:
+        templates = [name for template in system.build_url for name in _PLACEHOLDER.findall(template)]
+        single = (system.marker.partition("=")[0], system.pull_request, system.target, system.fork)
+        names.update(system.commit, system.branch, system.tag, system.generic, single, templates)
+    return sorted(names - {""})
 
 
 def names_of_settings() -> set[str]:

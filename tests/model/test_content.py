@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treaty.errors import Malformed
+from treaty.exact_json import encode, serialize, serialize_indented
 from treaty.model.pacts.content import (
     build_content,
     find_names,
@@ -19,14 +20,7 @@ from treaty.model.pacts.content import (
     remove_all_ids,
     remove_broker_ids,
 )
-from treaty.model.pacts.documents import (
-    Document,
-    encode,
-    parse_document,
-    serialize,
-    serialize_canonical,
-    serialize_indented,
-)
+from treaty.model.pacts.documents import Document, parse_document, serialize_canonical
 
 
 def sha1(text: str) -> str:

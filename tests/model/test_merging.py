@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from treaty.exact_json import serialize
 from treaty.model.pacts.content import build_content
-from treaty.model.pacts.documents import Document, parse_document, serialize
+from treaty.model.pacts.documents import Document, parse_document
 from treaty.model.pacts.merging import (
     MAX_DIFF_LINES,
     MergeConflict,

@@ -27,12 +27,12 @@ from treaty.actions.accounts.second_factors import remove_second_factor
 from treaty.cli import output
 from treaty.cli.database_commands import FORM_OPTION, command_path, current_time, read_secret, with_settings
 from treaty.cli.program import Failure, ServerCommand
-from treaty.cli.similar_names import suggest
 from treaty.errors import Invalid, NotFound
 from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Account, Role, Token
 from treaty.model.accounts.scopes import SCOPES_BY_BUILD, BuildKind, Limits, Scope, build_limits, list_limits
 from treaty.settings import Settings
+from treaty.spelling import suggest_names
 from treaty.store.accounts import accounts, tokens
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def get_account(db: Connection, name: str) -> Account:
     try:
         return get_existing_account(db, name)
     except NotFound as error:
-        suggestion = suggest(name, [account.name for account in accounts.list_all(db)])
+        suggestion = suggest_names(name, [account.name for account in accounts.list_all(db)])
         raise NotFound(f"{error} {suggestion or '`treaty user list` shows the existing ones.'}") from error
 
 
@@ -409,7 +409,7 @@ def revoke_token(settings: Settings, uuid: str | None, *, is_all: bool) -> None:
 def _get_token(db: Connection, uuid: str) -> Token:
     token = tokens.find(db, uuid)
     if token is None:
-        suggestion = suggest(uuid, [token.uuid for token in tokens.list_all(db)])
+        suggestion = suggest_names(uuid, [token.uuid for token in tokens.list_all(db)])
         advice = suggestion or "`treaty token list` shows the existing ones."
         raise NotFound(f"There is no token with the UUID '{uuid}'. {advice}")
     return token

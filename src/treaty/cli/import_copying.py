@@ -20,7 +20,7 @@ from treaty.cli.import_sources import (
 )
 from treaty.cli.import_targets import ImportTarget
 from treaty.errors import Refused
-from treaty.model.pacts.documents import parse_json, serialize
+from treaty.exact_json import parse_json, serialize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

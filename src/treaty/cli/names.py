@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from treaty.cli import output
-from treaty.cli.similar_names import find_similar
 from treaty.errors import ClientError, MissingResource, Refused
+from treaty.spelling import find_similar_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -120,8 +120,8 @@ def find_missing_name(broker: BrokerClient, names: Iterable[NamedResource], *, h
 
 def suggest_names(name: NamedResource, existing: Mapping[str, str]) -> str:
     """Suggest similar names, if there are any. `existing` maps the names to their titles, which a UUID has besides."""
-    by_title = (key for key, title in existing.items() if title and find_similar(name.name, [title]))
-    similar = dict.fromkeys([*find_similar(name.name, existing), *by_title])
+    by_title = (key for key, title in existing.items() if title and find_similar_names(name.name, [title]))
+    similar = dict.fromkeys([*find_similar_names(name.name, existing), *by_title])
     if similar:
         titles = [f"{key} ({existing[key]})" if existing[key] else key for key in similar]
         return f"Did you mean {' or '.join(titles)}?"
@@ -145,7 +145,7 @@ def list_names(ctx: click.Context) -> Iterator[NamedResource]:
 
 
 def _list_applications(command: str, params: Mapping[str, Any]) -> list[str]:
-    own = ("name",) if command == "describe-pacticipant" else ()
+    own = ("name",) if command in {"describe-pacticipant", "rename"} else ()
     names = _values(params, "pacticipant", "provider", "consumer", *own)
     return list(dict.fromkeys(names))
 

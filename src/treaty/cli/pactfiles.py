@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from treaty import exact_json
 from treaty.cli import output
 from treaty.cli.program import Failure
 from treaty.errors import ClientError
@@ -103,7 +104,7 @@ def _expand(argument: str) -> list[str]:
 
 def _read(path: str) -> PactFile:
     try:
-        pact = PactFile(path, *documents.parse_json(Path(path).read_text(encoding="utf-8-sig")))
+        pact = PactFile(path, *exact_json.parse_json(Path(path).read_text(encoding="utf-8-sig")))
         _ = pact.consumer, pact.provider
     except (OSError, ValueError, RecursionError) as error:
         raise ClientError(
@@ -156,5 +157,5 @@ def _contradiction(ours: PactFile, theirs: PactFile, conflict: MergeConflict) ->
         return ClientError(f"Cannot merge {paths}: {conflict}.", hint=_ONE_VERSION)
     interaction = conflict.interactions[0]
     text = _CONTRADICTION.format(interaction.get("description"), describe_states(interaction))
-    interactions = [documents.serialize(item) for item in conflict.interactions]
+    interactions = [exact_json.serialize(item) for item in conflict.interactions]
     return ClientError("\n\n".join([text, *interactions, f"The difference between {paths}:\n{conflict.difference}"]))

@@ -13,8 +13,8 @@ from treaty.actions.webhooks.named_secrets import SecretDraft
 from treaty.cli import output
 from treaty.cli.database_commands import FORM_OPTION, command_path, current_time, read_secret, with_settings
 from treaty.cli.program import Failure, ServerCommand
-from treaty.cli.similar_names import suggest
 from treaty.errors import NotFound
+from treaty.spelling import suggest_names
 from treaty.store.engine.vault import get_vault
 from treaty.store.webhooks import named_secrets
 
@@ -186,7 +186,7 @@ def _write(settings: Settings, work: Callable[[Connection, Vault], object]) -> N
 def _get_uuid(db: Connection, name: str) -> str:
     secret = named_secrets.find_by_name(db, name)
     if secret is None:
-        suggestion = suggest(name, [secret.name for secret in named_secrets.list_all(db)])
+        suggestion = suggest_names(name, [secret.name for secret in named_secrets.list_all(db)])
         advice = suggestion or "`treaty secret list` shows the existing ones."
         raise NotFound(f"There is no secret with the name '{name}'. {advice}")
     return secret.uuid

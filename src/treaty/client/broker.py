@@ -225,13 +225,18 @@ class BrokerClient:
             if failure:
                 raise _unreachable(request.url, failure)
         resource = _parse_response(url, response)
-        self._report_warnings(resource.body.get("warnings"))
+        self._report_warnings(resource.body)
         return resource
 
-    def _report_warnings(self, warnings: object) -> None:
-        """Report the sentences in `warnings`, with which Treaty names the parts of a request that it ignored."""
+    def _report_warnings(self, body: Json) -> None:
+        """Report the sentences in `warnings`, with which Treaty names the parts of a request that it ignored.
+
+        Those among the notices are left to the command, which prints all notices.
+        """
+        warnings, notices = body.get("warnings"), body.get("notices")
+        printed = [notice.get("text") for notice in notices if isinstance(notice, dict)] if notices else []
         for warning in warnings if isinstance(warnings, list) else ():
-            if isinstance(warning, str) and warning not in self._reported_warnings:
+            if isinstance(warning, str) and warning not in self._reported_warnings and warning not in printed:
                 self._reported_warnings.add(warning)
                 self._report_warning(warning)
 
@@ -426,7 +431,7 @@ def _choose_hint(response: httpx.Response) -> str:
 def _describe_missing_permission(text: str) -> str | None:
     """Return the hint for missing scopes, applications or permissions; None if the response does not name any."""
     try:
-        body = parse_json(text)[0]
+        body = json.loads(text)
         scopes, applications = (" or ".join(body.get(name, ())) for name in ("missingScopes", "missingApplications"))
         permission = body.get("missingPermission")
     except (ValueError, AttributeError, TypeError):
@@ -447,7 +452,7 @@ def _parse_body(url: str, response: httpx.Response) -> Json:
     if not text and may_be_empty:
         return {}
     try:
-        body = json.loads(text)
+        body = parse_json(text)[0]
     except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict):

@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from treaty import exact_json
 from treaty.cli import pactfiles
 from treaty.cli.pactfiles import PactFile
-from treaty.model.pacts import documents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,13 +46,13 @@ def written_contents() -> dict[str, str]:
 
     As JSON, since pytest-xdist sends plain values of Python to other processes only, which would change the numbers.
     """
-    return {str(path): documents.serialize(file.content) for path, file in _pacts.items()}
+    return {str(path): exact_json.serialize(file.content) for path, file in _pacts.items()}
 
 
 def add_contents(contents: Mapping[str, str]) -> None:
     """Add the pacts that another process of this run has written."""
     for path, content in contents.items():
-        add(Path(path).parent, documents.parse_json(content)[0])
+        add(Path(path).parent, exact_json.parse_json(content)[0])
 
 
 def reset() -> None:
@@ -65,7 +65,7 @@ def read_content(pact: Pact) -> Any:
     with tempfile.TemporaryDirectory(prefix="treaty-") as folder:
         pact.write_file(folder, overwrite=True)
         (path,) = Path(folder).iterdir()
-        return documents.parse_json(path.read_text(encoding="utf-8"))[0]
+        return exact_json.parse_json(path.read_text(encoding="utf-8"))[0]
 
 
 def file_name(consumer: str, provider: str) -> str:
@@ -82,5 +82,5 @@ def _save(path: Path, content: Json) -> None:
     """Replace the file atomically, so that other processes never read a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{id(content)}")
-    draft.write_text(documents.serialize_indented(content) + "\n", encoding="utf-8")
+    draft.write_text(exact_json.serialize_indented(content) + "\n", encoding="utf-8")
     draft.replace(path)

@@ -15,18 +15,16 @@ from typing import Final
 
 import orjson
 
+from treaty.exact_json import encode, number_as_written, serialize_with
 from treaty.model.pacts.documents import (
     BROKER_MEMBERS,
     Document,
     Json,
     canonical_number,
-    encode,
     find_specification,
     is_truthy,
-    number_as_written,
     parse_document,
     serialize_canonical,
-    serialize_with,
 )
 
 

@@ -12,36 +12,14 @@ from typing import Any, Final
 
 from treaty.errors import BYTE_ORDER_MARK, Malformed, describe_invalid_utf8
 from treaty.exact_json import (
-    MAX_PLAIN_INTEGER_DIGITS,
     Number,
     encode,
     number_as_written,
     parse_json,
     serialize,
-    serialize_indented,
     serialize_with,
 )
 from treaty.model.json_nesting import MAX_DEPTH, is_deeper
-
-__all__ = [
-    "BROKER_MEMBERS",
-    "MAX_PLAIN_INTEGER_DIGITS",
-    "Document",
-    "Json",
-    "Number",
-    "canonical_number",
-    "encode",
-    "find_specification",
-    "is_truthy",
-    "number_as_written",
-    "parse_document",
-    "parse_json",
-    "serialize",
-    "serialize_canonical",
-    "serialize_document",
-    "serialize_indented",
-    "serialize_with",
-]
 
 BROKER_MEMBERS: Final = ("createdAt", "_links")
 """Members that a broker adds to a pact that it returns."""

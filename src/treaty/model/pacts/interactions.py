@@ -15,6 +15,7 @@ from hashlib import sha1
 from itertools import repeat
 from typing import Any, Final
 
+from treaty import exact_json
 from treaty.errors import Malformed
 from treaty.model.pacts import documents
 from treaty.model.pacts.documents import Document, Json
@@ -187,7 +188,7 @@ def format_json(tree: Json) -> str:
 def _append_json(lines: list[str], tree: Json, indent: str, label: str, end: str) -> None:
     # The same format as `_LineWriter`, without looking for rules: searching a large pact writes every interaction.
     if not tree or not isinstance(tree, dict | list):
-        lines.append(f"{indent}{label}{_truncate(documents.serialize(tree))}{end}")
+        lines.append(f"{indent}{label}{_truncate(exact_json.serialize(tree))}{end}")
         return
     brackets, length, inner_indent = "{}" if isinstance(tree, dict) else "[]", len(tree), indent + "  "
     lines.append(f"{indent}{label}{brackets[0]}")
@@ -216,7 +217,7 @@ def _build_interaction(item: Json, list_name: str) -> Interaction:
 
 
 def _compute_id(item: Json) -> str:
-    text = documents.serialize(item, is_sorted=True)
+    text = exact_json.serialize(item, is_sorted=True)
     # The letter makes it a valid id in HTML, and 48 bits are enough to tell the interactions of a pact apart.
     return "i" + sha1(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:12]
 
@@ -246,7 +247,7 @@ def _read_states(item: Mapping[str, Json]) -> Iterator[RequiredState]:
         if isinstance(state, dict) and isinstance(state.get("name"), str):
             params = state.get("params")
             yield RequiredState(
-                name=state["name"], params=documents.serialize(params)[:MAX_VALUE_LENGTH] if params else None
+                name=state["name"], params=exact_json.serialize(params)[:MAX_VALUE_LENGTH] if params else None
             )
 
 
@@ -425,7 +426,7 @@ class _LineWriter:
             yield from (AnnotatedLine(text=line) for line in other_lines)
             self.is_truncated = len(tree) > MAX_VALUE_LENGTH
         else:
-            yield AnnotatedLine(text=f"{indent}{label}{_truncate(documents.serialize(tree))}{end}", notes=notes)
+            yield AnnotatedLine(text=f"{indent}{label}{_truncate(exact_json.serialize(tree))}{end}", notes=notes)
 
     def _write_children(
         self, tree: dict[str, Json] | list[Json], nodes: Sequence[RuleNode], indent: str

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from treaty.model.pacts import documents
+from treaty import exact_json
 from treaty.model.pacts.documents import Json
 
 MAX_VALUE_LENGTH: Final = 4000
@@ -206,4 +206,4 @@ def _truncate(value: Json) -> str:
 
 def format_value(value: Json) -> str:
     """Write a value on one line: a text as it is, anything else as JSON."""
-    return (value if isinstance(value, str) else documents.serialize(value))[:MAX_VALUE_LENGTH]
+    return (value if isinstance(value, str) else exact_json.serialize(value))[:MAX_VALUE_LENGTH]

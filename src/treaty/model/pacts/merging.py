@@ -11,15 +11,8 @@ from difflib import unified_diff
 from itertools import islice
 from typing import Final, NamedTuple
 
-from treaty.model.pacts.documents import (
-    BROKER_MEMBERS,
-    Document,
-    Json,
-    find_specification,
-    serialize,
-    serialize_canonical,
-    serialize_indented,
-)
+from treaty.exact_json import serialize, serialize_indented
+from treaty.model.pacts.documents import BROKER_MEMBERS, Document, Json, find_specification, serialize_canonical
 from treaty.model.pacts.upgrading import (
     ASYNCHRONOUS_MESSAGE,
     HTTP,

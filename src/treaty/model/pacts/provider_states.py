@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from treaty import exact_json
 from treaty.model.pacts import documents
 from treaty.model.pacts.documents import Document
 
@@ -42,7 +43,7 @@ def collect_provider_states(pacts: Iterable[tuple[str, bytes]]) -> ProviderState
     consumers_by_state: dict[tuple[str, str], list[str]] = {}
     for consumer, body in pacts:
         for name, params in _iterate_states(documents.parse_document(body)):
-            key = (name, "" if params is None else documents.serialize(params, is_sorted=True))
+            key = (name, "" if params is None else exact_json.serialize(params, is_sorted=True))
             consumers_by_state.setdefault(key, []).append(consumer)
     return ProviderStates(
         [

@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 
-from treaty.model.pacts.documents import encode
+from treaty.exact_json import encode
 
 # Numbers stay texts: their values do not matter, and Python refuses to parse very long ones.
 _decode_value: Final = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode

@@ -11,8 +11,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
+from treaty.exact_json import Number
 from treaty.model.pacts import content, documents
-from treaty.model.pacts.documents import Document, Number
+from treaty.model.pacts.documents import Document
 from treaty.model.pacts.pacts import Pact
 
 CONTEXT_LINES: Final = 3

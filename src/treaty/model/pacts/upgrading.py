@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
-from treaty.model.pacts.documents import Json, parse_json, serialize_canonical
+from treaty.exact_json import parse_json
+from treaty.model.pacts.documents import Json, serialize_canonical
 
 HTTP: Final = "Synchronous/HTTP"
 ASYNCHRONOUS_MESSAGE: Final = "Asynchronous/Messages"

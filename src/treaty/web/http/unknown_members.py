@@ -5,7 +5,6 @@ most of them are misspelt, and their clients believe that they took effect.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple, get_args
@@ -13,10 +12,10 @@ from typing import Any, Final, NamedTuple, get_args
 from pydantic import BaseModel
 from typing_extensions import get_type_hints, is_typeddict
 
+from treaty.spelling import find_similar
+
 MAX_NAMED: Final = 20
 """Unknown members that a response names."""
-_MIN_SIMILARITY: Final = 0.75
-"""Similarity, up to 1, from which a name is suggested."""
 _MAX_FOUND: Final = 1000
 """Unknown members after which a body is not searched further."""
 _TIMES: Final = {"createdAt", "updatedAt"}
@@ -109,17 +108,6 @@ def _is_sent_back(member: UnknownMember, document: Mapping[str, object]) -> bool
 def _describe(member: UnknownMember, document: Mapping[str, object]) -> str:
     if member.name in document and not member.is_nested:
         return f"The field `{member.path}` cannot be changed here and was ignored."
-    similar_name = _find_similar(member.name, member.known)
-    suggestion = f" Did you mean {similar_name}?" if similar_name else ""
+    similar_names = find_similar(member.name, member.known)
+    suggestion = f" Did you mean {similar_names[0]}?" if similar_names else ""
     return f"The field `{member.path}` is not known and was ignored.{suggestion}"
-
-
-def _find_similar(name: str, known: Sequence[str]) -> str | None:
-    by_letters = {_letters(other): other for other in known}
-    matches = get_close_matches(_letters(name), by_letters, n=1, cutoff=_MIN_SIMILARITY)
-    return by_letters[matches[0]] if matches else None
-
-
-def _letters(name: str) -> str:
-    """Return a name without the differences between main_branch, main-branch and mainBranch."""
-    return name.replace("_", "").replace("-", "").lower()

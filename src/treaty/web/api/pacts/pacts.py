@@ -9,6 +9,7 @@ import orjson
 from pydantic import with_config
 from typing_extensions import TypedDict
 
+from treaty import exact_json
 from treaty.actions.pacts.publications import merge_pact, publish_pact
 from treaty.actions.pacts.removal import unpublish_version
 from treaty.errors import Invalid, NotFound, Problem
@@ -396,7 +397,7 @@ def _without_broker_members(body: bytes) -> bytes:
     tree = documents.parse_document(body).tree
     if tree.keys().isdisjoint(BROKER_MEMBERS):
         return body
-    return documents.serialize({name: tree[name] for name in tree if name not in BROKER_MEMBERS}).encode()
+    return exact_json.serialize({name: tree[name] for name in tree if name not in BROKER_MEMBERS}).encode()
 
 
 @represent.register_extended

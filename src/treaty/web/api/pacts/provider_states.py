@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from typing_extensions import TypedDict
 
-from treaty.model.pacts import documents
+from treaty import exact_json
 from treaty.model.pacts.lists import PactsInEnvironment, PactsOnBranch
 from treaty.model.pacts.provider_states import ProviderState, ProviderStates, collect_provider_states
 from treaty.store.pacticipants import pacticipants
@@ -62,7 +62,7 @@ def provider_state_list(listed: ProviderStates) -> Hal:
 def _represent_state(state: ProviderState) -> Hal:
     return Hal(
         {
-            "name": orjson.Fragment(documents.serialize(state.name)),
+            "name": orjson.Fragment(exact_json.serialize(state.name)),
             "params": None if state.params is None else orjson.Fragment(state.params),
             "consumers": list(state.consumers),
         }

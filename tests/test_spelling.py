@@ -2,7 +2,7 @@
 
 import pytest
 
-from treaty.cli.similar_names import find_similar, suggest
+from treaty.spelling import find_similar_names, suggest_names
 
 NAMES = ["production", "staging-eu", "staging-us", "Test", "web-storefront", "1.4.0", "feature/login"]
 
@@ -12,7 +12,7 @@ NAMES = ["production", "staging-eu", "staging-us", "Test", "web-storefront", "1.
     [
         ("prod", ["production"]),
         ("Production", ["production"]),
-        ("staging_eu", ["staging-eu", "staging-us"]),
+        ("staging_eu", ["staging-eu"]),
         ("test", ["Test"]),
         ("web storefront", ["web-storefront"]),
         ("web-storefrnt", ["web-storefront"]),
@@ -23,10 +23,10 @@ NAMES = ["production", "staging-eu", "staging-us", "Test", "web-storefront", "1.
     ],
 )
 def test_similar_names_are_found_by_spelling_case_and_beginning(name, similar):
-    assert find_similar(name, NAMES) == similar
+    assert find_similar_names(name, NAMES) == similar
 
 
 def test_several_similar_names_are_a_choice():
-    assert suggest("staging", NAMES) == "Did you mean staging-us or staging-eu?"
-    assert suggest("zzz", NAMES) == ""
-    assert suggest("x", []) == ""
+    assert suggest_names("staging", NAMES) == "Did you mean staging-us or staging-eu?"
+    assert suggest_names("zzz", NAMES) == ""
+    assert suggest_names("x", []) == ""
