@@ -25,12 +25,10 @@ from tests.whole import proxies, servers
 PLAIN: Final = "plain"
 GUARDED: Final = "guarded"
 WAYS: Final = (PLAIN, GUARDED)
-_LONG = pytest.mark.long
-ESPECIALLY_PLAIN: Final = pytest.mark.parametrize("broker", [PLAIN, pytest.param(GUARDED, marks=_LONG)], indirect=True)
 ESPECIALLY_GUARDED: Final = pytest.mark.parametrize(
-    "broker", [pytest.param(PLAIN, marks=_LONG), GUARDED], indirect=True
+    "broker", [pytest.param(PLAIN, marks=pytest.mark.long), GUARDED], indirect=True
 )
-"""For slow tests of a client: they run on both ways with `./run test --long` only."""
+"""For the slow tests of a client: on the plain way they run with `./run test --long` only."""
 USER: Final = "ci"
 PASSWORD: Final = "a stapled horse, correctly"  # noqa: S105 - of databases that end with their tests
 BASE_PATH: Final = "/pact/broker"
@@ -146,7 +144,7 @@ def _site(certificate: Path) -> str:
             ssl_certificate {certificate};
             ssl_certificate_key {certificate};
             location {BASE_PATH}/ {{
-                proxy_pass http://{proxies.BROKER}/;
+                proxy_pass http://{proxies.BROKER};
                 proxy_set_header Host $http_host;
                 proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
                 proxy_set_header X-Forwarded-Proto $scheme;

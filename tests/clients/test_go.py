@@ -41,7 +41,7 @@ def run_target(broker, folder, target, *, code=0, **variables):
     return broker.call("make", target, f"BROKER={servers.BIN / 'pact-broker'}", *words, cwd=folder, code=code)
 
 
-@access.ESPECIALLY_PLAIN
+@pytest.mark.long
 def test_both_sides_are_deployed_with_tags_alone(make, broker):
     make("publish")
     make("provider")

@@ -55,7 +55,7 @@ def verify(maven, **properties):
     return maven("test", test="ProviderTest", **PUBLISHED, **properties)
 
 
-@access.ESPECIALLY_PLAIN
+@pytest.mark.long
 def test_both_sides_are_deployed_with_tags_alone(maven, broker):
     publish(maven, **{"pact.consumer.tags": "master"})
     verify(maven, **{"consumer.tag": "master", "pact.provider.tag": "master"})
