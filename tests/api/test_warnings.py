@@ -68,6 +68,15 @@ def test_without_unknown_fields_there_are_no_warnings(api: Api, name: str) -> No
 
 
 @only_sqlite
+@pytest.mark.parametrize(("name", "is_named"), [("teamUuid", False), ("mianBranch", True)])
+def test_an_unknown_field_without_a_value_is_named_only_if_it_is_misspelt(
+    api: Api, name: str, *, is_named: bool
+) -> None:
+    """Clients of other brokers send all of their fields."""
+    assert bool(warnings(api.put("/pacticipants/Shop", {name: None}))) is is_named
+
+
+@only_sqlite
 def test_a_misspelt_field_gets_a_suggestion(api: Api) -> None:
     created = api.post("/pacticipants", {"name": "Shop", "mainBranhc": "main", "repository_URL": "u", "x": 1})
     assert warnings(created) == [

@@ -189,7 +189,7 @@ def test_an_interaction_has_the_parts_of_its_kind(interaction, name, kind, title
     [
         ({"providerState": "a"}, [("a", None)]),
         ({"provider_state": "a"}, [("a", None)]),
-        ({"providerState": " "}, []),
+        ({"providerState": " "}, [(" ", None)]),
         ({"providerState": 7}, []),
         ({"providerStates": [{"name": "a"}, {"name": "b", "params": {"x": 1}}]}, [("a", None), ("b", '{"x":1}')]),
         ({"providerStates": [{"name": "a", "params": {}}, {"name": 7}, "b", {}]}, [("a", None)]),

@@ -126,6 +126,7 @@ def test_provider_states_are_collected_from_every_form() -> None:
         "messages": [{"providerStates": [{"name": "a"}]}],
     }
     assert _states(("Shop", pact), ("Till", {"interactions": {"a": 1}}), ("App", {"messages": pact["messages"]})) == [
+        ("", None, ("Shop",)),
         ("a", None, ("Shop", "App")),
         ("a", '{"x":2,"y":1}', ("Shop",)),
         ("b", None, ("Shop",)),

@@ -91,11 +91,16 @@ def _find_object_type(hint: Any) -> Any:
 def describe(unknown: Sequence[UnknownMember], document: Mapping[str, object]) -> list[str]:
     """Describe unknown members for the client. `document` is the response.
 
-    Members of the document that the client sends back unchanged are left out.
+    Members of the document that the client sends back unchanged are left out, and those without a value, unless they
+    are misspelt: clients of other brokers send all of their members, such as `"teamUuid": null`.
     """
-    relevant = [member for member in unknown if not _is_sent_back(member, document)]
+    relevant = [member for member in unknown if _has_value(member) and not _is_sent_back(member, document)]
     texts = [_describe(member, document) for member in islice(relevant, MAX_NAMED)]
     return [*texts, "Further fields are not known and were ignored."] if len(relevant) > MAX_NAMED else texts
+
+
+def _has_value(member: UnknownMember) -> bool:
+    return member.value is not None or bool(find_similar(member.name, member.known))
 
 
 def _is_sent_back(member: UnknownMember, document: Mapping[str, object]) -> bool:
