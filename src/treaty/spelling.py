@@ -6,7 +6,7 @@ from typing import Final
 _OF_WORDS: Final = 0.75
 """Similarity, up to 1, from which a word of a program's vocabulary is suggested."""
 _OF_NAMES: Final = 0.6
-"""The same for names that users choose. They are told apart less easily, and there are fewer similar ones."""
+"""The same for names that users choose. They are less alike than the words of a vocabulary."""
 _MIN_PREFIX_LENGTH: Final = 3
 """Letters from which a name that begins with an unknown word is suggested, such as `production` for `prod`."""
 _MAX_SUGGESTIONS: Final = 3

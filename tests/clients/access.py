@@ -159,10 +159,13 @@ def _trusting(authority: Path) -> ssl.SSLContext:
 
 def _create_user(database_url: str, folder: Path) -> str:
     """Create a user with a password and a token, and return the token."""
-    names = ("user", "add", USER, "--password-stdin"), ("token", "create", "--user", USER, "--name", "build")
-    for words in names:
-        done = servers.run("treaty", *words, "--database-url", database_url, cwd=folder, stdin=PASSWORD + "\n")
-        assert done.returncode == 0, done.stdout + done.stderr
+    _run(database_url, folder, "user", "add", USER, "--password-stdin")
+    return _run(database_url, folder, "token", "create", "--user", USER, "--name", "build")
+
+
+def _run(database_url: str, folder: Path, *words: str) -> str:
+    done = servers.run("treaty", *words, "--database-url", database_url, cwd=folder, stdin=PASSWORD + "\n")
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
 
 

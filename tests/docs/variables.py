@@ -5,6 +5,7 @@ import importlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Final
 
 import click
@@ -54,6 +55,7 @@ OF_LIBRARIES: Final = {
 """Variables that libraries read on behalf of Treaty. Not all of them: libpq and OpenTelemetry have dozens."""
 
 
+@cache
 def names_in_source() -> Mapping[str, set[str]]:
     """Return the names of variables that modules contain, with the paths of these modules."""
     found: defaultdict[str, set[str]] = defaultdict(set)
@@ -113,6 +115,7 @@ def names_of_settings() -> set[str]:
     return {f"PACT_BROKER_{spelling.upper()}" for name in Settings.model_fields for spelling in names_of(name)}
 
 
+@cache
 def names_of_options() -> Mapping[str, list[str]]:
     """Return the variables of options, with the options: those of the commands, of `pact-verifier` and of pytest."""
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)

@@ -14,7 +14,7 @@ def reserve_attempt(db: Connection, keys: CounterKeys, *, now: datetime) -> None
 
     The counters are locked, so parallel attempts get no more guesses than sequential ones.
     """
-    counters = throttling.lock(db, keys.in_lock_order)
+    counters = throttling.lock_or_add(db, keys.in_lock_order, now=now)
     is_trusted = throttling.is_trusted_address(db, keys, since=now - TRUST_DURATION)
     if seconds := compute_wait(keys, counters, is_trusted=is_trusted, now=now):
         raise Throttled(seconds)

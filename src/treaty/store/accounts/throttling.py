@@ -81,7 +81,8 @@ _INCREMENT: Final = (
     .where(guess.c.key == bindparam("counter_key"))
     .values(count=case((_IS_EXPIRED, 1), else_=guess.c.count + 1), latest=_LATEST)
 )
-_ADD: Final = insert(guess).values(key=bindparam("counter_key"), count=1, latest=bindparam("now"))
+_ADD: Final = insert(guess).values(key=bindparam("counter_key"), count=bindparam("attempts"), latest=bindparam("now"))
+_LOCK_ONE: Final = update(guess).where(guess.c.key == bindparam("counter_key")).values(count=guess.c.count)
 _DECREMENT: Final = (
     update(guess).where(guess.c.key == bindparam("counter_key"), guess.c.count > 0).values(count=guess.c.count - 1)
 )
@@ -99,11 +100,23 @@ def lock(db: Connection, keys: Sequence[str]) -> list[FailureCounter]:
     return fetch_all(db, _LOCKED, {"keys": list(keys)}, FailureCounter)
 
 
+def lock_or_add(db: Connection, keys: Sequence[str], *, now: datetime) -> list[FailureCounter]:
+    """Lock counters as `lock` does, and add those that do not exist.
+
+    A counter that does not exist yet cannot be locked: on PostgreSQL, many parallel attempts would find none, and all
+    of them would be allowed. Of several transactions that add one, all but the first fail, and are repeated.
+    """
+    for key in keys:
+        if not execute(db, _LOCK_ONE, {"counter_key": key}):
+            execute(db, _ADD, {"counter_key": key, "attempts": 0, "now": now})
+    return lock(db, keys)
+
+
 def increment(db: Connection, key: str, *, now: datetime, before: datetime) -> None:
     """Count an attempt. A counter whose latest attempt was before `before` starts again at 1."""
     params = {"counter_key": key, "now": now, "before": before}
     if not execute(db, _INCREMENT, params):
-        execute(db, _ADD, params)
+        execute(db, _ADD, {"counter_key": key, "attempts": 1, "now": now})
 
 
 def decrement(db: Connection, key: str) -> None:
