@@ -33,9 +33,9 @@ def serve(**options: object) -> None:
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
 
     variables.warn_of_unknown()
-    given = {name: value if name not in REPEATED_OPTIONS or value else None for name, value in options.items()}
+    values = {name: value if name not in REPEATED_OPTIONS or value else None for name, value in options.items()}
     try:
-        settings = read_settings(given)
+        settings = read_settings(values)
         app.serve(settings, announce=lambda addresses: _announce(settings, addresses))
     except InvalidSetting as error:
         click.echo(f"treaty serve: {error}", err=True)

@@ -98,8 +98,8 @@ ORIGINAL_VARIABLES: Final = frozenset(
 
 def _other_variables(environ: Mapping[str, str]) -> Place:
     parts = {"database_url": _database_url(environ), "webhook_certificates": _certificates(environ)}
-    given = {name: SettingValue(value, "") for name, value in parts.items() if value}
-    return {**given, **_port(environ), **_webhook_proxies(environ)}
+    assembled = {name: SettingValue(value, "") for name, value in parts.items() if value}
+    return {**assembled, **_port(environ), **_webhook_proxies(environ)}
 
 
 def _port(environ: Mapping[str, str]) -> Place:

@@ -40,7 +40,7 @@ from treaty.model.maintenance.imports import (
 )
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_rows
-from treaty.store.pacts.pacts import CONSUMER, PROVIDER
+from treaty.store.pacts.pacts import CONSUMER, PACTS, PROVIDER
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -273,24 +273,7 @@ def _membership(row: Any) -> BranchMembership:
 
 def _select_pacts(*, is_current: bool) -> _Rows:
     _, condition = _TABLES[ExportKind.PACTS if is_current else ExportKind.OVERWRITTEN_PACTS]
-    statement = (
-        select(
-            CONSUMER.c.name.label("consumer"),
-            PROVIDER.c.name.label("provider"),
-            version.c.number.label("version"),
-            content.c.sha,
-            publication.c.content_id,
-            publication.c.revision,
-            publication.c.created_at,
-        )
-        .select_from(publication)
-        .join(version, version.c.id == publication.c.consumer_version_id)
-        .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
-        .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
-        .join(content, content.c.id == publication.c.content_id)
-        .where(condition)
-    )
-    return _page_of(statement, publication)
+    return _page_of(PACTS.add_columns(publication.c.content_id).where(condition), publication)
 
 
 _PACTS: Final = {is_current: _select_pacts(is_current=is_current) for is_current in (True, False)}
