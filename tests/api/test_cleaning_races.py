@@ -80,3 +80,28 @@ def test_what_is_deployed_at_the_same_time_stays_deployable(seed, history, datab
     deployed = [version for version in versions if deploy(history, *version) and is_deployable(history.api, *version)]
     thread.join()
     assert [version for version in deployed if not is_deployable(history.api, *version)] == []
+
+
+def test_a_content_that_is_published_again_after_planning_stays_and_no_removal_of_it_is_recorded(api, database, clock):
+    history = History(api)
+    consumers = ("Book", "Till")
+    for name in consumers:
+        history.publish(name, "1", "Ledger", name)
+    clock.now = clock.now.replace(year=clock.now.year + 1)
+    for name in consumers:
+        history.publish(name, "latest", "Ledger", f"another thing of {name}")
+
+    def removed_contents():
+        events = api.get("/audit?type=cleaning").json()["events"]
+        return [event["before"]["pact_versions"] for event in events if "pact_versions" in event["before"]]
+
+    def publish_again(_seconds):
+        if removed_contents() == [1]:
+            for name in consumers:
+                history.publish(name, "later", "Ledger", name)
+
+    removed = Cleaner(database, RETENTION, clock=clock, pause=publish_again).clean()["clean"]
+    assert removed["pact_versions"].gone == 1
+    assert removed_contents() == [1]
+    for name in consumers:
+        assert api.get(f"/pacts/provider/Ledger/consumer/{name}/version/later").status == 200
