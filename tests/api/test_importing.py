@@ -228,6 +228,21 @@ def test_a_second_import_at_the_same_time_is_refused(target, monkeypatch):
     import_from(target, target)
 
 
+def test_versions_that_arrive_together_stay_below_the_newer_neighbour_that_the_target_has(target, clock):
+    """Only the newest of them names that neighbour; the order of the request places the others below it."""
+    History(target).version("Shop", "known")
+    facts = [
+        {"kind": "version", "pacticipant": "Shop", "number": number, "above": above, "below": below}
+        for number, above, below in (("1", None, None), ("2", "1", None), ("3", "2", "known"))
+    ]
+    moment = (clock.now + timedelta(days=1)).isoformat()  # so that their times alone would place them on top
+    dated = [{**fact, "createdAt": moment, "updatedAt": moment} for fact in facts]
+    outcomes = done(target.post("/import", {"source": "https://other.example.org", "run": "1", "facts": dated})).json()
+    assert [one["outcome"] for one in outcomes["outcomes"]] == ["copied"] * 3
+    versions = target.get("/pacticipants/Shop/versions").json()["_embedded"]["versions"]
+    assert [version["number"] for version in versions] == ["known", "3", "2", "1"]
+
+
 def test_facts_that_cannot_be_read_are_refused_one_by_one(target):
     facts = [
         {"kind": "pacticipant", "name": "Shop", "createdAt": "2024-01-01T00:00:00Z", "updatedAt": "2024-01-01"},

@@ -192,6 +192,20 @@ def test_a_deployed_version_without_branch_and_result_is_not_the_head_of_main(
     assert body["githubVerificationStatus"] == "pending"
 
 
+def test_a_filter_skips_the_versions_that_do_not_match_it_and_no_others(broker: Broker, receiver: Receiver) -> None:
+    api = broker.api
+    api.put("/pacticipants/Ledger", {"mainBranch": "main"})
+    api.put("/pacticipants/Ledger/branches/main/versions/m", {})
+    api.put("/pacticipants/Ledger/branches/support/versions/d", {})
+    environment = api.post("/environments", {"name": "prod", "production": True}).json()["uuid"]
+    api.post(f"/pacticipants/Ledger/versions/d/deployed-versions/environment/{environment}", {})
+    request = {"body": BODY, "headers": {"content-type": "application/json"}}
+    broker.hook(receiver.url, REQUIRING, request=request, providerBranches=["support"])
+    broker.publish("1")
+    (arrival,) = receiver.wait(1)
+    assert arrival.json()["providerVersionNumber"] == "d"
+
+
 def test_a_version_that_only_has_the_tag_of_the_main_branch_keeps_its_own_branch(
     broker: Broker,
     receiver: Receiver,
