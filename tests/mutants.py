@@ -41,6 +41,7 @@ COVERAGE: Final = ROOT / ".venv" / "mutants.coverage"
 """Which tests executed which lines."""
 DURATIONS: Final = ROOT / ".venv" / "mutants.durations.xml"
 """Report in JUnit's format with the duration of each test."""
+NEW_DURATIONS: Final = DURATIONS.with_suffix(".new.xml")
 TESTS: Final = ("tests/api", "tests/model", "tests/pages", "tests/store")
 """Tests that run in one process. The rules are the same on both databases, so SQLite suffices."""
 LEFT_OUT: Final = "(postgresql and not long_on_postgresql) or browser or schemathesis"
@@ -178,7 +179,7 @@ def measure() -> bool:
     changed = [str(path.relative_to(ROOT)) for path in tests if path.stat().st_mtime > measured_at]
     if has_moved:
         print("Measuring which tests execute which lines (about five minutes)...", flush=True)
-        return _measure([f"--junit-xml={DURATIONS}", *TESTS])
+        return _measure([f"--junit-xml={NEW_DURATIONS}", *TESTS])
     return not changed or _measure(["--cov-append", *changed])
 
 
@@ -196,6 +197,9 @@ def _measure(arguments: Sequence[str]) -> bool:
         print(done.stdout)
         return False
     os.utime(new, (started, started))
+    # Both are replaced only now: an interrupted run leaves the former ones, which belong together.
+    if NEW_DURATIONS.exists():
+        NEW_DURATIONS.rename(DURATIONS)
     new.rename(COVERAGE)
     return True
 
