@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,8 @@ def unavailable(reason: str) -> None:
     raise outcome.Exception(reason, pytrace=False)
 
 
-def installed(example: str, *command: str) -> Path:
-    """Install what an example needs from its language's registry, in a folder that is kept below `.venv`.
+def installed(example: str, *command: str, source: Path | None = None) -> Path:
+    """Install what an example, or another folder, needs from its language's registry, in a folder kept below `.venv`.
 
     Its path is always the same, so that compilers find what they have compiled before.
     """
@@ -34,11 +35,25 @@ def installed(example: str, *command: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{example}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.copytree(ROOT / "examples" / example, folder, ignore=UNWANTED, dirs_exist_ok=True)
+        shutil.copytree(source or ROOT / "examples" / example, folder, ignore=UNWANTED, dirs_exist_ok=True)
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         unavailable(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-500:]}")
     return folder
+
+
+@cache
+def newest_node() -> Path:
+    """Install the clients that need a newer Node than many machines have, with such a Node; return `node_modules`.
+
+    Scripts of the packages are not run: these clients need none.
+    """
+    require("npm")
+    command = ("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts")
+    modules = installed("node", *command, source=Path(__file__).parent / "packages" / "node") / "node_modules"
+    if not (modules / ".bin" / "node").exists():
+        unavailable("npm has no package of Node for this machine")
+    return modules
 
 
 def copied(example: str, folder: Path) -> Path:
