@@ -8,9 +8,30 @@ from typing import Any, Final
 import pytest
 
 from tests.clients import access, mcp, toolchains
+from tests.clients.registry import (
+    AUDIT,
+    BRANCHES,
+    CAN_I_DEPLOY,
+    DEPLOYMENTS,
+    ENVIRONMENTS,
+    INTEGRATIONS,
+    LABELS,
+    MCP,
+    METRICS,
+    PACTICIPANTS,
+    PROVIDER_STATES,
+    PUBLISH,
+    RELEASES,
+    SECRETS,
+    TAGS,
+    WEBHOOKS,
+    client,
+    exercises,
+)
 from tests.receiver import receiving
 from tests.whole import servers
 
+pytestmark = client(MCP)
 CONSUMER, PROVIDER = "Web Shop", "Prices/v2"
 PACT: Final = {
     "consumer": {"name": CONSUMER},
@@ -123,6 +144,10 @@ def assistant(broker, tmp_path):
         yield user
 
 
+@exercises(
+    *(PUBLISH, BRANCHES, TAGS, CAN_I_DEPLOY, DEPLOYMENTS, RELEASES, PACTICIPANTS, ENVIRONMENTS, WEBHOOKS),
+    *(PROVIDER_STATES, LABELS, INTEGRATIONS, METRICS),
+)
 def test_every_tool_for_a_broker_works(assistant, broker, hook):
     publish(assistant, broker)
     describe_applications(assistant)
@@ -134,8 +159,11 @@ def test_every_tool_for_a_broker_works(assistant, broker, hook):
     delete(assistant, broker)
     others = {*PAID, *SHARED_WITH_PACTFLOW} if "PACT_BROKER_TOKEN" in broker.environ else set()
     assert assistant.tools() == assistant.used | others
+    exchanges = [exchange for exchange in broker.relay.exchanges if exchange.is_of_client]
+    assert {exchange.status for exchange in exchanges if exchange.method == "DELETE"} == {204}
 
 
+@exercises(SECRETS, AUDIT)
 @pytest.mark.parametrize("broker", [access.PLAIN], indirect=True)
 def test_tools_of_pactflow_work_or_say_that_they_are_pactflows(assistant, tmp_path):
     # The server has asked whether there is an AI, and leaves these two out.
