@@ -59,7 +59,7 @@ class Feature:
         return all(any(re.match(pattern, request, re.DOTALL) for request in requests) for pattern in self.requests)
 
 
-_NPM: Final = "examples/javascript/package.json"
+_NPM: Final = "tests/clients/packages/node/package.json"
 RUBY: Final = Client("Ruby", (Package("pact-python-cli", "tests/clients/packages/ruby.txt"),))
 RUST: Final = Client("Rust", (Package("pact-python-cli", _LOCK), Package("pact-python-ffi", _LOCK)))
 PYTHON: Final = Client(
@@ -68,9 +68,7 @@ PYTHON: Final = Client(
 JAVASCRIPT: Final = Client("JavaScript", (Package("@pact-foundation/pact", _NPM),))
 GO: Final = Client("Go", (Package("github.com/pact-foundation/pact-go/v2", "examples/go/go.mod", "pact-go"),))
 JVM: Final = Client("JVM", (Package("pact.version", "examples/jvm/pom.xml", "pact-jvm"),))
-MCP: Final = Client(
-    "SmartBear MCP", (Package("@smartbear/mcp", "tests/clients/packages/node/package.json", "@smartbear/mcp"),)
-)
+MCP: Final = Client("SmartBear MCP", (Package("@smartbear/mcp", _NPM),))
 
 _PACT: Final = "/pacts/provider/[^/]+/consumer/[^/]+"
 _VERSION: Final = "/pacticipants/[^/]+/versions/[^/]+"

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from functools import partial
 from typing import Any, Final
 
@@ -344,3 +345,11 @@ def delete(assistant, broker):
     assert broker.http.get("integrations", headers=accepted).json()["_embedded"]["integrations"] == []
     assistant.delete("delete_all_integrations")
     assert broker.http.get("pacticipants").json()["_embedded"]["pacticipants"] == []
+
+
+def test_the_page_shows_the_version_and_the_variables_that_are_tested():
+    text = (toolchains.ROOT / "docs" / "assistants.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```json\n(.+?)^```$", text, re.MULTILINE | re.DOTALL)
+    (server,) = json.loads(shown)["mcpServers"].values()
+    assert server["args"] == ["-y", f"@smartbear/mcp@{MCP.packages[0].version}"]
+    assert server["env"].keys() == {"PACT_BROKER_BASE_URL", "PACT_BROKER_TOKEN"}
