@@ -72,13 +72,24 @@ def test_a_page_that_cannot_be_is_refused(api: Api, query: str) -> None:
 @pytest.mark.parametrize("accept", ["", "*/*", "text/vnd.graphviz"])
 def test_integrations_are_drawn_as_a_graph_unless_asked_otherwise(api: Api, accept: str) -> None:
     api.publish("Web Shop", "1", "Ledger")
-    answer = api.get("/integrations", accept=accept)
+    answer = api.get("/integrations", accept=accept, type=None)
     assert answer.headers["content-type"] == "text/vnd.graphviz;charset=utf-8"
     assert answer.text == (
         "digraph { ranksep=3; ratio=auto; overlap=false; node [  shape = plaintext, fontname = Helvetica ];\n"
         "  Web_Shop -> Ledger\n"
         "}\n"
     )
+
+
+@pytest.mark.parametrize("accept", ["", "*/*"])
+@pytest.mark.parametrize("content_type", ["application/json", "application/json;charset=utf-8"])
+def test_a_client_of_json_that_accepts_everything_gets_integrations_as_json(
+    api: Api, accept: str, content_type: str
+) -> None:
+    api.publish("Web Shop", "1", "Ledger")
+    answer = api.get("/integrations", accept=accept, type=content_type)
+    assert answer.headers["content-type"] == "application/hal+json;charset=utf-8"
+    assert [one["consumer"]["name"] for one in answer.json()["_embedded"]["integrations"]] == ["Web Shop"]
 
 
 def graph(answer: Answer) -> dict[str, list[str]]:

@@ -106,3 +106,19 @@ def test_interactions_with_an_empty_state_and_without_one_are_not_merged(api: Ap
     assert api.put(path, {"interactions": [interaction]}).status == 201
     merged = api.patch(path, {"interactions": [{**interaction, "providerState": ""}]}, type="application/json")
     assert [one.get("providerState") for one in merged.json()["interactions"]] == [None, ""]
+
+
+def test_a_consumer_whose_main_branch_has_no_pact_is_named(api: Api) -> None:
+    asking(api, "Apron", "1", "main", interactions=[{"providerState": "apples"}])
+    asking(api, "Till", "1", "feat%2Fy", interactions=[{"providerState": "on a branch"}])
+    asking(api, "Web Shop", "1", None, interactions=[{"providerState": "nowhere"}])
+    document = api.get(PATH).json()
+    assert [one["name"] for one in document["providerStates"]] == ["apples"]
+    assert [text.partition(",")[0] for text in document["warnings"]] == [
+        "The states of Till are left out",
+        "The states of Web Shop are left out",
+    ]
+    api.patch("/pacticipants/Till", {"mainBranch": "feat/y"})
+    api.put("/pacticipants/Web%20Shop/branches/main/versions/1", {})
+    api.patch("/pacticipants/Web%20Shop", {"mainBranch": "main"})
+    assert [one["name"] for one in states(api)] == ["apples", "nowhere", "on a branch"]

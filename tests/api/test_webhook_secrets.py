@@ -177,6 +177,7 @@ def test_readers_see_neither_path_nor_body_of_a_webhook(make_api: Callable[..., 
     hidden = {"method": "POST", "url": f"https://hooks.example/{STARS}", "body": STARS, "username": STARS}
     assert shown.json()["request"] == hidden
     assert shown.json()["description"] == "POST hooks.example"
+    assert api.get("/webhooks", headers=reader).json()["_embedded"]["webhooks"] == [shown.json()]
     for page in (path, "/webhooks", f"{path}/delete"):
         assert "planted" not in api.get(page, accept="text/html", headers=reader).text
     for page in (f"{path}/edit", f"{path}/try"):

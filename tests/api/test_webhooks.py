@@ -139,6 +139,22 @@ def test_the_list_of_all_webhooks_can_be_filtered_by_the_pacticipants_that_they_
     assert pair.get("/webhooks?consumer[]=Till").json() == {"errors": {"consumer": ["must be a string"]}}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/webhooks",
+        "/webhooks?consumer=Till",
+        "/webhooks/provider/Ledger/consumer/Till",
+        "/pacts/provider/Ledger/consumer/Till/webhooks",
+    ],
+)
+def test_lists_contain_each_webhook_as_it_is_read_alone(pair: Api, path: str) -> None:
+    made = [pair.post("/webhooks", {"request": REQUEST, **SIDES, "description": name}).json() for name in ("a", "b")]
+    listed = pair.get(path).json()
+    assert listed["_embedded"]["webhooks"] == [pair.get(one["_links"]["self"]["href"]).json() for one in made]
+    assert [one["name"] for one in listed["_links"]["pb:webhooks"]] == ["a", "b"]
+
+
 def test_lists_hold_the_webhooks_of_exactly_their_sides(pair: Api) -> None:
     for sides in (
         {},

@@ -32,6 +32,7 @@ from treaty.web.http.request import Request
 from treaty.web.http.response import Response
 from treaty.web.http.results import AfterCommit, StreamedBody
 from treaty.web.http.router import Endpoint, Route
+from treaty.web.pactflow_features import explain_pactflow_path
 from treaty.web.response_cache import ResponseCache
 from treaty.web.responses import (
     build_error_response,
@@ -245,7 +246,9 @@ class RequestHandler:
         return await self._run(route, request, names, authenticate)
 
     def _find_not_found_hint(self, request: Request) -> str:
-        """Explain a path that matches no URL where a proxy may be the reason; "" where it cannot."""
+        """Explain a path that matches no URL: it is another product's, or a proxy may have changed it. "" otherwise."""
+        if feature := explain_pactflow_path(request.path):
+            return feature
         if not open_access.is_behind_proxy(request.settings, request.headers):
             return ""
         # A path that begins like that of a base URL may be Treaty's own, after a proxy has removed the other.

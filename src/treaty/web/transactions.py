@@ -17,7 +17,7 @@ from treaty.store.engine import health
 from treaty.store.engine.database import Database
 from treaty.web import former_names
 from treaty.web.http import queries
-from treaty.web.http.media_types import ANY, NO_CONTENT_TYPE, MediaType, choose_media_type
+from treaty.web.http.media_types import ANY, NO_CONTENT_TYPE, MediaType, choose_media_type, prefer_json
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, ErrorResult, HtmlPage
 from treaty.web.http.router import Route
@@ -54,7 +54,7 @@ def run_handler(
     authenticated first, in the same transaction, which saves a round trip. Raises what `authenticate` and the handler
     raise, NotAcceptable, and UnsupportedMediaType.
     """
-    produces = route.produces or (ANY,)
+    produces = prefer_json(route.produces or (ANY,), request.accept, request.content_type)
     media_type = choose_media_type(request.accept, produces, is_strict=route.is_strict) if route.produces else ANY
     request.media_type = media_type or produces[0]
     request.body_type = route.body

@@ -33,6 +33,8 @@ class ProviderStates:
     """All states that the pacts of a provider require, ordered by name."""
 
     states: Sequence[ProviderState]
+    left_out: Sequence[str] = ()
+    """Consumers whose pacts are not among those that were read."""
 
 
 def collect_provider_states(pacts: Iterable[tuple[str, bytes]]) -> ProviderStates:

@@ -211,6 +211,19 @@ def list_bodies_of_provider(
     ]
 
 
+_CONSUMERS_WITH_PACTS: Final = (
+    select(pacticipant.c.name)
+    .join(integration, integration.c.consumer_id == pacticipant.c.id)
+    .where(integration.c.provider_id == PROVIDER_ID, integration.c.latest_publication_id.is_not(None))
+    .order_by(pacticipant.c.name)
+)
+
+
+def list_consumers(db: Connection, provider: str) -> list[str]:
+    """List the consumers that have a pact with a provider."""
+    return list(fetch_column(db, _CONSUMERS_WITH_PACTS, {"provider": provider}))
+
+
 # Removal
 
 

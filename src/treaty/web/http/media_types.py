@@ -44,6 +44,19 @@ def choose_media_type(accept: str, produces: Sequence[MediaType], *, is_strict: 
     return None
 
 
+def prefer_json(produces: Sequence[MediaType], accept: str, content_type: str) -> Sequence[MediaType]:
+    """Order the media types of a document for clients that accept all of them and use JSON themselves.
+
+    Clients of PactFlow send `Content-Type: application/json` with every request, and parse each response as JSON, but
+    the original broker's first choice for some documents is another type.
+    """
+    if produces[0] == HAL or HAL not in produces or accept.strip() not in {"", ANY}:
+        return produces
+    if content_type.partition(";")[0].strip().lower() != JSON:
+        return produces
+    return (HAL, *(media_type for media_type in produces if media_type != HAL))
+
+
 def _ranges(accept: str) -> list[str]:
     ranges: list[tuple[float, str]] = []
     for part in accept.split(","):

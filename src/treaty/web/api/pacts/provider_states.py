@@ -1,6 +1,7 @@
 """Provider states that the pacts of a provider's consumers require."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, NotRequired
 
 import orjson
 from typing_extensions import TypedDict
@@ -29,12 +30,17 @@ class ProviderStateDocument(TypedDict):
 
 class ProviderStatesDocument(TypedDict):
     providerStates: list[ProviderStateDocument]
+    warnings: NotRequired[list[str]]
 
 
 @router.get(urls.PROVIDER_STATES, permission=Permission.READ, is_slow=True, response=ProviderStatesDocument)
 def get_provider_states(request: Request, provider: str) -> ProviderStates:
     """List the states of the pacts at the heads of the consumers' main branches."""
-    return _collect(request, provider, PactsOnBranch(name=None, is_head=True))
+    pacticipants.get(request.db, provider, "provider")
+    bodies = lists.list_bodies_of_provider(request.db, provider, PactsOnBranch(name=None, is_head=True))
+    consumers = {consumer for consumer, _ in bodies}
+    left_out = [name for name in lists.list_consumers(request.db, provider) if name not in consumers]
+    return replace(collect_provider_states(bodies), left_out=left_out)
 
 
 @router.get(urls.BRANCH_PROVIDER_STATES, permission=Permission.READ, is_slow=True, response=ProviderStatesDocument)
@@ -56,7 +62,20 @@ def _collect(request: Request, provider: str, pact_filter: PactsOnBranch | Pacts
 
 @represent.register
 def provider_state_list(listed: ProviderStates) -> Hal:
-    return Hal({"providerStates": [_represent_state(state) for state in listed.states]})
+    return Hal(
+        {
+            "providerStates": [_represent_state(state) for state in listed.states],
+            "warnings": [_explain_left_out(consumer) for consumer in listed.left_out] or None,
+        }
+    )
+
+
+def _explain_left_out(consumer: str) -> str:
+    return (
+        f"The states of {consumer} are left out, because the latest version on its main branch has no pact with this "
+        "provider, or its main branch is not known. Set its mainBranch, or add /branch/BRANCH to this URL to read "
+        "another branch."
+    )
 
 
 def _represent_state(state: ProviderState) -> Hal:

@@ -131,7 +131,12 @@ WebhooksLinks = TypedDict(
 )
 
 
+class ListedWebhooks(TypedDict):
+    webhooks: list[WebhookDocument]
+
+
 class WebhooksDocument(TypedDict):
+    _embedded: ListedWebhooks
     _links: WebhooksLinks
 
 
@@ -170,7 +175,7 @@ class WebhookTrialDocument(TypedDict):
 def list_webhooks(request: Request) -> Webhooks:
     """List all webhooks, or those that name a consumer, a provider, or both."""
     consumer, provider = request.name_parameter("consumer"), request.name_parameter("provider")
-    return Webhooks("Webhooks", webhooks.list_all(request.db, consumer=consumer, provider=provider))
+    return _list(request, webhooks.list_all(request.db, consumer=consumer, provider=provider))
 
 
 @router.post(
@@ -188,7 +193,7 @@ def create_webhook(request: Request) -> Created:
 @router.get(urls.PAIR_WEBHOOKS, permission=Permission.READ_WEBHOOK, response=WebhooksDocument)
 def list_webhooks_of_pair(request: Request, provider: str, consumer: str) -> Webhooks:
     """List the webhooks for a consumer and a provider."""
-    return Webhooks("Webhooks", _list_of_pair(request, provider, consumer))
+    return _list(request, _list_of_pair(request, provider, consumer))
 
 
 @router.post(urls.PAIR_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
@@ -200,7 +205,7 @@ def create_webhook_of_pair(request: Request, provider: str, consumer: str) -> Cr
 @router.get(urls.PACT_WEBHOOKS, permission=Permission.READ_WEBHOOK, response=WebhooksDocument)
 def list_webhooks_of_pact(request: Request, provider: str, consumer: str) -> Webhooks:
     """List the webhooks for a pact, whatever its version."""
-    return Webhooks("Pact webhooks", _list_of_pair(request, provider, consumer))
+    return _list(request, _list_of_pair(request, provider, consumer), title="Pact webhooks")
 
 
 @router.post(urls.PACT_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
@@ -213,7 +218,7 @@ def create_webhook_of_pact(request: Request, provider: str, consumer: str) -> Cr
 def list_webhooks_of_provider(request: Request, provider: str) -> Webhooks:
     """List the webhooks for all pacts with a provider."""
     pacticipants.get(request.db, provider, "provider")
-    return Webhooks("Webhooks", webhooks.list_of_sides(request.db, consumer=None, provider=provider))
+    return _list(request, webhooks.list_of_sides(request.db, consumer=None, provider=provider))
 
 
 @router.post(urls.PROVIDER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
@@ -226,13 +231,17 @@ def create_webhook_of_provider(request: Request, provider: str) -> Created:
 def list_webhooks_of_consumer(request: Request, consumer: str) -> Webhooks:
     """List the webhooks for all pacts of a consumer."""
     pacticipants.get(request.db, consumer, "consumer")
-    return Webhooks("Webhooks", webhooks.list_of_sides(request.db, consumer=consumer, provider=None))
+    return _list(request, webhooks.list_of_sides(request.db, consumer=consumer, provider=None))
 
 
 @router.post(urls.CONSUMER_WEBHOOKS, permission=Permission.MANAGE_WEBHOOK, body=WebhookBody, response=WebhookDocument)
 def create_webhook_of_consumer(request: Request, consumer: str) -> Created:
     """Create a webhook for all pacts of a consumer."""
     return _create(request, consumer=consumer)
+
+
+def _list(request: Request, listed: Sequence[Webhook], *, title: str = "Webhooks") -> Webhooks:
+    return Webhooks(title, [_as_shown(request, webhook) for webhook in listed])
 
 
 def _list_of_pair(request: Request, provider: str, consumer: str) -> list[Webhook]:
@@ -278,8 +287,11 @@ def get_webhook(request: Request, uuid: str) -> Webhook:
 
 def get_shown(request: Request, uuid: str) -> Webhook:
     """Load a webhook as the caller may see it. Raises NotFound."""
-    existing = get_existing(request, uuid)
-    return existing if request.has_permission(Permission.MANAGE_WEBHOOK) else hide_request(existing)
+    return _as_shown(request, get_existing(request, uuid))
+
+
+def _as_shown(request: Request, webhook: Webhook) -> Webhook:
+    return webhook if request.has_permission(Permission.MANAGE_WEBHOOK) else hide_request(webhook)
 
 
 def get_existing(request: Request, uuid: str) -> Webhook:
@@ -345,7 +357,7 @@ def _execute(request: Request, webhook: Webhook, *, is_saved: bool) -> AfterComm
 
 
 @represent.register
-def webhook(webhook: Webhook) -> Hal:
+def single_webhook(webhook: Webhook) -> Hal:
     state: WebhookState = {
         "uuid": webhook.uuid,
         "description": webhook.title,
@@ -444,12 +456,13 @@ def _pair_link(consumer: PacticipantMatcher, provider: PacticipantMatcher) -> Li
 def webhook_list(page: Webhooks) -> Hal:
     links = [Link(urls.WEBHOOK.fill(uuid=webhook.uuid), webhook.scope, name=webhook.title) for webhook in page.webhooks]
     return Hal(
+        embedded={"webhooks": [single_webhook(webhook) for webhook in page.webhooks]},
         links={
             "self": Link(urls.URL_PLACEHOLDER, page.title),
             "pb:create": Link(urls.URL_PLACEHOLDER, "POST to create a webhook"),
             "pb:webhooks": links,
             "curies": [Link("/doc/webhooks-{rel}", name="pb", templated=True)],
-        }
+        },
     )
 
 

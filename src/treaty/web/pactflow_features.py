@@ -1,0 +1,39 @@
+"""Paths of PactFlow that Treaty does not have, which its clients request all the same: why, and what to use instead."""
+
+from typing import Final
+
+_PROVIDER_CONTRACTS: Final = (
+    "Contracts that providers publish (bi-directional contract testing) are a feature of PactFlow that Treaty "
+    "does not have. Verify the provider against the pacts of its consumers instead: GET "
+    "/pacts/provider/{provider}/for-verification lists them."
+)
+_TEAMS: Final = "Teams are a feature of PactFlow that Treaty does not have."
+_AI: Final = (
+    "Generating and reviewing tests is a feature of PactFlow that Treaty does not have. An assistant can write them "
+    "itself, with the Pact library of the language."
+)
+_PREFERENCES: Final = (
+    "Preferences are a feature of PactFlow that Treaty does not have. The settings of the server are its environment "
+    "variables and treaty.toml."
+)
+_ADMINISTRATION: Final = (
+    "Treaty does not manage users over HTTP as PactFlow does. An administrator manages them on the page "
+    "/settings/users, or with the command treaty user."
+)
+_FEATURES: Final = (
+    ("/provider-contracts/", _PROVIDER_CONTRACTS),
+    ("/contracts/provider/", _PROVIDER_CONTRACTS),
+    ("/contracts/bi-directional/", _PROVIDER_CONTRACTS),
+    ("/integrations/team/", f"{_TEAMS} GET /integrations lists the integrations of all applications."),
+    ("/metrics/teams", f"{_TEAMS} GET /metrics counts what is in the whole broker."),
+    ("/admin/teams", f"{_TEAMS} A token can be limited to applications instead."),
+    ("/admin/", _ADMINISTRATION),
+    ("/preferences/", _PREFERENCES),
+    ("/api/ai/", _AI),
+)
+"""Beginnings of paths, the more specific ones first."""
+
+
+def explain_pactflow_path(path: str) -> str:
+    """Explain a path that matches no URL but belongs to PactFlow; "" for any other path."""
+    return next((text for beginning, text in _FEATURES if path.startswith(beginning)), "")
