@@ -59,16 +59,25 @@ class Feature:
         return all(any(re.match(pattern, request, re.DOTALL) for request in requests) for pattern in self.requests)
 
 
-_NPM: Final = "tests/clients/packages/node/package.json"
-RUBY: Final = Client("Ruby", (Package("pact-python-cli", "tests/clients/packages/ruby.txt"),))
-RUST: Final = Client("Rust", (Package("pact-python-cli", _LOCK), Package("pact-python-ffi", _LOCK)))
+RUBY: Final = Client(
+    "Ruby",
+    (
+        Package("pact-python-cli", "tests/clients/packages/ruby.txt", "`pact-broker` in pact-python-cli"),
+        Package(
+            "pact-python-cli", "tests/clients/packages/ruby-verifier.txt", "`pact-provider-verifier` in pact-python-cli"
+        ),
+    ),
+)
+RUST: Final = Client(
+    "Rust", (Package("pact-python-cli", _LOCK, "`pact broker` and `pact verifier` in pact-python-cli"),)
+)
 PYTHON: Final = Client(
     "Python", (Package("pact-python", "tests/clients/packages/python.txt"), Package("pact-python", _LOCK))
 )
-JAVASCRIPT: Final = Client("JavaScript", (Package("@pact-foundation/pact", _NPM),))
+JAVASCRIPT: Final = Client("JavaScript", (Package("@pact-foundation/pact", "examples/javascript/package.json"),))
 GO: Final = Client("Go", (Package("github.com/pact-foundation/pact-go/v2", "examples/go/go.mod", "pact-go"),))
 JVM: Final = Client("JVM", (Package("pact.version", "examples/jvm/pom.xml", "pact-jvm"),))
-MCP: Final = Client("SmartBear MCP", (Package("@smartbear/mcp", _NPM),))
+MCP: Final = Client("SmartBear MCP", (Package("@smartbear/mcp", "tests/clients/packages/node/package.json"),))
 
 _PACT: Final = "/pacts/provider/[^/]+/consumer/[^/]+"
 _VERSION: Final = "/pacticipants/[^/]+/versions/[^/]+"
