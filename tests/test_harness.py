@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests import postgres
+from tests.absence import unavailable
 from tests.databases import Lender, open_kept
 from tests.scale import IS_LONG
 from tests.waiting import eventually
@@ -140,7 +141,7 @@ def test_a_server_goes_when_the_process_that_asked_for_it_is_killed() -> None:
     try:
         postgres.find_binaries()
     except postgres.Unavailable as absence:
-        pytest.skip(str(absence))
+        unavailable(str(absence))
     asking = "from tests import postgres\nwith postgres.server() as url:\n    print(url, flush=True)\n    input()"
     with subprocess.Popen(
         [sys.executable, "-c", asking],

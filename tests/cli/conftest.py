@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import ssl
 import subprocess
 import threading
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from click.testing import CliRunner
 
+from tests.absence import require
 from treaty.cli import PACT_BROKER
 
 if TYPE_CHECKING:
@@ -186,8 +186,7 @@ class Secure(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate that nobody but itself vouches for, with its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate")
+    require("openssl")
     file = tmp_path_factory.mktemp("tls") / "both.pem"
     made = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]

@@ -5,13 +5,13 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import pytest
@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.clients import relay as relays
+from tests.clients.relay import Relay
 from tests.whole import proxies, servers
 
 PLAIN: Final = "plain"
@@ -32,6 +34,7 @@ ESPECIALLY_GUARDED: Final = pytest.mark.parametrize(
 USER: Final = "ci"
 PASSWORD: Final = "a stapled horse, correctly"  # noqa: S105 - of databases that end with their tests
 BASE_PATH: Final = "/pact/broker"
+_OWN: Final = {"User-Agent": relays.OWN_AGENT}
 _INHERITED: Final = frozenset({"PATH", "HOME", "LANG", "TMPDIR", "GOFLAGS", "GOPROXY", "GOSUMDB", "JAVA_HOME"})
 
 
@@ -44,6 +47,8 @@ class Access:
     authority: Path | None = None
     """The certificate of the authority that vouches for the broker, as PEM; none without TLS."""
     http: httpx.Client = field(repr=False)
+    relay: Relay = field(repr=False)
+    """Records all requests."""
 
     def call(self, *command: str, cwd: Path, code: int = 0, **environ: str) -> str:
         """Run a client's program with the broker's address and credentials, and return all that it wrote."""
@@ -60,6 +65,15 @@ class Access:
         )
         assert done.returncode == code, f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}"
         return done.stdout
+
+    def requests(self) -> list[str]:
+        """List what the client has sent: method and path below the broker's URL, and the body on a line below."""
+        prefix = urlsplit(self.url).path
+        return [
+            f"{exchange.method} {exchange.target.removeprefix(prefix)}\n{exchange.body.decode(errors='replace')}"
+            for exchange in self.relay.exchanges
+            if exchange.is_of_client
+        ]
 
     def environment(self, name: str) -> None:
         """Create an environment."""
@@ -100,10 +114,11 @@ class Access:
 def plain(database_url: str, folder: Path) -> Iterator[Access]:
     """Run a broker that is reached directly, with a token."""
     token = _create_user(database_url, folder)
-    with servers.running(database_url, cwd=folder) as server:
-        environ = {"PACT_BROKER_BASE_URL": server.address, "PACT_BROKER_TOKEN": token}
-        with httpx.Client(base_url=server.address, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
-            yield Access(url=server.address, environ=environ, http=client)
+    with relays.relay() as relay, _broker(database_url, relay, f"http://{relay.address}", folder) as url:
+        environ = {"PACT_BROKER_BASE_URL": url, "PACT_BROKER_TOKEN": token}
+        headers = {**_OWN, "Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+            yield Access(url=url, environ=environ, http=client, relay=relay)
 
 
 @contextmanager
@@ -111,15 +126,14 @@ def guarded(database_url: str, folder: Path) -> Iterator[Access]:
     """Run a broker behind nginx, with TLS, a base path, a user and a password."""
     _create_user(database_url, folder)
     authority, certificate = _certificates(folder)
-    broker = proxies.free_address()
     with (
-        proxies.nginx(broker, folder, _site(certificate)) as address,
-        _broker(database_url, broker, address + BASE_PATH, folder),
+        relays.relay() as relay,
+        proxies.nginx(relay.address, folder, _site(certificate)) as address,
+        _broker(database_url, relay, address + BASE_PATH, folder) as url,
         httpx.Client(
-            base_url=address + BASE_PATH, auth=(USER, PASSWORD), verify=_trusting(authority), timeout=60
+            base_url=url, headers=_OWN, auth=(USER, PASSWORD), verify=_trusting(authority), timeout=60
         ) as client,
     ):
-        url = address + BASE_PATH
         environ = {
             "PACT_BROKER_BASE_URL": url,
             "PACT_BROKER_USERNAME": USER,
@@ -128,13 +142,16 @@ def guarded(database_url: str, folder: Path) -> Iterator[Access]:
             "SSL_CERT_FILE": str(authority),
             "NODE_EXTRA_CA_CERTS": str(authority),
         }
-        yield Access(url=url, environ=environ, authority=authority, http=client)
+        yield Access(url=url, environ=environ, authority=authority, http=client, relay=relay)
 
 
-def _broker(database_url: str, address: str, url: str, folder: Path) -> AbstractContextManager[servers.Server]:
-    port = address.rpartition(":")[2]
-    options = ("--port", port, "--base-url", url, "--trusted-proxies", "127.0.0.1")
-    return servers.running(database_url, *options, cwd=folder)
+@contextmanager
+def _broker(database_url: str, relay: Relay, url: str, folder: Path) -> Iterator[str]:
+    """Run a broker behind a relay, and give its base URL."""
+    relay.broker = proxies.free_address()
+    options = ("--port", relay.broker.rpartition(":")[2], "--base-url", url, "--trusted-proxies", "127.0.0.1")
+    with servers.running(database_url, *options, cwd=folder):
+        yield url
 
 
 def _site(certificate: Path) -> str:

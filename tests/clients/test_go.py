@@ -5,8 +5,10 @@ from functools import partial
 import pytest
 
 from tests.clients import access, toolchains
+from tests.clients.registry import GO, PENDING, RESULTS, VERIFY, VERIFY_BY_TAG, WIP, client, exercises
 from tests.whole import servers
 
+pytestmark = client(GO)
 CONSUMER, PROVIDER = "GoAdminService", "GoUserService"
 NEW_EXPECTATION = """
 func TestUserOfAnotherName(t *testing.T) {
@@ -42,6 +44,7 @@ def run_target(broker, folder, target, *, code=0, **variables):
 
 
 @pytest.mark.long
+@exercises(VERIFY, VERIFY_BY_TAG, RESULTS)
 def test_both_sides_are_deployed_with_tags_alone(make, broker):
     make("publish")
     make("provider")
@@ -56,6 +59,7 @@ def test_both_sides_are_deployed_with_tags_alone(make, broker):
 
 
 @access.ESPECIALLY_GUARDED
+@exercises(VERIFY, PENDING, WIP, RESULTS)
 def test_both_sides_are_deployed_with_branches_and_a_new_expectation_is_pending(make, broker, tmp_path):
     broker.environment("production")
     make("publish", VERSION="1", BRANCH="main", TAG="")

@@ -5,7 +5,22 @@ from functools import partial
 import pytest
 
 from tests.clients import access, toolchains
+from tests.clients.registry import (
+    BRANCHES,
+    CAN_I_DEPLOY,
+    JVM,
+    PENDING,
+    PUBLISH,
+    RESULTS,
+    TAGS,
+    VERIFY,
+    VERIFY_BY_TAG,
+    WIP,
+    client,
+    exercises,
+)
 
+pytestmark = client(JVM)
 CONSUMER, PROVIDER = "JvmOrderPage", "JvmOrderService"
 PUBLISHED = {"pact.verifier.publishResults": "true"}
 NEW_EXPECTATION = """
@@ -57,6 +72,7 @@ def verify(maven, **properties):
 
 
 @pytest.mark.long
+@exercises(PUBLISH, TAGS, VERIFY, VERIFY_BY_TAG, RESULTS, CAN_I_DEPLOY)
 def test_both_sides_are_deployed_with_tags_alone(maven, broker):
     publish(maven, **{"pact.consumer.tags": "master"})
     verify(maven, **{"consumer.tag": "master", "pact.provider.tag": "master"})
@@ -71,6 +87,7 @@ def test_both_sides_are_deployed_with_tags_alone(maven, broker):
 
 
 @pytest.mark.long
+@exercises(PUBLISH, BRANCHES, VERIFY, PENDING, WIP, RESULTS, CAN_I_DEPLOY)
 def test_a_new_expectation_is_pending_on_a_branch(maven, broker, tmp_path):
     broker.environment("production")
     first = {"pact.projectVersion": "1", "pact.branch": "main"}

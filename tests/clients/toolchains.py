@@ -1,46 +1,89 @@
-"""Other languages' programs. A test that needs one is skipped where it is missing, and fails in CI."""
+"""Installing what the examples and tests in other languages need, below `.venv`."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-import pytest
+from tests.absence import require, unavailable
 
-ROOT = Path(__file__).parents[2]
-UNWANTED = shutil.ignore_patterns("node_modules", "pacts", "target", "__pycache__")
+__all__ = ["copied", "installed", "installed_packages", "require", "unavailable"]
 
-
-def require(*programs: str) -> None:
-    """Skip the test, or fail it in CI, unless all programs are installed."""
-    missing = [program for program in programs if shutil.which(program) is None]
-    if missing:
-        unavailable(f"{' and '.join(missing)} not found on this machine")
-
-
-def unavailable(reason: str) -> None:
-    """Skip the test, or fail it in CI."""
-    outcome = pytest.fail if os.environ.get("CI") in {"true", "1"} else pytest.skip
-    raise outcome.Exception(reason, pytrace=False)
+ROOT: Final = Path(__file__).parents[2]
+UNWANTED: Final = shutil.ignore_patterns("node_modules", "pacts", "target", "__pycache__")
+_CLIENTS: Final = ROOT / ".venv" / "clients"
+_PACKAGES: Final = ROOT / "tests" / "clients" / "packages"
+_UV: Final = Path(sys.executable).with_name("uv")
 
 
 def installed(example: str, *command: str) -> Path:
     """Install what an example needs from its language's registry, in a folder that is kept below `.venv`.
 
-    Its path is always the same, so that compilers find what they have compiled before.
+    The command runs again only if a file of the example or the command has changed. The path is always the same, so
+    that compilers find what they have compiled before.
     """
-    folder = ROOT / ".venv" / "clients" / example
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{example}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.copytree(ROOT / "examples" / example, folder, ignore=UNWANTED, dirs_exist_ok=True)
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
-    if done.returncode:
-        unavailable(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-500:]}")
+    source, folder = ROOT / "examples" / example, _CLIENTS / example
+    with _alone(example), _once(folder, _state(source, *command)) as is_missing:
+        if is_missing:
+            shutil.copytree(source, folder, ignore=UNWANTED, dirs_exist_ok=True)
+            _call(*command, cwd=folder)
     return folder
+
+
+def installed_packages(name: str) -> Path:
+    """Install the Python packages of `packages/NAME.txt` in an environment, and return the folder of its programs."""
+    requirements, folder = _PACKAGES / f"{name}.txt", _CLIENTS / f"python-{name}"
+    with _alone(folder.name), _once(folder, f"{sys.version} {requirements.read_text('utf-8')}") as is_missing:
+        if is_missing:
+            _call(str(_UV), "venv", "--quiet", "--clear", "--python", sys.executable, str(folder), cwd=ROOT)
+            install = (str(_UV), "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"))
+            _call(*install, "--requirements", str(requirements), cwd=ROOT)
+    return folder / "bin"
 
 
 def copied(example: str, folder: Path) -> Path:
     """Copy an example to a folder of the test's own."""
     return Path(shutil.copytree(ROOT / "examples" / example, folder / example, ignore=UNWANTED))
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Keep other workers of the run from installing the same at the same time."""
+    _CLIENTS.mkdir(parents=True, exist_ok=True)
+    with (_CLIENTS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _once(folder: Path, state: str) -> Iterator[bool]:
+    """Return whether a folder has not been installed from this state, and note that it has been after the block."""
+    stamp = folder.with_name(f"{folder.name}.state")
+    is_missing = not folder.is_dir() or not stamp.exists() or stamp.read_text("utf-8") != state
+    yield is_missing
+    stamp.write_text(state, encoding="utf-8")
+
+
+def _state(source: Path, *command: str) -> str:
+    """Identify the files and the command that something is installed from."""
+    ignored = {"node_modules", "pacts", "target", "__pycache__"}
+    files = [path for path in sorted(source.rglob("*")) if path.is_file() and not ignored & {*path.parts}]
+    state = hashlib.sha256("\0".join(command).encode())
+    for file in files:
+        state.update(f"\0{file.relative_to(source)}\0".encode() + file.read_bytes())
+    return state.hexdigest()
+
+
+def _call(*command: str, cwd: Path) -> None:
+    environ = dict(os.environ)
+    if "PIP_INDEX_URL" in environ:  # uv does not read pip's settings
+        environ.setdefault("UV_DEFAULT_INDEX", environ["PIP_INDEX_URL"])
+    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode:
+        unavailable(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-500:]}")

@@ -1,13 +1,11 @@
 """docs/operations.md names existing settings and URLs, and its backup command works."""
 
 import re
-import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.absence import require
 from tests.docs.generated import ROOT
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
@@ -32,8 +30,8 @@ def test_every_address_that_is_named_is_one() -> None:
     assert named <= {urls.HEARTBEAT.template, urls.DEPENDENCIES.template, urls.PROMETHEUS.template}
 
 
-@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="the program sqlite3 is not installed")
 def test_the_backup_that_is_shown_is_whole_while_the_database_is_in_use(tmp_path: Path) -> None:
+    require("sqlite3")
     (command,) = re.findall(r"^sqlite3 .*$", TEXT, re.MULTILINE)
     database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
     migrate(database)

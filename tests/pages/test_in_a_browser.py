@@ -1,12 +1,12 @@
 """Pages in a real browser: they fit every width, everybody can use them, and scripts only make them handier."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.absence import unavailable
 from tests.pages import browser as browsers
 from tests.pages.corpus import SHA, Filler, fill
 from tests.waiting import eventually
@@ -30,8 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     try:
         browsers.find_program()
     except browsers.Unavailable as absence:
-        outcome = pytest.fail if os.environ.get("CI") in {"true", "1"} else pytest.skip
-        raise outcome.Exception(str(absence), pytrace=False) from None
+        unavailable(str(absence))
     with servers.running(database, "--example-data") as server, browsers.started() as browser:
         yield Site(server.address, fill(server.address), browser)
 

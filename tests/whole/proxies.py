@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.absence import unavailable
 from tests.docs.generated import ROOT
 from tests.waiting import PATIENCE, eventually
 
@@ -43,8 +43,7 @@ def require(name: str) -> str:
     try:
         return find_program(name)
     except Unavailable as absence:
-        outcome = pytest.fail if os.environ.get("CI") in {"true", "1"} else pytest.skip
-        raise outcome.Exception(str(absence), pytrace=False) from None
+        unavailable(str(absence))
 
 
 def documented(language: str, *, is_below_path: bool = False) -> str:

@@ -1,6 +1,5 @@
 """Who may use a broker, as its people and programs meet it: in a browser, on the command line, and over HTTP."""
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from pyotp.totp import TOTP
 from sqlalchemy import text
 
 from tests import databases
+from tests.absence import unavailable
 from tests.pages import browser as browsers
 from tests.pages.test_in_a_browser import WIDTHS
 from tests.whole import servers, shop
@@ -26,8 +26,7 @@ def browser() -> Iterator[Browser]:
     try:
         browsers.find_program()
     except browsers.Unavailable as absence:
-        outcome = pytest.fail if os.environ.get("CI") in {"true", "1"} else pytest.skip
-        raise outcome.Exception(str(absence), pytrace=False) from None
+        unavailable(str(absence))
     with browsers.started() as browser:
         yield browser
 

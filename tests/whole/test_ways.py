@@ -1,6 +1,5 @@
 """The commands that pipelines are made of, on every way to a broker that pipelines have."""
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.absence import require
 from tests.waiting import PATIENCE
 from tests.whole import shop
 from tests.whole.servers import run, running
@@ -113,8 +113,7 @@ def standing(way, tmp_path):
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A certificate that nobody but itself vouches for, with its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate")
+    require("openssl")
     made = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     words = [*made, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "-", "-out", "-"]
     written = subprocess.run(["openssl", "req", "-x509", *words], capture_output=True, check=True)

@@ -1,0 +1,170 @@
+"""The clients that are exercised, and what they do: docs/clients.md is made of the declarations of their tests.
+
+A test says which client it exercises, and with which features:
+
+    pytestmark = registry.client(registry.GO)
+
+    @registry.exercises(PUBLISH, VERIFY)
+    def test_...(broker): ...
+
+The fixture `broker` fails the test if the client did not send the requests that a declared feature consists of.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+_LOCK: Final = "requirements.lock"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package of a client, and the file that decides which version of it the tests install."""
+
+    name: str
+    manifest: str
+    """Path in the repository: requirements, package.json, go.mod, pom.xml, Cargo.toml or a lock file of npm."""
+    label: str = ""
+    """What the page calls it, if not by its name in the manifest."""
+
+    @property
+    def version(self) -> str:
+        """Read the version from the manifest. Raises LookupError if it does not fix one."""
+        return version_in(ROOT / self.manifest, self.name)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A row of docs/clients.md."""
+
+    name: str
+    packages: tuple[Package, ...]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Something that clients do with a broker, and the requests that prove it: one for each pattern."""
+
+    name: str
+    requests: tuple[str, ...]
+    """Regular expressions for `METHOD /path?query` below the broker's URL, followed by a line with the body."""
+
+    def is_seen_in(self, requests: list[str]) -> bool:
+        return all(any(re.match(pattern, request, re.DOTALL) for request in requests) for pattern in self.requests)
+
+
+_NPM: Final = "examples/javascript/package.json"
+RUBY: Final = Client("Ruby", (Package("pact-python-cli", "tests/clients/packages/ruby.txt"),))
+RUST: Final = Client("Rust", (Package("pact-python-cli", _LOCK), Package("pact-python-ffi", _LOCK)))
+PYTHON: Final = Client(
+    "Python", (Package("pact-python", "tests/clients/packages/python.txt"), Package("pact-python", _LOCK))
+)
+JAVASCRIPT: Final = Client("JavaScript", (Package("@pact-foundation/pact", _NPM),))
+GO: Final = Client("Go", (Package("github.com/pact-foundation/pact-go/v2", "examples/go/go.mod", "pact-go"),))
+JVM: Final = Client("JVM", (Package("pact.version", "examples/jvm/pom.xml", "pact-jvm"),))
+
+_PACT: Final = "/pacts/provider/[^/]+/consumer/[^/]+"
+_VERSION: Final = "/pacticipants/[^/]+/versions/[^/]+"
+PUBLISH: Final = Feature("publishing pacts", (rf"POST /contracts/publish|PUT {_PACT}/versions?/",))
+VERIFY: Final = Feature(
+    "verification of the pacts that the broker selects", (r"(POST|GET) /pacts/provider/[^/]+/for-verification",)
+)
+VERIFY_BY_TAG: Final = Feature(
+    "verification of the latest pacts of a tag", (r"POST .*for-verification.*\"tag\"|GET /pacts/provider/.*/latest/",)
+)
+PENDING: Final = Feature("pending pacts", (r"POST .*for-verification.*\"includePendingStatus\": *true",))
+WIP: Final = Feature("work-in-progress pacts", (r"POST .*for-verification.*\"includeWipPactsSince\"",))
+RESULTS: Final = Feature("publishing results", (r"POST /pacts/.*/verification-results",))
+CAN_I_DEPLOY: Final = Feature("`can-i-deploy`", (r"GET /(matrix|can-i-deploy)",))
+BRANCHES: Final = Feature("branches", (r"PUT /pacticipants/[^/]+/branches/|POST /contracts/publish.*\"branch\": *\"",))
+TAGS: Final = Feature("tags", (rf"PUT {_VERSION}/tags/|POST /contracts/publish.*\"tags\": *\[\"",))
+PACTICIPANTS: Final = Feature("applications", (r"(POST|PUT|PATCH) /pacticipants(/[^/]+)?\n",))
+ENVIRONMENTS: Final = Feature("environments", (r"(POST|PUT) /environments",))
+DEPLOYMENTS: Final = Feature("deployments", (rf"POST {_VERSION}/deployed-versions/environment/",))
+RELEASES: Final = Feature("releases", (rf"POST {_VERSION}/released-versions/environment/",))
+WEBHOOKS: Final = Feature("webhooks", (r"(POST|PUT) /webhooks",))
+PROVIDER_STATES: Final = Feature("provider states", (r"GET /pacts/provider/[^/]+/.*provider-states",))
+
+CLIENTS: Final = (RUBY, RUST, PYTHON, JAVASCRIPT, GO, JVM)
+"""In the order of the page."""
+FEATURES: Final = (
+    *(PUBLISH, VERIFY, VERIFY_BY_TAG, PENDING, WIP, RESULTS, CAN_I_DEPLOY, BRANCHES, TAGS, DEPLOYMENTS, RELEASES),
+    *(PACTICIPANTS, ENVIRONMENTS, WEBHOOKS, PROVIDER_STATES),
+)
+"""In the order of the page."""
+
+
+def client(exercised: Client) -> pytest.MarkDecorator:
+    """Say which client the tests of a module, or one test, exercise."""
+    return pytest.mark.client(exercised)
+
+
+def exercises(*features: Feature) -> pytest.MarkDecorator:
+    """Say with which features a test exercises its client."""
+    return pytest.mark.exercises(*features)
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a test declares."""
+
+    client: Client
+    features: tuple[Feature, ...]
+
+
+def declared_by(item: pytest.Item) -> Declaration:
+    """Read what a test declares. Raises LookupError if it declares nothing."""
+    mark, features = item.get_closest_marker("client"), item.get_closest_marker("exercises")
+    if mark is None or features is None:
+        message = f"{item.nodeid} declares no client or no features: see tests/clients/registry.py"
+        raise LookupError(message)
+    return Declaration(mark.args[0], features.args)
+
+
+def version_in(manifest: Path, package: str) -> str:
+    """Find the version of a package that a manifest fixes. Raises LookupError."""
+    found = _READERS.get(manifest.suffix, _in_requirements)(manifest.read_text("utf-8"), package)
+    if found is None or not re.fullmatch(r"(\d+!)?\d[\w.+-]*", found):
+        message = f"{manifest.name} fixes no version of {package}: {found}"
+        raise LookupError(message)
+    return found
+
+
+def _in_requirements(text: str, package: str) -> str | None:
+    found = re.search(rf"^{re.escape(package)}==(\S+)", text, re.MULTILINE)
+    return found and found[1]
+
+
+def _in_json(text: str, package: str) -> str | None:
+    document = json.loads(text)
+    locked = document.get("packages", {}).get(f"node_modules/{package}", {}).get("version")
+    return locked or {**document.get("devDependencies", {}), **document.get("dependencies", {})}.get(package)
+
+
+def _in_go(text: str, package: str) -> str | None:
+    found = re.search(rf"^(?:require|\t)?\s*{re.escape(package)} v(\S+)", text, re.MULTILINE)
+    return found and found[1]
+
+
+def _in_maven(text: str, prop: str) -> str | None:
+    found = re.search(rf"<{re.escape(prop)}>([^<]+)</", text)
+    return found and found[1]
+
+
+def _in_cargo(text: str, package: str) -> str | None:
+    found = re.search(rf'^{re.escape(package)} *= *(?:\{{.*version *= *)?"=?([^"]+)"', text, re.MULTILINE)
+    return found and found[1]
+
+
+_READERS: Final[dict[str, Callable[[str, str], str | None]]] = {
+    ".json": _in_json,
+    ".mod": _in_go,
+    ".xml": _in_maven,
+    ".toml": _in_cargo,
+}
