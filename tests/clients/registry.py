@@ -62,6 +62,10 @@ class Feature:
 _NPM: Final = "examples/javascript/package.json"
 RUBY: Final = Client("Ruby", (Package("pact-python-cli", "tests/clients/packages/ruby.txt"),))
 RUST: Final = Client("Rust", (Package("pact-python-cli", _LOCK), Package("pact-python-ffi", _LOCK)))
+_CRATES: Final = "tests/clients/packages/crates.toml"
+RUST_CRATES: Final = Client(
+    "Rust, from crates.io", (Package("pact-broker-cli", _CRATES), Package("pact_verifier_cli", _CRATES))
+)
 PYTHON: Final = Client(
     "Python", (Package("pact-python", "tests/clients/packages/python.txt"), Package("pact-python", _LOCK))
 )
@@ -91,7 +95,7 @@ RELEASES: Final = Feature("releases", (rf"POST {_VERSION}/released-versions/envi
 WEBHOOKS: Final = Feature("webhooks", (r"(POST|PUT) /webhooks",))
 PROVIDER_STATES: Final = Feature("provider states", (r"GET /pacts/provider/[^/]+/.*provider-states",))
 
-CLIENTS: Final = (RUBY, RUST, PYTHON, JAVASCRIPT, GO, JVM)
+CLIENTS: Final = (RUBY, RUST, RUST_CRATES, PYTHON, JAVASCRIPT, GO, JVM)
 """In the order of the page."""
 FEATURES: Final = (
     *(PUBLISH, VERIFY, VERIFY_BY_TAG, PENDING, WIP, RESULTS, CAN_I_DEPLOY, BRANCHES, TAGS, DEPLOYMENTS, RELEASES),

@@ -6,17 +6,24 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from tests.absence import require, unavailable
 
-__all__ = ["copied", "installed", "installed_packages", "require", "unavailable"]
+__all__ = ["copied", "installed", "installed_crates", "installed_packages", "require", "unavailable"]
 
 ROOT: Final = Path(__file__).parents[2]
 UNWANTED: Final = shutil.ignore_patterns("node_modules", "pacts", "target", "__pycache__")
+MAVEN: Final = (
+    *("mvn", "-q", "-B", "test", "-Dtest=ConsumerTest"),
+    *("dependency:build-classpath", "-Dmdep.outputFile=classpath.txt"),
+)
+"""Downloads all that the example for the JVM needs, and writes its class path."""
 _CLIENTS: Final = ROOT / ".venv" / "clients"
 _PACKAGES: Final = ROOT / "tests" / "clients" / "packages"
 _UV: Final = Path(sys.executable).with_name("uv")
@@ -45,6 +52,39 @@ def installed_packages(name: str) -> Path:
             install = (str(_UV), "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"))
             _call(*install, "--requirements", str(requirements), cwd=ROOT)
     return folder / "bin"
+
+
+def installed_crates() -> Path:
+    """Build the programs of `packages/crates.toml` from crates.io, and return their folder.
+
+    The first time takes half an hour, on one core and with low priority, so that other tests can run.
+    """
+    manifest, folder = _PACKAGES / "crates.toml", _CLIENTS / "rust"
+    require("cargo")
+    with _alone("rust"), _once(folder, manifest.read_text("utf-8")) as is_missing:
+        if is_missing:
+            versions = tomllib.loads(manifest.read_text("utf-8"))["dependencies"]
+            crates = [f"{name}@{version.removeprefix('=')}" for name, version in versions.items()]
+            build = (
+                "nice",
+                "-n",
+                "15",
+                "cargo",
+                "install",
+                "--debug",
+                "--locked",
+                "--jobs",
+                "1",
+                "--root",
+                str(folder),
+            )
+            _call(*build, *crates, cwd=ROOT, environ=cargo_environ(), timeout=2 * 60 * 60)
+    return folder / "bin"
+
+
+def cargo_environ() -> dict[str, str]:
+    """Return the variables that let all crates share what they compile, without information for debuggers."""
+    return {"CARGO_TARGET_DIR": str(_CLIENTS / "rust" / "target"), "CARGO_PROFILE_DEV_DEBUG": "0"}
 
 
 def copied(example: str, folder: Path) -> Path:
@@ -80,10 +120,10 @@ def _state(source: Path, *command: str) -> str:
     return state.hexdigest()
 
 
-def _call(*command: str, cwd: Path) -> None:
-    environ = dict(os.environ)
+def _call(*command: str, cwd: Path, environ: Mapping[str, str] = MappingProxyType({}), timeout: int = 600) -> None:
+    environ = {**os.environ, **environ}
     if "PIP_INDEX_URL" in environ:  # uv does not read pip's settings
         environ.setdefault("UV_DEFAULT_INDEX", environ["PIP_INDEX_URL"])
-    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=timeout, check=False)
     if done.returncode:
         unavailable(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-500:]}")
