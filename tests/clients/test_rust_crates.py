@@ -35,7 +35,7 @@ def pact_broker(broker, tmp_path):
 
 def verify(broker, tmp_path, version, *, code=0, is_broken=False):
     """Verify the provider with the Rust verifier, and publish the results."""
-    program = str(toolchains.installed_crates() / "pact_verifier_cli")
+    program = str(toolchains.installed_crates() / "pact-verifier")
     publication = ("--publish", "--provider-version", version, "--provider-branch", "main")
     pending = ("--enable-pending", "--include-wip-pacts-since", "2020-01-01")
     with shop.prices(is_broken=is_broken) as provider:

@@ -15,7 +15,7 @@ from typing import Final
 
 from tests.absence import require, unavailable
 
-__all__ = ["copied", "installed", "installed_crates", "installed_packages", "require", "unavailable"]
+__all__ = ["copied", "installed", "installed_crates", "installed_packages", "pacts_of_crate", "require", "unavailable"]
 
 ROOT: Final = Path(__file__).parents[2]
 UNWANTED: Final = shutil.ignore_patterns("node_modules", "pacts", "target", "__pycache__")
@@ -24,6 +24,9 @@ MAVEN: Final = (
     *("dependency:build-classpath", "-Dmdep.outputFile=classpath.txt"),
 )
 """Downloads all that the example for the JVM needs, and writes its class path."""
+_GENTLY: Final = ("nice", "-n", "15")
+_BUILD: Final = 3 * 60 * 60
+"""Seconds that a build of many crates may take."""
 _CLIENTS: Final = ROOT / ".venv" / "clients"
 _PACKAGES: Final = ROOT / "tests" / "clients" / "packages"
 _UV: Final = Path(sys.executable).with_name("uv")
@@ -63,26 +66,43 @@ def installed_crates() -> Path:
     require("cargo")
     with _alone("rust"), _once(folder, manifest.read_text("utf-8")) as is_missing:
         if is_missing:
-            versions = tomllib.loads(manifest.read_text("utf-8"))["dependencies"]
-            crates = [f"{name}@{version.removeprefix('=')}" for name, version in versions.items()]
-            build = (
-                "nice",
-                "-n",
-                "15",
-                "cargo",
-                "install",
-                "--debug",
-                "--locked",
-                "--jobs",
-                "1",
-                "--root",
-                str(folder),
-            )
-            _call(*build, *crates, cwd=ROOT, environ=cargo_environ(), timeout=2 * 60 * 60)
+            crates = [f"{name}@{version}" for name, version in _crates().items()]
+            words = ("cargo", "install", "--debug", "--locked", "--jobs", "1", "--root", str(folder), *crates)
+            _call(*_GENTLY, *words, cwd=ROOT, environ=_cargo_environ(), timeout=_BUILD)
     return folder / "bin"
 
 
-def cargo_environ() -> dict[str, str]:
+def pacts_of_crate(name: str) -> Path:
+    """Run the tests of a crate of `packages/crates.toml`, and return the folder of the pacts that they write.
+
+    Building them takes as long as building the programs, whose compiled dependencies they share.
+    """
+    installed_crates()
+    folder = _CLIENTS / "rust" / "tests" / name
+    with _alone("rust"), _once(folder, (_PACKAGES / "crates.toml").read_text("utf-8")) as is_missing:
+        if is_missing:
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(_crate_source(name), folder)
+            words = ("cargo", "test", "--locked", "--jobs", "1", "--lib", "--bins", "--no-fail-fast")
+            environ = {**_cargo_environ(), "PACT_OUTPUT_DIR": str(folder / "pacts")}
+            _call(*_GENTLY, *words, cwd=folder, environ=environ, timeout=_BUILD)
+    return folder / "pacts"
+
+
+def _crate_source(name: str) -> Path:
+    """Find the source of a crate that has been downloaded."""
+    registry = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo")) / "registry" / "src"
+    (source,) = registry.glob(f"*/{name}-{_crates()[name]}")
+    return source
+
+
+def _crates() -> dict[str, str]:
+    """Read the versions of the crates."""
+    dependencies = tomllib.loads((_PACKAGES / "crates.toml").read_text("utf-8"))["dependencies"]
+    return {name: version.removeprefix("=") for name, version in dependencies.items()}
+
+
+def _cargo_environ() -> dict[str, str]:
     """Return the variables that let all crates share what they compile, without information for debuggers."""
     return {"CARGO_TARGET_DIR": str(_CLIENTS / "rust" / "target"), "CARGO_PROFILE_DEV_DEBUG": "0"}
 
