@@ -104,7 +104,10 @@ def _crates() -> dict[str, str]:
 
 def _cargo_environ() -> dict[str, str]:
     """Return the variables that let all crates share what they compile, without information for debuggers."""
-    return {"CARGO_TARGET_DIR": str(_CLIENTS / "rust" / "target"), "CARGO_PROFILE_DEV_DEBUG": "0"}
+    environ = {"CARGO_TARGET_DIR": str(_CLIENTS / "rust" / "target"), "CARGO_PROFILE_DEV_DEBUG": "0"}
+    # Compiling OpenSSL takes as long as all the rest.
+    has_openssl = shutil.which("pkg-config") and not subprocess.call(["pkg-config", "--exists", "openssl"])
+    return {**environ, "OPENSSL_NO_VENDOR": "1"} if has_openssl else environ
 
 
 def copied(example: str, folder: Path) -> Path:
