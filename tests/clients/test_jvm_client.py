@@ -61,7 +61,7 @@ def write_pact(path, order):
     return str(path)
 
 
-@access.ESPECIALLY_GUARDED
+@pytest.mark.long
 @exercises(PUBLISH, VERIFY, VERIFY_BY_TAG, PENDING, WIP, RESULTS, CAN_I_DEPLOY, BRANCHES, TAGS)
 def test_the_methods_of_the_client_work(lines, broker):
     assert (lines["publish"], lines["publish again"], lines["publish on a branch"]) == ("Ok(value=OK)",) * 3
