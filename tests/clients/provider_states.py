@@ -12,6 +12,8 @@ import httpx
 
 COMMIT: Final = "5556b8149bf8bac76bc30f50a8a2dd4c22c85f30"
 TEST_ENVIRONMENT: Final = "16926ef3-590f-4e3f-838e-719717aa88c9"
+DEPLOYABLE: Final = "cb632df3-0a0d-4227-aac3-60114dd36479"
+"""The test environment of the interactions about deployments."""
 DEPLOYED: Final = "ff3adecf-cfc5-4653-a4e3-f1861092f8e0"
 ALSO_DEPLOYED: Final = "58a013bc-31d6-434a-b026-46ecbd9e3a2d"
 
@@ -90,6 +92,7 @@ class States:
         self._rename("released_version", self._send("POST", path, {}).json()["uuid"], uuid)
 
     def webhook(self, uuid: str) -> None:
+        _pricing(self)  # interactions replace the webhook by one for these two
         request = {"method": "POST", "url": "http://example.org", "headers": {"Content-Type": "application/json"}}
         body = {"description": "a webhook", "events": [{"name": "contract_published"}], "request": request}
         self._send("PUT", f"webhooks/{uuid}", body)
@@ -113,12 +116,7 @@ FOO: Final = ("Foo", "1.2.3", "Bar")
 NEXT_FOO: Final = ("Foo", "1.2.4", "Bar")
 
 
-def _two_results(states: States, *tags: str) -> None:
-    states.result(FOO, "4.5.6", *tags)
-    states.result(NEXT_FOO, "9.9.9", success=False)
-
-
-def _results_of_two_versions(states: States, *tags: str) -> None:
+def _results_of_two(states: States, *tags: str) -> None:
     states.result(FOO, "4.5.6", *tags)
     states.result(FOO, "5.6.7")
 
@@ -128,11 +126,6 @@ def _two_pacts(states: States) -> None:
     states.result(NEXT_FOO, "4.5.6")
 
 
-def _next_version(states: States) -> None:
-    states.result(NEXT_FOO, "4.5.6")
-    states.version("Baz", "9.9.9")
-
-
 def _released(states: States, numbers: Mapping[str, bool]) -> None:
     production = states.environment("production")
     for number, success in numbers.items():
@@ -140,10 +133,10 @@ def _released(states: States, numbers: Mapping[str, bool]) -> None:
         states.release("Bar", number, production)
 
 
-def _version_and_environments(states: States, *names: str) -> None:
+def _version_and_environments(states: States, *names: str, uuid: str = TEST_ENVIRONMENT) -> None:
     states.version("Foo", COMMIT)
     for name in names:
-        states.environment(name, TEST_ENVIRONMENT if name == "test" else "")
+        states.environment(name, uuid if name == "test" else "")
 
 
 def _release(states: States) -> None:
@@ -151,14 +144,12 @@ def _release(states: States) -> None:
     states.release("Foo", COMMIT, TEST_ENVIRONMENT, DEPLOYED)
 
 
-def _deployment(states: States) -> None:
+def _deployment(states: States, _environment: str, also: str | None) -> None:
+    """A deployment to customer-1, and perhaps an earlier one to another instance, or to none ("null")."""
     _version_and_environments(states, "test")
+    if also:
+        states.deploy(COMMIT, TEST_ENVIRONMENT, ALSO_DEPLOYED, None if also == "null" else also)
     states.deploy(COMMIT, TEST_ENVIRONMENT, DEPLOYED, "customer-1")
-
-
-def _deployments(states: States) -> None:
-    _deployment(states)
-    states.deploy(COMMIT, TEST_ENVIRONMENT, ALSO_DEPLOYED)
 
 
 def _pricing(states: States) -> None:
@@ -171,7 +162,7 @@ def _nothing(_states: States) -> None:
 
 
 _VERSION: Final = f"version {COMMIT} of pacticipant Foo exists with"
-_VERIFIED: Final = r"the pact for Foo version 1\.2\.3 has been (?:successfully )?verified by"
+_VERIFIED: Final = r"the pact for Foo version 1\.2\.3 has been (?:successfully )?verified by Bar version 4\.5\.6"
 _STATES: Final[tuple[tuple[str, Callable[..., object]], ...]] = (
     (r"the (?:pb:)?\S+ relations? (?:exists? in the index resource|are present)", _nothing),
     (r"the pb:publish-contracts relations exists in the index resource", _nothing),
@@ -190,25 +181,27 @@ _STATES: Final[tuple[tuple[str, Callable[..., object]], ...]] = (
     (r"an environment with name (\S+) and UUID (\S+) exists", States.environment),
     (r"an environment exists", lambda states: states.environment("test")),
     (
-        rf"{_VERSION} a test environment available for (?:deployment|release)",
-        lambda s: _version_and_environments(s, "test"),
+        rf"{_VERSION} a test environment available for deployment",
+        lambda states: _version_and_environments(states, "test", uuid=DEPLOYABLE),
     ),
+    (rf"{_VERSION} a test environment available for release", lambda states: _version_and_environments(states, "test")),
     (
         rf"{_VERSION} 2 environments that aren't test .*",
         lambda states: _version_and_environments(states, "prod", "dev"),
     ),
     (rf"{_VERSION} a test environment is released with id {DEPLOYED}", _release),
-    (r"an version is deployed to environment with UUID \S+ with target customer-1", _deployment),
-    (r"a currently deployed version exists.*", _deployments),
-    (rf"{_VERIFIED} Bar version 4\.5\.6", lambda states: states.result(FOO, "4.5.6")),
-    (rf"{_VERIFIED} Bar version 4\.5\.6 and version 5\.6\.7", _results_of_two_versions),
-    (rf"{_VERIFIED} Bar version 4\.5\.6 \(tagged (\S+)\) and version 5\.6\.7", _results_of_two_versions),
-    (rf"{_VERIFIED} Bar version 4\.5\.6, and 1\.2\.4 unsuccessfully by 9\.9\.9", _two_results),
-    (rf"{_VERIFIED} Bar version 4\.5\.6 with tag (\S+), and 1\.2\.4 unsuccessfully by 9\.9\.9", _two_results),
-    (rf"{_VERIFIED} the versions of Bar in the production environment", lambda states: _released(states, {"10": True})),
-    (r"the pact for (Foo Thing) version .*", lambda states, name: states.result((name, "1.2.3", "Bar"), "4.5.6")),
+    (
+        r"a version is deployed (?:twice )?to environment with UUID (\S+) with target customer-1(?: and target (\S+))?",
+        _deployment,
+    ),
+    (r"a currently deployed version exists with application instance (customer-1)()", _deployment),
+    (
+        r"a currently deployed version exists (without) application instance",
+        lambda states, _: _deployment(states, "", "null"),
+    ),
+    (_VERIFIED, lambda states: states.result(FOO, "4.5.6")),
+    (rf"{_VERIFIED} \(tagged (\S+)\) and version 5\.6\.7", _results_of_two),
     (r"the pact for Foo version 1\.2\.3 and 1\.2\.4 has been verified by Bar version 4\.5\.6", _two_pacts),
-    (r"the pact for Foo version 1\.2\.4 has been .*", _next_version),
     (r"Bar versions 10 \(failing\) and 11 .*", lambda states: _released(states, {"10": False, "11": True})),
     (r"Bar versions 10 and 11 are both .*", lambda states: _released(states, {"10": True, "11": True})),
 )
