@@ -15,6 +15,6 @@ def require(*programs: str) -> None:
 
 
 def unavailable(reason: str) -> NoReturn:
-    """Skip the test, or fail it in CI, where nothing may be missing without somebody noticing."""
+    """Skip the test, or fail it in CI, where every test has to run."""
     outcome = pytest.fail if os.environ.get("CI") in {"true", "1"} else pytest.skip
     raise outcome.Exception(reason, pytrace=False) from None

@@ -37,6 +37,7 @@ _LONGEST: Final = (
     "tests/api/test_queued_deliveries.py",
     "tests/api/test_response_cache_histories.py",
     "tests/classic/",
+    "tests/clients/",
     "tests/examples/",
     "tests/pages/test_explorer.py",
     "tests/pages/test_first_run.py",

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from argon2 import PasswordHasher
 from pydantic import SecretStr
+from starlette.datastructures import Headers
 from starlette.types import Message, Scope
 
 from tests.api import described
@@ -90,6 +91,11 @@ class Api:
         content_type = {} if type is None else {"content-type": type}
         given = {"host": "localhost", "accept": accept, **content_type, **(headers or {})}
         return self._loop.run_until_complete(self._send(method, path, sent, given))
+
+    def send(self, method: str, path: str, body: bytes, headers: Iterable[tuple[str, str]]) -> Answer:
+        """Send exactly these headers, besides Host. They may occur more than once."""
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in (("host", "localhost"), *headers)]
+        return self._loop.run_until_complete(self._send(method, path, body, Headers(raw=raw)))
 
     def together(self, requests: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[Answer]:
         """Send requests without a body at the same time: methods, paths and headers."""

@@ -160,7 +160,7 @@ def _site(certificate: Path) -> str:
             listen ADDRESS ssl;
             ssl_certificate {certificate};
             ssl_certificate_key {certificate};
-            location {BASE_PATH}/ {{
+            location ~ ^{BASE_PATH}(/|$) {{
                 proxy_pass http://{proxies.BROKER};
                 proxy_set_header Host $http_host;
                 proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients import access, registry
+from tests.clients import access, recordings, registry
 from tests.clients.access import Access
 
 
@@ -26,10 +26,11 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Access]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fail a test that passes although its client did not do what the test declares."""
+    """Fail a test that passes although its client did not do what the test declares, or sent what no test sends."""
     yield
     if isinstance(item, pytest.Function) and isinstance(broker := item.funcargs.get("broker"), Access):
         requests = broker.requests()
         unseen = [feature.name for feature in registry.declared_by(item).features if not feature.is_seen_in(requests)]
         lines = "\n".join(request.partition("\n")[0] for request in requests)
         assert unseen == [], f"declared, but not seen among the client's requests:\n{lines}"
+        recordings.check(item, broker)

@@ -60,8 +60,18 @@ class Feature:
 
 
 _NPM: Final = "examples/javascript/package.json"
-RUBY: Final = Client("Ruby", (Package("pact-python-cli", "tests/clients/packages/ruby.txt"),))
-RUST: Final = Client("Rust", (Package("pact-python-cli", _LOCK), Package("pact-python-ffi", _LOCK)))
+RUBY: Final = Client(
+    "Ruby",
+    (
+        Package("pact-python-cli", "tests/clients/packages/ruby.txt", "`pact-broker` in pact-python-cli"),
+        Package(
+            "pact-python-cli", "tests/clients/packages/ruby-verifier.txt", "`pact-provider-verifier` in pact-python-cli"
+        ),
+    ),
+)
+RUST: Final = Client(
+    "Rust", (Package("pact-python-cli", _LOCK, "`pact broker` and `pact verifier` in pact-python-cli"),)
+)
 _CRATES: Final = "tests/clients/packages/crates.toml"
 RUST_CRATES: Final = Client(
     "Rust, from crates.io", (Package("pact-broker-cli", _CRATES), Package("pact_verifier_cli", _CRATES))

@@ -22,7 +22,8 @@ class Exchange:
     method: str = ""
     target: str = ""
     """The path and the query."""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    """Some clients send a header twice, such as Accept."""
     body: bytes = b""
     status: int = 0
     response_headers: dict[str, str] = field(default_factory=dict)
@@ -30,7 +31,7 @@ class Exchange:
 
     @property
     def is_of_client(self) -> bool:
-        agent = self.headers.get("user-agent", "")
+        agent = dict(self.headers).get("user-agent", "")
         return agent != OWN_AGENT and not agent.startswith(_TREATY)
 
 
@@ -117,7 +118,7 @@ class _RequestEvents:
         self._exchange.target += url.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._exchange.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._exchange.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         self._connection.begin(self._exchange)

@@ -45,7 +45,7 @@ def _row(client: Client, ways: Ways) -> Sequence[str]:
 
 
 def _exercised(feature: Feature, ways: set[str]) -> str:
-    """Name a feature, with the database if it is exercised with one alone."""
-    databases = {access.PLAIN: "SQLite", access.GUARDED: "PostgreSQL"}
-    only = [databases[way] for way in access.WAYS if way in ways]
-    return feature.name if len(only) == len(access.WAYS) else f"{feature.name} ({only[0]} only)"
+    """Name a feature, and the way if it is exercised on one alone."""
+    if ways == set(access.WAYS):
+        return feature.name
+    return f"{feature.name} ({'directly' if access.PLAIN in ways else 'as in a company'} only)"

@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests import databases
 from tests.examples import environments
 from tests.waiting import PATIENCE
 from tests.whole import servers
@@ -136,79 +135,3 @@ def test_the_broker_without_containers_asks_who_one_is(examples):
         process.terminate()
         process.communicate()
     assert answers == [401, 200]
-
-
-@pytest.fixture(scope="session")
-def javascript(tmp_path_factory):
-    """The example in JavaScript with what it needs; without node, or without its packages, there is nothing to test."""
-    npm = shutil.which("npm")
-    if not npm or not shutil.which("node"):
-        pytest.skip("node and npm are not installed")
-    folder = tmp_path_factory.mktemp("examples") / "javascript"
-    shutil.copytree(ROOT / "examples/javascript", folder, ignore=UNWANTED)
-    command = [npm, "install", "--no-audit", "--no-fund"]
-    installed = subprocess.run(command, cwd=folder, env=environ(), capture_output=True, text=True, check=False)
-    if installed.returncode:
-        pytest.skip(f"npm could not install the example's packages: {installed.stderr[-500:]}")
-    return folder
-
-
-def called(folder, *command, **known):
-    return subprocess.run(
-        command, cwd=folder, env=environ(**known), capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-
-
-CLIENT = str(servers.BIN / "pact-broker")
-PUBLISH = (CLIENT, "publish", "pacts", "--consumer-app-version", "1", "--branch", "main")
-
-
-def test_javascript_works_with_treaty(javascript, broker):
-    def run(*command):
-        done = called(javascript, *command, PACT_BROKER_BASE_URL=broker)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    run("npm", "test")
-    run(*PUBLISH)
-    run("npm", "run", "verify")
-    assert "Computer says yes" in run(CLIENT, "can-i-deploy", "--pacticipant", "UserPage", "--version", "1")
-
-
-PASSWORD = "a stapled horse, correctly"  # noqa: S105 - of a database that ends with the test
-
-
-@pytest.fixture
-def closed(tmp_path):
-    """A server with a user called ci, and a token."""
-    url = f"sqlite:///{tmp_path / 'closed.sqlite'}"
-    databases.create_missing_file(url)
-    for words in (("user", "add", "ci", "--password-stdin"), ("token", "create", "--user", "ci", "--name", "build")):
-        done = servers.run("treaty", *words, "--database-url", url, cwd=tmp_path, stdin=PASSWORD + "\n")
-        assert done.returncode == 0, done.stderr
-    with servers.running(url, cwd=tmp_path) as server:
-        yield server.address, done.stdout.strip()
-
-
-def test_javascript_signs_in_with_a_token_and_with_a_password(javascript, closed):
-    address, token = closed
-
-    def verify(version, **known):
-        return called(
-            javascript, "npm", "run", "verify", PACT_BROKER_BASE_URL=address, PROVIDER_VERSION=version, **known
-        )
-
-    known = {"PACT_BROKER_TOKEN": token}
-    assert called(javascript, "npm", "test").returncode == 0
-    assert called(javascript, *PUBLISH, PACT_BROKER_BASE_URL=address, **known).returncode == 0
-    named = {"PACT_BROKER_USERNAME": "ci", "PACT_BROKER_PASSWORD": PASSWORD}
-    for version, given in (("1", known), ("2", named)):
-        done = verify(version, **given)
-        assert done.returncode == 0, done.stdout + done.stderr
-    for given in ({"PACT_BROKER_TOKEN": token[:-1]}, {**named, "PACT_BROKER_PASSWORD": "wrong"}):
-        refused = verify("3", **given)
-        assert refused.returncode != 0
-        assert "401" in refused.stdout + refused.stderr, refused
-    headers = {"authorization": f"Bearer {token}", "accept": "application/hal+json"}
-    found = httpx.get(f"{address}/pacticipants/UserService/versions", headers=headers).json()["_embedded"]["versions"]
-    assert [one["number"] for one in found] == ["2", "1"]

@@ -10,11 +10,10 @@ from playwright.sync_api import Browser, Page, expect
 from pyotp.totp import TOTP
 from sqlalchemy import text
 
-from tests import databases
 from tests.absence import unavailable
 from tests.pages import browser as browsers
 from tests.pages.test_in_a_browser import WIDTHS
-from tests.whole import servers, shop
+from tests.whole import servers
 from treaty.store.engine.database import open_database
 
 pytestmark = pytest.mark.long_on_postgresql
@@ -272,48 +271,6 @@ def test_a_browser_signs_in_by_basic_auth_where_the_settings_have_users(browser,
                 "pact-broker", "list-environments", cwd=tmp_path, **reached, PACT_BROKER_PASSWORD=password
             )
             assert done.returncode == status, done.stdout + done.stderr
-
-
-@pytest.fixture
-def closed(tmp_path) -> Iterator[tuple[servers.Server, str]]:
-    """A server with a user called ci, and a token."""
-    url = f"sqlite:///{tmp_path / 'closed.sqlite'}"
-    databases.create_missing_file(url)
-    for words in (["user", "add", "ci", "--password-stdin"], ["token", "create", "--user", "ci", "--name", "build"]):
-        done = servers.run("treaty", *words, "--database-url", url, cwd=tmp_path, stdin=PASSWORD + "\n")
-        assert done.returncode == 0, done.stderr
-    with servers.running(url, cwd=tmp_path, environ={"TREATY_PUBLIC_HEARTBEAT": "true"}) as server:
-        yield server, done.stdout.strip()
-
-
-def test_the_rust_client_and_pact_python_sign_in_with_a_token_and_with_a_password(closed, tmp_path):
-    server, token = closed
-    pacts = tmp_path / "pacts"
-    pacts.mkdir()
-    shop.write_pact(pacts)
-    publish = ("pact", "broker", "publish", "pacts", "--branch", "main", "--consumer-app-version")
-    address = {"PACT_BROKER_BASE_URL": server.address}
-    for number, known in enumerate(
-        ({"PACT_BROKER_TOKEN": token}, {"PACT_BROKER_USERNAME": "ci", "PACT_BROKER_PASSWORD": PASSWORD})
-    ):
-        published = servers.run(*publish, str(number), cwd=tmp_path, **address, **known)
-        assert published.returncode == 0, published
-    for known in (
-        {"PACT_BROKER_TOKEN": token[:-1]},
-        {"PACT_BROKER_USERNAME": "ci", "PACT_BROKER_PASSWORD": "wrong"},
-    ):
-        refused = servers.run(*publish, "9", cwd=tmp_path, **address, **known)
-        assert refused.returncode != 0
-        assert "401" in refused.stdout + refused.stderr or "nauthorized" in refused.stdout + refused.stderr, refused
-    with shop.prices() as provider:
-        assert shop.verify(server.address, provider, "a1", "main", {"token": token}, main_branch=True)
-        named = {"username": "ci", "password": PASSWORD}
-        assert shop.verify(server.address, provider, "a2", "main", named, main_branch=True)
-        assert not shop.verify(server.address, provider, "a3", "main", {"token": token[:-1]}, main_branch=True)
-        wrong = {**named, "password": OTHER}
-        assert not shop.verify(server.address, provider, "a4", "main", wrong, main_branch=True)
-    verified = get(f"{server.address}/pacticipants/Prices/versions", token).json()["_embedded"]["versions"]
-    assert [one["number"] for one in verified] == ["a2", "a1"]
 
 
 def test_a_server_that_others_reach_answers_nobody_before_there_is_somebody_to_ask(tmp_path):
