@@ -71,6 +71,10 @@ RUBY: Final = Client(
 RUST: Final = Client(
     "Rust", (Package("pact-python-cli", _LOCK, "`pact broker` and `pact verifier` in pact-python-cli"),)
 )
+_CRATES: Final = "tests/clients/packages/crates.toml"
+RUST_CRATES: Final = Client(
+    "Rust, from crates.io", (Package("pact-broker-cli", _CRATES), Package("pact_verifier_cli", _CRATES))
+)
 PYTHON: Final = Client(
     "Python", (Package("pact-python", "tests/clients/packages/python.txt"), Package("pact-python", _LOCK))
 )
@@ -108,7 +112,7 @@ METRICS: Final = Feature("metrics", (r"GET /metrics\n",))
 SECRETS: Final = Feature("named secrets", (r"POST /secrets\n", r"PUT /secrets/"))
 AUDIT: Final = Feature("the audit trail", (r"GET /audit",))
 
-CLIENTS: Final = (RUBY, RUST, PYTHON, JAVASCRIPT, GO, JVM, MCP)
+CLIENTS: Final = (RUBY, RUST, RUST_CRATES, PYTHON, JAVASCRIPT, GO, JVM, MCP)
 """In the order of the page."""
 FEATURES: Final = (
     *(PUBLISH, VERIFY, VERIFY_BY_TAG, PENDING, WIP, RESULTS, CAN_I_DEPLOY, BRANCHES, TAGS, DEPLOYMENTS, RELEASES),

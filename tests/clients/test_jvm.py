@@ -48,7 +48,7 @@ NEW_EXPECTATION = """
 def maven(broker, tmp_path):
     """Run a goal of Maven in the example."""
     toolchains.require("mvn", "keytool")
-    toolchains.installed("jvm", "mvn", "-q", "-B", "test", "-Dtest=ConsumerTest")
+    toolchains.installed("jvm", *toolchains.MAVEN)
     return partial(run_goal, broker, toolchains.copied("jvm", tmp_path))
 
 

@@ -6,17 +6,38 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from tests.absence import require, unavailable
 
-__all__ = ["copied", "installed", "installed_packages", "newest_node", "require", "unavailable"]
+__all__ = [
+    "copied",
+    "installed",
+    "installed_crates",
+    "installed_packages",
+    "newest_node",
+    "pacts_of_crate",
+    "require",
+    "unavailable",
+]
 
 ROOT: Final = Path(__file__).parents[2]
 UNWANTED: Final = shutil.ignore_patterns("node_modules", "pacts", "target", "__pycache__")
+MAVEN: Final = (
+    *("mvn", "-q", "-B", "test", "-Dtest=ConsumerTest"),
+    *("dependency:build-classpath", "-Dmdep.outputFile=classpath.txt"),
+)
+"""Downloads all that the example for the JVM needs, and writes its class path."""
+_GENTLY: Final = ("nice", "-n", "15")
+_FAILED: Final = 101
+"""The exit code of Cargo if a test has failed."""
+_BUILD: Final = 3 * 60 * 60
+"""Seconds that a build of many crates may take."""
 _CLIENTS: Final = ROOT / ".venv" / "clients"
 _PACKAGES: Final = ROOT / "tests" / "clients" / "packages"
 _UV: Final = Path(sys.executable).with_name("uv")
@@ -60,6 +81,61 @@ def installed_packages(name: str) -> Path:
     return folder / "bin"
 
 
+def installed_crates() -> Path:
+    """Build the programs of `packages/crates.toml` from crates.io, and return their folder.
+
+    The first time takes half an hour, on one core and with low priority, so that other tests can run.
+    """
+    manifest, folder = _PACKAGES / "crates.toml", _CLIENTS / "rust"
+    require("cargo")
+    with _alone("rust"), _once(folder, manifest.read_text("utf-8")) as is_missing:
+        if is_missing:
+            crates = [f"{name}@{version}" for name, version in _crates().items()]
+            words = ("cargo", "install", "--debug", "--locked", "--jobs", "1", "--root", str(folder), *crates)
+            _call(*_GENTLY, *words, cwd=ROOT, environ=_cargo_environ(), timeout=_BUILD)
+    return folder / "bin"
+
+
+def pacts_of_crate(name: str) -> Path:
+    """Run the tests of a crate of `packages/crates.toml`, and return the folder of the pacts that they write.
+
+    Building them takes as long as building the programs, whose compiled dependencies they share.
+    """
+    installed_crates()
+    folder = _CLIENTS / "rust" / "tests" / name
+    with _alone("rust"), _once(folder, (_PACKAGES / "crates.toml").read_text("utf-8")) as is_missing:
+        if is_missing:
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(_crate_source(name), folder)
+            environ = {**_cargo_environ(), "PACT_OUTPUT_DIR": str(folder / "pacts")}
+            words = ("cargo", "test", "--locked", "--jobs", "1", "--lib", "--bins")
+            _call(*_GENTLY, *words, "--no-run", cwd=folder, environ=environ, timeout=_BUILD)
+            # Some tests fail, since the crate lacks the responses that they read. The others write their pacts.
+            _call(*_GENTLY, *words, "--no-fail-fast", cwd=folder, environ=environ, timeout=_BUILD, codes=(0, _FAILED))
+    return folder / "pacts"
+
+
+def _crate_source(name: str) -> Path:
+    """Find the source of a crate that has been downloaded."""
+    registry = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo")) / "registry" / "src"
+    (source,) = registry.glob(f"*/{name}-{_crates()[name]}")
+    return source
+
+
+def _crates() -> dict[str, str]:
+    """Read the versions of the crates."""
+    dependencies = tomllib.loads((_PACKAGES / "crates.toml").read_text("utf-8"))["dependencies"]
+    return {name: version.removeprefix("=") for name, version in dependencies.items()}
+
+
+def _cargo_environ() -> dict[str, str]:
+    """Return the variables that let all crates share what they compile, without information for debuggers."""
+    environ = {"CARGO_TARGET_DIR": str(_CLIENTS / "rust" / "target"), "CARGO_PROFILE_DEV_DEBUG": "0"}
+    # Compiling OpenSSL takes as long as all the rest.
+    has_openssl = shutil.which("pkg-config") and not subprocess.call(["pkg-config", "--exists", "openssl"])
+    return {**environ, "OPENSSL_NO_VENDOR": "1"} if has_openssl else environ
+
+
 def copied(example: str, folder: Path) -> Path:
     """Copy an example to a folder of the test's own."""
     return Path(shutil.copytree(ROOT / "examples" / example, folder / example, ignore=UNWANTED))
@@ -93,10 +169,16 @@ def _state(source: Path, *command: str) -> str:
     return state.hexdigest()
 
 
-def _call(*command: str, cwd: Path) -> None:
-    environ = dict(os.environ)
+def _call(
+    *command: str,
+    cwd: Path,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    timeout: int = 600,
+    codes: Container[int] = (0,),
+) -> None:
+    environ = {**os.environ, **environ}
     if "PIP_INDEX_URL" in environ:  # uv does not read pip's settings
         environ.setdefault("UV_DEFAULT_INDEX", environ["PIP_INDEX_URL"])
-    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=600, check=False)
-    if done.returncode:
+    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=timeout, check=False)
+    if done.returncode not in codes:
         unavailable(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-500:]}")
