@@ -1,6 +1,7 @@
 """The Rust client, which we did not write, against Treaty."""
 
 import httpx
+import pytest
 
 from tests.whole import shop
 from tests.whole.servers import run
@@ -27,6 +28,7 @@ def test_it_publishes_and_asks_whether_to_deploy(server, tmp_path):
     assert (no.returncode, "Computer says no" in no.stdout) == (1, True), no
 
 
+@pytest.mark.slow
 def test_builds_with_a_former_name_verify_but_do_not_publish(server, tmp_path):
     """The verifier is redirected to its pacts. They have the new name, so that it publishes its results under that."""
     pacts = tmp_path / "pacts"

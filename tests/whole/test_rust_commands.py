@@ -41,6 +41,7 @@ VERSION = ("--pacticipant", "Till/2 ü", "--version", "1")
 WHERE = ("--environment", "test")
 
 
+@pytest.mark.slow
 def test_a_pacticipant_is_created_changed_and_described(rust):
     name = ("--name", "Till/2 ü")
     assert "created successfully" in rust("create-or-update-pacticipant", *name, "--display-name", "The Till")
@@ -69,6 +70,7 @@ def test_a_branch_is_deleted(rust):
     assert "it was not found" in rust("delete-branch", *branch)
 
 
+@pytest.mark.slow
 def test_an_environment_is_changed_described_and_deleted(rust, environment):
     rust("update-environment", "--uuid", environment, "--name", "testing", "--display-name", "For tests")
     described = rust("describe-environment", "--uuid", environment)
@@ -88,6 +90,7 @@ def test_a_deployment_is_recorded_and_ended(rust, environment):
     assert "blue" not in rust("describe-version", *VERSION[:2], *WHERE, "--deployed")
 
 
+@pytest.mark.slow
 def test_a_release_is_recorded_and_ended(rust, environment):
     assert environment
     rust("create-or-update-version", *VERSION, "--branch", "main")
@@ -105,6 +108,7 @@ def test_pacts_are_listed(rust):
         assert f"Pact between {shop.CONSUMER} (1) and {shop.PROVIDER}" in rust("get-pacts", *provider, *which)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("published")
 def test_provider_states_are_listed(rust):
     for which in ((), ("--branch", "main")):
