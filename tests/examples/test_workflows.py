@@ -29,6 +29,7 @@ DOCUMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", DOCUMENTS)
 def test_what_ci_systems_and_docker_read_is_valid(schema):
     program = Path(sys.executable).with_name("check-jsonschema")
