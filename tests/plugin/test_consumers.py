@@ -185,9 +185,8 @@ def is_listening(port):
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.mark.parametrize(
-    "words", [["--run-broker", "suite"], pytest.param(["--run-broker", "suite", "other"], marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["--run-broker", "suite"], ["--run-broker", "suite", "other"]])
 def test_a_word_after_the_switch_is_what_to_test(run, consumer, pytester, words):
     """Its conftest.py is read in time for the options that it declares."""
     consumer()
@@ -201,6 +200,7 @@ def test_a_word_after_the_switch_is_what_to_test(run, consumer, pytester, words)
     run(*words, "--mine").fnmatch_lines(["Broker of this run: http://127.0.0.1:*", passed])
 
 
+@pytest.mark.slow
 def test_a_switch_in_the_configuration_file_leaves_the_command_line_its_paths(run, consumer, pytester):
     consumer()
     (pytester.path / "pytest.ini").write_text("[pytest]\naddopts = --run-broker")

@@ -144,6 +144,7 @@ def test_files_are_verified_where_there_is_no_broker(run, consumer, provider):
     run("test_provider.py").fnmatch_lines(["Verified: Prices against Web Shop: 2 of 2 interactions"])
 
 
+@pytest.mark.slow
 def test_files_may_be_elsewhere(run, consumer, provider):
     consumer()
     run("test_consumer.py", "--pact-dir", "elsewhere")
