@@ -23,6 +23,7 @@ from tests.waiting import PATIENCE
 
 POSTGRES_URL: Final = "TREATY_TEST_POSTGRES_URL"
 LONG: Final = "TREATY_TEST_LONG"
+SLOW: Final = "TREATY_TEST_SLOW"
 
 # They come first, so that no worker is left with one of them when the others have done their work.
 _LONGEST: Final = (
@@ -47,6 +48,9 @@ _LONGEST: Final = (
     "tests/whole/",
 )
 
+# Clients of other languages install packages and compile. The Rust client and pact-python are in `tests/whole`, too.
+_SLOW: Final = ("tests/clients/",)
+
 # How long an example takes says something about the machine, and nothing about what is tested.
 settings.register_profile("treaty", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("treaty")
@@ -59,12 +63,15 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="run long tests, and the long form of the others")
+    parser.addoption("--slow", action="store_true", help="run slow tests, too, as CI does")
+    parser.addoption("--long", action="store_true", help="run slow and long tests, and the long form of the others")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--long"):
         os.environ[LONG] = "1"  # for modules that are loaded later, and for workers
+    if config.getoption("--slow") or os.environ.get(LONG) == "1":
+        os.environ[SLOW] = "1"
     _forget_own_settings()
     _be_patient()
     _load_authorities_once()
@@ -126,18 +133,18 @@ def _share_a_server(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get(LONG) != "1":
-        config.hook.pytest_deselected(items=[item for item in items if _is_long(item)])
-        items[:] = [item for item in items if not _is_long(item)]
+    tiers = [tier for tier, variable in (("slow", SLOW), ("long", LONG)) if os.environ.get(variable) != "1"]
+    left_out = {item for item in items if any(_belongs_to(tier, item) for tier in tiers)}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
     _share_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
 
-def _is_long(item: pytest.Item) -> bool:
-    if item.get_closest_marker("long"):
+def _belongs_to(tier: str, item: pytest.Item) -> bool:
+    if item.get_closest_marker(tier) or (tier == "slow" and item.nodeid.startswith(_SLOW)):
         return True
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    is_on_postgresql = "postgresql" in (parameters.get("database_url"), parameters.get("empty_database_url"))
-    return is_on_postgresql and item.get_closest_marker("long_on_postgresql") is not None
+    return "postgresql" in parameters.values() and item.get_closest_marker(f"{tier}_on_postgresql") is not None
 
 
 def pytest_collection_finish() -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -114,10 +114,28 @@ class _Kept:
 _kept: defaultdict[str, list[_Kept]] = defaultdict(list)
 
 
+class _CompiledStatements(dict[tuple[Any, ...], Any]):
+    """SQLAlchemy's cache of compiled statements for all SQLite databases.
+
+    Each database has a dialect of its own, which is the first part of a key, but they all compile alike.
+    """
+
+    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
+        return super().get(key[1:], default)
+
+    def __setitem__(self, key: tuple[Any, ...], compiled: Any) -> None:
+        super().__setitem__(key[1:], compiled)
+
+
+_compiled: Final = _CompiledStatements()
+
+
 def open_kept(url: str, *, connections: int = 8) -> Database:
     """Open a test's database as `open_database` does. Its connections stay open for the next test when it is closed."""
     if url.startswith("sqlite"):
-        return open_database(url)
+        opened = open_database(url)
+        opened.engine.update_execution_options(compiled_cache=_compiled)
+        return opened
     kept = _kept[url]
     for database in [database for database in kept if database.is_free and database.connections == connections]:
         if database.uses < _MAX_USES:
@@ -128,6 +146,13 @@ def open_kept(url: str, *, connections: int = 8) -> Database:
         database.dispose()
     kept.append(_Kept(url, connections))
     return kept[-1]
+
+
+def open_new(path: Path) -> Database:
+    """Create a file of SQLite with all tables, and open it. Copying a file takes a tenth of the time of migrations."""
+    url = f"sqlite:///{path}"
+    create_missing_file(url)
+    return open_kept(url)
 
 
 class Lender:

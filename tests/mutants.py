@@ -44,8 +44,8 @@ DURATIONS: Final = ROOT / ".venv" / "mutants.durations.xml"
 NEW_DURATIONS: Final = DURATIONS.with_suffix(".new.xml")
 TESTS: Final = ("tests/api", "tests/model", "tests/pages", "tests/store")
 """Tests that run in one process. The rules are the same on both databases, so SQLite suffices."""
-LEFT_OUT: Final = "(postgresql and not long_on_postgresql) or browser or schemathesis"
-"""Tests that are not run, by keyword. The name of a marker is one, and `long_on_postgresql` skips PostgreSQL anyway."""
+LEFT_OUT: Final = "(postgresql and not on_postgresql) or browser or schemathesis"
+"""Tests that are not run, by keyword. The name of a marker is one, and those that end so skip PostgreSQL anyway."""
 CONFIGURATION: Final = Path(__file__).with_name("mutants.toml")
 """The excluded mutants, and the configuration of coverage."""
 

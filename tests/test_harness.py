@@ -1,4 +1,4 @@
-"""The tests' own tools: fresh databases, and tests that wait for `--long`."""
+"""The tests' own tools: fresh databases, and tests that wait for `--slow` or `--long`."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from tests import postgres
 from tests.absence import unavailable
 from tests.databases import Lender, open_kept
-from tests.scale import IS_LONG
+from tests.scale import IS_LONG, IS_SLOW, VARIABLE
 from tests.waiting import eventually
 from treaty.store.engine.database import Database
 from treaty.store.tables import metadata
@@ -165,25 +165,42 @@ def _is_gone(url: str) -> bool:
     return False
 
 
+@pytest.mark.slow
+def test_a_slow_test_is_run_when_asked_for() -> None:
+    assert IS_SLOW
+
+
 @pytest.mark.long
 def test_a_long_test_is_run_when_asked_for() -> None:
     assert IS_LONG
 
 
-@pytest.mark.parametrize(("options", "variable"), [(["--long"], "0"), ([], "1")], ids=["option", "variable"])
-def test_long_tests_are_selected_by_an_option_or_a_variable(options: list[str], variable: str) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "1",
-        *options,
-        f"{__file__}::test_a_long_test_is_run_when_asked_for",
-    ]
-    environ = {**os.environ, "TREATY_TEST_LONG": variable}
+@pytest.mark.slow_on_postgresql
+def test_a_slow_test_on_postgresql_is_run_when_asked_for(database_url: str) -> None:
+    assert IS_SLOW or database_url.startswith("sqlite")
+
+
+@pytest.mark.parametrize(
+    ("option", "variables", "passed"),
+    [
+        ("--slow", {}, 3),
+        pytest.param("--long", {}, 4, marks=pytest.mark.slow),
+        pytest.param("-q", {"TREATY_TEST_SLOW": "1"}, 3, marks=pytest.mark.slow),
+        pytest.param("-q", {"TREATY_TEST_LONG": "1"}, 4, marks=pytest.mark.slow),
+        pytest.param("-q", {}, 1, marks=pytest.mark.slow),
+    ],
+)
+def test_slow_and_long_tests_are_selected_by_options_or_variables(
+    option: str, variables: dict[str, str], passed: int
+) -> None:
+    environ = {name: value for name, value in os.environ.items() if name not in {"TREATY_TEST_SLOW", VARIABLE}}
+    command = [sys.executable, "-m", "pytest", "-n", "1", option, "-k", "is_run_when_asked_for", __file__]
     done = subprocess.run(
-        command, cwd=Path(__file__).parents[1], env=environ, capture_output=True, text=True, check=False
+        command,
+        cwd=Path(__file__).parents[1],
+        env={**environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert f"{passed} passed" in done.stdout, done.stdout + done.stderr

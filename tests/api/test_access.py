@@ -9,6 +9,8 @@ from tests.api.conftest import PASSWORD
 from treaty.web.http.router import Router
 from treaty.web.urls import Url
 
+pytestmark = pytest.mark.slow_on_postgresql  # about permissions, which need no statements of their own
+
 WRITER, READER = ("writer", "w-secret"), ("reader", "r-secret")
 PAIR = "/pacts/provider/Prices/consumer/Shop/version/1"
 BADGE = "/pacts/provider/Prices/consumer/Shop/latest/badge"

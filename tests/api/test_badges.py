@@ -9,6 +9,8 @@ import pytest
 from tests.api.conftest import Answer, Api
 from tests.api.history import History
 
+pytestmark = pytest.mark.slow_on_postgresql  # about images; the decisions have tests of their own
+
 PACT = "/pacts/provider/Bar_Thing%20Api/consumer/foo-App"
 TAGGED = "/pacticipants/Foo/latest-version/dev/can-i-deploy/to/prod/badge"
 BRANCH = "/pacticipants/Foo/branches/main/latest-version/can-i-deploy/to-environment/test/badge"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.api.conftest import Api
 
+pytestmark = pytest.mark.slow_on_postgresql  # about requests, and not about data
+
 BLANKS = ["", "%20", "%20%20"]
 FOO = "q[][pacticipant]=Foo&q[][version]=1"
 DECISION = f"/matrix?{FOO}&latestby=cvpv"

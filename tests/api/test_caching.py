@@ -6,6 +6,8 @@ import pytest
 
 from tests.api.conftest import pact
 
+pytestmark = pytest.mark.slow_on_postgresql  # about headers
+
 PATH = "/pacts/provider/Prices/consumer/Shop/version/1"
 
 

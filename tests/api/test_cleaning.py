@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from tests.api.history import History
 from tests.databases import open_kept
-from tests.scale import IS_LONG
+from tests.scale import choose
 from treaty.actions.maintenance import cleanup, integrity
 from treaty.model.maintenance.retention import (
     DEFAULT_VERSION_SELECTORS,
@@ -443,7 +443,7 @@ def test_recent_successes_stay_as_long_as_work_in_progress_looks_at_them(history
 
 
 STORIES = itertools.count()
-EXAMPLES = 600 if IS_LONG else 10
+EXAMPLES = choose(4, slow=10, long=600)
 CONSUMERS, PROVIDER = ("Till", "Shop"), "Ledger"
 BRANCHES, TAGS, ENVIRONMENTS = ("main", "feat/x"), ("dev", "prod"), ("test", "live")
 DESTINATIONS = (

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.api.history import History
+from tests.scale import choose
 from treaty.model.maintenance.retention import KeepVersions, Retention, add_in_use_selectors
 from treaty.store.engine.database import open_database
 from treaty.workers.cleanup import Cleaner
@@ -16,7 +17,7 @@ PAIRS = 30
 RETENTION = Retention(
     versions=add_in_use_selectors([KeepVersions(latest=True)]), branches=(), success_max_age=timedelta(0)
 )
-SEEDS = (1, 2, 3)
+SEEDS = choose((1,), slow=(1, 2, 3), long=(1, 2, 3))
 
 
 @pytest.fixture

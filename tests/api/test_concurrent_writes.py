@@ -25,6 +25,7 @@ import pytest
 from sqlalchemy import delete, select, text, update
 
 from tests.api.conftest import PASSWORD, SECRET_KEY, VAULT, Answer, Api, hash_quickly, pact, publication
+from tests.scale import choose
 from treaty.actions.accounts import accounts, credentials
 from treaty.actions.maintenance import key_rotation
 from treaty.model.accounts import passwords
@@ -526,7 +527,9 @@ GROUPS: dict[
     "others": (OTHER_WRITES, OTHER_FAULTS, prepare_environment, other_state),
     "names": (NAME_WRITES, NAME_FAULTS, prepare_names, name_state),
 }
-RANDOM_PAIRS = 10
+RANDOM_PAIRS = choose(2, slow=10, long=10)
+BLOCKERS = choose((True, False), slow=(True, True, False), long=(True, True, False))
+"""For each attempt of a pair at once, whether a transaction is in the way."""
 
 
 def pairs(group: str, *, is_long: bool) -> list[tuple[str, str]]:
@@ -601,7 +604,7 @@ def wrong(world: World, group: str, chosen: list[tuple[str, str]]) -> list[objec
                     write = (first, second)[index]
                     told[index] = threads[index].submit(write, world, world.apis[index]).result(WAIT_SECONDS)
                 allowed.append((told, state(world)))
-            for has_blocker in (True, True, False):
+            for has_blocker in BLOCKERS:
                 begin()
                 outcome = (at_once(world, threads, (first, second), has_blocker=has_blocker), state(world))
                 if outcome not in allowed:

@@ -176,6 +176,7 @@ def test_more_contracts_or_tags_than_the_limit_are_refused(api, contracts, tags,
     assert api.get("/pacticipants/Shop").status == 404
 
 
+@pytest.mark.slow_on_postgresql
 def test_as_many_contracts_and_tags_as_the_limit_are_published(api):
     contracts = [contract("Shop", f"Prices{number}x") for number in range(500)]
     tags = [f"t{number}" for number in range(100)]

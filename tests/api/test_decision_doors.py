@@ -28,13 +28,13 @@ from tests.api.test_matrix_histories import (
     broker,  # noqa: F401 - a fixture
 )
 from tests.oracle.matrix_oracle import World, expected
-from tests.scale import IS_LONG
+from tests.scale import choose
 from treaty.cli import PACT_BROKER, TREATY
 
 Verdicts = dict[str, bool | None]
 HTML = "text/html,application/xhtml+xml"
 LATEST_BY = ("cvpv", "cvp", "cp")
-EXAMPLES = 100 if IS_LONG else 12
+EXAMPLES = choose(5, slow=12, long=100)
 
 
 @pytest.fixture

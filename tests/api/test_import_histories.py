@@ -18,14 +18,13 @@ from pydantic import SecretStr
 from tests.api.conftest import SECRET_KEY, Api, Clock, pact
 from tests.api.history import q
 from tests.api.imports import differences, everything, import_from
-from tests.scale import IS_LONG
+from tests.databases import open_new
+from tests.scale import choose
 from treaty.settings import Settings
-from treaty.store.engine.database import open_database
 from treaty.store.maintenance import integrity
-from treaty.store.migrations import migrate
 from treaty.web.application import build_application
 
-SEEDS = range(100 if IS_LONG else 3)
+SEEDS = range(choose(1, slow=3, long=100))
 CONSUMERS, PROVIDER = ("..", "Till/2 ü"), "Ledger"
 ALL = (*CONSUMERS, PROVIDER)
 BRANCHES, TAGS = ("main", "feat/x"), ("dev", "prod")
@@ -47,8 +46,7 @@ def make_other(tmp_path, clock):
             secret_key=SecretStr(SECRET_KEY),
             allow_dangerous_contract_modification=True,
         )
-        database = open_database(chosen.database_url, connections=2)
-        migrate(database)
+        database = open_new(tmp_path / f"{name}.sqlite")
         api = Api(build_application(chosen, database, clock=clock))
         made.append((api, database))
         return api

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from tests.api.conftest import Api, Clock, pact
 from tests.api.history import History, q
 from tests.oracle.matrix_oracle import Expected, Publication, World, expected
-from tests.scale import IS_LONG
+from tests.scale import choose
 from treaty.model.decisions.matrix import MAX_REASONS
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
@@ -33,7 +33,7 @@ SETTINGS = {
     "use_first_tag_as_branch": False,
     "create_deployed_versions_for_tags": False,
 }
-EXAMPLES, QUESTIONS = (560, 25) if IS_LONG else (60, 4)
+EXAMPLES, QUESTIONS = choose((25, 4), slow=(60, 4), long=(560, 25))
 """How many stories are told, and how many questions are asked after each, at least."""
 
 

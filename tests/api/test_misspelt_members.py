@@ -5,6 +5,8 @@ import pytest
 from tests.api.conftest import publication
 from tests.api.history import History
 
+pytestmark = pytest.mark.slow_on_postgresql  # about requests, and not about data
+
 FOO = "q[][pacticipant]=Foo"
 DEPLOYMENT = "/can-i-deploy?pacticipant=Foo&version=1&environment=prod"
 

@@ -4,6 +4,8 @@ import pytest
 
 from treaty.model.accounts.access import Role
 
+pytestmark = pytest.mark.slow_on_postgresql  # about requests, and not about data
+
 PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
 LOCAL = {"host": "localhost:9292"}
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -10,6 +10,8 @@ from treaty.settings import Settings
 from treaty.web import urls
 from treaty.web.routers import list_routers
 
+pytestmark = pytest.mark.slow_on_postgresql  # about headers
+
 PUBLIC = {urls.STATIC, urls.SECURITY_TXT}
 """Routes whose responses are the same for everyone."""
 CAN_I_MERGE = "/pacticipants/Shop/main-branch/can-i-merge/badge"

@@ -170,6 +170,7 @@ def test_removing_an_integration_keeps_the_parameters_of_deliveries_of_other_pai
     assert queued_requests(broker)[event] == before
 
 
+@pytest.mark.slow_on_postgresql
 def test_more_versions_than_a_statement_takes_are_removed_beside_a_queued_delivery(broker):
     History(broker.api).publish("Kiosk", "1", "Ledger")
     broker.database.write(_add_many_versions)

@@ -97,7 +97,8 @@ def route_methods() -> dict[str, str]:
     return {route.handler.__name__: route.method for route in routes if not route.is_read_only}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.slow_on_postgresql  # tests/whole/test_fresh_responses.py has both databases
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_each_response_equals_that_of_a_broker_without_a_cache(make_process, clock, seed):
     chance = random.Random(seed)  # noqa: S311 - a repeatable choice, not a secret
     processes = [make_process(), make_process()]

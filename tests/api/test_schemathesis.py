@@ -46,6 +46,7 @@ databases = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow  # tests/api/described.py compares the responses to all other tests, too
 @databases
 def test_nothing_fails_and_answers_are_as_described(empty_database_url, tmp_path, capsys):
     with running(empty_database_url, environ=ENVIRON, cwd=tmp_path) as server:

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+pytestmark = pytest.mark.slow_on_postgresql  # about a response without data
+
 PATH = "/.well-known/security.txt"
 
 

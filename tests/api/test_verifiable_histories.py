@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from tests.oracle.verifiable_oracle import Expected, Pacticipant, Place, Result, World, expected
-from tests.scale import IS_LONG
+from tests.scale import choose
 
 CONSUMERS = ("apron", "Till")
 VERSIONS = ("1", "2", "3")
@@ -22,7 +22,7 @@ TAGS = ("dev", "prod")
 ENVIRONMENTS = {"test": False, "live": True}
 STORIES = itertools.count()
 START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-EXAMPLES = 1000 if IS_LONG else 25
+EXAMPLES = choose(10, slow=25, long=1000)
 WIP = base64.urlsafe_b64encode(b"w=true").decode().rstrip("=")
 
 

@@ -132,6 +132,7 @@ def broker(tmp_path):
         yield server.address
 
 
+@pytest.mark.slow
 def test_a_tutorials_provider_is_verified_from_a_file_and_from_a_broker(tmp_path, broker):
     publishing = {"publish_to_broker": True, "broker_base_url": broker}
     load(CONSUMER, PACT_DIR=str(tmp_path), BROKER=publishing)["test_generate_new_pact_file"]()

@@ -108,6 +108,7 @@ def test_a_pending_pact_does_not_fail(broker):
         assert verify(broker, url, publish_version="p", provider_branch="new", enable_pending=True) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"publish_verification_results": False}])
 def test_results_are_published_only_if_that_is_requested(broker, more):
     with shop.prices() as url:
@@ -120,6 +121,7 @@ def test_results_without_a_version_are_refused(broker):
         verify(broker, "http://127.0.0.1:9", publish_verification_results=True)
 
 
+@pytest.mark.slow  # tests/plugin chooses pacts in the same way
 @pytest.mark.parametrize("selector", [{"branch": "main"}, json.dumps({"mainBranch": True})])
 def test_selectors_choose_pacts(broker, selector):
     with shop.prices(is_broken=True) as url:
@@ -131,6 +133,7 @@ def test_verifying_nothing_is_no_success(broker):
         assert verify(broker, url, consumer_version_selectors=[{"branch": "elsewhere"}]) == 1
 
 
+@pytest.mark.slow
 def test_credentials_may_be_in_the_url_beside_arguments(broker):
     with shop.prices() as url:
         for prefix in ("pact:secret@", "somebody:else@"):

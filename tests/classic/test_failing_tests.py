@@ -198,12 +198,14 @@ def failed_names(printed):
     return re.findall(r"^FAILED test_\w+.py::(\w+)", printed, re.MULTILINE)
 
 
+@pytest.mark.slow  # runs the tests above once for each style
 def test_the_test_after_a_failing_one_passes_with_every_style_of_tracebacks(run):
     for options, text in run(*STYLES).items():
         assert f"{FAILED} failed, {PASSED} passed" in text, (options, text[-3000:])
         assert all(name.endswith("_fails") for name in failed_names(text))
 
 
+@pytest.mark.slow  # each worker imports everything
 def test_workers_of_xdist_take_turns_at_a_port(run, tmp_path):
     (printed,) = run(["-n", "2"]).values()
     assert f"{FAILED} failed, {PASSED} passed" in printed, printed[-3000:]

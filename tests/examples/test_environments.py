@@ -10,6 +10,8 @@ from tests.whole import servers
 from treaty import distribution
 from treaty.distribution import install_hint
 
+pytestmark = pytest.mark.slow  # each project has an environment of its own
+
 
 def installed(example):
     python = environments.programs(example) / "python"

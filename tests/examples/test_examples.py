@@ -14,6 +14,8 @@ from tests.examples import environments
 from tests.waiting import PATIENCE
 from tests.whole import servers
 
+pytestmark = pytest.mark.slow  # each project has an environment of its own
+
 ROOT = Path(__file__).parents[2]
 UNWANTED = shutil.ignore_patterns("*.log", "node_modules", "__pycache__")
 

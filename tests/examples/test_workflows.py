@@ -29,6 +29,7 @@ DOCUMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", DOCUMENTS)
 def test_what_ci_systems_and_docker_read_is_valid(schema):
     program = Path(sys.executable).with_name("check-jsonschema")
@@ -120,6 +121,7 @@ def gitlab(commit):
     return {"CI_COMMIT_SHA": commit, "CI_COMMIT_REF_NAME": "main", "CI_PIPELINE_URL": "http://ci/1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("commands_of", "variables"), [(github_job, github), (gitlab_job, gitlab)], ids=["GitHub", "GitLab"]
 )
@@ -140,6 +142,7 @@ def test_both_sides_are_published_verified_and_deployed(repositories, broker, tm
     assert all((repository.folder / "deployed.txt").exists() for repository in repositories.values())
 
 
+@pytest.mark.slow
 def test_a_version_whose_pact_nobody_verified_is_not_deployed(repositories, broker, tmp_path):
     consumer = repositories["consumer"]
     environ = github(consumer.commit) | {"PACT_BROKER_BASE_URL": broker}
@@ -149,6 +152,7 @@ def test_a_version_whose_pact_nobody_verified_is_not_deployed(repositories, brok
     call(asking.replace("--retry-interval 10", "--retry-interval 0"), consumer, tmp_path, environ, code=1)
 
 
+@pytest.mark.slow
 def test_the_webhook_for_github_is_made(repositories, broker, tmp_path):
     environ = {"PACT_BROKER_BASE_URL": broker, "REPOSITORY": "us/service", "GITHUB_TOKEN": "hidden"}
     call(f"sh {PIPELINE / 'webhook.sh'}", repositories["provider"], tmp_path, environ)

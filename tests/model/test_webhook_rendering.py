@@ -10,13 +10,13 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tests.scale import IS_LONG
+from tests.scale import choose
 from treaty.model.webhooks.parameters import fill_in
 from treaty.model.webhooks.presets import PRESETS
 from treaty.model.webhooks.rendering import UnusableValue, render
 from treaty.model.webhooks.webhooks import WebhookRequest
 
-EXAMPLES = 100 if IS_LONG else 25
+EXAMPLES = choose(10, slow=25, long=100)
 """For each preset, and for each place of a value."""
 
 PARAMETERS = (

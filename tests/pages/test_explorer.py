@@ -260,6 +260,7 @@ def test_a_base_url_with_a_path_is_kept(site, page):  # noqa: F811
     page.unroute_all(behavior="ignoreErrors")
 
 
+@pytest.mark.slow
 def test_below_a_path_with_the_name_of_a_resource_scripts_reach_the_broker(site, tmp_path):  # noqa: F811
     """With the base path /pacts, `/pacts/provider/…` is a path within the broker, too."""
     address = free_address()
@@ -287,6 +288,7 @@ def test_below_a_path_with_the_name_of_a_resource_scripts_reach_the_broker(site,
         context.close()
 
 
+@pytest.mark.slow
 def test_everybody_can_use_it(page):  # noqa: F811
     faults = []
     for path in (f"/explorer#{SHOP}", "/explorer#POST /contracts/publish", "/explorer#https://example.org/"):
@@ -298,6 +300,7 @@ def test_everybody_can_use_it(page):  # noqa: F811
     assert faults == []
 
 
+@pytest.mark.slow
 def test_everything_can_be_read_while_an_answer_is_awaited(page):  # noqa: F811
     page.goto("/explorer")
     expect(page.locator(".explorer:not([aria-busy])")).to_be_visible()

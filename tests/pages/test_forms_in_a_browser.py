@@ -12,8 +12,13 @@ from tests.receiver import receiving
 from tests.waiting import eventually
 from tests.whole import servers
 
+WITH_AND_WITHOUT_SCRIPTS = [
+    pytest.param(True, id="scripts"),
+    pytest.param(False, id="no scripts", marks=pytest.mark.slow),
+]
 
-@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
+
+@pytest.fixture(params=WITH_AND_WITHOUT_SCRIPTS)
 def either(request: pytest.FixtureRequest, site: Site) -> Iterator[Page]:  # noqa: F811 - the fixture
     """A page with scripts, and one without; nothing may be complained of."""
     context = browsers.context(site.browser, base_url=site.address, java_script_enabled=request.param)
@@ -75,7 +80,7 @@ def reaching(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield Site(server.address, {}, site.browser)
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize("scripts", WITH_AND_WITHOUT_SCRIPTS)
 def test_a_webhook_is_made_from_a_ready_one_and_its_deliveries_are_seen(reaching, scripts):
     filler = Filler(reaching.address)
     consumer = f"Till-{scripts}"
@@ -186,6 +191,7 @@ def test_the_search_box_suggests_and_the_keyboard_chooses(site, page):  # noqa: 
     assert site.address in page.url
 
 
+@pytest.mark.slow
 def test_suggestions_can_be_used_by_everybody(site):  # noqa: F811 - the fixture
     context = browsers.context(site.browser, base_url=site.address, color_scheme="dark")
     page = context.new_page()  # noqa: F811 - the fixture is another

@@ -9,10 +9,13 @@ from playwright.sync_api import Browser, Page, expect
 from tests.absence import unavailable
 from tests.pages import browser as browsers
 from tests.pages.corpus import SHA, Filler, fill
+from tests.scale import choose
 from tests.waiting import eventually
 from tests.whole import servers
 
 WIDTHS = (360, 768, 1440)
+CHECKED_FOR_HURDLES = choose(5, slow=1, long=1)
+"""One page of so many is checked with axe, which takes most of the time."""
 PAIR = "/pacts/provider/orders-api/consumer/Web%20Shop"
 
 
@@ -54,17 +57,18 @@ class Faults:
 
 @pytest.fixture(scope="module")
 def faults(site: Site) -> Faults:
-    """Open each page once, and look at it in both schemes of colours and at every width."""
+    """Open each page once, and look at it at every width, and with `--slow` in both schemes of colours."""
     found = Faults()
     context = browsers.context(site.browser, base_url=site.address)
     page = context.new_page()
     page.on("console", lambda said: None if "404" in said.text else found.complaints.append(f"{said.text} {page.url}"))
     page.on("pageerror", lambda error: found.complaints.append(f"{error} {page.url}"))
     page.on("request", lambda request: found.requests.append(request.url))
-    for name, path in site.paths.items():
+    for number, (name, path) in enumerate(site.paths.items()):
         page.set_viewport_size({"width": 1280, "height": 720})
         page.goto(path)
-        found.hurdles += [f"{name}: {one}" for one in browsers.hurdles_in_both_schemes(page)]
+        if number % CHECKED_FOR_HURDLES == 0:
+            found.hurdles += [f"{name}: {one}" for one in browsers.hurdles_in_both_schemes(page)]
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -8,6 +8,8 @@ import pytest
 
 from tests.pages.conftest import BROWSER, deploy, verify
 
+pytestmark = pytest.mark.slow_on_postgresql  # test_overview.py and test_network.py have more statements of pages
+
 V4 = {
     "consumer": {"name": "Till"},
     "provider": {"name": "Ledger"},

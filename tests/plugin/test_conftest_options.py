@@ -40,7 +40,9 @@ def project(pytester):
 
 
 @pytest.mark.usefixtures("project")
-@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with xdist"])
+@pytest.mark.parametrize(
+    "workers", [pytest.param((), id="alone"), pytest.param(("-n", "1"), id="with xdist", marks=pytest.mark.slow)]
+)
 def test_options_of_a_conftest_take_precedence_with_a_line_that_names_the_others(run, workers):
     lines = run("--broker-url", "x", "--publish-pact", "7", "--pact-tag", "dev", *workers).str()
     assert "conftest.py declares --publish-pact, --run-broker, --broker-url itself" in lines

@@ -28,6 +28,7 @@ def test_every_interaction_of_a_run_is_written_into_one_pact(run, consumer, pyte
     assert descriptions(written(pytester)) == BOTH
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with xdist"])
 def test_numbers_are_written_as_the_library_writes_them(run, consumer, pytester, workers):
     consumer(**{'{"price": 12}': '{"price": 1e16}'})
@@ -144,7 +145,14 @@ def test_nothing_is_published_when_a_test_fails(run, consumer, broker):
     assert httpx.get(f"{broker}/pacticipants/Failing").status_code == 404
 
 
-@pytest.mark.parametrize("words", [("--run-broker", "True"), ("--run-broker",), ("--run-broker=yes", "-n", "2")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--run-broker",),
+        pytest.param(("--run-broker", "True"), marks=pytest.mark.slow),
+        pytest.param(("--run-broker=yes", "-n", "2"), marks=pytest.mark.slow),
+    ],
+)
 def test_a_broker_runs_for_the_run_and_ends_with_it(run, consumer, words):
     consumer()
     printed = run("--publish-pact", "2", *words)
@@ -177,6 +185,7 @@ def is_listening(port):
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["--run-broker", "suite"], ["--run-broker", "suite", "other"]])
 def test_a_word_after_the_switch_is_what_to_test(run, consumer, pytester, words):
     """Its conftest.py is read in time for the options that it declares."""
@@ -191,6 +200,7 @@ def test_a_word_after_the_switch_is_what_to_test(run, consumer, pytester, words)
     run(*words, "--mine").fnmatch_lines(["Broker of this run: http://127.0.0.1:*", passed])
 
 
+@pytest.mark.slow
 def test_a_switch_in_the_configuration_file_leaves_the_command_line_its_paths(run, consumer, pytester):
     consumer()
     (pytester.path / "pytest.ini").write_text("[pytest]\naddopts = --run-broker")

@@ -1,19 +1,36 @@
 """Providers: a test for each interaction, and results that are published."""
 
+import base64
 import json
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.api.conftest import publication
+
+
+@pytest.fixture(scope="module")
+def pacts():
+    """The pact that the plugin wrote for the first consumer; those of the others differ in the name only."""
+    return []
+
 
 @pytest.fixture
-def published(run, consumer, broker):
+def published(run, consumer, broker, pytester, pacts):
     """A pact of a consumer of this test's own, in the broker."""
 
     def published(name, version="1", branch="main"):
-        consumer(**{"Web Shop": name})
-        run("--publish-pact", version, "--pact-branch", branch, "--broker-url", broker, "test_consumer.py")
+        if not pacts:
+            consumer(**{"Web Shop": name})
+            run("test_consumer.py")
+            (written,) = (pytester.path / "pacts").glob("*.json")
+            pacts.append(json.loads(written.read_text("utf-8")))
+            written.unlink()
+        pact = pacts[0] | {"consumer": {"name": name}}
+        body = publication(name, version, "Prices", branch=branch)
+        body["contracts"][0]["content"] = base64.b64encode(json.dumps(pact).encode()).decode()
+        httpx.post(f"{broker}/contracts/publish", json=body).raise_for_status()
 
     return published
 
@@ -24,7 +41,9 @@ def results(broker, consumer, version="1") -> Any:
     return answer.json() if answer.is_success else None
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "with xdist"])
+@pytest.mark.parametrize(
+    "workers", [pytest.param((), id="alone"), pytest.param(("-n", "2"), id="with xdist", marks=pytest.mark.slow)]
+)
 def test_each_interaction_is_a_test_and_the_result_is_published(run, provider, broker, published, workers):
     name = f"Good{len(workers)}"
     published(name)
@@ -125,6 +144,7 @@ def test_files_are_verified_where_there_is_no_broker(run, consumer, provider):
     run("test_provider.py").fnmatch_lines(["Verified: Prices against Web Shop: 2 of 2 interactions"])
 
 
+@pytest.mark.slow
 def test_files_may_be_elsewhere(run, consumer, provider):
     consumer()
     run("test_consumer.py", "--pact-dir", "elsewhere")

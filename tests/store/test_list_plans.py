@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from tests.databases import open_new
 from tests.store.plans import plans
 from treaty.model.paging import Page
-from treaty.store.engine.database import Database, open_database
-from treaty.store.migrations import migrate
+from treaty.store.engine.database import Database
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.store.versions import details
 
@@ -18,8 +18,7 @@ PAGE = Page(1, 100)
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
-    migrate(database)
+    database = open_new(tmp_path / "treaty.sqlite")
     yield database
     database.close()
 

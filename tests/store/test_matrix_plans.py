@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import open_new
 from tests.store.plans import plans
 from treaty.model.decisions.queries import LatestBy
 from treaty.store.decisions import matrix_rows
 from treaty.store.decisions.matrix_rows import MatrixScope
-from treaty.store.engine.database import open_database
-from treaty.store.migrations import migrate
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 50, 400])
@@ -24,8 +23,7 @@ def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> 
         latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION,
         limit=None,
     )
-    database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
-    migrate(database)
+    database = open_new(tmp_path / "treaty.sqlite")
 
     _, found = plans(database, lambda db: matrix_rows.list_rows(db, scope))
     database.close()

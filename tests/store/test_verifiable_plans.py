@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert
 
+from tests.databases import open_new
 from tests.store.plans import plans
 from treaty.model.decisions.consumer_selectors import (
     AllWithTag,
@@ -24,8 +25,7 @@ from treaty.model.decisions.verifiable_pacts import VerifiablePactsQuery
 from treaty.settings import Settings
 from treaty.store import tables
 from treaty.store.decisions import verifiable_pacts
-from treaty.store.engine.database import Database, open_database
-from treaty.store.migrations import migrate
+from treaty.store.engine.database import Database
 
 TODAY = datetime(2024, 5, 6, tzinfo=UTC)
 TIMES = {"created_at": TODAY, "updated_at": TODAY}
@@ -56,8 +56,7 @@ WANTED = [
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """A database with one pact between Foo and Bar."""
-    database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
-    migrate(database)
+    database = open_new(tmp_path / "treaty.sqlite")
     pair = {"consumer_id": 1, "provider_id": 2, "created_at": TODAY}
     current = {"revision": 1, "position": 1, "is_current": True}
     rows = [

@@ -51,6 +51,7 @@ def publish_until(done, address, times, major=9, then=lambda: None):
             time.sleep(0.005)
 
 
+@pytest.mark.slow  # tests/api/test_cleaning_races.py has each race
 def test_publishing_goes_on_while_old_data_goes(old_database, tmp_path):
     done = threading.Event()
     times: list[float] = []
@@ -163,6 +164,7 @@ def test_a_dry_run_shows_what_would_go_and_changes_nothing(old_database, tmp_pat
     assert json.loads(clean("--output", "json").stdout)["clean"]["versions"] == {"deleted": 500, "kept": 1500}
 
 
+@pytest.mark.slow  # tests/api/test_cleaning.py compares plans with removals
 def test_a_dry_run_names_what_stays_because_it_is_in_use_and_counts_everything(old_database, tmp_path):
     def clean(*options):
         return run(
@@ -220,6 +222,7 @@ def test_a_server_with_a_schedule_that_cannot_work_does_not_start(setting, value
     assert text in refused.stderr
 
 
+@pytest.mark.slow_on_postgresql
 def test_a_server_cleans_by_its_schedule(database_url, tmp_path):
     environ = {
         "PACT_BROKER_DATABASE_CLEAN_ENABLED": "true",

@@ -58,6 +58,7 @@ def run_together(*works: Callable[[], None]) -> None:
             future.result(120)
 
 
+@pytest.mark.slow_on_postgresql  # the next test has both databases
 def test_a_property_is_as_new_as_its_last_acknowledged_change(clients: list[httpx.Client]) -> None:
     def writing(client: httpx.Client, name: str) -> Sequence:
         def write(number: int) -> httpx.Response:

@@ -126,6 +126,7 @@ def code_of(secret: str, steps: int = 0) -> str:
     return TOTP(secret).at(datetime.now(UTC) + steps * timedelta(seconds=30))
 
 
+@pytest.mark.slow  # tests/api has each step
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_changing_users_takes_the_password_again_and_signing_in_a_code(page, server, database_url):
     def end_authentication() -> None:
@@ -192,6 +193,7 @@ def test_signing_in_leads_to_where_one_wanted_to_go_and_out_again(page, server):
     assert page.url == f"{server.address}/matrix?q=1"
 
 
+@pytest.mark.slow  # tests/api has each step
 def test_a_password_that_is_changed_ends_other_sessions_and_signing_out_everywhere_ends_all(page, server, browser):
     set_up(page, server)
     elsewhere = browser.new_context(base_url=server.address)
@@ -215,6 +217,7 @@ def test_a_password_that_is_changed_ends_other_sessions_and_signing_out_everywhe
     elsewhere.close()
 
 
+@pytest.mark.slow  # tests/api has each step
 def test_an_administrator_adds_a_user_who_may_do_less(page, server, browser):
     set_up(page, server)
     page.goto("/settings/users")
@@ -239,6 +242,7 @@ def test_an_administrator_adds_a_user_who_may_do_less(page, server, browser):
     context.close()
 
 
+@pytest.mark.slow
 def test_everybody_can_use_these_pages_at_every_width(page, server):
     set_up(page, server)
     make_token(page, "shop")

@@ -111,6 +111,7 @@ def _keys(folder: Path) -> list[str]:
     return (folder / "treaty.key").read_text().split()
 
 
+@pytest.mark.slow_on_postgresql
 def test_the_key_changes_while_a_server_delivers(
     broker: Server, database_url: str, tmp_path: Path, receiver: Receiver
 ) -> None:
@@ -130,6 +131,7 @@ def test_the_key_changes_while_a_server_delivers(
     assert oct((tmp_path / "treaty.key").stat().st_mode & 0o777) == "0o600"
 
 
+@pytest.mark.slow_on_postgresql
 def test_a_change_of_the_key_that_is_killed_goes_on_when_it_is_called_again(
     broker: Server, database_url: str, tmp_path: Path, receiver: Receiver
 ) -> None:

@@ -212,7 +212,9 @@ def _drip(clients: list[socket.socket], *, seconds: float) -> None:
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("path", ["/matrix?q%5B%5D%5Bpacticipant%5D=Shop&", f"{PAIR_MATRIX}?"])
+@pytest.mark.parametrize(
+    "path", ["/matrix?q%5B%5D%5Bpacticipant%5D=Shop&", pytest.param(f"{PAIR_MATRIX}?", marks=pytest.mark.slow)]
+)
 def test_others_are_served_while_a_large_matrix_is_read(server, path):
     with httpx.Client(base_url=server.address, timeout=PATIENCE) as client:
         interaction = {"description": "prices", "request": {"method": "GET", "path": "/"}, "response": {"status": 200}}

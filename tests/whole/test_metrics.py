@@ -4,6 +4,7 @@ import os
 import signal
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.waiting import eventually
@@ -23,6 +24,7 @@ def workers(server):
         return [int(one) for one in children.read().split()]
 
 
+@pytest.mark.slow  # workers that are not forked take long to start
 def test_what_each_worker_counted_is_added_up_also_of_one_that_was_killed(tmp_path):
     # The client library of Prometheus chooses how to count when it is imported, so the workers have to import it anew.
     url = f"sqlite:///{tmp_path}/treaty.sqlite"

@@ -117,6 +117,7 @@ def test_the_database_is_upgraded_to_the_newest_revision(url: str) -> None:
         assert database.read(revision) == HEAD
 
 
+@pytest.mark.slow_on_postgresql
 def test_tokens_passwords_and_sessions_authenticate(server: Server, fixture: Fixture) -> None:
     for identity, headers in fixture.facts["identities"].items():
         response = httpx.get(f"{server.address}/pacticipants", headers={"accept": "application/hal+json", **headers})
@@ -126,6 +127,7 @@ def test_tokens_passwords_and_sessions_authenticate(server: Server, fixture: Fix
     assert filling.sign_in(server.address, filling.READER)
 
 
+@pytest.mark.slow_on_postgresql
 def test_a_session_writes_with_the_token_of_its_page(server: Server, fixture: Fixture) -> None:
     cookie = fixture.facts["identities"]["developer's session"]
     page = httpx.get(f"{server.address}/environments/new", headers={"accept": "text/html", **cookie})
@@ -136,6 +138,7 @@ def test_a_session_writes_with_the_token_of_its_page(server: Server, fixture: Fi
     assert httpx.post(path, json=body, headers={**cookie, "x-csrf-token": csrf}).status_code == 201
 
 
+@pytest.mark.slow_on_postgresql
 def test_webhooks_send_the_secrets_that_were_stored_before_while_and_after_the_key_is_rotated(
     broker: Broker, fixture: Fixture, receiver: Receiver
 ) -> None:
@@ -173,6 +176,7 @@ def _is_signed(arrival: Arrival) -> bool:
     return arrival.headers["x-treaty-signature-256"] == f"sha256={signature}"
 
 
+@pytest.mark.slow_on_postgresql
 def test_queued_deliveries_are_sent(fixture: Fixture, url: str, tmp_path: Path, receiver: Receiver) -> None:
     with running(url, cwd=tmp_path, environ=HOLDING) as server:
         broker = Broker(server, tmp_path, url, fixture.facts["identities"][ADMINISTRATOR])

@@ -50,6 +50,7 @@ def two_with_users(shared_servers, database) -> Iterator[list[servers.Server]]:
         database.write(lambda db, table=table: db.execute(delete(table)))
 
 
+@pytest.mark.slow_on_postgresql
 @pytest.mark.parametrize("name", ["ada", "ci"])
 def test_of_sixty_passwords_that_come_at_once_to_several_processes_five_are_checked(two_with_users, add_user, name):
     add_user("ada")
@@ -65,6 +66,7 @@ def test_of_sixty_passwords_that_come_at_once_to_several_processes_five_are_chec
     assert 5 <= found[401] <= 5 + due
 
 
+@pytest.mark.slow_on_postgresql
 @pytest.mark.parametrize("name", ["ada", "ci"])
 def test_a_right_password_that_a_process_has_verified_waits_for_failures_in_another(
     two_with_users, add_user, database, name
@@ -79,6 +81,7 @@ def test_a_right_password_that_a_process_has_verified_waits_for_failures_in_anot
     assert [ask(server, name, PASSWORD, "198.51.100.8").status_code for server in (other, one)] == [200, 200]
 
 
+@pytest.mark.slow_on_postgresql
 def test_builds_that_begin_at_once_with_the_right_password_are_let_in_by_every_process(two_with_users, add_user):
     add_user("ada")
     with ThreadPoolExecutor(30) as threads:

@@ -86,6 +86,7 @@ def _plant(db: Connection, uuid: str, receiver: Receiver) -> None:
     db.execute(logs, {"logs": log}).close()
 
 
+@pytest.mark.slow_on_postgresql
 def test_no_secret_is_found_anywhere_and_all_are_sent(
     fixture: Fixture, url: str, tmp_path: Path, receiver: Receiver
 ) -> None:
@@ -208,6 +209,7 @@ def _dump(url: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow_on_postgresql
 def test_without_its_key_a_server_changes_nothing_and_says_so(
     fixture: Fixture, url: str, tmp_path: Path, receiver: Receiver
 ) -> None:

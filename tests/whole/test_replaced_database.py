@@ -71,7 +71,8 @@ def delete_index(path: Path) -> None:
     path.with_name(f"{path.name}-shm").unlink()
 
 
-CHANGES = [delete, delete_all, replace, recreate, delete_log, replace_log, delete_index]
+SLOW_CHANGES = [delete_all, recreate, delete_log, delete_index]
+CHANGES = [delete, replace, replace_log, *(pytest.param(change, marks=pytest.mark.slow) for change in SLOW_CHANGES)]
 
 
 @pytest.fixture
@@ -86,6 +87,7 @@ def test_every_process_refuses_writes_and_says_what_to_do(path: Path, change: Ca
         check_refused([one.address, other.address] * 10, path, change)
 
 
+@pytest.mark.slow  # the test above has several processes, too
 @pytest.mark.parametrize("change", [delete, replace])
 def test_every_worker_refuses_writes_and_says_what_to_do(path: Path, change: Callable[[Path], None]) -> None:
     with running(f"sqlite:///{path}", "--workers", "2", cwd=path.parent) as server:

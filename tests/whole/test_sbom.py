@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 
+import pytest
+
 from tests.docs.generated import ROOT
 
 
@@ -17,6 +19,7 @@ def normalize(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+@pytest.mark.slow  # installs the packages of a server
 def test_it_lists_the_locked_packages_of_a_server_and_no_others(tmp_path):
     file = tmp_path / "treaty.cdx.json"
     subprocess.run([ROOT / "run", "sbom", file.name], cwd=tmp_path, check=True)

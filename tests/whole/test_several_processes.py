@@ -112,6 +112,7 @@ def fail(database, name, *, times, at, is_known=True, address="192.0.2.7"):
         database.write(lambda db: throttling.increment(db, keys.pair, now=at, before=at - timedelta(minutes=15)))
 
 
+@pytest.mark.slow_on_postgresql
 @pytest.mark.parametrize("name", ["ada", "nobody"])
 def test_wrong_passwords_are_counted_together_whichever_process_they_are_sent_to(database, both, add_user, name):
     add_user("ada")
@@ -126,6 +127,7 @@ def test_wrong_passwords_are_counted_together_whichever_process_they_are_sent_to
     assert [ask(server, "ada", PASSWORD, "192.0.2.8").status_code for server in both] == [200, 200]
 
 
+@pytest.mark.slow_on_postgresql
 def test_of_many_passwords_that_come_at_once_after_a_wait_one_is_looked_at(database, both, add_user):
     add_user("ada")
     # The next one may be looked at after eight seconds, and the one after it in sixteen.
@@ -161,6 +163,7 @@ def test_the_database_may_end_its_connections_and_nobody_is_refused(kept_connect
         assert [httpx.get(f"{one.address}/user", headers=headers).status_code for one, headers in asked] == [200] * 2
 
 
+@pytest.mark.slow_on_postgresql
 def test_the_right_password_ends_what_wrong_ones_have_begun_in_every_process(both, add_user):
     one, other = both
     add_user("ada")

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 OWED = Delivery(PUBLISHED, "Till", "1")
 
 
+@pytest.mark.slow  # the checks have tests of their own below
 def test_a_short_soak_finds_that_all_is_well():
     command = [sys.executable, "-m", "bench.soak", "--minutes", "0.2", "--clients", "3"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)

@@ -104,6 +104,7 @@ def database_url(postgres_url):
         yield url
 
 
+@pytest.mark.slow  # test_many_writers.py and test_kill.py have fewer clients
 def test_nothing_fails_and_nothing_is_lost(database_url, tmp_path):
     ledger = Ledger()
     with ExitStack() as stack:

@@ -25,6 +25,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import OperationalError
 
 from tests import postgres
+from tests.databases import create_missing_file
 from tests.waiting import PATIENCE
 from tests.whole.servers import running
 from tests.whole.test_missing_database import CALLS, PASSWORD
@@ -77,7 +78,7 @@ def check_all(url: str, *texts: str, calls: list[list[str]] = EVERY_CALL, wait: 
 
 def make_treaty(path: Path, *statements: str) -> None:
     """Make a database of Treaty, and change it."""
-    assert call(ADD_USER, f"sqlite:///{path}").exit_code == 0
+    create_missing_file(f"sqlite:///{path}")
     with closing(sqlite3.connect(path)) as database:
         for statement in statements:
             database.execute(statement)

@@ -140,7 +140,9 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if "slow" in name else []) for name in WAYS]
+)
 def test_every_command_works(tmp_path, certificate, name):
     way = Way(**WAYS[name], certificate=certificate if name == "over TLS" else None)
     (tmp_path / "pacts").mkdir()
