@@ -54,8 +54,8 @@ def _describe_required(violation: Violation, where: str) -> str:
 
 def _describe_unlisted(violation: Violation, where: str) -> str:
     return (
-        f"The pact has the property {show(violation.detail)} in {where}, but the schema in the document does not list it"
-        " and allows no others."
+        f"The pact has the property {show(violation.detail)} in {where}, but the schema in the document does not list "
+        "it and allows no others."
     )
 
 
