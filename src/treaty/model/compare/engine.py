@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from treaty.model.compare.asyncapi import AsyncApi, compare_message
 from treaty.model.compare.documents import Document
 from treaty.model.compare.findings import Comparison, DeprecatedUse, DocumentPlace, Finding, Severity
 from treaty.model.compare.http import compare_http
@@ -22,18 +23,21 @@ class CompiledDocument:
     document: Document
     profile: Profile
     openapi: OpenApi | None = field(init=False, default=None)
+    asyncapi: AsyncApi | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        content = mapping(self.document.content)
         if self.document.specification == "oas":
-            content = mapping(self.document.content)
             self.openapi = OpenApi(self.document.name, content, switches_for(self.profile, content))
+        else:
+            self.asyncapi = AsyncApi(self.document.name, content, switches_for(self.profile, content))
 
 
 def compile_document(document: Document, profile: Profile) -> CompiledDocument:
     """Prepare a document for comparisons with many pacts.
 
     Raises:
-        UnusableDocument: It is not an OpenAPI document of version 2.0 or 3.
+        UnusableDocument: It is neither an OpenAPI document of version 2.0 or 3 nor an AsyncAPI document of version 3.
     """
     return CompiledDocument(document, profile)
 
@@ -64,7 +68,8 @@ def compare(
         if own is not None:
             findings += own
             compared += not any(finding.code.endswith(".unvalidatable") for finding in own)
-    notes = [note for document in compiled if document.openapi for note in document.openapi.notes]
+    prepared = [document.openapi or document.asyncapi for document in compiled]
+    notes = [note for document in prepared if document for note in document.notes]
     return Comparison(
         findings=tuple(findings), compared=compared, interactions=total, notes=tuple(notes), used=tuple(used)
     )
@@ -78,7 +83,7 @@ def _compare_interaction(
         return [_without_document(interaction)]
     if isinstance(interaction, HttpInteraction):
         return _compare_http([document.openapi for document in documents if document.openapi], interaction, used)
-    return None
+    return compare_message([document.asyncapi for document in documents if document.asyncapi], interaction)
 
 
 def _compare_http(

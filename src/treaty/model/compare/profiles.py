@@ -40,6 +40,8 @@ class Switches:
     uses_matching_rules: bool = False
     separates_read_only: bool = False
     unites_required: bool = False
+    follows_asyncapi: bool = False
+    """Messages of the channel where an operation lists none, payloads in other formats, and pacts of version 3."""
 
 
 _PREFIX: Final = "x-opc-config-"
@@ -82,6 +84,7 @@ _STRICT: Final = Switches(
     uses_matching_rules=True,
     separates_read_only=True,
     unites_required=True,
+    follows_asyncapi=True,
 )
 
 SWITCHES: Final = {Profile.STRICT: _STRICT, Profile.REFERENCE: _REFERENCE, Profile.PACTFLOW: _PACTFLOW}

@@ -49,8 +49,12 @@ Relaxation = Callable[[Violation], bool]
 class CompiledSchema:
     """A transformed schema that values are checked against."""
 
-    def __init__(self, transformer: SchemaTransformer, schema: Any, direction: Direction) -> None:
+    def __init__(
+        self, transformer: SchemaTransformer, schema: Any, direction: Direction, *, keeps_locations: bool = False
+    ) -> None:
+        """`keeps_locations` is whether locations continue behind references, as those of AsyncAPI documents do."""
         self._transformer = transformer
+        self._keeps_locations = keeps_locations
         self.schema: dict[str, Any] = transformer.transform(schema, direction)
         self.definitions: Mapping[str, Any] = self.schema.get("$defs", {})
         self._validator = _compile(self.schema)
@@ -190,8 +194,13 @@ class CompiledSchema:
         ]
         return violation, conditions
 
-    def steps_to(self, key: str) -> list[str]:
-        """Return the steps with which locations in a definition begin; none if it has references itself."""
+    def steps_to(self, key: str, steps: Sequence[str]) -> list[str]:
+        """Return the steps with which locations in a definition begin; none if it has references itself.
+
+        `steps` lead to the reference.
+        """
+        if self._keeps_locations:
+            return list(steps)
         if _has_reference(self.definitions[key]):
             return []
         return self._transformer.reference_of(key).removeprefix("#/").split("/")
@@ -211,7 +220,7 @@ class CompiledSchema:
         reference = schema.get("$ref")
         if isinstance(reference, str):
             key = reference.rpartition("/")[2]
-            yield from self._check_absent(self.definitions[key], tuple(self.steps_to(key)), depth + 1)
+            yield from self._check_absent(self.definitions[key], tuple(self.steps_to(key, steps)), depth + 1)
         for keyword in ("anyOf", "oneOf"):
             branches = [
                 list(self._check_absent(branch, (*steps, keyword, str(index)), depth + 1))
@@ -282,7 +291,7 @@ class _Walk:
 
     def _follow(self, reference: str) -> None:
         key = reference.rpartition("/")[2]
-        self.steps = self._compiled.steps_to(key)
+        self.steps = self._compiled.steps_to(key, self.steps)
         self.node = self._compiled.definitions[key]
 
     def _return_to_origin(self) -> None:
