@@ -78,9 +78,8 @@ class Case:
         return compare(self.contract, [Document("api.json", "oas", self.content)], self.profile)
 
     def notes(self) -> list[str]:
-        return sorted(
-            note(finding, f"[root].paths.{self.template}.{self.method}") for finding in self.compare().findings
-        )
+        operation = f"[root].paths.{self.template}.{self.method}"
+        return [note(finding, operation) for finding in self.compare().findings]
 
 
 def note(finding: Finding, operation: str) -> str:
@@ -115,7 +114,8 @@ def request_case(rule: str, schema: Any, body: Any, expected: Mapping[str, str] 
         operation={"requestBody": json_content(schema)},
         request={"headers": {"Content-Type": "application/json"}, "body": body},
         expected=[
-            f"E request.body.incompatible | request.body{value} | requestBody.content.application/json.schema.{location}"
+            f"E request.body.incompatible | request.body{value} | "
+            f"requestBody.content.application/json.schema.{location}"
             for location, value in (expected or {}).items()
         ],
         **more,
