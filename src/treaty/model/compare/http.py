@@ -71,7 +71,7 @@ def _unknown_path(document: OpenApi, interaction: HttpInteraction, path: str) ->
 
 def _reason(document: OpenApi, interaction: HttpInteraction, path: str) -> str:
     if "?" in path:
-        return "The path of the pact contains a query, which belongs into the member query."
+        return "The path of the pact contains a query, which belongs in its own member."
     methods = document.methods_of(path)
     if methods:
         return f"The path has the methods {list_names(methods)} only."
