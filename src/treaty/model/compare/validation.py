@@ -250,12 +250,16 @@ def _split(kind: ValidationErrorKind, violation: Violation) -> list[Violation]:
             return [replace(violation, keyword=UNFINISHED)]
         case ValidationErrorKind.PropertyNames():
             return [violation, replace(violation, keyword="propertyNames", location=violation.location[:-1])]
-        case ValidationErrorKind.FalseSchema() if violation.keyword in _CLOSING:
-            return [replace(violation, detail=name) for name in violation.value]
         case ValidationErrorKind.FalseSchema():
-            return [replace(violation, location=(*violation.location, "false schema"))]
+            return _split_false(violation)
         case _:
             return [violation]
+
+
+def _split_false(violation: Violation) -> list[Violation]:
+    if violation.keyword in _CLOSING:
+        return [replace(violation, detail=name) for name in violation.value]
+    return [replace(violation, location=(*violation.location, "false schema"))]
 
 
 @dataclass(frozen=True, slots=True)
