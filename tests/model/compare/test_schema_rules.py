@@ -316,7 +316,7 @@ def test_a_finding_names_the_closest_branch():
 
 def test_unknown_formats_broken_references_and_bodies_of_other_types_are_reported():
     schema = thing(a={**TEXT, "format": "color"}, b=ref("Nothing"))
-    comparison = response_case("notes", schema, {"a": "x"}).compare()
+    comparison = response_case("notes", schema, {"a": "x", "b": 1}).compare()
     assert sorted(note.code for note in comparison.notes) == ["format.unknown", "reference.broken"]
     assert (comparison.compared, comparison.interactions) == (1, 1)
     image = Case(rule="image", responses={"200": {"content": {"image/png": {}}}}, response={"body": "x"}).compare()
