@@ -16,6 +16,9 @@ from treaty.model.compare.parameters import coerce
 from treaty.model.compare.reach import Reach, key_of
 from treaty.model.compare.schemas import PATTERN_OPTIONS, Direction, SchemaTransformer
 
+# A schema that does not compile, so that values are reported as not checked.
+_UNUSABLE: Final[dict[str, Any]] = {"type": "unusable"}
+
 _KEYWORDS: Final = {"x-number-format": NumberFormat}
 
 
@@ -61,8 +64,11 @@ class CompiledSchema:
         """`keeps_locations` is whether locations continue behind references, as those of AsyncAPI documents do."""
         self._transformer = transformer
         self._keeps_locations = keeps_locations
-        self.schema = transformer.transform(schema, direction)
         self.definitions = TransformedDefinitions(transformer)
+        try:
+            self.schema = transformer.transform(schema, direction)
+        except RecursionError:
+            self.schema = _UNUSABLE
         self._validator = _Validator(self.schema, self.definitions)
 
     @cached_property
@@ -79,15 +85,15 @@ class CompiledSchema:
 
     def check(self, value: Any, *, is_relaxed: Relaxation | None = None) -> list[Violation]:
         """List the violations; `ABSENT` violates each schema that names a type or values."""
-        if value is ABSENT:
-            return list(self._check_absent(self.schema, (), 0))
         try:
             return self._check(value, is_relaxed)
-        except ValueError:
-            # Values nested deeper than jsonschema-rs allows, and text that is not Unicode.
+        except (ValueError, RecursionError):
+            # Values nested deeper than jsonschema-rs allows, text that is not Unicode, and very long chains of `allOf`.
             return [_unfinished(value)]
 
     def _check(self, value: Any, is_relaxed: Relaxation | None) -> list[Violation]:
+        if value is ABSENT:
+            return list(self._check_absent(self.schema, (), 0))
         validator = self._validator.prepare(value)
         if validator is None:
             return [_unfinished(value)]
@@ -104,10 +110,15 @@ class CompiledSchema:
 
         `is_sequential`: each branch of a `oneOf` converts what the one before it has made, as in the reference engine.
         """
-        if is_sequential and value is not ABSENT and self._fits_several(value):
+        try:
+            is_ambiguous = is_sequential and value is not ABSENT and self._fits_several(value)
+            text = value if value is ABSENT else coerce(value, self.schema, self.definitions)
+        except (ValueError, RecursionError):
+            return [_unfinished(value)]
+        if is_ambiguous:
             one_of = self.schema["oneOf"]
             return [Violation(keyword="oneOf", location=("oneOf",), instance=(), value=value, expected=one_of)]
-        return self.check(value if value is ABSENT else coerce(value, self.schema, self.definitions))
+        return self.check(text)
 
     def _fits_several(self, value: Any) -> bool:
         fits = 0
@@ -119,6 +130,12 @@ class CompiledSchema:
 
     def type_names(self) -> list[str]:
         """Return the types that the schema names, behind references."""
+        try:
+            return self._type_names()
+        except RecursionError:
+            return []
+
+    def _type_names(self) -> list[str]:
         node: Any = self.schema
         for _ in range(pointers.MAX_REFERENCES):
             names = node.get("type") if isinstance(node, dict) else None
@@ -363,6 +380,9 @@ class _Walk:
             self.node = self.node[int(step)]
         elif not isinstance(self.node, dict):
             self.steps.append(str(step))
+        elif step == "$defs" and self.node is self._compiled.schema:
+            # The paths of keywords that are ours begin at the definition.
+            self._follow(f"#/$defs/{self._next()}")
         elif step == "$ref":
             self._follow(self.node["$ref"])
         elif step == "allOf" and "x-origin" in self.node:
