@@ -1,6 +1,6 @@
 """Comparison of a provider's documents (OpenAPI, AsyncAPI) with a consumer's pact.
 
-`compare` is pure: no database, clock or network. `docs/compare.md` describes the rules for users.
+`compare` is pure: no database, clock or network. `docs/comparison.md` describes the rules for users.
 """
 
 from treaty.model.compare.documents import Document, UnusableDocument, UnusablePact

@@ -88,5 +88,10 @@ def _query(query: str | Mapping[str, Any] | None, *, is_escaped: bool) -> str:
         return query
     pairs = [(str(name), join_values(value)) for name, value in (query or {}).items()]
     if is_escaped:
-        pairs = [(quote(name, safe="[].$ "), quote(value, safe=", :/@|\t")) for name, value in pairs]
+        pairs = [(_escape(name, "[].$ "), _escape(value, ", :/@|\t")) for name, value in pairs]
     return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def _escape(text: str, unescaped: str) -> str:
+    # A pact may have text that is not Unicode.
+    return quote(text, safe=unescaped, errors="replace")

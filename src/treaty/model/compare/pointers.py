@@ -62,4 +62,4 @@ def escape_instance(name: str | int) -> str:
 
 def escape_schema(name: str | int) -> str:
     """Escape a step of a location in a schema."""
-    return quote(str(name).replace("~", "~0").replace("/", "~1"), safe="!'()*-._~")
+    return quote(str(name).replace("~", "~0").replace("/", "~1"), safe="!'()*-._~", errors="replace")
