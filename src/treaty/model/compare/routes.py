@@ -93,7 +93,7 @@ class Router:
             if "{" in segment or "*" in segment:
                 self._open.setdefault(normalized.method, []).append(normalized)
             else:
-                self._fixed.setdefault((normalized.method, self._fold(unquote(segment))), []).append(normalized)
+                self._fixed.setdefault((normalized.method, self._fold(_unquote(segment))), []).append(normalized)
 
     def find(self, method: str, path: str) -> Match | None:
         """Find the most specific operation. The path has no query; its escapes are decoded."""
@@ -113,7 +113,7 @@ class Router:
         return Match(route.operation, parameters)
 
     def _candidates(self, method: str, path: str) -> Sequence[Route]:
-        fixed = self._fixed.get((method, self._fold(unquote(_first_segment(path)))), [])
+        fixed = self._fixed.get((method, self._fold(_unquote(_first_segment(path)))), [])
         return [*fixed, *self._open.get(method, [])]
 
     def _fold(self, text: str) -> str:
@@ -125,6 +125,10 @@ class Router:
         if self._switches.ignore_trailing_slash and len(path) > 1:
             path = path.rstrip("/") or "/"
         return path
+
+
+def _unquote(text: str) -> str:
+    return unquote(text) if "%" in text else text
 
 
 def _first_segment(path: str) -> str:

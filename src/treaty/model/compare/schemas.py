@@ -70,6 +70,8 @@ _COUNTS: Final = (
     *("maxProperties", "minProperties"),
 )
 _LIMITS: Final = ("maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum")
+# Most schemas of a document have a type and annotations only.
+_OF_SIMPLE_SCHEMAS: Final = frozenset({"type", "title", "description", "example", "examples", "default", "xml"})
 _UNNAMED: Final = "\0"
 _MAX_TEXT: Final = 80
 _UNTRANSFORMED: Final = (
@@ -154,6 +156,8 @@ class SchemaTransformer:
         if depth > MAX_DEPTH:
             self.note("schema.deep", f"Schemas are nested deeper than {MAX_DEPTH} levels.", "")
             return {}
+        if schema.keys() <= _OF_SIMPLE_SCHEMAS and _is_scalar(schema.get("type")):
+            return {"type": schema["type"]}
         identity = id(schema) if "allOf" in schema else None
         if identity in build.open_schemas:
             # Merging would go on forever, because it leads back to a schema that this one is within.
@@ -494,6 +498,10 @@ class _Node:
                 return [value for value in schema["enum"] if isinstance(value, str)]
         reference = pointers.reference_of(branch)
         return [reference.rpartition("/")[2]] if reference else []
+
+
+def _is_scalar(name: Any) -> bool:
+    return isinstance(name, str) and name in _TYPES and name not in {"object", "array"}
 
 
 @lru_cache(maxsize=4096)
