@@ -104,7 +104,7 @@ def test_names_of_schemas_change_no_verdict(changes, profile):
     schemas = DOCUMENT["components"]["schemas"]
     names = {name: f"api/{name} ~ v2" for name in schemas}
     escaped = {name: renamed.replace("~", "~0").replace("/", "~1") for name, renamed in names.items()}
-    document = renamed(DOCUMENT, escaped)
+    document: Any = renamed(DOCUMENT, escaped)
     document["components"]["schemas"] = {
         names[name]: schema for name, schema in document["components"]["schemas"].items()
     }
