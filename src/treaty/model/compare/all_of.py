@@ -11,6 +11,9 @@ from treaty.model.compare.profiles import Switches
 ALSO: Final = "\0also"
 """Key of conditions that merging adds to a schema. No document has it."""
 
+MERGED: Final = "\0merged"
+"""Key of a schema that is the result of merging. No document has it."""
+
 ReportNote = Callable[[str, str, str], None]
 """Takes the code, text and location of a note."""
 
@@ -33,7 +36,7 @@ class AllOfMerger:
         if not isinstance(branches, list):
             return schema
         merged: Mapping[str, Any] = {name: value for name, value in schema.items() if name != "allOf"}
-        merged = _without_lone_discriminator(merged)
+        merged = {**_with_null_type(_without_lone_discriminator(merged)), MERGED: True}
         for branch in branches:
             flat = self._flatten_branch(branch, visited)
             if flat is False:
@@ -61,7 +64,8 @@ class AllOfMerger:
             return self._flatten_branch({**siblings, **target}, visited)
         if not isinstance(branch, Mapping):
             return branch
-        return self._inline_properties(_without_lone_discriminator(self._flatten(branch, visited)), visited)
+        flat = _with_null_type(_without_lone_discriminator(self._flatten(branch, visited)))
+        return self._inline_properties(flat, visited)
 
     def _inline_properties(self, schema: Mapping[str, Any], visited: frozenset[str]) -> Mapping[str, Any]:
         """Replace references of properties by their targets, so that merging does not mix both."""
@@ -116,6 +120,14 @@ def _without_lone_discriminator(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     if "discriminator" not in schema or schema.get("oneOf"):
         return schema
     return {name: value for name, value in schema.items() if name != "discriminator"}
+
+
+def _with_null_type(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a nullable schema with `null` among its types, so that merging treats it as the reference engine does."""
+    if schema.get("nullable") is not True or MERGED in schema or "$ref" in schema:
+        return schema
+    names = schema.get("type", "object")
+    return {**schema, "type": names if isinstance(names, list) else [names, "null"]}
 
 
 def _refers_to(schema: Any, references: frozenset[str]) -> bool:

@@ -16,14 +16,17 @@ from treaty.model.compare.security import compare_security
 def compare_http(document: OpenApi, interaction: HttpInteraction, used: list[DeprecatedUse]) -> list[Finding]:
     """Compare one interaction. The deprecated parts that it uses are added to `used`."""
     path = interaction.path if interaction.path.startswith("/") else f"/{interaction.path}"
-    match = None if "?" in path or "#" in path else document.find(interaction.method, path)
+    # The reference engine takes a fragment for the query.
+    path, fragment_mark, fragment = path.partition("#")
+    match = None if "?" in path else document.find(interaction.method, path)
     if match is None:
         return [_unknown_path(document, interaction, path)]
+    query = _query(interaction.query, is_escaped=document.switches.separates_read_only)
     exchange = Exchange(
         operation=match.operation,
         interaction=interaction,
         path_parameters=match.parameters,
-        query=_query(interaction.query, is_escaped=document.switches.separates_read_only),
+        query=f"{fragment}?{query}" if fragment_mark and query else fragment or query,
         used=used,
     )
     findings = list(requests.compare_path(exchange))
@@ -68,7 +71,7 @@ def _unknown_path(document: OpenApi, interaction: HttpInteraction, path: str) ->
 
 def _reason(document: OpenApi, interaction: HttpInteraction, path: str) -> str:
     if "?" in path:
-        return "The path of the pact contains a query, which belongs into the member query."
+        return "The path of the pact contains a query, which belongs in its own member."
     methods = document.methods_of(path)
     if methods:
         return f"The path has the methods {list_names(methods)} only."

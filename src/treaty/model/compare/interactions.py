@@ -123,7 +123,7 @@ def decode_contents(contents: Any) -> Any:
     `encoded: "JSON"` means JSON text, another name is an encoding such as Base64, and `false` means as is. Content that
     cannot be decoded is returned unchanged.
     """
-    if not contents:
+    if contents is ABSENT or contents is None or contents in (False, 0, ""):
         return ABSENT
     if not isinstance(contents, Mapping):
         return contents
@@ -205,7 +205,7 @@ def _refuse(shared: Mapping[str, Any], reason: str) -> None:
 
 def _body(part: Mapping[str, Any], version: int) -> Any:
     if version >= 4:  # noqa: PLR2004 - since version 4, a body is an object with its content and encoding
-        return decode_contents(part.get("body"))
+        return decode_contents(part.get("body", ABSENT))
     return part.get("body", ABSENT)
 
 

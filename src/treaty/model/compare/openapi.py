@@ -85,10 +85,10 @@ class Operation:
     @cached_property
     def parameters(self) -> list[Parameter]:
         """The parameters of the operation, then those of its path that it does not replace."""
-        declared: dict[tuple[Any, Any], Mapping[str, Any]] = {}
+        declared: dict[tuple[str, str], Mapping[str, Any]] = {}
         for node in (*_items(self.raw.get("parameters")), *_items(self.path_item.get("parameters"))):
             declaration = self.document.resolve(node)
-            declared.setdefault((declaration.get("name"), declaration.get("in")), declaration)
+            declared.setdefault((str(declaration.get("name")), str(declaration.get("in"))), declaration)
         return [self._parameter(index, declaration) for index, declaration in enumerate(declared.values())]
 
     def _parameter(self, index: int, declaration: Mapping[str, Any]) -> Parameter:
@@ -119,7 +119,7 @@ class Operation:
 
     def find_response(self, status: int) -> tuple[str, Mapping[str, Any]] | None:
         """Find the response for a status: exact, else its range such as `2XX`, else `default`. With its key."""
-        for key in (str(status), f"{status // 100}XX", f"{status // 100}xx", "default"):
+        for key in (str(status), f"{status // 100}XX", "default"):
             if self.responses.get(key) is not None:
                 return key, self.document.resolve(self.responses[key])
         return None

@@ -223,8 +223,6 @@ def _merge(target: Any, source: Any) -> Any:
         return _merge(target, {str(index): item for index, item in enumerate(source) if item is not _HOLE})
     if isinstance(target, list) and isinstance(source, dict):
         return _merge({str(index): item for index, item in enumerate(target) if item is not _HOLE}, source)
-    if isinstance(target, dict):
-        return {**target, str(source): True}
     return _combine(target, source)
 
 

@@ -35,7 +35,7 @@ def compare_path(exchange: Exchange) -> Iterator[Finding]:
             value = value.split(_separator(parameter.declaration))
         if _is_unchecked(exchange, parameter, text):
             continue
-        for violation in compiled.check_text(value):
+        for violation in compiled.check_text(value, is_sequential=not exchange.is_lenient):
             yield exchange.error_at(
                 "request.path-or-method.unknown",
                 f"The path parameter {parameter.name} is {show(text)} in the pact, which breaks {violation.keyword}: "
@@ -231,13 +231,14 @@ def _check_header(exchange: Exchange, parameter: Parameter, text: str) -> Iterat
     yield from exchange.violations(
         "request.header.incompatible",
         f"the request header {parameter.name}",
-        compiled.check_text(value),
+        compiled.check_text(value, is_sequential=not exchange.is_lenient),
         pact=f".request.headers.{parameter.name}",
         document=f"{parameter.location}.schema",
     )
 
 
 def _check_query(exchange: Exchange, parameter: Parameter, compiled: CompiledSchema, value: Any) -> Iterator[Finding]:
+    is_unchecked = not exchange.operation.document.is_swagger and _is_unchecked(exchange, parameter, value)
     if exchange.switches.cast_objects_in_pact and value == _OBJECT:
         value = {}
     elif "array" in _types(exchange, parameter, compiled) and isinstance(value, str):
@@ -245,12 +246,12 @@ def _check_query(exchange: Exchange, parameter: Parameter, compiled: CompiledSch
         value = value.split(separator if exchange.operation.document.is_swagger else ",")
     if parameter.is_deprecated and value is not ABSENT:
         exchange.note_use("query parameter", parameter.name, f".request.query.{parameter.name}", parameter.location)
-    if not exchange.operation.document.is_swagger and _is_unchecked(exchange, parameter, value):
+    if is_unchecked:
         return
     yield from exchange.violations(
         "request.query.incompatible",
         f"the query parameter {parameter.name}",
-        compiled.check_text(value),
+        compiled.check_text(value, is_sequential=not exchange.is_lenient),
         pact=f".request.query.{parameter.name}",
         document=f"{parameter.location}.schema",
     )
@@ -291,7 +292,7 @@ def _is_text(
 def _is_unchecked(exchange: Exchange, parameter: Parameter, value: Any) -> bool:
     if not exchange.switches.no_validate_complex_parameters or value is ABSENT or not value:
         return False
-    return exchange.operation.document.resolve(parameter.schema).get("type") in {"array", "object"}
+    return exchange.operation.document.resolve(parameter.schema).get("type") in ("array", "object")
 
 
 def _separator(declaration: Mapping[str, Any]) -> str:

@@ -151,7 +151,7 @@ def _check_header(exchange: Exchange, name: str, node: Any, text: str) -> Iterat
     yield from exchange.violations(
         "response.header.incompatible",
         f"the response header {name}",
-        compiled.check_text(value),
+        compiled.check_text(value, is_sequential=not exchange.is_lenient),
         pact=f".response.headers.{name}",
         document=f"{location}.schema",
     )

@@ -14,7 +14,7 @@ METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OP
 _PARAMETER: Final = re.compile(r"\{([.;]?)([^*{}]+?)\*?\}")
 _PIECE: Final = re.compile(r"\{[.;]?[^*{}]+?\*?\}|\*+|.", re.DOTALL)
 _MALFORMED_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_DECODABLE: Final = re.compile(r"(?:%(?!2[3-6BbCcFf]|3[AaBbDdFf]|40)[0-9A-Fa-f]{2})+")
+_DECODABLE: Final = re.compile(r"(?:%(?!2[346BbCcFf]|3[AaBbDdFf]|40)[0-9A-Fa-f]{2})+")
 _DUPLICATE_SLASHES: Final = re.compile(r"/{2,}")
 
 # Order of the pieces of a template at a position: fixed text wins over a parameter, which wins over a wildcard.

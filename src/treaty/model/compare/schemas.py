@@ -14,7 +14,7 @@ from typing import Any, Final
 import jsonschema_rs
 
 from treaty.model.compare import pointers
-from treaty.model.compare.all_of import ALSO, AllOfMerger, is_number
+from treaty.model.compare.all_of import ALSO, MERGED, AllOfMerger, is_number
 from treaty.model.compare.findings import ABSENT, Note
 from treaty.model.compare.profiles import Switches
 
@@ -127,7 +127,7 @@ class SchemaTransformer:
             build = _Build()
             target = self._follow(reference)
             if is_nullable and isinstance(target, Mapping):
-                target = {**target, "nullable": True}
+                target = {**target, "nullable": True, MERGED: True}
             schema = self.node(target, direction, build, depth=0, is_loose=is_loose)
             self._definitions[key] = Definition(schema, frozenset(build.references))
         return self._definitions[key]
@@ -355,10 +355,11 @@ class _Node:
         is_nullable = self._schema.get("nullable") is True
         if is_nullable and self._switches.no_transform_non_nullable_response_schema:
             return False
-        declared = self._result.get("type")
+        names = self._result.get("type")
         if self._switches.separates_read_only:
-            return declared == "object" or (isinstance(declared, list) and "object" in declared)
-        return declared == "object"
+            return names == "object" or (isinstance(names, list) and "object" in names)
+        # The reference engine overlooks schemas with several types, and `nullable` beside `type` is one.
+        return self._schema.get("type") == "object" and (MERGED in self._schema or not is_nullable)
 
     def _add_required(self) -> None:
         required = self._schema.get("required")

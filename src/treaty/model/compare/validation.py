@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
 import jsonschema_rs
@@ -56,16 +57,16 @@ class CompiledSchema:
         self._keeps_locations = keeps_locations
         self.schema: dict[str, Any] = transformer.transform(schema, direction)
         self.definitions: Mapping[str, Any] = self.schema.get("$defs", {})
-        self._validator = jsonschema_rs.Draft201909Validator(
-            self.schema,
-            formats=dict(FORMATS),
-            validate_formats=True,
-            pattern_options=PATTERN_OPTIONS,
-            email_options=jsonschema_rs.EmailOptions(require_tld=True),
-            keywords=dict(_KEYWORDS),
-            offline=True,
-        )
+        self._validator = _compile(self.schema)
         self.has_deprecations = _has_deprecations(self.schema)
+
+    @cached_property
+    def _branches(self) -> list["_Branch"]:
+        """The branches of a `oneOf`, each with the definitions."""
+        schemas = [
+            {**branch, "$defs": self.definitions} for branch in self.schema.get("oneOf", ()) if isinstance(branch, dict)
+        ]
+        return [_Branch(schema, _compile(schema)) for schema in schemas]
 
     def check(self, value: Any, *, is_relaxed: Relaxation | None = None) -> list[Violation]:
         """List the violations; `ABSENT` violates each schema that names a type or values."""
@@ -79,9 +80,22 @@ class CompiledSchema:
                 seen.setdefault((violation.location, violation.instance, repr(violation.detail)), violation)
         return list(seen.values())
 
-    def check_text(self, value: Any) -> list[Violation]:
-        """List the violations of a header or parameter, after conversion to the types of the schema."""
+    def check_text(self, value: Any, *, is_sequential: bool = False) -> list[Violation]:
+        """List the violations of a header or parameter, after conversion to the types of the schema.
+
+        `is_sequential`: each branch of a `oneOf` converts what the one before it has made, as in the reference engine.
+        """
+        if is_sequential and value is not ABSENT and self._fits_several(value):
+            one_of = self.schema["oneOf"]
+            return [Violation(keyword="oneOf", location=("oneOf",), instance=(), value=value, expected=one_of)]
         return self.check(value if value is ABSENT else coerce(value, self.schema, self.definitions))
+
+    def _fits_several(self, value: Any) -> bool:
+        fits = 0
+        for branch in self._branches:
+            value = coerce(value, branch.schema, self.definitions)
+            fits += branch.validator.is_valid(value)
+        return fits > 1
 
     def type_names(self) -> list[str]:
         """Return the types that the schema names, behind references."""
@@ -117,6 +131,8 @@ class CompiledSchema:
             case ValidationErrorKind.PropertyNames():
                 parent = replace(violation, keyword="propertyNames", location=violation.location[:-1])
                 violations = [violation, parent]
+            case ValidationErrorKind.FalseSchema() if violation.keyword in _CLOSING:
+                violations = [replace(violation, detail=name) for name in violation.value]
             case ValidationErrorKind.FalseSchema():
                 violations = [replace(violation, location=(*violation.location, "false schema"))]
             case _:
@@ -221,6 +237,24 @@ class CompiledSchema:
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    schema: dict[str, Any]
+    validator: jsonschema_rs.Draft201909Validator
+
+
+def _compile(schema: dict[str, Any]) -> jsonschema_rs.Draft201909Validator:
+    return jsonschema_rs.Draft201909Validator(
+        schema,
+        formats=dict(FORMATS),
+        validate_formats=True,
+        pattern_options=PATTERN_OPTIONS,
+        email_options=jsonschema_rs.EmailOptions(require_tld=True),
+        keywords=dict(_KEYWORDS),
+        offline=True,
+    )
+
+
 class _Walk:
     """Follows the path by which a keyword was reached, and collects the steps of the location in the document."""
 
@@ -291,6 +325,7 @@ class _Walk:
             self.depth += 1
 
 
+_CLOSING: Final = frozenset({"additionalProperties", "unevaluatedProperties"})
 _DESCENDING: Final = frozenset(
     {
         *("properties", "patternProperties", "additionalProperties", "items", "additionalItems"),
