@@ -1,5 +1,7 @@
 """A case for each rule about routes, credentials, requests and responses, with the findings of the reference engine."""
 
+from typing import Any
+
 import pytest
 
 from tests.model.compare.http_cases import FLAG, TEXT, WHOLE, Case, items, json_content, parameter, thing
@@ -31,7 +33,7 @@ def secured(rule, requirements, expected=(), headers=None, **more):
     )
 
 
-def header(rule, expected=(), *, value="1", schema=WHOLE, **more):
+def header(rule, expected=(), *, value: Any = "1", schema=WHOLE, **more):
     request = {} if value is None else {"headers": {"x-count": value}}
     operation = {"parameters": [parameter("X-Count", "header", schema, required=True)]}
     return Case(rule=rule, operation=operation, request=request, expected=expected, **more)
@@ -471,7 +473,7 @@ def test_findings_carry_the_index_and_follow_the_order_of_the_interactions():
     interaction = case.contract["interactions"][0]
     ordered = Case(rule="O1", pact={"interactions": [interaction, None, interaction]}).compare()
     assert [finding.interaction_index for finding in ordered.findings] == [0, 2]
-    assert [finding.pact.location for finding in ordered.findings] == [
+    assert [finding.pact and finding.pact.location for finding in ordered.findings] == [
         "[root].interactions[0].request.path",
         "[root].interactions[2].request.path",
     ]

@@ -59,9 +59,7 @@ SWITCHES = [
     (
         "disable-multipart-formdata",
         body("multipart/form-data; boundary=X", MULTIPART, thing(a=WHOLE)),
-        (
-            "E request.body.incompatible | request.body.a | requestBody.content.multipart/form-data.schema.properties.a.type",
-        ),
+        (f"E request.body.incompatible | request.body.a | requestBody.content.{PARTS}.schema.properties.a.type",),
         ("W request.body.unvalidatable | request.body | requestBody.content",),
     ),
     ("ignore-duplicate-slashes", Case(rule="slashes", path="//orders"), (UNKNOWN_PATH,), ()),

@@ -42,7 +42,7 @@ class AllOfMerger:
             if flat is False:
                 return {"not": {}}
             if isinstance(flat, Mapping):
-                merged = self._merge(merged, flat)
+                merged = self._merge(merged, flat, visited)
         return merged
 
     def _flatten_branch(self, branch: Any, visited: frozenset[str]) -> Any:
@@ -82,24 +82,24 @@ class AllOfMerger:
                 inlined[name] = target
         return {**schema, "properties": inlined}
 
-    def _merge(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    def _merge(self, first: Mapping[str, Any], second: Mapping[str, Any], visited: frozenset[str]) -> dict[str, Any]:
         merged = dict(first)
         for name, value in second.items():
             if name not in merged:
                 merged[name] = value
             elif name == "properties":
-                merged[name] = self._merge_properties(merged[name], value)
+                merged[name] = self._merge_properties(merged[name], value, visited)
             else:
                 merged[name] = self._merge_keyword(name, merged, value)
         return merged
 
-    def _merge_properties(self, first: Any, second: Any) -> Any:
+    def _merge_properties(self, first: Any, second: Any, visited: frozenset[str]) -> Any:
         if not isinstance(first, Mapping) or not isinstance(second, Mapping):
             return second
         merged = dict(first)
         for name, value in second.items():
             if isinstance(merged.get(name), Mapping) and isinstance(value, Mapping):
-                merged[name] = self._merge(self.flatten(merged[name]), self.flatten(value))
+                merged[name] = self._merge(self._flatten(merged[name], visited), self._flatten(value, visited), visited)
             else:
                 merged[name] = value
         return merged

@@ -9,7 +9,7 @@ from treaty.model.compare.findings import ABSENT, DeprecatedUse, DocumentPlace, 
 from treaty.model.compare.interactions import HttpInteraction
 from treaty.model.compare.openapi import Operation
 from treaty.model.compare.profiles import Switches
-from treaty.model.compare.validation import Violation
+from treaty.model.compare.validation import UNFINISHED, Violation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,9 @@ class Exchange:
         side = code.partition(".")[0]
         for violation in violations:
             closest = violation.closest
+            if violation.keyword == UNFINISHED:
+                yield self._unfinished(code, subject, violation, pact=pact, document=document)
+                continue
             yield Finding(
                 code=code,
                 type=Severity.ERROR,
@@ -57,6 +60,14 @@ class Exchange:
                 if closest
                 else None,
             )
+
+    def _unfinished(self, code: str, subject: str, violation: Violation, *, pact: str, document: str) -> Finding:
+        return self.warning(
+            code.replace(".incompatible", ".unvalidatable"),
+            _describe_unfinished(violation, subject),
+            (pact + violation.instance_suffix, violation.value),
+            (document + violation.schema_suffix, violation.expected),
+        )
 
     def note_use(self, kind: str, name: str, pact: str, document: str) -> None:
         self.used.append(
@@ -73,6 +84,13 @@ class Exchange:
         self, severity: Severity, code: str, message: str, pact: tuple[str, Any], document: DocumentPlace
     ) -> Finding:
         return Finding(code=code, type=severity, message=message, pact=self.interaction.place(*pact), document=document)
+
+
+def _describe_unfinished(violation: Violation, subject: str) -> str:
+    if violation.location:
+        pattern = messages.show(violation.expected)
+        return f"The pattern {pattern} takes too long to check {subject}, so it was not compared. Simplify the pattern."
+    return f"It is not known whether {subject} fits: it, or its schema, is nested too deeply or is not valid Unicode."
 
 
 def is_given(value: Any) -> bool:

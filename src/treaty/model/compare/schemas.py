@@ -20,8 +20,8 @@ from treaty.model.compare.profiles import Switches
 
 Schema = dict[str, Any] | bool
 
-MAX_DEPTH: Final = 150
-"""Levels of schemas within schemas, references not counted."""
+MAX_DEPTH: Final = 80
+"""Levels of schemas within schemas, references not counted. jsonschema-rs allows 255 levels of JSON."""
 
 PATTERN_OPTIONS: Final = jsonschema_rs.FancyRegexOptions(
     backtrack_limit=100_000, size_limit=2_000_000, dfa_size_limit=2_000_000
@@ -52,6 +52,8 @@ class _Build:
     """State of the transformation of one schema."""
 
     references: set[str] = field(default_factory=set)
+    open_schemas: set[int] = field(default_factory=set)
+    """Identities of the schemas with `allOf` that the current one is within."""
 
 
 _TYPES: Final = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
@@ -77,6 +79,7 @@ _COUNTS: Final = (
     *("maxProperties", "minProperties"),
 )
 _LIMITS: Final = ("maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum")
+_UNNAMED: Final = "\0"
 _MAX_TEXT: Final = 80
 _UNTRANSFORMED: Final = (
     *("if", "then", "else", "contains", "propertyNames", "unevaluatedItems"),
@@ -94,6 +97,7 @@ class SchemaTransformer:
         self._definitions: dict[str, Definition] = {}
         self._keys: dict[tuple[str, Direction, bool, bool], str] = {}
         self._targets: dict[str, tuple[str, Direction, bool, bool]] = {}
+        self._unnamed: dict[str, Mapping[str, Any]] = {}
         self.notes: dict[tuple[str, str], Note] = {}
 
     def transform(self, schema: Any, direction: Direction) -> dict[str, Any]:
@@ -108,7 +112,8 @@ class SchemaTransformer:
 
     def reference_of(self, key: str) -> str:
         """Return the document's reference for a key of `$defs`."""
-        return self._targets[key][0]
+        reference = self._targets[key][0]
+        return "" if reference in self._unnamed else reference
 
     def _reachable(self, references: Iterable[str]) -> dict[str, Schema]:
         schemas: dict[str, Schema] = {}
@@ -134,6 +139,8 @@ class SchemaTransformer:
 
     def _follow(self, reference: str) -> Any:
         """Return the schema at the end of references that have no keywords beside them."""
+        if reference in self._unnamed:
+            return self._unnamed[reference]
         node: Any = {"$ref": reference}
         for _ in range(pointers.MAX_REFERENCES):
             target = pointers.reference_of(node)
@@ -169,8 +176,23 @@ class SchemaTransformer:
         if depth > MAX_DEPTH:
             self.note("schema.deep", f"Schemas are nested deeper than {MAX_DEPTH} levels.", "")
             return {}
-        node = _Node(self, self.flatten(schema), direction, build, depth, is_loose=is_loose)
-        return node.transform()
+        identity = id(schema) if "allOf" in schema else None
+        if identity in build.open_schemas:
+            # Merging would go on forever, because it leads back to a schema that this one is within.
+            return {"$ref": self._name(schema, direction, build, is_loose=is_loose)}
+        if identity is not None:
+            build.open_schemas.add(identity)
+        result = _Node(self, self.flatten(schema), direction, build, depth, is_loose=is_loose).transform()
+        build.open_schemas.discard(identity or 0)
+        return result
+
+    def _name(self, schema: Mapping[str, Any], direction: Direction, build: _Build, *, is_loose: bool) -> str:
+        """Make a definition of a schema that is within itself, and return the reference to it."""
+        reference = f"{_UNNAMED}{id(schema)}"
+        self._unnamed[reference] = schema
+        key = self.key_of(reference, direction, is_loose=is_loose, is_nullable=False)
+        build.references.add(key)
+        return f"#/$defs/{key}"
 
 
 class _Node:
@@ -242,7 +264,9 @@ class _Node:
 
     def _add_types(self) -> None:
         value = self._schema.get("type")
-        names = [name for name in (value if isinstance(value, list) else [value]) if name in _TYPES] if value else []
+        names = [
+            name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str) and name in _TYPES
+        ]
         if value is not None and len(names) != (len(value) if isinstance(value, list) else 1):
             self._malformed("type")
         names = list(dict.fromkeys(names))
@@ -298,10 +322,12 @@ class _Node:
         if pattern is not None and self._is_usable(pattern):
             self._result["pattern"] = pattern
         value = self._schema.get("format")
-        if value is None or value in _ANY_VALUE_FORMATS:
+        if value is None:
             return
         if not isinstance(value, str):
             self._malformed("format")
+        elif value in _ANY_VALUE_FORMATS:
+            return
         elif value in _NUMBER_FORMATS:
             self._result["x-number-format"] = value
         elif value in _TEXT_FORMATS:
@@ -469,7 +495,7 @@ class _Node:
         indexes = {pointers.reference_of(branch): index for index, branch in enumerate(branches)}
         values: dict[str, int] = {}
         for value, target in targets.items():
-            index = indexes.get(target, indexes.get(f"#/components/schemas/{target}"))
+            index = indexes.get(str(target), indexes.get(f"#/components/schemas/{target}"))
             if index is None:
                 self._note(
                     "discriminator.mapping", f"The discriminator maps {value} to {target}, which is not in oneOf."

@@ -17,6 +17,10 @@ from treaty.model.compare.schemas import PATTERN_OPTIONS, Direction, SchemaTrans
 _KEYWORDS: Final = {"x-number-format": NumberFormat}
 
 
+UNFINISHED: Final = "unfinished"
+"""Keyword of a violation that is none: the check was not possible, or needs too much time."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Violation:
     """A keyword of a schema that a value breaks.
@@ -57,7 +61,7 @@ class CompiledSchema:
         self._keeps_locations = keeps_locations
         self.schema: dict[str, Any] = transformer.transform(schema, direction)
         self.definitions: Mapping[str, Any] = self.schema.get("$defs", {})
-        self._validator = _compile(self.schema)
+        self._validator = _compile_safely(self.schema)
         self.has_deprecations = _has_deprecations(self.schema)
 
     @cached_property
@@ -66,12 +70,22 @@ class CompiledSchema:
         schemas = [
             {**branch, "$defs": self.definitions} for branch in self.schema.get("oneOf", ()) if isinstance(branch, dict)
         ]
-        return [_Branch(schema, _compile(schema)) for schema in schemas]
+        compiled = [(schema, _compile_safely(schema)) for schema in schemas]
+        return [_Branch(schema, validator) for schema, validator in compiled if validator]
 
     def check(self, value: Any, *, is_relaxed: Relaxation | None = None) -> list[Violation]:
         """List the violations; `ABSENT` violates each schema that names a type or values."""
         if value is ABSENT:
             return list(self._check_absent(self.schema, (), 0))
+        try:
+            return self._check(value, is_relaxed)
+        except ValueError:
+            # Values nested deeper than jsonschema-rs allows, and text that is not Unicode.
+            return [_unfinished(value)]
+
+    def _check(self, value: Any, is_relaxed: Relaxation | None) -> list[Violation]:
+        if self._validator is None:
+            return [_unfinished(value)]
         if self._validator.is_valid(value):
             return []
         seen: dict[Any, Violation] = {}
@@ -114,29 +128,14 @@ class CompiledSchema:
         """Split an error into one violation per name, and add those of its branches."""
         violation, conditions = self._locate(error, root)
         match error.kind:
-            case (
-                ValidationErrorKind.AdditionalProperties(unexpected=names)
-                | ValidationErrorKind.UnevaluatedProperties(unexpected=names)
-            ):
-                violations = [replace(violation, detail=name) for name in names]
-            case ValidationErrorKind.Required(property=name):
-                violations = [replace(violation, detail=name)]
             case ValidationErrorKind.AnyOf(context=branches) | ValidationErrorKind.OneOfNotValid(context=branches):
                 violations = self._flatten_branches(violation, branches, root, is_relaxed)
             case ValidationErrorKind.OneOfMultipleValid(context=branches):
-                violations = [*self._flatten_until_second_fit(branches, root, is_relaxed), violation]
-                violations[-1] = replace(
-                    violation, detail=[index for index, errors in enumerate(branches) if not errors]
-                )
-            case ValidationErrorKind.PropertyNames():
-                parent = replace(violation, keyword="propertyNames", location=violation.location[:-1])
-                violations = [violation, parent]
-            case ValidationErrorKind.FalseSchema() if violation.keyword in _CLOSING:
-                violations = [replace(violation, detail=name) for name in violation.value]
-            case ValidationErrorKind.FalseSchema():
-                violations = [replace(violation, location=(*violation.location, "false schema"))]
+                fits = [index for index, errors in enumerate(branches) if not errors]
+                rest = self._flatten_until_second_fit(branches, root, is_relaxed)
+                violations = [*rest, replace(violation, detail=fits)]
             case _:
-                violations = [violation]
+                violations = _split(error.kind, violation)
         if is_relaxed:
             violations = [violation for violation in violations if not is_relaxed(violation)]
         yield from violations
@@ -237,6 +236,32 @@ class CompiledSchema:
                 )
 
 
+def _split(kind: ValidationErrorKind, violation: Violation) -> list[Violation]:
+    """Return one violation per name, as the reference engine has them."""
+    match kind:
+        case (
+            ValidationErrorKind.AdditionalProperties(unexpected=names)
+            | ValidationErrorKind.UnevaluatedProperties(unexpected=names)
+        ):
+            return [replace(violation, detail=name) for name in names]
+        case ValidationErrorKind.Required(property=name):
+            return [replace(violation, detail=name)]
+        case ValidationErrorKind.BacktrackLimitExceeded() | ValidationErrorKind.RegexEngineFailure():
+            return [replace(violation, keyword=UNFINISHED)]
+        case ValidationErrorKind.PropertyNames():
+            return [violation, replace(violation, keyword="propertyNames", location=violation.location[:-1])]
+        case ValidationErrorKind.FalseSchema():
+            return _split_false(violation)
+        case _:
+            return [violation]
+
+
+def _split_false(violation: Violation) -> list[Violation]:
+    if violation.keyword in _CLOSING:
+        return [replace(violation, detail=name) for name in violation.value]
+    return [replace(violation, location=(*violation.location, "false schema"))]
+
+
 @dataclass(frozen=True, slots=True)
 class _Branch:
     schema: dict[str, Any]
@@ -253,6 +278,18 @@ def _compile(schema: dict[str, Any]) -> jsonschema_rs.Draft201909Validator:
         keywords=dict(_KEYWORDS),
         offline=True,
     )
+
+
+def _compile_safely(schema: dict[str, Any]) -> jsonschema_rs.Draft201909Validator | None:
+    """Compile a schema; None if it has text that is not Unicode, or numbers that are too large."""
+    try:
+        return _compile(schema)
+    except ValueError:
+        return None
+
+
+def _unfinished(value: Any) -> Violation:
+    return Violation(keyword=UNFINISHED, location=(), instance=(), value=value, expected=ABSENT)
 
 
 class _Walk:
