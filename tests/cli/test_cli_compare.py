@@ -319,3 +319,13 @@ def test_a_comparison_needs_the_packages_of_the_client_only(folder: Path) -> Non
     command = [sys.executable, "-c", LOADED]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (result.returncode, "All pacts fit" in result.stdout) == (0, True), result.stderr
+
+
+def test_a_broken_reference_is_noted_once(run: Run, folder: Path) -> None:
+    write(folder, FITS)
+    (folder / "api.yaml").write_text(OPENAPI.replace("name: {type: string}", "name: {$ref: '#/nowhere'}"))
+    result = run("compare", "api.yaml")
+    assert result.exit_code == 0
+    notes = [line for line in result.stdout.splitlines() if line.startswith("Note: ")]
+    location = "[root].components.schemas.Item.properties.name.$ref"
+    assert notes == [f"Note: The document refers to #/nowhere, which it does not have. ({location})"]
