@@ -135,6 +135,19 @@ def test_150_schemas_in_one_all_of_are_united():
     assert not response_case("allOf", schema, {**body, "p1": "x"}, schemas=schemas).compare().is_compatible
 
 
+def test_400_schemas_in_one_all_of_may_have_the_same_property():
+    parts = [thing(a={"type": "integer", "minimum": number}) for number in range(400)]
+    assert response_case("allOf", {"allOf": parts}, {"a": 400}).compare().is_compatible
+    assert not response_case("allOf", {"allOf": parts}, {"a": "x"}).compare().is_compatible
+
+
+def test_a_chain_of_all_of_that_is_too_long_is_a_warning():
+    schemas = {f"S{number}": {"allOf": [ref(f"S{number + 1}")]} for number in range(3000)} | {"S3000": TEXT}
+    for schema in (ref("S0"), {"allOf": [ref("S0")]}):
+        comparison = response_case("chain", schema, 1, schemas=schemas).compare()
+        assert [finding.code for finding in comparison.findings] == ["response.body.unvalidatable"]
+
+
 @pytest.mark.parametrize(
     "schemas",
     [
@@ -143,6 +156,7 @@ def test_150_schemas_in_one_all_of_are_united():
         {"A": {"allOf": [thing(a=TEXT, child=ref("A"))]}},
         {"A": {"allOf": [thing(a=TEXT, child={"allOf": [ref("A")]})]}},
         {"A": {"allOf": [thing(a={"allOf": [ref("A")]}), thing(a={"allOf": [ref("A")]})]}},
+        {"A": thing(a=WHOLE, b={"allOf": [ref("B"), ref("A")]}), "B": thing(a=WHOLE, b=TEXT)},
         {"A": {"oneOf": [ref("A"), thing(a=TEXT)]}},
         {"A": ref("A")},
         {"A": {"anyOf": [ref("A")]}},

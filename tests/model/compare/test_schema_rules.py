@@ -171,6 +171,13 @@ CASES = [
     *of_format("ipv4", TEXT, "192.0.2.1", "192.0.2"),
     *of_format("int32", WHOLE, 2**31 - 1, 2**31),
     *of_format("int64", NUMBER, 2**40, 1.5),
+    response_case(
+        "X12: int32 in a definition",
+        ref("Small"),
+        {"a": 2**31},
+        {"components.schemas.Small.properties.a.format": ".a"},
+        schemas={"Small": thing(a={**WHOLE, "format": "int32"})},
+    ),
     response_case("X12: a float may be any number", {**NUMBER, "format": "float"}, 1.5),
     response_case("X12: a password may be any text", {**TEXT, "format": "password"}, "x"),
     response_case("X12: unknown formats are ignored", {**TEXT, "format": "color"}, "x"),
@@ -316,7 +323,7 @@ def test_a_finding_names_the_closest_branch():
 
 def test_unknown_formats_broken_references_and_bodies_of_other_types_are_reported():
     schema = thing(a={**TEXT, "format": "color"}, b=ref("Nothing"))
-    comparison = response_case("notes", schema, {"a": "x"}).compare()
+    comparison = response_case("notes", schema, {"a": "x", "b": 1}).compare()
     assert sorted(note.code for note in comparison.notes) == ["format.unknown", "reference.broken"]
     assert (comparison.compared, comparison.interactions) == (1, 1)
     image = Case(rule="image", responses={"200": {"content": {"image/png": {}}}}, response={"body": "x"}).compare()

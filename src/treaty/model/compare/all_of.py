@@ -14,6 +14,9 @@ ALSO: Final = "\0also"
 MERGED: Final = "\0merged"
 """Key of a schema that is the result of merging. No document has it."""
 
+PAIR: Final = "\0pair"
+"""Key of an `allOf` that merging has made of two schemas of a property. No document has it."""
+
 ReportNote = Callable[[str, str, str], None]
 """Takes the code, text and location of a note."""
 
@@ -25,6 +28,7 @@ class AllOfMerger:
         self._content = content
         self._switches = switches
         self._note = note
+        self._pairs: dict[tuple[int, int], Mapping[str, Any]] = {}
 
     def flatten(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """Merge the schemas of `allOf` into the one that has it, and follow references among them."""
@@ -35,14 +39,14 @@ class AllOfMerger:
         branches = schema.get("allOf")
         if not isinstance(branches, list):
             return schema
-        merged: Mapping[str, Any] = {name: value for name, value in schema.items() if name != "allOf"}
+        merged: Mapping[str, Any] = {name: value for name, value in schema.items() if name not in {"allOf", PAIR}}
         merged = {**_with_null_type(_without_lone_discriminator(merged)), MERGED: True}
         for branch in branches:
             flat = self._flatten_branch(branch, visited)
             if flat is False:
                 return {"not": {}}
             if isinstance(flat, Mapping):
-                merged = self._merge(merged, flat, visited)
+                merged = self._merge(merged, flat)
         return merged
 
     def _flatten_branch(self, branch: Any, visited: frozenset[str]) -> Any:
@@ -82,27 +86,38 @@ class AllOfMerger:
                 inlined[name] = target
         return {**schema, "properties": inlined}
 
-    def _merge(self, first: Mapping[str, Any], second: Mapping[str, Any], visited: frozenset[str]) -> dict[str, Any]:
+    def _merge(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
         merged = dict(first)
         for name, value in second.items():
             if name not in merged:
                 merged[name] = value
             elif name == "properties":
-                merged[name] = self._merge_properties(merged[name], value, visited)
+                merged[name] = self._merge_properties(merged[name], value)
             else:
                 merged[name] = self._merge_keyword(name, merged, value)
         return merged
 
-    def _merge_properties(self, first: Any, second: Any, visited: frozenset[str]) -> Any:
+    def _merge_properties(self, first: Any, second: Any) -> Any:
         if not isinstance(first, Mapping) or not isinstance(second, Mapping):
             return second
         merged = dict(first)
         for name, value in second.items():
-            if isinstance(merged.get(name), Mapping) and isinstance(value, Mapping):
-                merged[name] = self._merge(self._flatten(merged[name], visited), self._flatten(value, visited), visited)
-            else:
-                merged[name] = value
+            present = merged.get(name)
+            is_pair = isinstance(present, Mapping) and isinstance(value, Mapping)
+            merged[name] = self._pair(present, value) if is_pair and present is not value else value
         return merged
+
+    def _pair(self, first: Any, second: Any) -> Mapping[str, Any]:
+        """Return an `allOf` of two schemas, to be merged when it is needed, since it may lead back to itself.
+
+        Equal arguments give the same object, by which recursion is recognized.
+        """
+        pair = self._pairs.get((id(first), id(second)))
+        if pair is None:
+            parts = [*first["allOf"], second] if PAIR in first else [first, second]
+            # The pair keeps both alive, so that no other object gets their identities.
+            pair = self._pairs[id(first), id(second)] = {"allOf": parts, PAIR: (first, second)}
+        return pair
 
     def _merge_keyword(self, name: str, merged: dict[str, Any], value: Any) -> Any:
         present = merged[name]

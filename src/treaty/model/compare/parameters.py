@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
+from treaty.model.compare.reach import Definitions, key_of
+
 _BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
 _DOTTED: Final = re.compile(r"\.([^.\[]+)")
 _MAX_DEPTH: Final = 5
@@ -61,13 +63,13 @@ def parse_value(text: str | None) -> Any:
     return text.split(",") if "," in text else text
 
 
-def coerce(value: Any, schema: Any, definitions: Mapping[str, Any], depth: int = 0) -> Any:
+def coerce(value: Any, schema: Any, definitions: Definitions, depth: int = 0) -> Any:
     """Convert texts to the types that the schema names, where that is possible."""
     if not isinstance(schema, dict) or depth > 32:  # noqa: PLR2004 - recursive schemas end here
         return value
     reference = schema.get("$ref")
     if isinstance(reference, str):
-        value = coerce(value, definitions.get(reference.rpartition("/")[2]), definitions, depth + 1)
+        value = coerce(value, definitions.get(key_of(reference)), definitions, depth + 1)
     types = schema.get("type")
     if types is not None:
         value = _coerce_to(value, types if isinstance(types, list) else [types])
@@ -100,7 +102,7 @@ _TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
 }
 
 
-def _coerce_members(value: Any, schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> Any:
+def _coerce_members(value: Any, schema: Mapping[str, Any], definitions: Definitions, depth: int) -> Any:
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         others = schema.get("additionalProperties")
@@ -112,7 +114,7 @@ def _coerce_members(value: Any, schema: Mapping[str, Any], definitions: Mapping[
     return value
 
 
-def _coerce_to_branch(value: Any, branches: Sequence[Any], definitions: Mapping[str, Any], depth: int) -> Any:
+def _coerce_to_branch(value: Any, branches: Sequence[Any], definitions: Definitions, depth: int) -> Any:
     for branch in branches:
         converted = coerce(value, branch, definitions, depth + 1)
         types = branch.get("type") if isinstance(branch, dict) else None

@@ -1,11 +1,11 @@
 """Transformation of a document's schemas into JSON Schema 2019-09.
 
-The result has known keywords with valid values only, so that it always compiles: other values are left out and noted.
-References lead to `$defs`, of which a schema gets those that it reaches. Where the result is arranged differently from
-the document, `x-origin` has the document's arrangement, so that findings name the document's locations.
+The result has known keywords with valid values only, so that it compiles: other values are left out and noted.
+References lead to `$defs`, of which a schema gets those that a value reaches (`reach`). Where the result is arranged
+differently from the document, `x-origin` has the document's arrangement, so that findings name its locations.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -39,19 +39,10 @@ class Direction(StrEnum):
     RESPONSE = "response"
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A referenced schema. `references` are the keys of the definitions that it refers to."""
-
-    schema: Schema
-    references: frozenset[str]
-
-
 @dataclass(slots=True)
 class _Build:
     """State of the transformation of one schema."""
 
-    references: set[str] = field(default_factory=set)
     open_schemas: set[int] = field(default_factory=set)
     """Identities of the schemas with `allOf` that the current one is within."""
 
@@ -94,48 +85,35 @@ class SchemaTransformer:
         self.content = content
         self.switches = switches
         self._all_of = AllOfMerger(content, switches, self.note)
-        self._definitions: dict[str, Definition] = {}
+        self._definitions: dict[str, Schema] = {}
         self._keys: dict[tuple[str, Direction, bool, bool], str] = {}
         self._targets: dict[str, tuple[str, Direction, bool, bool]] = {}
         self._unnamed: dict[str, Mapping[str, Any]] = {}
         self.notes: dict[tuple[str, str], Note] = {}
 
     def transform(self, schema: Any, direction: Direction) -> dict[str, Any]:
-        """Transform a schema, and add the definitions that it reaches as `$defs`."""
-        build = _Build()
-        root = self.node(schema, direction, build, depth=0, is_loose=direction is Direction.RESPONSE)
-        complete: dict[str, Any] = root if isinstance(root, dict) else {} if root else {"not": {}}
-        definitions = self._reachable(build.references)
-        if definitions:
-            complete["$defs"] = definitions
-        return complete
+        """Transform a schema. Its references lead to the keys of `definition`."""
+        root = self.node(schema, direction, _Build(), depth=0, is_loose=direction is Direction.RESPONSE)
+        return root if isinstance(root, dict) else {} if root else {"not": {}}
+
+    def definition(self, key: str) -> Schema:
+        """Return the transformed schema that a reference leads to. It is transformed when it is needed first."""
+        definition = self._definitions.get(key)
+        if definition is None:
+            definition = self._definitions[key] = self._define(key)
+        return definition
 
     def reference_of(self, key: str) -> str:
         """Return the document's reference for a key of `$defs`."""
         reference = self._targets[key][0]
         return "" if reference in self._unnamed else reference
 
-    def _reachable(self, references: Iterable[str]) -> dict[str, Schema]:
-        schemas: dict[str, Schema] = {}
-        pending = sorted(references)
-        while pending:
-            key = pending.pop()
-            if key not in schemas:
-                definition = self._define(key)
-                schemas[key] = definition.schema
-                pending += sorted(definition.references - schemas.keys())
-        return schemas
-
-    def _define(self, key: str) -> Definition:
-        if key not in self._definitions:
-            reference, direction, is_loose, is_nullable = self._targets[key]
-            build = _Build()
-            target = self._follow(reference)
-            if is_nullable and isinstance(target, Mapping):
-                target = {**target, "nullable": True, MERGED: True}
-            schema = self.node(target, direction, build, depth=0, is_loose=is_loose)
-            self._definitions[key] = Definition(schema, frozenset(build.references))
-        return self._definitions[key]
+    def _define(self, key: str) -> Schema:
+        reference, direction, is_loose, is_nullable = self._targets[key]
+        target = self._follow(reference)
+        if is_nullable and isinstance(target, Mapping):
+            target = {**target, "nullable": True, MERGED: True}
+        return self.node(target, direction, _Build(), depth=0, is_loose=is_loose)
 
     def _follow(self, reference: str) -> Any:
         """Return the schema at the end of references that have no keywords beside them."""
@@ -179,19 +157,18 @@ class SchemaTransformer:
         identity = id(schema) if "allOf" in schema else None
         if identity in build.open_schemas:
             # Merging would go on forever, because it leads back to a schema that this one is within.
-            return {"$ref": self._name(schema, direction, build, is_loose=is_loose)}
+            return {"$ref": self._name(schema, direction, is_loose=is_loose)}
         if identity is not None:
             build.open_schemas.add(identity)
         result = _Node(self, self.flatten(schema), direction, build, depth, is_loose=is_loose).transform()
         build.open_schemas.discard(identity or 0)
         return result
 
-    def _name(self, schema: Mapping[str, Any], direction: Direction, build: _Build, *, is_loose: bool) -> str:
+    def _name(self, schema: Mapping[str, Any], direction: Direction, *, is_loose: bool) -> str:
         """Make a definition of a schema that is within itself, and return the reference to it."""
         reference = f"{_UNNAMED}{id(schema)}"
         self._unnamed[reference] = schema
         key = self.key_of(reference, direction, is_loose=is_loose, is_nullable=False)
-        build.references.add(key)
         return f"#/$defs/{key}"
 
 
@@ -259,7 +236,6 @@ class _Node:
             return
         is_nullable = self._schema.get("nullable") is True and (self._is_loose or self._switches.separates_read_only)
         key = self._transformer.key_of(reference, self._direction, is_loose=self._is_loose, is_nullable=is_nullable)
-        self._build.references.add(key)
         self._result["$ref"] = f"#/$defs/{key}"
 
     def _add_types(self) -> None:

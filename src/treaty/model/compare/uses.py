@@ -5,6 +5,7 @@ from typing import Any
 
 from treaty.model.compare import pointers
 from treaty.model.compare.exchanges import Exchange
+from treaty.model.compare.reach import Definitions, key_of
 from treaty.model.compare.validation import CompiledSchema
 
 _BRANCHES = ("allOf", "anyOf", "oneOf")
@@ -24,7 +25,7 @@ def note_deprecated_properties(
 
 
 def _collect(
-    definitions: Mapping[str, Any],
+    definitions: Definitions,
     schema: Any,
     value: Any,
     steps: tuple[str | int, ...],
@@ -46,9 +47,9 @@ def _collect(
             _collect(definitions, schema.get("items"), item, (*steps, index), names)
 
 
-def _same_value(definitions: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Any]:
+def _same_value(definitions: Definitions, schema: Mapping[str, Any]) -> list[Any]:
     reference = pointers.reference_of(schema)
-    nested = [definitions.get(reference.rpartition("/")[2])] if reference else []
+    nested = [definitions.get(key_of(reference))] if reference else []
     for keyword in _BRANCHES:
         nested += schema.get(keyword, ())
     return nested

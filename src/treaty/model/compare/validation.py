@@ -1,6 +1,7 @@
 """Checks of values against transformed schemas. Each violation has its location in the document and in the value."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -12,7 +13,11 @@ from treaty.model.compare import pointers
 from treaty.model.compare.findings import ABSENT
 from treaty.model.compare.formats import FORMATS, NumberFormat
 from treaty.model.compare.parameters import coerce
+from treaty.model.compare.reach import Reach, key_of
 from treaty.model.compare.schemas import PATTERN_OPTIONS, Direction, SchemaTransformer
+
+# A schema that does not compile, so that values are reported as not checked.
+_UNUSABLE: Final[dict[str, Any]] = {"type": "unusable"}
 
 _KEYWORDS: Final = {"x-number-format": NumberFormat}
 
@@ -59,37 +64,43 @@ class CompiledSchema:
         """`keeps_locations` is whether locations continue behind references, as those of AsyncAPI documents do."""
         self._transformer = transformer
         self._keeps_locations = keeps_locations
-        self.schema: dict[str, Any] = transformer.transform(schema, direction)
-        self.definitions: Mapping[str, Any] = self.schema.get("$defs", {})
-        self._validator = _compile_safely(self.schema)
-        self.has_deprecations = _has_deprecations(self.schema)
+        self.definitions = TransformedDefinitions(transformer)
+        try:
+            self.schema = transformer.transform(schema, direction)
+        except RecursionError:
+            self.schema = _UNUSABLE
+        self._validator = _Validator(self.schema, self.definitions)
 
     @cached_property
-    def _branches(self) -> list["_Branch"]:
-        """The branches of a `oneOf`, each with the definitions."""
-        schemas = [
-            {**branch, "$defs": self.definitions} for branch in self.schema.get("oneOf", ()) if isinstance(branch, dict)
+    def _branches(self) -> "list[_Validator]":
+        """The branches of a `oneOf`."""
+        return [
+            _Validator(branch, self.definitions) for branch in self.schema.get("oneOf", ()) if isinstance(branch, dict)
         ]
-        compiled = [(schema, _compile_safely(schema)) for schema in schemas]
-        return [_Branch(schema, validator) for schema, validator in compiled if validator]
+
+    @property
+    def has_deprecations(self) -> bool:
+        """Whether the schema, or a definition that a value has reached, has a deprecated part."""
+        return self._validator.has_deprecations
 
     def check(self, value: Any, *, is_relaxed: Relaxation | None = None) -> list[Violation]:
         """List the violations; `ABSENT` violates each schema that names a type or values."""
-        if value is ABSENT:
-            return list(self._check_absent(self.schema, (), 0))
         try:
             return self._check(value, is_relaxed)
-        except ValueError:
-            # Values nested deeper than jsonschema-rs allows, and text that is not Unicode.
+        except (ValueError, RecursionError):
+            # Values nested deeper than jsonschema-rs allows, text that is not Unicode, and very long chains of `allOf`.
             return [_unfinished(value)]
 
     def _check(self, value: Any, is_relaxed: Relaxation | None) -> list[Violation]:
-        if self._validator is None:
+        if value is ABSENT:
+            return list(self._check_absent(self.schema, (), 0))
+        validator = self._validator.prepare(value)
+        if validator is None:
             return [_unfinished(value)]
-        if self._validator.is_valid(value):
+        if validator.is_valid(value):
             return []
         seen: dict[Any, Violation] = {}
-        for error in self._validator.iter_errors(value):
+        for error in validator.iter_errors(value):
             for violation in self._flatten(error, value, is_relaxed):
                 seen.setdefault((violation.location, violation.instance, repr(violation.detail)), violation)
         return list(seen.values())
@@ -99,20 +110,32 @@ class CompiledSchema:
 
         `is_sequential`: each branch of a `oneOf` converts what the one before it has made, as in the reference engine.
         """
-        if is_sequential and value is not ABSENT and self._fits_several(value):
+        try:
+            is_ambiguous = is_sequential and value is not ABSENT and self._fits_several(value)
+            text = value if value is ABSENT else coerce(value, self.schema, self.definitions)
+        except (ValueError, RecursionError):
+            return [_unfinished(value)]
+        if is_ambiguous:
             one_of = self.schema["oneOf"]
             return [Violation(keyword="oneOf", location=("oneOf",), instance=(), value=value, expected=one_of)]
-        return self.check(value if value is ABSENT else coerce(value, self.schema, self.definitions))
+        return self.check(text)
 
     def _fits_several(self, value: Any) -> bool:
         fits = 0
         for branch in self._branches:
             value = coerce(value, branch.schema, self.definitions)
-            fits += branch.validator.is_valid(value)
+            validator = branch.prepare(value)
+            fits += validator is not None and validator.is_valid(value)
         return fits > 1
 
     def type_names(self) -> list[str]:
         """Return the types that the schema names, behind references."""
+        try:
+            return self._type_names()
+        except RecursionError:
+            return []
+
+    def _type_names(self) -> list[str]:
         node: Any = self.schema
         for _ in range(pointers.MAX_REFERENCES):
             names = node.get("type") if isinstance(node, dict) else None
@@ -121,7 +144,7 @@ class CompiledSchema:
             reference = pointers.reference_of(node)
             if reference is None:
                 break
-            node = self.definitions[reference.rpartition("/")[2]]
+            node = self.definitions[key_of(reference)]
         return []
 
     def _flatten(self, error: ValidationError, root: Any, is_relaxed: Relaxation | None) -> Iterator[Violation]:
@@ -218,7 +241,7 @@ class CompiledSchema:
                 )
         reference = schema.get("$ref")
         if isinstance(reference, str):
-            key = reference.rpartition("/")[2]
+            key = key_of(reference)
             yield from self._check_absent(self.definitions[key], tuple(self.steps_to(key, steps)), depth + 1)
         for keyword in ("anyOf", "oneOf"):
             branches = [
@@ -262,10 +285,48 @@ def _split_false(violation: Violation) -> list[Violation]:
     return [replace(violation, location=(*violation.location, "false schema"))]
 
 
-@dataclass(frozen=True, slots=True)
-class _Branch:
-    schema: dict[str, Any]
-    validator: jsonschema_rs.Draft201909Validator
+class TransformedDefinitions:
+    """The definitions of a document's schemas, by the keys of `$defs`; transformed when they are needed."""
+
+    def __init__(self, transformer: SchemaTransformer) -> None:
+        self._transformer = transformer
+
+    def __getitem__(self, key: str) -> Any:
+        return self._transformer.definition(key)
+
+    def get(self, key: str) -> Any:
+        return self._transformer.definition(key)
+
+
+class _Validator:
+    """A schema, compiled with the definitions that values have reached until now."""
+
+    def __init__(self, schema: dict[str, Any], definitions: TransformedDefinitions) -> None:
+        self.schema = schema
+        self._definitions = definitions
+        references, self.has_deprecations = _scan(schema)
+        self._has_references = bool(references)
+        self._reach = Reach(schema, definitions)
+        self._compiled = (frozenset[str](), None if references else _compile_safely(schema))
+
+    def prepare(self, value: Any) -> jsonschema_rs.Draft201909Validator | None:
+        """Return a validator for the value, or None if the schema cannot be compiled."""
+        compiled_keys, validator = self._compiled
+        if not self._has_references:
+            return validator
+        keys = self._reach.find(value)
+        if validator is None or not keys <= compiled_keys:
+            compiled_keys |= keys
+            validator = _compile_safely({**self.schema, "$defs": self._define(compiled_keys)})
+            self._compiled = (compiled_keys, validator)
+        return validator
+
+    def _define(self, keys: AbstractSet[str]) -> dict[str, Any]:
+        """Return the reached definitions. Those that they refer to, and no value has reached, allow everything."""
+        reached = {key: self._definitions[key] for key in keys}
+        scans = [_scan(schema) for schema in (self.schema, *reached.values())]
+        self.has_deprecations |= any(is_deprecated for _, is_deprecated in scans)
+        return {**{key: True for references, _ in scans for key in references}, **reached}
 
 
 def _compile(schema: dict[str, Any]) -> jsonschema_rs.Draft201909Validator:
@@ -319,6 +380,9 @@ class _Walk:
             self.node = self.node[int(step)]
         elif not isinstance(self.node, dict):
             self.steps.append(str(step))
+        elif step == "$defs" and self.node is self._compiled.schema:
+            # The paths of keywords that are ours begin at the definition.
+            self._follow(f"#/$defs/{self._next()}")
         elif step == "$ref":
             self._follow(self.node["$ref"])
         elif step == "allOf" and "x-origin" in self.node:
@@ -327,7 +391,7 @@ class _Walk:
             self._enter(str(step))
 
     def _follow(self, reference: str) -> None:
-        key = reference.rpartition("/")[2]
+        key = key_of(reference)
         self.steps = self._compiled.steps_to(key, self.steps)
         self.node = self._compiled.definitions[key]
 
@@ -401,14 +465,19 @@ def _has_reference(schema: Any) -> bool:
     return False
 
 
-def _has_deprecations(schema: Any) -> bool:
+def _scan(schema: Any) -> tuple[set[str], bool]:
+    """Return the keys of the definitions that a schema refers to, and whether it has a deprecated part."""
+    references: set[str] = set()
+    is_deprecated = False
     pending = [schema]
     while pending:
         value = pending.pop()
         if isinstance(value, dict):
-            if value.get("deprecated") is True:
-                return True
+            reference = pointers.reference_of(value)
+            if reference is not None:
+                references.add(key_of(reference))
+            is_deprecated = is_deprecated or value.get("deprecated") is True
             pending += value.values()
         elif isinstance(value, list):
             pending += value
-    return False
+    return references, is_deprecated
