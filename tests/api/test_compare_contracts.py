@@ -152,6 +152,7 @@ REFUSED: list[tuple[Json, str]] = [
     ({"documents": [document()], "provider": "Stock"}, "give either pacts, or a provider"),
     ({"documents": [document()], "provider": "Stock", "environment": "a", "mainBranch": True}, "give either pacts"),
     ({"documents": [document()], "pacts": [{**pact(), "interactions": [{"request": {}}]}]}, "has no request.method"),
+    ({"documents": [document(name="a"), document(name="a")], "pacts": []}, "'a' is the name of two documents"),
     ({"documents": [document()] * 51, "pacts": []}, "size cannot be greater than 50"),
 ]
 

@@ -154,8 +154,17 @@ def compare_contracts(request: Request) -> AfterCommit:
     raw_body: dict[str, Any] = request.body(dict)
     bodies.check_sizes(raw_body, {"documents": MAX_DOCUMENTS, "pacts": MAX_PACTS})
     body = bodies.validate(raw_body, CompareBody)
+    _check_names(body)
     pacts = [SelectedPact(content=pact) for pact in body.pacts] if body.pacts is not None else _select(request, body)
     return AfterCommit(partial(_compare, body, pacts, request.settings), is_heavy=True)
+
+
+def _check_names(body: CompareBody) -> None:
+    """Raise Invalid if two documents have the same name, by which findings refer to them."""
+    names = [document.name for document in body.documents if document.name is not None]
+    for index, document in enumerate(body.documents):
+        if names.count(document.name or "") > 1:
+            raise Invalid(Problem(("documents", index, "name"), f"'{document.name}' is the name of two documents"))
 
 
 def _select(request: Request, body: CompareBody) -> list[SelectedPact]:
