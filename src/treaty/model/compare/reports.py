@@ -102,11 +102,12 @@ class Report:
     @property
     def notes(self) -> list[Note]:
         """Notes about the documents, each once: those of reading have the location in the document."""
-        notes: dict[tuple[str, str], Note] = {}
-        for source in (*self.documents, *(pact.comparison for pact in self.pacts)):
-            for note in source.notes:
-                notes.setdefault((note.code, note.message), note)
-        return list(notes.values())
+        notes = [note for document in self.documents for note in document.notes]
+        notes += [note for pact in self.pacts for note in pact.comparison.notes]
+        unique_notes: dict[tuple[str, str], Note] = {}
+        for note in notes:
+            unique_notes.setdefault((note.code, note.message), note)
+        return list(unique_notes.values())
 
     def count(self, severity: Severity) -> int:
         return sum(finding.type is severity for finding in self.findings)
