@@ -25,17 +25,21 @@ def unavailable(reason: str) -> None:
     raise outcome.Exception(reason, pytrace=False)
 
 
-def installed(example: str, *command: str) -> Path:
+def installed(example: str, *command: str, source: Path = ROOT / "examples", path: str | None = None) -> Path:
     """Install what an example needs from its language's registry, in a folder that is kept below `.venv`.
 
-    Its path is always the same, so that compilers find what they have compiled before.
+    Its path is always the same, so that compilers find what they have compiled before. `source` is the folder with the
+    example, and `path` the variable PATH for the command.
     """
+    environment = os.environ | ({"PATH": path} if path else {})
     folder = ROOT / ".venv" / "clients" / example
     folder.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{example}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.copytree(ROOT / "examples" / example, folder, ignore=UNWANTED, dirs_exist_ok=True)
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+        shutil.copytree(source / example, folder, ignore=UNWANTED, dirs_exist_ok=True)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=600, check=False, env=environment
+        )
     if done.returncode:
         unavailable(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-500:]}")
     return folder

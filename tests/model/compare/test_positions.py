@@ -50,6 +50,7 @@ LOCATIONS = {
     SCHEMA: (13, 15),
     SCHEMA + ".type": (20, 7),
     SCHEMA + ".oneOf[1].properties.id.type": (23, 27),
+    SCHEMA + ".components.schemas.Named.oneOf[1].properties.id.type": (23, 27),
     SCHEMA + ".oneOf.0.type": (22, 9),
     SCHEMA + ".additionalProperties": (19, 5),
     "[root].components.schemas.Circle.type": (24, 5),

@@ -286,12 +286,12 @@ class _MessageComparison:
                 yield self._matched(message)
                 return
             causes += errors
-        count = f"none of the {len(candidates)} messages" if len(candidates) > 1 else "not the message"
-        listed = count if candidates else "no message, since the document lists none"
+        fits = "fits none of the messages" if len(candidates) > 1 else "does not fit the message"
+        reason = fits if candidates else "cannot be found, since the document lists no message"
         yield Finding(
             code="message.no.match",
             type=Severity.ERROR,
-            message=f"What the consumer expects fits {listed} of the operation {self.name}.",
+            message=f"What the consumer expects {reason} of the operation {self.name}.",
             pact=place,
             document=self.document.place(location),
             causes=tuple(causes),

@@ -27,16 +27,20 @@ def format_location(path: Path) -> str:
 def resolve(content: Any, location: str) -> Path:
     """Return the path of a location, or of its nearest existing ancestor.
 
-    Names may contain dots and brackets, so the content decides where one ends. Where a location continues behind a
-    reference, the path is that of the reference's target.
+    Names may contain dots and brackets, so the content decides where one ends. A location may continue behind a
+    reference, with or without the path of the target: `.schema.components.schemas.Item.type`, `.schema.type`.
     """
     path, rest = _walk(content, location.removeprefix(ROOT))
     for _ in range(MAX_HOPS):
         target = _find_target(content, path) if rest else None
         if target is None:
             break
-        continued_path, rest = _walk(get_value(content, target), rest)
-        path = (*target, *continued_path)
+        own_path, own_rest = _walk(get_value(content, target), rest)
+        absolute_path, absolute_rest = _walk(content, rest)
+        if len(absolute_rest) < len(own_rest):
+            path, rest = absolute_path, absolute_rest
+        else:
+            path, rest = (*target, *own_path), own_rest
     return path
 
 

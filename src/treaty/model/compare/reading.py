@@ -185,8 +185,9 @@ def _check_references(content: dict[str, Json], text: str) -> Iterator[Note]:
         if resolve_reference(content, reference) is None:
             broken.setdefault(reference, path)
     for reference, path in broken.items():
-        text = f"The reference '{reference[:200]}' leads nowhere. It is treated as empty."
-        yield Note(code="document.reference.broken", message=text, location=format_location(path))
+        # The comparison notes the references that it meets in the same words, so that each is reported once.
+        text = f"The document refers to {reference}, which it does not have."
+        yield Note(code="reference.broken", message=text, location=format_location(path))
 
 
 _NAMED: Final = frozenset(
