@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.model.compare.http_cases import (
+    FLAG,
     TEXT,
     WHOLE,
     Case,
@@ -208,6 +209,22 @@ STRICT = [
         ),
         (),
         (RETURNED.format("", "additionalProperties"),),
+    ),
+    (
+        response_case("two anyOf", {"allOf": [{"anyOf": [TEXT, WHOLE]}, {"anyOf": [WHOLE, FLAG]}]}, body=True),
+        (),
+        (RETURNED.format("", "anyOf.0.type"), RETURNED.format("", "anyOf.1.type"), RETURNED.format("", "anyOf")),
+    ),
+    (
+        response_case(
+            "prefixItems", {"prefixItems": [TEXT, thing()], "items": FLAG}, [1, {"a": 1}, "x"], version="3.1.0"
+        ),
+        (RETURNED.format(".0", "items.type"), RETURNED.format(".1", "items.type"), RETURNED.format(".2", "items.type")),
+        (
+            RETURNED.format(".0", "prefixItems.0.type"),
+            RETURNED.format(".1", "prefixItems.1.additionalProperties"),
+            RETURNED.format(".2", "items.type"),
+        ),
     ),
     (
         request_case("united", {"allOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"b": 1}),

@@ -121,10 +121,10 @@ class AllOfMerger:
 
     def _merge_keyword(self, name: str, merged: dict[str, Any], value: Any) -> Any:
         present = merged[name]
-        unite = _UNITE.get(name) if self._switches.unites_required else None
+        unite = _UNITE.get(name) if self._switches.unites_all_of else None
         if unite:
             return unite(present, value)
-        if name in {"oneOf", "anyOf", "not"} and self._switches.unites_required and present != value:
+        if name in {"oneOf", "anyOf", "not"} and self._switches.unites_all_of and present != value:
             # Both apply. Merging them branch by branch would accept what neither accepts.
             merged[ALSO] = [*merged.get(ALSO, []), {name: value}]
             return present

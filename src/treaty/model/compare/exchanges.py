@@ -27,9 +27,9 @@ class Exchange:
         return self.operation.document.switches
 
     @property
-    def is_lenient(self) -> bool:
+    def follows_declarations(self) -> bool:
         """Whether the profile reads parameters by their declared types, where the reference engine guesses."""
-        return self.switches.separates_read_only
+        return self.switches.follows_declarations
 
     def error(self, code: str, message: str, pact: tuple[str, Any], document: tuple[str, Any]) -> Finding:
         return self._finding(Severity.ERROR, code, message, pact, self.operation.place(*document))

@@ -21,7 +21,7 @@ def compare_http(document: OpenApi, interaction: HttpInteraction, used: list[Dep
     match = None if "?" in path else document.find(interaction.method, path)
     if match is None:
         return [_unknown_path(document, interaction, path)]
-    query = _query(interaction.query, is_escaped=document.switches.separates_read_only)
+    query = _query(interaction.query, is_escaped=document.switches.follows_declarations)
     exchange = Exchange(
         operation=match.operation,
         interaction=interaction,

@@ -39,7 +39,10 @@ class Switches:
     uses_server_paths: bool = False
     uses_matching_rules: bool = False
     separates_read_only: bool = False
-    unites_required: bool = False
+    unites_all_of: bool = False
+    """All `required`, `enum` and limits within `allOf` apply, instead of replacing each other."""
+    follows_declarations: bool = False
+    """Parameters are read by their declared types, and parts are compared that the reference engine overlooks."""
     follows_asyncapi: bool = False
     """Messages of the channel where an operation lists none, payloads in other formats, and pacts of version 3."""
 
@@ -83,7 +86,8 @@ _STRICT: Final = Switches(
     uses_server_paths=True,
     uses_matching_rules=True,
     separates_read_only=True,
-    unites_required=True,
+    unites_all_of=True,
+    follows_declarations=True,
     follows_asyncapi=True,
 )
 

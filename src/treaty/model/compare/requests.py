@@ -35,7 +35,7 @@ def compare_path(exchange: Exchange) -> Iterator[Finding]:
             value = value.split(_separator(parameter.declaration))
         if _is_unchecked(exchange, parameter, text):
             continue
-        for violation in compiled.check_text(value, is_sequential=not exchange.is_lenient):
+        for violation in compiled.check_text(value, is_sequential=not exchange.follows_declarations):
             yield exchange.error_at(
                 "request.path-or-method.unknown",
                 f"The path parameter {parameter.name} is {show(text)} in the pact, which breaks {violation.keyword}: "
@@ -90,7 +90,7 @@ def compare_query(exchange: Exchange) -> Iterator[Finding]:
     for parameter in _in(exchange, "query"):
         compiled = _compile(exchange, parameter)
         name = parameter.name
-        if exchange.is_lenient and name not in values:
+        if exchange.follows_declarations and name not in values:
             name = name.removesuffix("[]")
         value = (texts if _is_text(exchange, parameter, compiled) else values).get(name, ABSENT)
         values.pop(name, None)
@@ -222,7 +222,7 @@ def _compare_content_type(exchange: Exchange) -> Iterator[Finding]:
 def _check_header(exchange: Exchange, parameter: Parameter, text: str) -> Iterator[Finding]:
     compiled = _compile(exchange, parameter)
     value: Any = text if _is_text(exchange, parameter, compiled, in_header=True) else parse_value(text)
-    if exchange.is_lenient and "array" in compiled.type_names() and isinstance(value, str):
+    if exchange.follows_declarations and "array" in compiled.type_names() and isinstance(value, str):
         value = [value]
     if parameter.is_deprecated:
         exchange.note_use("header", parameter.name, f".request.headers.{parameter.name}", parameter.location)
@@ -231,7 +231,7 @@ def _check_header(exchange: Exchange, parameter: Parameter, text: str) -> Iterat
     yield from exchange.violations(
         "request.header.incompatible",
         f"the request header {parameter.name}",
-        compiled.check_text(value, is_sequential=not exchange.is_lenient),
+        compiled.check_text(value, is_sequential=not exchange.follows_declarations),
         pact=f".request.headers.{parameter.name}",
         document=f"{parameter.location}.schema",
     )
@@ -251,7 +251,7 @@ def _check_query(exchange: Exchange, parameter: Parameter, compiled: CompiledSch
     yield from exchange.violations(
         "request.query.incompatible",
         f"the query parameter {parameter.name}",
-        compiled.check_text(value, is_sequential=not exchange.is_lenient),
+        compiled.check_text(value, is_sequential=not exchange.follows_declarations),
         pact=f".request.query.{parameter.name}",
         document=f"{parameter.location}.schema",
     )
@@ -267,7 +267,7 @@ def _compile(exchange: Exchange, parameter: Parameter) -> CompiledSchema:
 
 def _types(exchange: Exchange, parameter: Parameter, compiled: CompiledSchema) -> Sequence[Any]:
     """Return the types of a parameter. The reference engine does not look behind references."""
-    if exchange.is_lenient:
+    if exchange.follows_declarations:
         return compiled.type_names()
     return [mapping(parameter.schema).get("type")]
 
@@ -281,7 +281,7 @@ def _is_text(
     in_header: bool = False,
 ) -> bool:
     """Whether the value is text, whose commas and equals signs have no meaning."""
-    if exchange.is_lenient:
+    if exchange.follows_declarations:
         types = compiled.type_names()
         return "string" in types and not {"array", "object"} & set(types)
     schema = mapping(parameter.schema if in_path else parameter.declaration.get("schema"))

@@ -81,7 +81,9 @@ def _compare_content(exchange: Exchange, response: Mapping[str, Any]) -> Iterato
                 content,
             )
         return
-    if not is_given(body) and not (exchange.is_lenient and (body is False or body == 0) and body is not ABSENT):
+    if not is_given(body) and not (
+        exchange.follows_declarations and (body is False or body == 0) and body is not ABSENT
+    ):
         return
     schema = declared.schema if declared.schema is not ABSENT else ABSENT
     if schema is ABSENT:
@@ -146,12 +148,12 @@ def _check_header(exchange: Exchange, name: str, node: Any, text: str) -> Iterat
     if declaration.get("deprecated") is True:
         exchange.note_use("header", name, f".response.headers.{name}", location)
     value: Any = text
-    if exchange.is_lenient and "array" in compiled.type_names():
+    if exchange.follows_declarations and "array" in compiled.type_names():
         value = [item.strip() for item in text.split(",")]
     yield from exchange.violations(
         "response.header.incompatible",
         f"the response header {name}",
-        compiled.check_text(value, is_sequential=not exchange.is_lenient),
+        compiled.check_text(value, is_sequential=not exchange.follows_declarations),
         pact=f".response.headers.{name}",
         document=f"{location}.schema",
     )

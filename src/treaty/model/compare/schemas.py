@@ -238,7 +238,7 @@ class _Node:
         if pointers.split_pointer(reference) is None:
             self._note("reference.external", f"The document refers to {reference}, which is not within the document.")
             return
-        is_nullable = self._schema.get("nullable") is True and (self._is_loose or self._switches.separates_read_only)
+        is_nullable = self._schema.get("nullable") is True and (self._is_loose or self._switches.follows_declarations)
         key = self._transformer.key_of(reference, self._direction, is_loose=self._is_loose, is_nullable=is_nullable)
         self._result["$ref"] = f"#/$defs/{key}"
 
@@ -325,6 +325,14 @@ class _Node:
 
     def _add_items(self) -> None:
         items = self._schema.get("items")
+        first = self._schema.get("prefixItems")
+        if isinstance(first, list) and first and self._switches.follows_declarations:
+            # Draft 2019-09 has other names for the same. The reference engine overlooks them.
+            self._result["items"] = [self._child(item, is_loose=self._is_loose) for item in first]
+            self._result["x-prefix"] = True
+            if items is not None:
+                self._result["additionalItems"] = self._child(items)
+            return
         if isinstance(items, list):
             # Draft 2019-09 has a schema for each position.
             if items:
@@ -362,7 +370,7 @@ class _Node:
         if is_nullable and self._switches.no_transform_non_nullable_response_schema:
             return False
         names = self._result.get("type")
-        if self._switches.separates_read_only:
+        if self._switches.follows_declarations:
             return names == "object" or (isinstance(names, list) and "object" in names)
         # The reference engine overlooks schemas with several types, and `nullable` beside `type` is one.
         return self._schema.get("type") == "object" and (MERGED in self._schema or not is_nullable)
@@ -452,7 +460,7 @@ class _Node:
         for value, index in values.items():
             chosen = {**is_object, "properties": {tag: {"const": value}}, "required": [tag]}
             self._also({"if": chosen, "then": children[index]}, skip=1, origin=["oneOf", index])
-        if self._switches.separates_read_only:
+        if self._switches.follows_declarations:
             # Without an object there is no tag, so that any branch may fit.
             self._also({"if": is_object, "else": {"anyOf": children}}, skip=2, origin=["oneOf"])
 

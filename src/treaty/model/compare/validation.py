@@ -410,7 +410,8 @@ class _Walk:
         value = self.node.get(keyword) if isinstance(self.node, dict) else None
         if keyword in {"then", "else"}:
             self.conditions.append((tuple(self.steps), self.depth))
-        self.steps.append("format" if keyword == "x-number-format" else keyword)
+        has_prefix = isinstance(self.node, dict) and "x-prefix" in self.node
+        self.steps.append((_PREFIX_NAMES if has_prefix else _NAMES).get(keyword, keyword))
         self.node = value
         if self._position == len(self._path):
             return
@@ -426,6 +427,9 @@ class _Walk:
             self.depth += 1
 
 
+# Names of keywords in the document.
+_NAMES: Final = {"x-number-format": "format"}
+_PREFIX_NAMES: Final = {**_NAMES, "items": "prefixItems", "additionalItems": "items"}
 _CLOSING: Final = frozenset({"additionalProperties", "unevaluatedProperties"})
 _DESCENDING: Final = frozenset(
     {
