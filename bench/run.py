@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
-from bench import access, attacks, deliveries, figures, histories, operations, pages, servers
+from bench import access, attacks, comparisons, deliveries, figures, histories, operations, pages, servers
 from bench.figures import Figures, Measured, Round
 from bench.histories import History
 from bench.operations import OPERATIONS, Asked, Operation
@@ -55,6 +55,7 @@ def main() -> None:
         delivered = {one.name: _delivered(one, Path(folder), options) for one in (histories.SMALL, histories.LARGE)}
         admitted = _admitted(Path(folder), options)
         attacked = _attacked(Path(folder), options)
+        compared = _compared(options)
         if not wanted:
             return
         benches = [_bench(history, wanted, Path(folder), running) for history in chosen]
@@ -71,6 +72,7 @@ def main() -> None:
             deliveries.NAME: delivered,
             access.NAME: admitted,
             attacks.NAME: attacked,
+            comparisons.NAME: compared,
         }
         options.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
 
@@ -103,6 +105,14 @@ def _attacked(folder: Path, options: argparse.Namespace) -> dict[str, float] | N
     return measured.as_json()
 
 
+def _compared(options: argparse.Namespace) -> dict[str, Any] | None:
+    if not any(part in comparisons.NAME for part in options.only or [""]):
+        return None
+    measured = comparisons.measure(rounds=50 if options.quick else 200)
+    print("\n".join(measured.summary()), flush=True)
+    return measured.as_json()
+
+
 def _built(history: History, folder: Path) -> Path:
     """Make a history's database, once."""
     path = folder / f"{history.name}.sqlite"
@@ -116,7 +126,7 @@ def _built(history: History, folder: Path) -> Path:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    names = ", ".join([*(one.name for one in OPERATIONS), deliveries.NAME, access.NAME, attacks.NAME])
+    names = ", ".join([*(one.name for one in OPERATIONS), deliveries.NAME, access.NAME, attacks.NAME, comparisons.NAME])
     parser.add_argument("--only", action="append", metavar="NAME", help=f"operations whose name holds NAME: {names}")
     parser.add_argument("--pages", action="store_true", help="measure the pages of a whole system instead")
     parser.add_argument("--postgres", action="store_true", help=f"{access.NAME}: also on a PostgreSQL of its own")

@@ -313,6 +313,8 @@ ROWS = {
     "use_first_tag_as_branch_time_limit": whole_durations(SECOND, minimum=None, default=10 * SECOND),
     "create_deployed_versions_for_tags": boolean(default=True),
     "pact_content_diff_timeout": seconds(minimum=0, default=15 * SECOND),
+    "max_document_bytes": whole(minimum=1, default=20_000_000),
+    "document_comparison_timeout": seconds(minimum=0, default=30 * SECOND),
     "verified_by_other_branch_lookback_days": whole_durations(DAY, minimum=0, default=30 * DAY),
     "dynamic_wip_window": boolean(default=False),
     "max_wip_lookback_days": whole_durations(DAY, minimum=0, default=14 * DAY),

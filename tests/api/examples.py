@@ -3,6 +3,7 @@
 `./run renew` writes them down.
 """
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -68,6 +69,7 @@ def recorded(api: Api) -> dict[str, Any]:
     """Ask for a document of each kind; those that say what was deleted come last."""
     given = enrich(lambda method, path, body: api.request(method, path, body).json())
     found = {name: api.get(path).json() for name, path in _documents(api, given).items()}
+    found["ComparisonReport"] = api.post("/contracts/compare", _COMPARED).json()
     for name, method, path, accept in _BETTER:
         found[name] = api.request(method, path, accept=accept).json()
     text = json.dumps(dict(sorted(found.items()))).replace(BASE, PUBLIC)
@@ -108,6 +110,30 @@ _BETTER: Final = (
     ("RemovedBranches", "DELETE", f"/pacticipants/{q(CONSUMER)}/branches?exclude[]=main", HAL),
     ("DeletedPacts", "DELETE", f"{PAIR}/version/{NEWEST}", HAL),
 )
+_OPENAPI: Final = """\
+openapi: 3.1.0
+info: {title: Example API, version: '1'}
+paths:
+  /orders:
+    get:
+      responses: {'200': {description: Orders, content: {application/json: {schema: {type: array}}}}}
+"""
+_COMPARED: Final = {
+    "documents": [{"name": "api.yaml", "content": base64.b64encode(_OPENAPI.encode()).decode()}],
+    "pacts": [
+        {
+            "consumer": {"name": CONSUMER},
+            "provider": {"name": PROVIDER},
+            "interactions": [
+                {
+                    "description": "a request for orders",
+                    "request": {"method": "GET", "path": "/orders"},
+                    "response": {"status": 200, "body": {"total": 0}},
+                }
+            ],
+        }
+    ],
+}
 _QUERIES: Final = {
     "/audit": "?type=webhook_creation",
     "/can-i-deploy": f"?pacticipant={q(CONSUMER)}&version={OLDEST}&environment=production",

@@ -119,6 +119,12 @@ SUCCEEDING = [
     ("delete-webhook", ("--uuid", "WEBHOOK"), "WEBHOOK (CI)"),
 ]
 """Commands with an empty answer, and those that, as in the original, succeed although there is nothing to delete."""
+UNANSWERED = [
+    ("compare", ("api.yaml", "--main", "--provider", "stock-servcie"), f"Did you mean {STOCK}?"),
+    ("compare", ("api.yaml", "--provider", STOCK, *WRONG_PLACE), PLACE),
+    ("diff", ("old.yaml", "new.yaml", "--provider", STOCK, *WRONG_PLACE), PLACE),
+]
+"""Commands that answer a question, for which 1 is a negative answer."""
 CREATING = {
     "publish",
     "create-environment",
@@ -131,13 +137,17 @@ LISTING = {"list-latest-pact-versions", "list-environments", "list-pacticipants"
 
 
 def test_the_table_has_every_command_that_names_something():
-    assert {name for name, _, _ in (*FAILING, *SUCCEEDING)} | CREATING | LISTING == set(WORDS)
+    assert {name for name, _, _ in (*FAILING, *SUCCEEDING, *UNANSWERED)} | CREATING | LISTING == set(WORDS)
 
 
 @only_sqlite
 @pytest.mark.parametrize(
     ("exit_code", "name", "words", "sentence"),
-    [*((1, *case) for case in FAILING), *((0, *case) for case in SUCCEEDING)],
+    [
+        *((1, *case) for case in FAILING),
+        *((0, *case) for case in SUCCEEDING),
+        *((2, *case) for case in UNANSWERED),
+    ],
 )
 def test_a_misspelt_name_is_named_with_what_is_meant(broker, uuids, exit_code, name, words, sentence):
     misspelt = {kind: misspell(uuid) for kind, uuid in uuids.items()}

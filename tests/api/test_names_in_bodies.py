@@ -29,6 +29,7 @@ def contract(**more: object) -> dict[str, Any]:
 
 
 NO_NAMES = base64.b64encode(json.dumps({"interactions": []}).encode()).decode()
+COMPARED = {"documents": [{"content": "b3BlbmFwaTogMy4xLjAK"}]}
 WEBHOOK = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://ci.example.org"}}
 ENVIRONMENT = {"name": "new", "production": False}
 RESULT = {"success": True, "providerApplicationVersion": "1"}
@@ -89,6 +90,8 @@ BODIES: dict[str, tuple[str, str, object]] = {
     "PublishBody.tags": ("POST", "/contracts/publish", contract() | {"tags": ["a", NAME]}),
     "ContractBody.consumer_name": ("POST", "/contracts/publish", contract(consumerName=NAME)),
     "ContractBody.provider_name": ("POST", "/contracts/publish", contract(providerName=NAME)),
+    "CompareBody.provider": ("POST", "/contracts/compare", {**COMPARED, "provider": NAME, "mainBranch": True}),
+    "CompareBody.environment": ("POST", "/contracts/compare", {**COMPARED, "provider": "Bar", "environment": NAME}),
     "VerificationBody.provider_application_version": (
         "POST",
         "{results}",
@@ -125,6 +128,8 @@ OTHER_TEXTS = {
     # Paths have the UUIDs of secrets, and the rule for their names is stricter.
     *("NewSecretBody.name", "NewSecretBody.value", "NewSecretBody.description", "NewSecretBody.allowed_origins"),
     *("SecretBody.name", "SecretBody.value", "SecretBody.description", "SecretBody.allowed_origins"),
+    *("ComparedDocumentBody.name", "ComparedDocumentBody.content", "ComparedDocumentBody.content_type"),
+    *("ComparedDocumentBody.specification", "CompareBody.profile"),
     *("_Contact.name", "PacticipantBody.display_name", "NewPacticipantBody.display_name"),
 }
 """Texts of bodies that are no names in paths."""

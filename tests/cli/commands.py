@@ -24,6 +24,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "provider-states list": ("--provider", "Bar"),
     "can-i-deploy": (*VERSION, "--to-environment", "test"),
     "can-i-merge": VERSION,
+    "compare": (PACT, "--provider", "Bar", "--main"),
+    "diff": (PACT, PACT, "--provider", "Bar", "--environment", "test"),
     "create-environment": ("--name", "test"),
     "update-environment": UUID,
     "describe-environment": UUID,
@@ -48,6 +50,10 @@ WORDS: dict[str, tuple[str, ...]] = {
     "test-webhook": UUID,
     "pactflow publish-provider-contract": (PACT, "--provider", "Bar", "--provider-app-version", "1"),
 }
+
+
+NO_ANSWER: dict[str, int] = {"compare": 2, "diff": 2}
+"""Exit codes without an answer, of commands for which 1 is a negative answer and nothing else."""
 
 
 def list_commands(program: click.Command = PACT_BROKER, *words: str) -> Iterator[str]:

@@ -40,7 +40,7 @@ class Called:
 
     @property
     def usage_error(self) -> int:
-        return 1 if isinstance(self.command, Command) else 2
+        return self.command.failure_exit_code if isinstance(self.command, Command) else 2
 
     @property
     def options(self) -> list[click.Option]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from .commands import WORDS, call, list_commands
+from .commands import NO_ANSWER, WORDS, call, list_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,8 +75,8 @@ def test_the_table_has_every_command_that_needs_a_broker() -> None:
     assert set(list_commands()) == set(WORDS)
 
 
-def assert_one_line(result: Result, *texts: str) -> None:
-    assert result.exit_code == 1
+def assert_one_line(result: Result, *texts: str, name: str = "") -> None:
+    assert result.exit_code == NO_ANSWER.get(name, 1)
     assert isinstance(result.exception, SystemExit)
     lines = result.output.splitlines()
     assert len(lines) == 1, result.output
@@ -88,24 +88,26 @@ def assert_one_line(result: Result, *texts: str) -> None:
 @pytest.mark.parametrize("name", WORDS)
 def test_an_unknown_host_is_one_line_at_once(name: str, run_command: RunCommand, unknown_host: str) -> None:
     result = run_command(name, unknown_host)
-    assert_one_line(result, "the host brokre.example.org is unknown.", "Check its spelling in --broker-base-url")
+    assert_one_line(
+        result, "the host brokre.example.org is unknown.", "Check its spelling in --broker-base-url", name=name
+    )
 
 
 @pytest.mark.parametrize("name", WORDS)
 def test_an_untrusted_certificate_is_one_line_at_once(name: str, run_command: RunCommand, secure: str) -> None:
-    assert_one_line(run_command(name, secure), "is not trusted: self", "--ssl-certificate (SSL_CERT_FILE).")
+    assert_one_line(run_command(name, secure), "is not trusted: self", "--ssl-certificate (SSL_CERT_FILE).", name=name)
 
 
 @pytest.mark.parametrize("name", WORDS)
 def test_http_spoken_to_https_is_one_line_at_once(name: str, run_command: RunCommand, secure: str) -> None:
     result = run_command(name, secure.replace("https", "http"))
-    assert_one_line(result, "expects https. Give the address with https as --broker-base-url", secure)
+    assert_one_line(result, "expects https. Give the address with https as --broker-base-url", secure, name=name)
 
 
 @pytest.mark.parametrize("name", WORDS)
 def test_https_spoken_to_http_is_one_line_at_once(name: str, run_command: RunCommand, broker: OtherBroker) -> None:
     result = run_command(name, broker.url.replace("http", "https"))
-    assert_one_line(result, "does not speak https. Give the port for https in --broker-base-url", broker.url)
+    assert_one_line(result, "does not speak https. Give the port for https in --broker-base-url", broker.url, name=name)
 
 
 @pytest.mark.parametrize("name", WORDS)
@@ -115,7 +117,7 @@ def test_a_refused_connection_is_attempted_again_and_counted(name: str, run_comm
     assert [line.rpartition(", ")[2] for line in lines[:3]] == [f"attempt {number} of 3" for number in (1, 2, 3)]
     assert all(line in result.stderr for line in lines[:3])
     assert "127.0.0.1:1 refused the connection. Is the broker running, and is --broker-base-url" in lines[3]
-    assert (result.exit_code, len(lines)) == (1, 4)
+    assert (result.exit_code, len(lines)) == (NO_ANSWER.get(name, 1), 4)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])

@@ -43,7 +43,9 @@ _PACKAGES: Final = ROOT / "tests" / "clients" / "packages"
 _UV: Final = Path(sys.executable).with_name("uv")
 
 
-def installed(example: str, *command: str, source: Path | None = None) -> Path:
+def installed(
+    example: str, *command: str, source: Path | None = None, environ: Mapping[str, str] = MappingProxyType({})
+) -> Path:
     """Install what an example, or another folder, needs from its language's registry, in a folder kept below `.venv`.
 
     The command runs again only if a file of the example or the command has changed. The path is always the same, so
@@ -53,7 +55,7 @@ def installed(example: str, *command: str, source: Path | None = None) -> Path:
     with _alone(example), _once(folder, _state(source, *command)) as is_missing:
         if is_missing:
             shutil.copytree(source, folder, ignore=UNWANTED, dirs_exist_ok=True)
-            _call(*command, cwd=folder)
+            _call(*command, cwd=folder, environ=environ)
     return folder
 
 

@@ -31,7 +31,8 @@ OTHER_TEXTS: Final = {
     *("CI_TOKEN", "PACT_PROVIDER_BRANCH", "PACT_PROVIDER_VERSION"),  # in examples and presets of webhooks
     *("CONSUMER_NAME", "CONSUMER_VERSION", "CREATED_AT", "PROVIDER_NAME"),  # headings of text tables
     *("C_TAGS", "C_VERSION", "P_TAGS", "P_VERSION"),  # likewise
-    *("SETTINGS_FILE", "X_FORWARDED"),  # names that a module exports
+    *("ENGINE_VERSION", "SETTINGS_FILE", "X_FORWARDED"),  # names that a module exports
+    "FILE_OR_FOLDER",  # the value of an option in the help
     "BASE_URL",  # follows a prefix
 }
 """Texts in the source that look like names of variables, and are none. So are those that begin with `SQLITE_`."""

@@ -20,6 +20,10 @@ _CLIENT: Final = {
     "can-i-merge": CommandEntry(
         "treaty.cli.verdicts:can_i_merge", "Check whether a version is compatible with all main branches."
     ),
+    "compare": CommandEntry(
+        "treaty.cli.comparisons:compare", "Compare OpenAPI and AsyncAPI documents with pacts, without publishing them."
+    ),
+    "diff": CommandEntry("treaty.cli.comparisons:diff", "List the consumers that a new version of a document breaks."),
     "create-environment": CommandEntry("treaty.cli.environments:create_environment", "Create an environment."),
     "update-environment": CommandEntry("treaty.cli.environments:update_environment", "Change an environment."),
     "describe-environment": CommandEntry("treaty.cli.environments:describe_environment", "Show an environment."),

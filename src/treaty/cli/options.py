@@ -81,10 +81,11 @@ def read_contacts(values: Mapping[str, Any]) -> list[Json] | None:
     return [{"name": name or "unknown"} | ({"details": details} if details else {})]
 
 
-def connection_options(*, username_flag: tuple[str, ...] = ("-u",)) -> OptionDecorator:
+def connection_options(*, username_flag: tuple[str, ...] = ("-u",), is_required: bool = True) -> OptionDecorator:
     """Add the options of a connection to a command, and call it with a client as `broker`.
 
-    `username_flag` is empty for commands in which `-u` has another meaning.
+    `username_flag` is empty for commands in which `-u` has another meaning. If the connection is not required, `broker`
+    is None without an address.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -92,6 +93,9 @@ def connection_options(*, username_flag: tuple[str, ...] = ("-u",)) -> OptionDec
         def run(**values: Any) -> None:
             command_values = {name: value for name, value in values.items() if name not in _CONNECTION_PARAMETERS}
             values = _add_program_options(values)
+            if not values["broker_base_url"]:
+                command(broker=None, **command_values)
+                return
             command_path = click.get_current_context().command_path
             with (
                 telemetry.record_if_enabled(command_path, values) as command_telemetry,
@@ -101,17 +105,17 @@ def connection_options(*, username_flag: tuple[str, ...] = ("-u",)) -> OptionDec
                 command(broker=broker, **command_values)
 
         decorated: Callable[..., None] = run
-        for option in reversed(_connection_options(username_flag)):
+        for option in reversed(_connection_options(username_flag, is_required=is_required)):
             decorated = option(decorated)
         return decorated
 
     return decorate
 
 
-def _connection_options(username_flag: tuple[str, ...]) -> list[OptionDecorator]:
+def _connection_options(username_flag: tuple[str, ...], *, is_required: bool) -> list[OptionDecorator]:
     return [
         click.option(
-            "-b", "--broker-base-url", required=True, envvar="PACT_BROKER_BASE_URL", help="The broker's address."
+            "-b", "--broker-base-url", required=is_required, envvar="PACT_BROKER_BASE_URL", help="The broker's address."
         ),
         click.option(
             *username_flag, "--broker-username", envvar="PACT_BROKER_USERNAME", help="Username for the broker."

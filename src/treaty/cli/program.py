@@ -78,6 +78,7 @@ class Command(RefusesBlankValues):
 
     ignore_unknown_options = True
     allow_extra_args = True
+    failure_exit_code = 1
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         reject_long_dashes(args, ctx)
@@ -112,7 +113,33 @@ class Command(RefusesBlankValues):
     def _fail(self, ctx: click.Context, error: TreatyError) -> NoReturn:
         as_json = ctx.params.get("form") in {"json", "pretty"} or bool(ctx.params.get("as_json"))
         output.print_failure(error, as_json=as_json, on_stderr=self.name in _FAILS_ON_STDERR)
-        ctx.exit(1)
+        ctx.exit(self.failure_exit_code)
+
+
+class Check(Command):
+    """A command that answers a question: 0 is yes, 1 is no, and whatever prevents an answer exits with 2.
+
+    Only Treaty has such commands, so unknown options need not be accepted.
+    """
+
+    ignore_unknown_options = False
+    failure_exit_code = 2
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except Failure as failure:
+            raise _NoAnswer(failure.message) from failure
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Failure as failure:
+            raise _NoAnswer(failure.message) from failure
+
+
+class _NoAnswer(Failure):
+    exit_code = 2
 
 
 class ServerCommand(RefusesBlankValues):

@@ -289,6 +289,12 @@ class VersionSettings(Group):
     """Record a deployment when a version is tagged with the name of an environment."""
     pact_content_diff_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=15)
     """Seconds after which the comparison of two pacts is cancelled."""
+    max_document_bytes: Annotated[int, Range(minimum=1)] = 20_000_000
+    """Maximum size in bytes of an OpenAPI or AsyncAPI document."""
+    document_comparison_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(
+        seconds=30
+    )
+    """Seconds after which `POST /contracts/compare` compares no further pact and is cancelled."""
 
 
 class WorkInProgressSettings(Group):

@@ -178,6 +178,7 @@ LATEST_MAIN_BRANCH_PACTS: Final = PAIR + "/branch/latest/versions"
 LATEST_BRANCH_PACTS: Final = BRANCH_PACTS + "/latest/versions"
 
 PUBLISH_CONTRACTS: Final = Url("/contracts/publish")
+COMPARE_CONTRACTS: Final = Url("/contracts/compare")
 
 VERIFICATIONS: Final = PACT_VERSION + "/verification-results"
 VERIFICATIONS_WITH_METADATA: Final = PACT_VERSION_WITH_METADATA + "/verification-results"

@@ -1,0 +1,112 @@
+"""Positions of values in the text of a document, for locations as findings name them."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from treaty.model.compare.locations import format_location, resolve
+from treaty.model.compare.positions import find_positions, locate
+from treaty.model.compare.reading import parse
+
+YAML = """\
+openapi: 3.1.0
+paths:
+  /v1.0/orders[a]:
+    get:
+      parameters:
+        - name: a
+          in: query
+        - {name: b, in: header}
+      responses:
+        200:
+          content:
+            application/json:
+              schema: {$ref: '#/components/schemas/Order'}
+  /v1.0/orders[a].get: {}
+components:
+  schemas:
+    Order:
+      $ref: '#/components/schemas/Named'
+    Named:
+      type: object
+      oneOf:
+      - type: string
+      - properties: {id: {type: integer}}
+    Circle:
+      $ref: '#/components/schemas/Circle'
+    "quo\\"ted": 1
+"""
+SCHEMA = "[root].paths./v1.0/orders[a].get.responses.200.content.application/json.schema"
+LOCATIONS = {
+    "[root]": (1, 1),
+    "[root].paths": (2, 1),
+    "[root].paths./v1.0/orders[a].get": (4, 5),
+    "[root].paths./v1.0/orders[a].get.parameters": (5, 7),
+    "[root].paths./v1.0/orders[a].get.parameters[1].in": (8, 21),
+    "[root].paths./v1.0/orders[a].get.parameters.0": (6, 11),
+    "[root].paths./v1.0/orders[a].get.parameters[7].in": (5, 7),
+    SCHEMA: (13, 15),
+    SCHEMA + ".type": (20, 7),
+    SCHEMA + ".oneOf[1].properties.id.type": (23, 27),
+    SCHEMA + ".components.schemas.Named.oneOf[1].properties.id.type": (23, 27),
+    SCHEMA + ".oneOf.0.type": (22, 9),
+    SCHEMA + ".additionalProperties": (19, 5),
+    "[root].components.schemas.Circle.type": (24, 5),
+    '[root].components.schemas.quo"ted': (26, 5),
+    "[root].components.schemas.quo%22ted": (26, 5),
+    "[root].paths.~1v1.0~1orders[a].get": (4, 5),
+    "[root].nowhere": (1, 1),
+}
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+def test_a_location_has_the_position_of_its_name_in_yaml(location: str) -> None:
+    position = locate(YAML, parse(YAML), [location])[location]
+    assert (position.line, position.column) == LOCATIONS[location]
+
+
+def test_a_location_has_the_position_of_its_name_in_json() -> None:
+    content = parse(YAML)
+    text = json.dumps(content, indent=2)
+    lines = text.splitlines()
+    positions = locate(text, content, [SCHEMA + ".oneOf[1].properties.id.type", '[root].components.schemas.quo"ted'])
+    shown = [lines[position.line - 1][position.column - 1 :] for position in positions.values()]
+    assert shown == ['"type": "integer"', '"quo\\"ted": 1']
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=4)
+TREES = st.recursive(
+    st.none() | st.integers() | st.text('ab{[]}:,"\\\n', max_size=4),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(NAMES, children, max_size=3),
+    max_leaves=12,
+).map(lambda value: {"openapi": "3.1.0", "x": value})
+
+
+def paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(found for name, child in children for found in paths(child, (*path, name)))]
+
+
+@given(TREES, st.sampled_from([None, 1, 3]))
+@settings(max_examples=150)
+def test_each_value_of_a_json_document_is_found_where_it_is_written(tree: object, indent: int | None) -> None:
+    text = json.dumps(tree, indent=indent)
+    lines = text.split("\n")
+    every_path = paths(tree)
+    positions = find_positions(text, set(every_path))
+    assert set(positions) == set(every_path)
+    for path, position in positions.items():
+        shown = lines[position.line - 1][position.column - 1 :]
+        assert shown.startswith(
+            json.dumps(path[-1]) if path and isinstance(path[-1], str) else tuple('"[{n-0123456789')
+        )
+
+
+@given(TREES)
+@settings(max_examples=150)
+def test_a_location_without_dots_in_names_leads_back_to_its_path(tree: object) -> None:
+    for path in paths(tree):
+        if not any(isinstance(name, str) and set(name) & set(".[]") for name in path):
+            assert resolve(tree, format_location(path)) == path

@@ -1,0 +1,265 @@
+"""The switches of a document, the profile `pactflow` that has most of them on, and what `strict` does differently."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.model.compare.http_cases import (
+    FLAG,
+    TEXT,
+    WHOLE,
+    Case,
+    items,
+    json_content,
+    parameter,
+    ref,
+    request_case,
+    response_case,
+    thing,
+)
+from treaty.model.compare import Profile
+
+UNKNOWN_PATH = "E request.path-or-method.unknown | request.path | [root].paths"
+RETURNED = "E response.body.incompatible | response.body{} | responses.200.content.application/json.schema.{}"
+PARTS = "multipart/form-data"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = '--X\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--X--\r\n'
+SCHEMES = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
+
+
+def query(text, schema, **more):
+    operation = {"parameters": [parameter("a", "query", schema)]}
+    return Case(rule="query", operation=operation, request={"query": text}, **more)
+
+
+def body(content_type, body, schema):
+    declared = {"content": {content_type.partition(";")[0]: {"schema": schema}}}
+    request = {"headers": {"Content-Type": content_type}, "body": body}
+    return Case(rule="body", method="post", operation={"requestBody": declared}, request=request)
+
+
+def secured(requirement, headers):
+    return Case(
+        rule="security",
+        operation={"security": [requirement]},
+        document={"components": {"securitySchemes": SCHEMES}},
+        request={"headers": headers},
+    )
+
+
+UNAUTHORIZED = "E request.authorization.missing | request.headers | "
+QUERY = "E request.query.incompatible | request.query.a{} | parameters[0].schema.{}"
+
+# The name of a switch, a case, and its findings while the switch is off and on.
+SWITCHES = [
+    ("cast-objects-in-pact", query("a=[object Object]", thing()), (QUERY.format("", "type"),), ()),
+    ("case-insensitive", Case(rule="case", path="/ORDERS"), (UNKNOWN_PATH,), ()),
+    (
+        "disable-multipart-formdata",
+        body("multipart/form-data; boundary=X", MULTIPART, thing(a=WHOLE)),
+        (f"E request.body.incompatible | request.body.a | requestBody.content.{PARTS}.schema.properties.a.type",),
+        ("W request.body.unvalidatable | request.body | requestBody.content",),
+    ),
+    ("ignore-duplicate-slashes", Case(rule="slashes", path="//orders"), (UNKNOWN_PATH,), ()),
+    ("ignore-trailing-slash", Case(rule="slash", path="/orders/"), (UNKNOWN_PATH,), ()),
+    (
+        "legacy-parser",
+        query("a.b=1", thing(b=WHOLE)),
+        (),
+        ("W request.query.unknown | request.query.a.b | ",),
+    ),
+    (
+        "legacy-parser",
+        body(FORM, "a=1,2", thing(a=TEXT)),
+        (f"E request.body.incompatible | request.body.a | requestBody.content.{FORM}.schema.properties.a.type",),
+        (),
+    ),
+    ("no-authorization-schema", secured({"bearer": []}, {"Authorization": "x"}), (UNAUTHORIZED,), ()),
+    ("no-percent-encoding", Case(rule="percent", template="/100%", path="/100%"), (UNKNOWN_PATH,), ()),
+    (
+        "no-transform-non-nullable-response-schema",
+        response_case(
+            "nullable", thing(a={**ref("Order"), "nullable": True}), {"a": {"b": 1}}, schemas={"Order": thing()}
+        ),
+        (RETURNED.format(".a", "components.schemas.Order.additionalProperties"),),
+        (),
+    ),
+    ("no-validate-complex-parameters", query("a=x", items(WHOLE)), (QUERY.format(".0", "items.type"),), ()),
+    (
+        "no-validate-request-body-unless-application-json",
+        body(FORM, "a=x", thing(a=WHOLE)),
+        (f"E request.body.incompatible | request.body.a | requestBody.content.{FORM}.schema.properties.a.type",),
+        (),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "case", "off", "on"), SWITCHES, ids=[name for name, *_ in SWITCHES])
+def test_a_document_turns_a_switch_on_and_off(name, case, off, on):
+    setting = f"x-opc-config-{name}"
+    assert tuple(case.notes()) == off
+    assert tuple(replace(case, info={setting: True}).notes()) == on
+    assert tuple(replace(case, info={setting: "false"}).notes()) == off
+
+
+@pytest.mark.parametrize(("name", "case", "off", "on"), SWITCHES, ids=[name for name, *_ in SWITCHES])
+def test_the_profile_of_the_hosted_product_has_all_switches_on_but_one(name, case, off, on):
+    expected = off if name == "case-insensitive" else on
+    assert tuple(replace(case, profile=Profile.PACTFLOW).notes()) == expected
+
+
+def test_a_document_turns_off_a_switch_of_the_profile():
+    case = Case(rule="slash", path="/orders/", profile=Profile.PACTFLOW)
+    assert case.notes() == []
+    assert replace(case, info={"x-opc-config-ignore-trailing-slash": False}).notes() == [UNKNOWN_PATH]
+
+
+ONE_OF = {"oneOf": [thing(a=TEXT), thing(a=TEXT, b=WHOLE)]}
+HIDDEN = {
+    "type": "object",
+    "required": ["id", "name"],
+    "properties": {"id": {**TEXT, "readOnly": True}, "name": TEXT},
+}
+SECRET = {
+    "required": ["name", "password"],
+    "oneOf": [{}],
+    "properties": {"password": {**TEXT, "writeOnly": True}, "name": TEXT},
+}
+SERVERS = {"servers": [{"url": "https://example.com/{version}", "variables": {"version": {"default": "v1"}}}]}
+ENUM = {"type": "string", "enum": ["A", "B"]}
+
+
+def ruled(schema, body, rules):
+    """Build a case about a response with matching rules of version 3."""
+    case = response_case("rules", schema, body)
+    return replace(case, response={"body": body, "matchingRules": {"body": rules}})
+
+
+TYPE_RULE = {"matchers": [{"match": "type"}]}
+
+NO_BRANCH = tuple(
+    RETURNED.format("", step) for step in ("oneOf", "oneOf.0.additionalProperties", "oneOf.1.additionalProperties")
+)
+
+# A case, its findings in `reference`, and in `strict`.
+STRICT = [
+    (secured({"key": [], "bearer": []}, {"X-Key": "1"}), (), (UNAUTHORIZED,)),
+    (response_case("subset", ONE_OF, {"a": "x"}), (RETURNED.format("", "oneOf"),), ()),
+    (
+        response_case("no branch", ONE_OF, {"c": "x"}),
+        NO_BRANCH,
+        NO_BRANCH,
+    ),
+    (
+        request_case("requests", ONE_OF, {"a": "x"}),
+        ("E request.body.incompatible | request.body | requestBody.content.application/json.schema.oneOf",),
+        ("E request.body.incompatible | request.body | requestBody.content.application/json.schema.oneOf",),
+    ),
+    (Case(rule="servers", document=SERVERS, path="/v1/orders"), (UNKNOWN_PATH,), ()),
+    (Case(rule="servers", document=SERVERS), (), (UNKNOWN_PATH,)),
+    (Case(rule="relative server", document={"servers": [{"url": "/v2/"}]}, path="/v2/orders"), (UNKNOWN_PATH,), ()),
+    (
+        Case(rule="server of the path", document=SERVERS, path_item={"servers": [{"url": "/"}]}),
+        (),
+        (),
+    ),
+    (ruled(ENUM, "X", {"$": TYPE_RULE}), (RETURNED.format("", "enum"),), ()),
+    (
+        ruled(ENUM, 5, {"$": TYPE_RULE}),
+        (RETURNED.format("", "enum"), RETURNED.format("", "type")),
+        (RETURNED.format("", "type"),),
+    ),
+    (
+        ruled(thing(a=items(ENUM)), {"a": ["X"]}, {"$.a": {"matchers": [{"match": "type", "min": 1}]}}),
+        (RETURNED.format(".a.0", "properties.a.items.enum"),),
+        (),
+    ),
+    (
+        ruled(thing(a=ENUM), {"a": "X"}, {"$": TYPE_RULE, "$.a": {"matchers": [{"match": "equality"}]}}),
+        (RETURNED.format(".a", "properties.a.enum"),),
+        (RETURNED.format(".a", "properties.a.enum"),),
+    ),
+    (
+        ruled(ENUM, "X", {"$": {"matchers": [{"match": "regex", "regex": "^[A-Z]$"}]}}),
+        (RETURNED.format("", "enum"),),
+        (),
+    ),
+    (
+        ruled(ENUM, "X", {"$": {"matchers": [{"match": "regex", "regex": "^[AX]$"}]}}),
+        (RETURNED.format("", "enum"),),
+        (RETURNED.format("", "enum"),),
+    ),
+    (
+        ruled({"anyOf": [ENUM, WHOLE]}, "X", {"$": TYPE_RULE}),
+        (RETURNED.format("", "anyOf.0.enum"), RETURNED.format("", "anyOf.1.type"), RETURNED.format("", "anyOf")),
+        (),
+    ),
+    (
+        request_case("read only", HIDDEN, {"name": "x"}),
+        ("E request.body.incompatible | request.body | requestBody.content.application/json.schema.required",),
+        (),
+    ),
+    (response_case("write only", SECRET, {"name": "x"}), (RETURNED.format("", "required"),), ()),
+    (
+        response_case(
+            "several types", {"type": ["object", "null"], "properties": {"a": TEXT}}, {"b": 1}, version="3.1.0"
+        ),
+        (),
+        (RETURNED.format("", "additionalProperties"),),
+    ),
+    (
+        response_case("two anyOf", {"allOf": [{"anyOf": [TEXT, WHOLE]}, {"anyOf": [WHOLE, FLAG]}]}, body=True),
+        (),
+        (RETURNED.format("", "anyOf.0.type"), RETURNED.format("", "anyOf.1.type"), RETURNED.format("", "anyOf")),
+    ),
+    (
+        response_case(
+            "prefixItems", {"prefixItems": [TEXT, thing()], "items": FLAG}, [1, {"a": 1}, "x"], version="3.1.0"
+        ),
+        (RETURNED.format(".0", "items.type"), RETURNED.format(".1", "items.type"), RETURNED.format(".2", "items.type")),
+        (
+            RETURNED.format(".0", "prefixItems.0.type"),
+            RETURNED.format(".1", "prefixItems.1.additionalProperties"),
+            RETURNED.format(".2", "items.type"),
+        ),
+    ),
+    (
+        request_case("united", {"allOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"b": 1}),
+        (),
+        ("E request.body.incompatible | request.body | requestBody.content.application/json.schema.required",),
+    ),
+]
+
+
+@pytest.mark.parametrize(("case", "reference", "strict"), STRICT, ids=[case.rule for case, *_ in STRICT])
+def test_the_strict_profile_differs_from_the_reference(case, reference, strict):
+    assert sorted(case.notes()) == sorted(reference)
+    assert sorted(replace(case, profile=Profile.STRICT).notes()) == sorted(strict)
+
+
+def test_version_2_rules_count_in_the_strict_profile():
+    rules = {"$.body.a": {"match": "type"}}
+    case = Case(
+        rule="version 2",
+        responses={"200": json_content(thing(a=ENUM))},
+        response={"body": {"a": "X"}, "matchingRules": rules},
+        profile=Profile.STRICT,
+    )
+    assert case.notes() == []
+
+
+def test_an_unknown_path_is_explained():
+    def message(**more):
+        return Case(rule="message", profile=Profile.STRICT, **more).compare().findings[0].message
+
+    assert message(document=SERVERS) == (
+        "The document has no operation GET /orders. It has /v1/orders, because its servers have the base path /v1."
+    )
+    assert message(request={"method": "PUT"}).endswith("The path has the methods GET only.")
+    assert message(path="/x").endswith("The provider does not promise to serve this path.")
+    assert message(path="/orders?a=1").endswith(
+        "The path of the pact contains a query, which belongs in its own member."
+    )
