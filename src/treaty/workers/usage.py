@@ -153,5 +153,5 @@ class IndexingWorker:
         return completed
 
     def _report(self) -> None:
-        total, indexed = self._database.read(contents.count_contents)
-        log.info("usage-index", indexed=indexed, contents=total)
+        progress = self._database.read(contents.count_contents)
+        log.info("usage-index", indexed=progress.indexed, contents=progress.contents)

@@ -2,8 +2,8 @@
 
 An expectation is a place (a part of the request, the response or the message), a name there, and how strictly the
 provider has to meet it. Names of body fields are JSON pointers, in which `*` stands for the items of an array, and
-`{key}` for the keys of an object that a matching rule leaves open. Example values are left out, apart from descriptions, provider
-states and paths: they are no part of the index.
+`{key}` for the keys of an object that a matching rule leaves open. Example values are no part of the index, apart from
+descriptions, provider states and paths.
 
 A pact may contain any JSON, so this module relies on no structure: what it cannot interpret is no expectation.
 """
@@ -29,7 +29,10 @@ ITEM: Final = "*"
 OPEN_KEY: Final = "{key}"
 """Step of a JSON pointer to the members of an object whose keys are examples."""
 FORMAT: Final = 1
-"""Version of these rules. Contents that an older version has indexed are indexed again."""
+"""Version of these rules. Contents that an older version has indexed are indexed again.
+
+Names that both versions find keep their words, so a change of the module `words` needs a migration that empties the index.
+"""
 MAX_NAME_LENGTH: Final = 400
 """Characters of a name; longer ones are cut. PostgreSQL cannot index texts of more than 2,700 bytes."""
 MAX_VALUES: Final = 5000

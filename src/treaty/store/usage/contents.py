@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import BindParameter, Connection, Insert, Select, Table, bindparam, delete, exists, func, insert, select
 
+from treaty.model.maintenance.metrics import IndexProgress
 from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, TermKey, field_of
 from treaty.model.usage.words import list_words
 from treaty.store.engine.batches import fetch_in_batches
@@ -109,10 +110,9 @@ def find_format(db: Connection, content_id: int) -> int | None:
     return version
 
 
-def count_contents(db: Connection) -> tuple[int, int]:
+def count_contents(db: Connection) -> IndexProgress:
     """Count all contents, and those that are indexed."""
-    total, indexed = fetch_first(db, _COUNTS, {})
-    return total, indexed
+    return IndexProgress(*fetch_first(db, _COUNTS, {}))
 
 
 # Adding
