@@ -178,7 +178,7 @@ class _Filler:
         expectations: list[tuple[int, int, int]],
     ) -> None:
         chance = self._chance
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 **pair,
                 "digest": f"{content:020}{at:020}",
@@ -219,7 +219,7 @@ def _copy(db: Connection, table: str, rows: Sequence[tuple[int, ...]]) -> None:
 
 
 QUERIES: Final[Mapping[str, Callable[[Connection], object]]] = {
-    name: (lambda db, query=query: queries.find_usage(db, query, Page(1, 50)))
+    name: (lambda db, query=query: queries.find_usage(db, query, Page(1, 20)))
     for name, query in {
         "rare field": UsageQuery(provider="provider-0", field="price20"),
         "field of all": UsageQuery(provider="provider-0", field="id"),
@@ -234,7 +234,7 @@ QUERIES: Final[Mapping[str, Callable[[Connection], object]]] = {
         "small provider": UsageQuery(provider="provider-101", field="id"),
     }.items()
 } | {
-    "operations of a provider": lambda db: queries.list_operations(db, "provider-0", Page(1, 50)),
+    "operations of a provider": lambda db: queries.list_operations(db, "provider-0", Page(1, 20)),
     "search everywhere": lambda db: queries.search(db, "customer price", 50),
     "search a letter": lambda db: queries.search(db, "c", 50),
 }

@@ -4,13 +4,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from tests.api.conftest import Api
 from tests.api.test_usage import consumers, count_rows, interaction, publish, remove_consumer, usage
 from tests.databases import open_kept
 from tests.waiting import eventually
-from treaty.actions.usage import index_steps, plan_steps
+from treaty.actions.usage import IndexingStep, index_steps, plan_steps
 from treaty.store.engine.database import Database
 from treaty.store.usage import contents
 from treaty.workers.usage import IndexingWorker
@@ -29,8 +29,12 @@ def rows(api: Api, database: Database) -> dict[str, int]:
 
 def empty(database: Database) -> None:
     """Make the index as it is right after the upgrade of a database."""
-    for table in TABLES:
-        database.write(lambda db, table=table: db.execute(text(f"DELETE FROM {table}")))  # noqa: S608
+
+    def delete(db: Connection) -> None:
+        for table in TABLES:
+            db.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+
+    database.write(delete)
 
 
 def test_an_upgraded_database_is_indexed(api: Api, database: Database, rows: dict[str, int]) -> None:
@@ -72,11 +76,12 @@ def test_what_a_killed_process_has_begun_is_completed(api: Api, database: Databa
 
 def test_contents_that_are_removed_meanwhile_are_left_out(api: Api, database: Database, rows: dict[str, int]) -> None:
     empty(database)
-    planned = [
-        step
-        for one in database.read(lambda db: contents.list_waiting(db, 9))
-        for step in plan_steps(one, database.read(lambda db, one=one: contents.find_body(db, one.id)) or b"")
-    ]
+
+    def plan(db: Connection) -> list[IndexingStep]:
+        waiting = contents.list_waiting(db, 9)
+        return [step for one in waiting for step in plan_steps(one, contents.find_body(db, one.id) or b"")]
+
+    planned = database.read(plan)
     remove_consumer(api)
     assert database.write(lambda db: index_steps(db, planned)) == 1
     assert count_rows(database)["usage_content"] == 1

@@ -34,7 +34,7 @@ def usage(verdict: str, *consumers: Any, **links: Any) -> dict[str, Any]:
 def test_consumers_are_shown_with_versions_and_expectations(run: Run, broker: OtherBroker) -> None:
     following = {"href": f"{broker.url}/usage?page=2"}
     pages = [usage("used", CONSUMER, next=following), usage("used", {**CONSUMER, "name": "Bar", "interactions": []})]
-    broker.answer("GET /usage?provider=P&field=price&size=200", pages[0])
+    broker.answer("GET /usage?provider=P&field=price&size=50", pages[0])
     broker.answer("GET /usage?page=2", pages[1])
     assert run("who-uses", "--provider", "P", "--field", "price").stdout == (
         "A summary.\n\n"
@@ -56,7 +56,7 @@ def test_consumers_are_shown_with_versions_and_expectations(run: Run, broker: Ot
 def test_the_exit_code_tells_whether_the_answer_is_known(
     run: Run, broker: OtherBroker, verdict: str, exit_code: int
 ) -> None:
-    broker.answer("GET /usage?provider=P&pointer=%2Fa&part=response&size=200", usage(verdict))
+    broker.answer("GET /usage?provider=P&pointer=%2Fa&part=response&size=50", usage(verdict))
     result = run("who-uses", "--provider", "P", "--pointer", "/a", "--part", "response")
     assert (result.exit_code, result.stdout) == (exit_code, "A summary.\n")
 
@@ -68,7 +68,7 @@ def test_a_query_without_criteria_is_refused(run: Run) -> None:
 
 
 def test_another_broker_is_said_to_have_no_usage_index(run: Run, broker: OtherBroker) -> None:
-    broker.answer("GET /usage?provider=P&field=a&size=200", "", status=404)
+    broker.answer("GET /usage?provider=P&field=a&size=50", "", status=404)
     broker.answer("GET /pacticipants/P", {"name": "P"})
     result = run("who-uses", "--provider", "P", "--field", "a")
     assert result.exit_code == 1

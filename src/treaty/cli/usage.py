@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from treaty.client import BrokerClient, HalResource, Json
 
-_PAGE_SIZE: Final = "200"
+_PAGE_SIZE: Final = "50"
 
 
 @click.command("who-uses", cls=Command)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Integer, Select, bindparam, exists, func, select
 
@@ -21,6 +21,7 @@ from treaty.model.usage.usage import (
     ExpectedOperation,
     ExpectedOperations,
     FormerConsumer,
+    PactInUse,
     Term,
     Usage,
     UsageQuery,
@@ -33,8 +34,9 @@ from treaty.model.usage.usage import (
 from treaty.model.usage.words import list_query_words
 from treaty.spelling import find_similar_names
 from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.database import fetch_first, fetch_rows, fetch_scalar
+from treaty.store.engine.database import fetch_rows, fetch_scalar
 from treaty.store.tables import (
+    integration,
     pacticipant,
     publication,
     usage_expectation,
@@ -50,7 +52,7 @@ MAX_TERMS: Final = 1000
 """Terms of a criterion that are looked up."""
 MAX_INTERACTIONS: Final = 20
 """Interactions of a consumer that an answer lists."""
-MAX_ROWS: Final = 5000
+MAX_ROWS: Final = 2000
 """Expectations that are loaded for an answer."""
 MAX_FORMER_CONSUMERS: Final = 20
 MAX_SUGGESTED: Final = 5000
@@ -148,28 +150,46 @@ def suggest(db: Connection, query: UsageQuery, name: str) -> tuple[str, ...]:
 # Interactions that meet all criteria of a query
 
 
-def _meets_criteria(interaction_id: ColumnElement[int], count: int) -> list[ColumnElement[bool]]:
+class _Shape(NamedTuple):
+    """What determines the text of a statement: the number of criteria, and how their interactions are found."""
+
+    criteria_count: int
+    is_selective: bool
+    """Whether the criteria have so few terms that looking up each interaction is faster than listing all of theirs."""
+
+
+MAX_LOOKED_UP: Final = 4
+"""Terms of a criterion up to which it is selective."""
+
+
+def _shape_of(params: Mapping[str, Sequence[int]]) -> _Shape:
+    return _Shape(len(params), is_selective=all(len(term_ids) <= MAX_LOOKED_UP for term_ids in params.values()))
+
+
+def _meets_criteria(interaction_id: ColumnElement[int], shape: _Shape) -> list[ColumnElement[bool]]:
     """Return a condition for each criterion, whose terms are the parameters `terms0`, `terms1` and so on."""
-    return [
-        interaction_id.in_(
-            select(usage_expectation.c.interaction_id).where(
-                usage_expectation.c.term_id.in_(bindparam(f"terms{index}", expanding=True))
-            )
-        )
-        for index in range(count)
-    ]
+    return [_has_terms(interaction_id, f"terms{index}", shape) for index in range(shape.criteria_count)]
 
 
-# SQLite would look up every content with every matching interaction; as the sum, the column uses no index.
-_OCCURRING_ID: Final = usage_occurrence.c.interaction_id + 0
+_met: Final = usage_expectation.alias("met")
+
+
+def _has_terms(interaction_id: ColumnElement[int], parameter: str, shape: _Shape) -> ColumnElement[bool]:
+    has_term = _met.c.term_id.in_(bindparam(parameter, expanding=True))
+    if shape.is_selective:
+        return exists().where(has_term, _met.c.interaction_id == interaction_id)
+    # As a sum, the column uses no index: SQLite would look up every content with every interaction of the list.
+    return (interaction_id + 0).in_(select(_met.c.interaction_id).where(has_term))
+
+
 _IDS: Final[BindParameter[Sequence[int]]] = bindparam("ids", expanding=True)
 
 
 @cache
-def _count_by_content(criteria_count: int) -> Select[int, int]:
+def _count_by_content(shape: _Shape) -> Select[int, int]:
     return (
         select(usage_occurrence.c.content_id, func.count().label("interactions"))
-        .where(usage_occurrence.c.content_id.in_(_IDS), *_meets_criteria(_OCCURRING_ID, criteria_count))
+        .where(usage_occurrence.c.content_id.in_(_IDS), *_meets_criteria(usage_occurrence.c.interaction_id, shape))
         .group_by(usage_occurrence.c.content_id)
     )
 
@@ -179,7 +199,8 @@ _operation: Final = usage_term.alias("operation")
 
 
 @cache
-def _select_expectations(criteria_count: int) -> Select[*tuple[Any, ...]]:
+def _select_expectations(shape: _Shape | None) -> Select[*tuple[Any, ...]]:
+    """Build the statement for a page of consumers. Without a shape, the terms are those of the only criterion."""
     occurring = select(usage_occurrence.c.interaction_id).where(usage_occurrence.c.content_id.in_(_IDS))
     return (
         select(
@@ -198,7 +219,7 @@ def _select_expectations(criteria_count: int) -> Select[*tuple[Any, ...]]:
         .outerjoin(_operation, _operation.c.id == usage_interaction.c.operation_id)
         .where(
             usage_interaction.c.id.in_(occurring),
-            *_meets_criteria(usage_interaction.c.id + 0, criteria_count),
+            *(_meets_criteria(usage_interaction.c.id, shape) if shape else ()),
             usage_expectation.c.term_id.in_(bindparam("shown", expanding=True)),
         )
         .order_by(usage_interaction.c.consumer_id, usage_interaction.c.id, usage_term.c.place, usage_term.c.name)
@@ -207,19 +228,26 @@ def _select_expectations(criteria_count: int) -> Select[*tuple[Any, ...]]:
 
 
 @cache
-def _select_consumers(criteria_count: int) -> Select[int, str]:
+def _select_other_consumers(shape: _Shape) -> Select[int, str]:
     # Of all contents, also of those that are not in use.
     return (
         select(pacticipant.c.id, pacticipant.c.name)
-        .join_from(usage_interaction, pacticipant, pacticipant.c.id == usage_interaction.c.consumer_id)
-        .where(*_meets_criteria(usage_interaction.c.id, criteria_count))
-        .distinct()
+        .join_from(integration, pacticipant, pacticipant.c.id == integration.c.consumer_id)
+        .where(
+            integration.c.provider_id == PROVIDER_ID,
+            integration.c.consumer_id.not_in(bindparam("current", expanding=True)),
+            exists().where(
+                usage_interaction.c.consumer_id == integration.c.consumer_id,
+                usage_interaction.c.provider_id == integration.c.provider_id,
+                *_meets_criteria(usage_interaction.c.id, shape),
+            ),
+        )
         .order_by(pacticipant.c.name)
     )
 
 
 @cache
-def _select_newest_version(criteria_count: int) -> Select[str]:
+def _select_newest_version(shape: _Shape) -> Select[str]:
     return (
         select(version.c.number)
         .join_from(publication, version, version.c.id == publication.c.consumer_version_id)
@@ -228,7 +256,7 @@ def _select_newest_version(criteria_count: int) -> Select[str]:
             publication.c.provider_id == PROVIDER_ID,
             exists().where(
                 usage_occurrence.c.content_id == publication.c.content_id,
-                *_meets_criteria(_OCCURRING_ID, criteria_count),
+                *_meets_criteria(usage_occurrence.c.interaction_id, shape),
             ),
         )
         .order_by(publication.c.position.desc())
@@ -248,31 +276,31 @@ def find_usage(db: Connection, query: UsageQuery, page: Page) -> Usage:
         return Usage(
             query=query, consumers=Paged([], page, 0), former_consumers=(), suggestions=suggestions, basis=basis
         )
-    consumers = _find_consumers(db, in_use, params, page)
+    counts = _count_interactions(db, in_use, params)
+    using = [pact for pact in in_use.pacts if pact.content_id in counts]
+    consumers = _page_consumers(using, counts, page)
     return Usage(
         query=query,
         consumers=replace(consumers, items=_add_interactions(db, consumers.items, params, terms)),
-        former_consumers=_find_former_consumers(db, query, params, in_use),
+        former_consumers=_find_former_consumers(db, query, params, {pact.consumer_id for pact in using}),
         suggestions=(),
         basis=basis,
     )
 
 
-def _find_consumers(
-    db: Connection, in_use: PactsOfProvider, params: Mapping[str, list[int]], page: Page
-) -> Paged[UsingConsumer]:
-    counts = _count_interactions(db, in_use, params)
-    using = [pact for pact in in_use.pacts if pact.content_id in counts]
+def _count_interactions(db: Connection, in_use: PactsOfProvider, params: Mapping[str, list[int]]) -> dict[int, int]:
+    """Count the interactions of each content in use that meet the criteria."""
+    rows = fetch_in_batches(db, _count_by_content(_shape_of(params)), in_use.content_ids, params)
+    return {row.content_id: row.interactions for row in rows}
+
+
+def _page_consumers(using: Sequence[PactInUse], counts: Mapping[int, int], page: Page) -> Paged[UsingConsumer]:
+    by_consumer = [(name, tuple(pacts)) for name, pacts in groupby(using, lambda pact: pact.consumer)]
     consumers = [
         UsingConsumer(name=name, pacts=pacts, interaction_count=max(counts[pact.content_id] for pact in pacts))
-        for name, pacts in ((name, tuple(pacts)) for name, pacts in groupby(using, lambda pact: pact.consumer))
+        for name, pacts in by_consumer[page.offset : page.offset + page.limit]
     ]
-    return Paged(consumers[page.offset : page.offset + page.limit], page, len(consumers))
-
-
-def _count_interactions(db: Connection, in_use: PactsOfProvider, params: Mapping[str, list[int]]) -> dict[int, int]:
-    rows = fetch_in_batches(db, _count_by_content(len(params)), in_use.content_ids, params)
-    return {row.content_id: row.interactions for row in rows}
+    return Paged(consumers, page, len(by_consumer))
 
 
 def _add_interactions(
@@ -284,7 +312,7 @@ def _add_interactions(
     # The operation of each interaction is shown in any case, so that it need not be an expectation beside others.
     shown = [term.id for found in terms for term in found[:MAX_TERMS] if len(terms) == 1 or not _is_operation(term)]
     values = {**params, "shown": shown, "ids": sorted(content_ids), "limit": MAX_ROWS}
-    rows = fetch_rows(db, _select_expectations(len(params)), values)
+    rows = fetch_rows(db, _select_expectations(_shape_of(params) if len(terms) > 1 else None), values)
     by_consumer = groupby(rows, lambda row: row.consumer_id)
     interactions = {consumer_id: _read_interactions(list(own_rows)) for consumer_id, own_rows in by_consumer}
     return [
@@ -315,18 +343,17 @@ def _read_interactions(rows: Sequence[Any]) -> tuple[UsingInteraction, ...]:
 
 
 def _find_former_consumers(
-    db: Connection, query: UsageQuery, params: Mapping[str, list[int]], in_use: PactsOfProvider
+    db: Connection, query: UsageQuery, params: Mapping[str, list[int]], current: Collection[int]
 ) -> tuple[FormerConsumer, ...]:
-    using = _count_interactions(db, in_use, params)
-    current = {pact.consumer_id for pact in in_use.pacts if pact.content_id in using}
-    rows = [row for row in fetch_rows(db, _select_consumers(len(params)), params) if row.id not in current]
-    former = []
-    for row in rows[:MAX_FORMER_CONSUMERS]:
-        values = {**params, "provider": query.provider, "consumer_id": row.id}
-        # Without a version, all pacts with these contents have been deleted.
-        if newest := fetch_first(db, _select_newest_version(len(params)), values):
-            former.append(FormerConsumer(row.name, newest.number))
-    return tuple(former)
+    shape = _shape_of(params)
+    values = {**params, "provider": query.provider}
+    others = fetch_rows(db, _select_other_consumers(shape), {**values, "current": sorted(current)})
+    newest_versions = (
+        (row.name, fetch_scalar(db, _select_newest_version(shape), {**values, "consumer_id": row.id}))
+        for row in others[:MAX_FORMER_CONSUMERS]
+    )
+    # Without a version, all pacts with these contents have been deleted.
+    return tuple(FormerConsumer(name, number) for name, number in newest_versions if number is not None)
 
 
 # What consumers expect

@@ -35,7 +35,7 @@ from treaty.web.security.permissions import Permission
 
 router = Router()
 
-DEFAULT_PAGE: Final = (1, 50)
+DEFAULT_PAGE: Final = (1, 20)
 CRITERIA: Final = (
     QueryParameter("operation", "A path, or a method and a path: `GET /orders/{id}`. Placeholders match any segment."),
     QueryParameter("pointer", "The JSON pointer of a body field: `/items/*/price`. `*` stands for items of arrays."),

@@ -22,7 +22,7 @@ from treaty.web.security.permissions import Permission
 
 router = Router()
 
-PAGE_SIZE: Final = 50
+PAGE_SIZE: Final = 20
 
 
 @router.page(urls.USAGE_PAGE, permission=Permission.READ, is_original=False)
