@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.model.pacts.pacts import Contract
-from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, index_content
+from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, index_content, index_tree
 from treaty.store.engine import leases
 from treaty.store.pacticipants import pacticipants
 from treaty.store.usage import contents
@@ -36,7 +36,7 @@ def index_published(db: Connection, contract: Contract) -> bool:
         return False
     key = contents.find_by_sha(db, consumer=contract.consumer, provider=contract.provider, sha=contract.content.sha)
     if key is not None:
-        indexed = index_content(contract.content.body)
+        indexed = index_tree(contract.document.tree)
         contents.add(db, key, indexed.interactions)
         contents.mark(db, key, indexed)
     return True

@@ -45,6 +45,8 @@ MAX_INTERACTIONS: Final = 20_000
 class Place(StrEnum):
     """Part of an interaction to which an expectation applies."""
 
+    __hash__ = str.__hash__  # enumerations compute theirs in Python, which takes many times as long
+
     OPERATION = "operation"
     MESSAGE = "message"
     DESCRIPTION = "description"
@@ -114,7 +116,11 @@ def field_of(place: Place, name: str) -> str | None:
 
 def index_content(body: bytes) -> IndexedContent:
     """Extract the expectations from the JSON of a pact. Never raises: JSON without interactions has no expectations."""
-    tree = _parse(body)
+    return index_tree(_parse(body))
+
+
+def index_tree(tree: Mapping[str, Json]) -> IndexedContent:
+    """Extract the expectations from a parsed pact."""
     items = [
         (item, list_name)
         for list_name in ("interactions", "messages")
@@ -153,9 +159,13 @@ class _Collector:
     is_truncated: bool = False
 
     def add(self, place: Place, name: str, strictness: Strictness) -> TermKey:
-        key = (place, clean(name))
-        self.is_truncated = self.is_truncated or len(name) > MAX_NAME_LENGTH
-        self.expectations[key] = max(strictness, self.expectations.get(key, strictness))
+        if not name.isascii() or len(name) > MAX_NAME_LENGTH or "\0" in name:
+            self.is_truncated = self.is_truncated or len(name) > MAX_NAME_LENGTH
+            name = clean(name)
+        key = (place, name)
+        existing = self.expectations.get(key)
+        if existing is None or strictness > existing:
+            self.expectations[key] = strictness
         return key
 
     def add_body(self, place: Place, body: Json, rules: RulePaths) -> None:
@@ -170,7 +180,9 @@ class _Collector:
         if isinstance(value, dict):
             has_open_keys = rules.has_open_keys
             for name, child in value.items():
-                step = OPEN_KEY if has_open_keys else name.replace("~", "~0").replace("/", "~1")
+                step = OPEN_KEY if has_open_keys else name
+                if "~" in step or "/" in step:
+                    step = step.replace("~", "~0").replace("/", "~1")
                 self._add_value(place, child, f"{pointer}/{step}", rules.descend(name))
         elif isinstance(value, list):
             for index, child in enumerate(value):
@@ -179,9 +191,7 @@ class _Collector:
 
 def clean(text: str) -> str:
     """Replace characters that a database cannot store, and cut long texts."""
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode()
-    return text[:MAX_NAME_LENGTH].replace("\0", "\ufffd")
+    return text.encode("utf-8", "replace").decode()[:MAX_NAME_LENGTH].replace("\0", "\ufffd")
 
 
 def _index_interaction(item: Mapping[str, Json], list_name: str) -> IndexedInteraction:

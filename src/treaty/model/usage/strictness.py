@@ -132,7 +132,8 @@ class RulePaths:
     def descend(self, step: str) -> "RulePaths":
         """Return the rules for a member or item of the value here."""
         if self._active:
-            return RulePaths([*self._iterate_children(step)], self)
+            children = [*self._iterate_children(step)]
+            return RulePaths(children, self) if children or self.rule else NO_RULES
         return self if self.rule is None or self.rule.cascades else NO_RULES
 
     def _iterate_children(self, step: str) -> Iterator[_Active]:
