@@ -8,7 +8,9 @@ from sqlalchemy import Connection, text
 
 from tests.api.conftest import Api
 from tests.api.history import History, q
+from treaty.model.maintenance.retention import Retention
 from treaty.store.engine.database import Database
+from treaty.workers.cleanup import Cleaner
 from treaty.workers.usage import IndexingWorker
 
 PROVIDER = "Orders API"
@@ -363,3 +365,16 @@ def test_a_pact_that_is_too_large_to_be_indexed_completely_is_named(api: Api) ->
     answer = usage(api, field="5499")
     assert answer["verdict"] == "unknown"
     assert "too large to be indexed completely" in answer["summary"]
+
+
+def test_the_clean_up_removes_entries_with_their_contents(api: Api, database: Database) -> None:
+    publish(api, "Web Shop", "1", interaction(body={"kept": 1}), interaction("/a", {"gone": 1}))
+    publish(api, "Web Shop", "2", interaction(body={"kept": 1}))
+    rows = count_rows(database)
+    assert api.delete("/pacticipants/Web%20Shop/versions/1").status == 204
+    Cleaner(database, Retention(), pause=lambda _: False).clean()
+    assert count_rows(database)["usage_content"] == 1
+    assert count_rows(database)["usage_interaction"] == rows["usage_interaction"] - 1
+    assert usage(api, field="gone")["suggestions"] == []
+    assert usage(api, field="gone")["basis"]["contents"] == 1
+    assert consumers(api, field="kept") == ["Web Shop"]

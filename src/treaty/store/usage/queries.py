@@ -156,6 +156,8 @@ class _Shape(NamedTuple):
     criteria_count: int
     is_selective: bool
     """Whether the criteria have so few terms that looking up each interaction is faster than listing all of theirs."""
+    has_few_interactions: bool = False
+    """Whether so few interactions are compared that reading their expectations is faster than listing all of theirs."""
 
 
 MAX_LOOKED_UP: Final = 4
@@ -175,11 +177,13 @@ _met: Final = usage_expectation.alias("met")
 
 
 def _has_terms(interaction_id: ColumnElement[int], parameter: str, shape: _Shape) -> ColumnElement[bool]:
-    has_term = _met.c.term_id.in_(bindparam(parameter, expanding=True))
+    terms: BindParameter[Sequence[int]] = bindparam(parameter, expanding=True)
+    # As a sum, a column uses no index. Otherwise SQLite would look up every term with every interaction.
     if shape.is_selective:
-        return exists().where(has_term, _met.c.interaction_id == interaction_id)
-    # As a sum, the column uses no index: SQLite would look up every content with every interaction of the list.
-    return (interaction_id + 0).in_(select(_met.c.interaction_id).where(has_term))
+        return exists().where(_met.c.term_id.in_(terms), _met.c.interaction_id == interaction_id)
+    if shape.has_few_interactions:
+        return exists().where((_met.c.term_id + 0).in_(terms), _met.c.interaction_id == interaction_id)
+    return (interaction_id + 0).in_(select(_met.c.interaction_id).where(_met.c.term_id.in_(terms)))
 
 
 _IDS: Final[BindParameter[Sequence[int]]] = bindparam("ids", expanding=True)
@@ -199,30 +203,42 @@ _operation: Final = usage_term.alias("operation")
 
 
 @cache
-def _select_expectations(shape: _Shape | None) -> Select[*tuple[Any, ...]]:
-    """Build the statement for a page of consumers. Without a shape, the terms are those of the only criterion."""
+def _select_expectations(shape: _Shape) -> Select[*tuple[Any, ...]]:
+    """Build the statement for the expectations of the first interactions of each consumer of a page."""
     occurring = select(usage_occurrence.c.interaction_id).where(usage_occurrence.c.content_id.in_(_IDS))
+    number = func.row_number().over(partition_by=usage_interaction.c.consumer_id, order_by=usage_interaction.c.id)
+    listed = (
+        select(
+            usage_interaction.c.id,
+            usage_interaction.c.consumer_id,
+            usage_interaction.c.kind,
+            usage_interaction.c.description_id,
+            usage_interaction.c.operation_id,
+            number.label("number"),
+        )
+        .where(
+            usage_interaction.c.id.in_(occurring),
+            *_meets_criteria(usage_interaction.c.id, shape._replace(has_few_interactions=True)),
+        )
+        .subquery("listed")
+    )
     return (
         select(
-            usage_interaction.c.consumer_id,
-            usage_interaction.c.id,
-            usage_interaction.c.kind,
+            listed.c.consumer_id,
+            listed.c.id,
+            listed.c.kind,
             _description.c.name.label("description"),
             _operation.c.name.label("operation"),
             usage_term.c.place,
             usage_term.c.name,
             usage_expectation.c.strictness,
         )
-        .join_from(usage_interaction, usage_expectation, usage_expectation.c.interaction_id == usage_interaction.c.id)
+        .join_from(listed, usage_expectation, usage_expectation.c.interaction_id == listed.c.id)
         .join(usage_term, usage_term.c.id == usage_expectation.c.term_id)
-        .join(_description, _description.c.id == usage_interaction.c.description_id)
-        .outerjoin(_operation, _operation.c.id == usage_interaction.c.operation_id)
-        .where(
-            usage_interaction.c.id.in_(occurring),
-            *(_meets_criteria(usage_interaction.c.id, shape) if shape else ()),
-            usage_expectation.c.term_id.in_(bindparam("shown", expanding=True)),
-        )
-        .order_by(usage_interaction.c.consumer_id, usage_interaction.c.id, usage_term.c.place, usage_term.c.name)
+        .join(_description, _description.c.id == listed.c.description_id)
+        .outerjoin(_operation, _operation.c.id == listed.c.operation_id)
+        .where(listed.c.number <= MAX_INTERACTIONS, usage_expectation.c.term_id.in_(bindparam("shown", expanding=True)))
+        .order_by(listed.c.consumer_id, listed.c.id, usage_term.c.place, usage_term.c.name)
         .limit(bindparam("limit", type_=Integer))
     )
 
@@ -312,7 +328,7 @@ def _add_interactions(
     # The operation of each interaction is shown in any case, so that it need not be an expectation beside others.
     shown = [term.id for found in terms for term in found[:MAX_TERMS] if len(terms) == 1 or not _is_operation(term)]
     values = {**params, "shown": shown, "ids": sorted(content_ids), "limit": MAX_ROWS}
-    rows = fetch_rows(db, _select_expectations(_shape_of(params) if len(terms) > 1 else None), values)
+    rows = fetch_rows(db, _select_expectations(_shape_of(params)), values)
     by_consumer = groupby(rows, lambda row: row.consumer_id)
     interactions = {consumer_id: _read_interactions(list(own_rows)) for consumer_id, own_rows in by_consumer}
     return [
@@ -339,7 +355,7 @@ def _read_interactions(rows: Sequence[Any]) -> tuple[UsingInteraction, ...]:
                 ),
             )
         )
-    return tuple(interactions[:MAX_INTERACTIONS])
+    return tuple(interactions)
 
 
 def _find_former_consumers(
