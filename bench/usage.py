@@ -1,6 +1,7 @@
 """How long queries of the usage index take with 300,000 interactions, and how large it is for each of them."""
 
 import argparse
+import gc
 import random
 import tempfile
 import time
@@ -253,6 +254,8 @@ class Figures:
 
 def measure(database: Database, rounds: int) -> Iterator[Figures]:
     """Run each query again and again."""
+    gc.collect()
+    gc.freeze()  # a later collection would go through all that has been built
     for name, work in QUERIES.items():
         times = [database.read(partial(_timed, work)) for _ in range(rounds + 1)]
         later = sorted(times[1:])
