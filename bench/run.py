@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from bench import access, attacks, comparisons, deliveries, figures, histories, operations, pages, servers
+from bench import access, attacks, comparisons, deliveries, figures, histories, operations, pages, servers, usage
 from bench.figures import Figures, Measured, Round
 from bench.histories import History
 from bench.operations import OPERATIONS, Asked, Operation
@@ -46,6 +46,9 @@ class Bench:
 
 def main() -> None:
     options = _options()
+    if options.usage:
+        usage.main(options)
+        return
     if options.pages:
         pages.main(options)
         return
@@ -129,7 +132,10 @@ def _options() -> argparse.Namespace:
     names = ", ".join([*(one.name for one in OPERATIONS), deliveries.NAME, access.NAME, attacks.NAME, comparisons.NAME])
     parser.add_argument("--only", action="append", metavar="NAME", help=f"operations whose name holds NAME: {names}")
     parser.add_argument("--pages", action="store_true", help="measure the pages of a whole system instead")
-    parser.add_argument("--postgres", action="store_true", help=f"{access.NAME}: also on a PostgreSQL of its own")
+    parser.add_argument("--usage", action="store_true", help="measure queries of the usage index instead")
+    parser.add_argument(
+        "--postgres", action="store_true", help=f"{access.NAME}, --usage: also on a PostgreSQL of its own"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; rough figures")
     parser.add_argument("--seconds", type=float, help="length of a round (default 0.5)")
     parser.add_argument("--rounds", type=int, help="rounds with each server (default 7)")

@@ -32,6 +32,7 @@ from treaty.distribution import install_hint
 from treaty.errors import DatabaseReplaced, InvalidSetting, UnusableDatabase
 from treaty.model.accounts import passwords
 from treaty.model.audit import Actor
+from treaty.model.maintenance.metrics import IndexProgress
 from treaty.model.maintenance.retention import (
     DEFAULT_BRANCH_SELECTORS,
     DEFAULT_VERSION_SELECTORS,
@@ -53,6 +54,7 @@ from treaty.store.engine.database_files import is_in_memory, is_readable_by_all,
 from treaty.store.engine.vault import KeyFile, KeyStatus, Vault, get_vault, has_key, locate_key_file
 from treaty.store.maintenance import encrypted_columns
 from treaty.store.migrations import migrate, revision
+from treaty.store.usage import contents as usage_contents
 from treaty.store.webhooks import plain_secrets
 from treaty.telemetry import metrics, tracing
 from treaty.web import urls
@@ -65,6 +67,7 @@ from treaty.web.routers import build_router
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
 from treaty.workers.deliveries import DeliveryWorker
 from treaty.workers.key_rotation import KeyRotation, Report
+from treaty.workers.usage import IndexingWorker
 
 if TYPE_CHECKING:
     from treaty.telemetry.spans import SpanRecorder
@@ -209,9 +212,12 @@ class _Workers:
 
 
 def _background_workers(settings: Settings, database: Database, send: Send = outgoing.send) -> list[BackgroundWorker]:
-    delivery_worker = DeliveryWorker(database, settings, PARAMETER_URLS, send=send)
+    workers: list[BackgroundWorker] = [
+        DeliveryWorker(database, settings, PARAMETER_URLS, send=send),
+        IndexingWorker(database),
+    ]
     if not _has_scheduled_cleanup(settings):
-        return [delivery_worker]
+        return workers
     cleaner = ScheduledCleaner(
         database,
         build_retention(settings),
@@ -220,7 +226,7 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
         audit_max_age=settings.audit_max_age,
         cleans_data=settings.database_clean_enabled,
     )
-    return [cleaner, delivery_worker]
+    return [cleaner, *workers]
 
 
 def _has_scheduled_cleanup(settings: Settings) -> bool:
@@ -379,6 +385,11 @@ def check_integrity(settings: Settings, *, fixes: bool) -> list[IntegrityFinding
         ),
         "treaty doctor",
     )
+
+
+def load_index_progress(settings: Settings) -> IndexProgress:
+    """Count the contents that a server's usage index covers."""
+    return _with_database(settings, lambda database: database.read(usage_contents.count_contents), "treaty doctor")
 
 
 def create_setup_link(settings: Settings, address: str) -> str | None:

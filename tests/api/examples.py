@@ -137,6 +137,8 @@ _COMPARED: Final = {
 _QUERIES: Final = {
     "/audit": "?type=webhook_creation",
     "/can-i-deploy": f"?pacticipant={q(CONSUMER)}&version={OLDEST}&environment=production",
+    "/usage": f"?provider={q(PROVIDER)}&field=price",
+    "/usage/operations": f"?provider={q(PROVIDER)}",
     "/matrix": f"?q[][pacticipant]={q(CONSUMER)}&q[][version]={NEWEST}&q[][pacticipant]={q(PROVIDER)}",
 }
 

@@ -58,6 +58,7 @@ FAILING = [
     ("get-pacts", ("--provider", "stock-servcie"), f"There is no application stock-servcie. Did you mean {STOCK}?"),
     ("get-pacts", ("--provider", STOCK, "--consumer", "web-storefrnt"), APPLICATION),
     ("provider-states list", ("--provider", "stock-servcie"), "Did you mean stock-service?"),
+    ("who-uses", ("--provider", "stock-servcie", "--field", "x"), f"stock-servcie. Did you mean {STOCK}?"),
     ("can-i-deploy", (*TYPO, *RIGHT_VERSION, "--to-environment", ENVIRONMENT), APPLICATION),
     ("can-i-deploy", (*RIGHT, *RIGHT_VERSION, "--to-environment", "stagign-eu"), PLACE),
     ("can-i-deploy", (*RIGHT, *WRONG_VERSION, "--to-environment", ENVIRONMENT), VERSION),

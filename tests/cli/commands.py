@@ -22,6 +22,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "list-latest-pact-versions": (),
     "get-pacts": ("--provider", "Bar"),
     "provider-states list": ("--provider", "Bar"),
+    "who-uses": ("--provider", "Bar", "--field", "price"),
     "can-i-deploy": (*VERSION, "--to-environment", "test"),
     "can-i-merge": VERSION,
     "compare": (PACT, "--provider", "Bar", "--main"),

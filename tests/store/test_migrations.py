@@ -22,7 +22,8 @@ def database(empty_database_url):
 def test_migrations_make_exactly_the_tables_that_the_code_knows(database):
     migrate(database)
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "include_name": lambda name, *_: not str(name).startswith("usage_text")}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
 
 

@@ -16,6 +16,7 @@ _CLIENT: Final = {
     ),
     "get-pacts": CommandEntry("treaty.cli.contracts:get_pacts", "List or download the pacts that a provider verifies."),
     "provider-states": CommandEntry("treaty.cli:PROVIDER_STATES", "Show the provider states that pacts use."),
+    "who-uses": CommandEntry("treaty.cli.usage:who_uses", "Show which consumers use a field or operation."),
     "can-i-deploy": CommandEntry("treaty.cli.verdicts:can_i_deploy", "Check whether a version can be deployed."),
     "can-i-merge": CommandEntry(
         "treaty.cli.verdicts:can_i_merge", "Check whether a version is compatible with all main branches."

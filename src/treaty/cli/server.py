@@ -53,13 +53,18 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only where they are needed
 
     try:
-        findings = app.check_integrity(read_settings({"database_url": database_url}), fixes=fixes)
+        settings = read_settings({"database_url": database_url})
+        findings = app.check_integrity(settings, fixes=fixes)
+        progress = app.load_index_progress(settings)
     except InvalidSetting as error:
         click.echo(f"treaty doctor: {error}", err=True)
         sys.exit(1)
     for finding in findings:
         status = "ok   " if not finding.broken else "fixed" if fixes else "WRONG"
         click.echo(f"{status}  {finding.rule}" + (f": {finding.broken} wrong" if finding.broken else ""))
+    if progress.indexed < progress.contents:
+        counts = f"{progress.indexed} of {progress.contents}"
+        click.echo(f"wait   the usage index covers {counts} contents of pacts; a running server indexes the others")
     broken = sum(finding.broken for finding in findings)
     if broken and not fixes:
         click.echo(f"{broken} rows are wrong. `treaty doctor --fix` repairs them.", err=True)

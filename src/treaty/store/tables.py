@@ -22,6 +22,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     TypeDecorator,
@@ -78,6 +79,11 @@ def _id(*, start: int = 1) -> Column[int]:
 def _to(table: str, name: str | None = None, *, nullable: bool = False, ondelete: str = "CASCADE") -> Column[int]:
     key = ForeignKey(f"{table}.id", ondelete=ondelete)
     return Column(name or f"{table}_id", Integer, key, nullable=nullable)
+
+
+def _part_of_key(table: str, name: str) -> Column[int]:
+    key = ForeignKey(f"{table}.id", ondelete="CASCADE")
+    return Column(name, Integer, key, primary_key=True, autoincrement=False)
 
 
 def _created() -> Column[datetime]:
@@ -661,4 +667,74 @@ audit: Final = Table(
         )
         for name in ("who", "resource", "other")
     ),
+)
+
+# The usage index: what the contents of pacts expect (store/usage). Interactions that differ in example values only are
+# one row of a pair. A term is an expectation's place and name, of a provider.
+usage_term: Final = Table(
+    "usage_term",
+    metadata,
+    _id(),
+    _to("pacticipant", "provider_id"),
+    Column("place", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    # The last step of a JSON pointer, or the name of a header or parameter; null for other places.
+    Column("field", Text),
+    # For search: the provider and the words of the name, separated by spaces. On SQLite the virtual table `usage_text`
+    # indexes them; triggers update it.
+    Column("words", Text, nullable=False),
+    UniqueConstraint("provider_id", "name", "place"),
+    Index(None, "provider_id", "place"),
+    Index(None, "provider_id", "field"),
+    Index(
+        "ix_usage_term_words",
+        text("array_to_tsvector(string_to_array(words, ' '))"),
+        postgresql_using="gin",
+    ).ddl_if(dialect="postgresql"),
+)
+
+usage_interaction: Final = Table(
+    "usage_interaction",
+    metadata,
+    _id(),
+    _to("pacticipant", "consumer_id"),
+    _to("pacticipant", "provider_id"),
+    Column("digest", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    _to("usage_term", "description_id"),
+    # The operation or the message; null for a request without a path.
+    _to("usage_term", "operation_id", nullable=True),
+    UniqueConstraint("consumer_id", "provider_id", "digest"),
+    Index(None, "provider_id"),
+    Index(None, "description_id"),
+    Index(None, "operation_id"),
+)
+
+usage_expectation: Final = Table(
+    "usage_expectation",
+    metadata,
+    _part_of_key("usage_term", "term_id"),
+    _part_of_key("usage_interaction", "interaction_id"),
+    Column("strictness", SmallInteger, nullable=False),
+    Index(None, "interaction_id"),
+    sqlite_with_rowid=False,
+)
+
+usage_occurrence: Final = Table(
+    "usage_occurrence",
+    metadata,
+    _part_of_key("content", "content_id"),
+    _part_of_key("usage_interaction", "interaction_id"),
+    Index(None, "interaction_id"),
+    sqlite_with_rowid=False,
+)
+
+# Contents that are indexed. A content without a row, or with one of an older format, waits for the indexing worker.
+usage_content: Final = Table(
+    "usage_content",
+    metadata,
+    _part_of_key("content", "content_id"),
+    Column("format", SmallInteger, nullable=False),
+    Column("interactions", Integer, nullable=False),
+    Column("is_truncated", Boolean, nullable=False),
 )

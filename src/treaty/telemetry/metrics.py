@@ -19,7 +19,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import QueuePool
 
 from treaty.model.decisions.matrix import Matrix
-from treaty.model.maintenance.metrics import DeliveryQueue
+from treaty.model.maintenance.metrics import DeliveryQueue, IndexProgress
 from treaty.telemetry import KNOWN_METHODS
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -64,8 +64,8 @@ class ServerMetrics:
         """Return the function that counts a result; None if it is not a decision."""
         return self._verdicts[result.verdict.summary.deployable].inc if isinstance(result, Matrix) else None
 
-    def render(self, queue: DeliveryQueue) -> bytes:
-        """Render all metrics in Prometheus's text format, with the state of the queue of deliveries."""
+    def render(self, queue: DeliveryQueue, index: IndexProgress) -> bytes:
+        """Render all metrics in Prometheus's text format, with the queue of deliveries and the usage index."""
         registry = self._registry
         if MULTIPROCESS_DIRECTORY in os.environ:
             _remove_dead_processes(Path(os.environ[MULTIPROCESS_DIRECTORY]))
@@ -74,6 +74,7 @@ class ServerMetrics:
         # In a registry of its own: the queue is the same for all workers, so it must not be added up.
         queue_registry = CollectorRegistry()
         queue_registry.register(_DeliveryCollector(queue))
+        queue_registry.register(_IndexCollector(index))
         return generate_latest(registry) + generate_latest(queue_registry)
 
     def _watch_connections(self, engine: Engine) -> None:
@@ -134,3 +135,16 @@ class _DeliveryCollector(Collector):
         attempts.add_metric(["success"], self._queue.succeeded)
         attempts.add_metric(["failure"], self._queue.failed)
         yield attempts
+
+
+class _IndexCollector(Collector):
+    """Metrics of the usage index, read from the database at each scrape."""
+
+    def __init__(self, index: IndexProgress) -> None:
+        self._index = index
+
+    def collect(self) -> Iterator[Any]:
+        yield GaugeMetricFamily("treaty_usage_contents", "Contents of pacts.", value=self._index.contents)
+        yield GaugeMetricFamily(
+            "treaty_usage_indexed_contents", "Contents that the usage index covers.", value=self._index.indexed
+        )

@@ -6,6 +6,7 @@ from treaty.actions.webhooks.cancellations import record_cancellations
 from treaty.model.audit import Action
 from treaty.store import audit
 from treaty.store.pacticipants import integrations, pacticipants
+from treaty.store.usage import contents as usage_contents
 from treaty.store.versions import versions
 from treaty.store.webhooks import deliveries, delivery_facts
 
@@ -23,6 +24,7 @@ def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
     removed = integrations.describe_contents(db, consumer=consumer, provider=provider)
     queued = deliveries.list_queued_of_pair(db, consumer=consumer, provider=provider)
     record_cancellations(db, queued, "The integration has been removed.")
+    usage_contents.remove_pair(db, consumer=consumer, provider=provider)
     integrations.remove(db, consumer=consumer, provider=provider)
     idle = {name: integrations.list_idle_versions(db, name) for name in (consumer, provider)}
     for name, numbers in idle.items():
@@ -30,6 +32,8 @@ def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
         delivery_facts.preserve_for_versions(db, name, numbers)
         versions.remove(db, name, numbers)
     removed |= {"versions": idle, "pacticipants": integrations.remove_idle(db, [consumer, provider])}
+    if removed["pacticipants"]:
+        usage_contents.remove_unused_terms(db)
     audit.record(db, Action.INTEGRATION_REMOVAL, resource=consumer, other=provider, before=removed)
 
 

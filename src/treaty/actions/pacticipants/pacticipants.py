@@ -14,6 +14,7 @@ from treaty.model.names import check_name
 from treaty.model.pacticipants.pacticipants import Label, Pacticipant, derive_display_name, validate_name
 from treaty.store import audit
 from treaty.store.pacticipants import former_names, labels, pacticipants
+from treaty.store.usage import contents as usage_contents
 from treaty.store.webhooks import deliveries
 
 Description = Mapping[str, str | None]
@@ -95,6 +96,7 @@ def remove_pacticipant(db: Connection, name: str) -> None:
         db, deliveries.list_queued_of_pacticipant(db, name), f"The pacticipant {name} has been removed."
     )
     pacticipants.remove(db, name)
+    usage_contents.remove_unused_terms(db)
     audit.record(db, Action.PACTICIPANT_REMOVAL, resource=name, before=_audited_fields(removed, "name"))
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.actions.pacts.merging import merge_contract
+from treaty.actions.usage import index_published
 from treaty.actions.versions.versions import (
     check_not_renamed,
     ensure_pacticipants,
@@ -288,8 +289,10 @@ def _publish(
     may_have_tags: bool = True,
 ) -> PublishedContract:
     """Store a contract and enqueue its webhooks. `state` is the state before the publication."""
+    is_indexed = True
     if state.current_sha != contract.content.sha:
         publications.add(db, contract, state, now=now)
+        is_indexed = state.has_content or index_published(db, contract)
     else:
         publications.touch(db, contract.consumer, contract.provider, now=now)
     _record_audit(db, contract, state, context)
@@ -307,6 +310,7 @@ def _publish(
         triggered=tuple(triggered),
         has_webhooks=state.has_webhooks,
         is_verified=state.is_verified,
+        is_indexed=is_indexed,
     )
 
 

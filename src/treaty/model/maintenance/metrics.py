@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 
+@dataclass(frozen=True, slots=True)
+class IndexProgress:
+    """How many contents of pacts there are, and how many the usage index covers."""
+
+    contents: int
+    indexed: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordCounts:
     """Numbers of records of each kind, and times of the first and last ones."""

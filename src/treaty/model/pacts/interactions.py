@@ -104,7 +104,7 @@ class Interaction:
 
     @cached_property
     def kind(self) -> str:
-        return _kind(self.item, self.list_name) if isinstance(self.item, dict) else "Interaction"
+        return classify(self.item, self.list_name) if isinstance(self.item, dict) else "Interaction"
 
     @cached_property
     def description(self) -> str:
@@ -230,7 +230,8 @@ _KINDS: Final = {
 """Types of version 4 of the Pact specification; older pacts have a list for each kind instead."""
 
 
-def _kind(item: Mapping[str, Json], list_name: str) -> str:
+def classify(item: Mapping[str, Json], list_name: str) -> str:
+    """Return the kind of an interaction: HTTP, Message, or Request and reply."""
     interaction_type = item.get("type")
     if isinstance(interaction_type, str) and interaction_type in _KINDS:
         return _KINDS[interaction_type]
@@ -261,7 +262,7 @@ def _read_markup(markup: Json) -> str | None:
 
 
 def _read_parts(item: Mapping[str, Json], list_name: str) -> Iterator[InteractionPart]:
-    kind = _kind(item, list_name)
+    kind = classify(item, list_name)
     if kind == "Message":
         yield _read_part("Message", item)
         return
@@ -275,9 +276,9 @@ def _read_parts(item: Mapping[str, Json], list_name: str) -> Iterator[Interactio
 
 def _read_part(title: str, part: Mapping[str, Json]) -> InteractionPart:
     rules = read_rules(part)
-    body, media_type = _read_body(part)
+    body, media_type = read_body(part)
     writer = _LineWriter(rules.child("body"))
-    lines = None if body is _NO_BODY else tuple(writer.write(body))
+    lines = None if body is NO_BODY else tuple(writer.write(body))
     method, path, status = part.get("method"), part.get("path"), part.get("status")
     return InteractionPart(
         title=title,
@@ -285,9 +286,9 @@ def _read_part(title: str, part: Mapping[str, Json]) -> InteractionPart:
         path=path if isinstance(path, str) else None,
         path_notes=tuple(rules.child("path").take()),
         status=None if status is None else format_value(status),
-        query=tuple(_read_fields(_parse_query(part.get("query")), rules.child("query"))),
+        query=tuple(_read_fields(parse_query(part.get("query")), rules.child("query"))),
         headers=tuple(_read_fields(part.get("headers"), rules.child("header"))),
-        metadata=tuple(_read_fields(_read_metadata(part), rules.child("metadata"))),
+        metadata=tuple(_read_fields(read_metadata(part), rules.child("metadata"))),
         body=lines,
         body_type=media_type,
         is_truncated=writer.is_truncated,
@@ -296,7 +297,7 @@ def _read_part(title: str, part: Mapping[str, Json]) -> InteractionPart:
     )
 
 
-def _parse_query(query: Json) -> Json:
+def parse_query(query: Json) -> Json:
     """Parse the query of versions 1 and 2, which is a text. It is shown as it is, so nothing is decoded."""
     if not isinstance(query, str):
         return query
@@ -314,24 +315,25 @@ def _read_fields(fields: Json, rules: RuleNode) -> Iterator[AnnotatedField]:
         yield AnnotatedField(name=name, value=", ".join(map(format_value, values)), notes=tuple(dict.fromkeys(notes)))
 
 
-def _read_metadata(part: Mapping[str, Json]) -> Json:
+def read_metadata(part: Mapping[str, Json]) -> Json:
+    """Find the metadata of a message, in both spellings."""
     return part.get("metadata") or part.get("metaData")
 
 
-_NO_BODY: Final = object()
+NO_BODY: Final = object()
 """Distinguishes a missing body from any JSON value."""
 
 
-def _read_body(part: Mapping[str, Json]) -> tuple[Any, str | None]:
+def read_body(part: Mapping[str, Json]) -> tuple[Any, str | None]:
     """Find the body, decoded as far as possible, and its media type."""
-    body = next((part[name] for name in ("body", "contents", "content") if name in part), _NO_BODY)
-    media_type = _find_media_type(part.get("headers")) or _find_media_type(_read_metadata(part))
+    body = next((part[name] for name in ("body", "contents", "content") if name in part), NO_BODY)
+    media_type = _find_media_type(part.get("headers")) or _find_media_type(read_metadata(part))
     if isinstance(body, dict) and "content" in body and set(body) <= _ENVELOPE_MEMBERS:
         content_type = body.get("contentType")
         decoded = _decode(body["content"], body.get("encoded"))
         return decoded, content_type if isinstance(content_type, str) else media_type
     if body is None:
-        return _NO_BODY, media_type
+        return NO_BODY, media_type
     return body, media_type
 
 

@@ -72,7 +72,7 @@ def read_rules(part: Mapping[str, Json]) -> RuleNode:
     for member, describe in (("matchingRules", _describe_rule), ("generators", _describe_generator)):
         rules = part.get(member)
         for category, rule in rules.items() if isinstance(rules, dict) else ():
-            for steps, single_rule in _split_by_path(category, rule):
+            for steps, single_rule in split_by_path(category, rule):
                 root.add(steps, describe(single_rule))
     return root
 
@@ -93,7 +93,7 @@ def _split_path(path: str) -> list[str]:
     return [next(filter(None, groups), "") for groups in _STEP.findall(path.removeprefix("$"))]
 
 
-def _split_by_path(category: str, rule: Json) -> Iterator[tuple[list[str], Json]]:
+def split_by_path(category: str, rule: Json) -> Iterator[tuple[list[str], Json]]:
     """Read both formats: paths from the root (version 2), and categories with paths within (version 3 and later)."""
     if category.startswith("$"):
         steps = _split_path(category)

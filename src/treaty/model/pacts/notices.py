@@ -57,6 +57,13 @@ class PublishedContract:
     has_webhooks: bool
     is_verified: bool
     """Whether any content of the pair has ever been verified."""
+    is_indexed: bool = True
+    """Whether the usage index covers the content already."""
+
+    @property
+    def has_background_work(self) -> bool:
+        """Whether background workers have something to do: deliveries to send, or a content to index."""
+        return bool(self.triggered) or not self.is_indexed
 
 
 _VERSIONING: Final = "For more information see https://docs.pact.io/go/versioning"

@@ -451,6 +451,12 @@ def execute(db: Connection, statement: Executable, params: Params) -> int:
     return _prepared(db, statement, values).run(db, values)
 
 
+def execute_many(db: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Execute a statement that changes data for each row of parameters, with few round trips."""
+    if rows:
+        _prepared(db, statement, rows[0]).run_many(db, rows)
+
+
 _DIALECT_KEY: Final = "treaty_dialect"
 """Key in a connection's `info` of the dialect for statements that bypass SQLAlchemy."""
 

@@ -47,6 +47,10 @@ class PreparedStatement:
         """Execute a statement that changes data, and return the number of rows."""
         return driver_of(db).execute(self.sql, self.values(params)).rowcount
 
+    def run_many(self, db: Connection, rows: Sequence[Params]) -> None:
+        """Execute a statement that changes data for each row of parameters."""
+        driver_of(db).cursor().executemany(self.sql, [self.values(row) for row in rows])
+
     def first(self, db: Connection, params: Params) -> Any:
         """Run the query, and return its first row, or None."""
         rows = fetch(db, self.sql, self.values(params), only_first=True)

@@ -20,11 +20,15 @@ class Cursor(Protocol):
 
     def fetchall(self) -> list[RawRow]: ...
 
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> object: ...
+
 
 class Driver(Protocol):
     """A connection of SQLite's or PostgreSQL's driver."""
 
     def execute(self, sql: str, values: Sequence[Any], /) -> Cursor: ...
+
+    def cursor(self) -> Cursor: ...
 
 
 def driver_of(db: Connection) -> Driver:

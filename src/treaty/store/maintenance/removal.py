@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from treaty.model.maintenance.retention import RemovalCounts, RemovedCounts, Retention, compute_cutoff
 from treaty.store import audit
-from treaty.store.engine.database import fetch_rows
+from treaty.store.engine.database import fetch_column, fetch_rows
 from treaty.store.maintenance.retention import (
     PlannedAmounts,
     find_kept_ids,
@@ -56,6 +56,7 @@ from treaty.store.tables import (
     version,
     webhook_execution,
 )
+from treaty.store.usage import contents as usage_contents
 
 Condition = ColumnElement[bool]
 Ids = Select[tuple[int]]
@@ -196,6 +197,7 @@ _ORPHANS: Final = (
     .order_by(content.c.consumer_id, content.c.provider_id, content.c.id)
 )
 # The condition again: the content may have been published again since its id was listed.
+_STILL_ORPHANED: Final = select(content.c.id).where(content.c.id.in_(bindparam("ids", expanding=True)), _ORPHANED)
 _REMOVE_ORPHANS: Final = delete(content).where(content.c.id.in_(bindparam("ids", expanding=True)), _ORPHANED)
 
 
@@ -208,8 +210,10 @@ def list_orphans(db: Connection) -> Mapping[tuple[str, str], list[int]]:
 
 
 def remove_orphans(db: Connection, ids: Sequence[int]) -> int:
-    """Remove the contents that are still orphaned, and return their number."""
-    return db.execute(_REMOVE_ORPHANS, {"ids": list(ids)}).rowcount
+    """Remove the contents that are still orphaned, also from the usage index, and return their number."""
+    orphans = fetch_column(db, _STILL_ORPHANED, {"ids": list(ids)})
+    usage_contents.remove(db, orphans)
+    return db.execute(_REMOVE_ORPHANS, {"ids": orphans}).rowcount
 
 
 # Overwritten data: rows that a newer row of the same kind has replaced, so that only the history shows them

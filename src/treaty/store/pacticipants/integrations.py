@@ -43,6 +43,11 @@ from treaty.store.tables import (
     tag_head,
     tag_success,
     triggered_webhook,
+    usage_content,
+    usage_expectation,
+    usage_interaction,
+    usage_occurrence,
+    usage_term,
     verification,
     version,
     webhook,
@@ -115,6 +120,11 @@ _REMOVE_PAIR: Final = tuple(
 _REMOVE_EVERYTHING: Final = tuple(
     delete(table)
     for table in (
+        usage_expectation,
+        usage_occurrence,
+        usage_content,
+        usage_interaction,
+        usage_term,
         triggered_webhook,
         webhook,
         integration,

@@ -1,21 +1,27 @@
-"""Search for applications, versions and environments by name."""
+"""Search for applications, versions, environments, branches, labels and webhooks, and for what pacts contain."""
 
 from typing import Final
 
+from treaty.model.usage.usage import describe_place
 from treaty.store import deployments
 from treaty.store.overview import overview
+from treaty.store.overview import search as search_store
+from treaty.store.usage import queries
 from treaty.web import urls
 from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage, Redirect
 from treaty.web.http.router import Router
 from treaty.web.pages import redirect
+from treaty.web.pages.usage import criterion_of
 from treaty.web.security.permissions import Permission
 
 router = Router()
 
 PAGE_SIZE: Final = 50
 MAX_SUGGESTIONS: Final = 8
+MAX_FOUND: Final = 50
+"""Branches, labels, webhooks, and names in pacts that are listed of each kind."""
 
 
 @router.page(urls.SEARCH, permission=Permission.READ)
@@ -38,4 +44,17 @@ def search(request: Request) -> HtmlPage | Redirect:
     ]
     versions = overview.list_versions_with_number(request.db, query) if query else []
     context = {"query": query, "names": names, "page": page, "environments": environments, "versions": versions}
-    return HtmlPage("search.html", context)
+    return HtmlPage("search.html", {**context, **_search_words(request, "" if is_suggestion else query)})
+
+
+def _search_words(request: Request, query: str) -> dict[str, object]:
+    """Search by words: too much work for each letter that is typed."""
+    has_webhooks = request.has_permission(Permission.READ_WEBHOOK)
+    return {
+        "branches": search_store.list_branches(request.db, query, MAX_FOUND),
+        "labels": search_store.list_labels(request.db, query, MAX_FOUND),
+        "webhooks": search_store.list_webhooks(request.db, query, MAX_FOUND) if has_webhooks else (),
+        "terms": queries.search(request.db, query, MAX_FOUND),
+        "criterion_of": criterion_of,
+        "describe_place": describe_place,
+    }

@@ -1,0 +1,99 @@
+"""Indexes the contents of pacts for the usage index: within the publication, or later by the indexing worker."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import Connection
+
+from treaty.model.pacts.pacts import Contract
+from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, index_content, index_tree
+from treaty.store.engine import leases
+from treaty.store.pacticipants import pacticipants
+from treaty.store.usage import contents
+from treaty.store.usage.contents import WaitingContent
+
+MAX_INLINE_BYTES: Final = 64 * 1024
+"""Size up to which a new content is indexed within its publication, so that it counts from the first query on.
+
+Larger ones would delay other writers. Queries report them as not indexed, until the worker has indexed them.
+"""
+STEP_SIZE: Final = 25
+"""Interactions of a content that are added in one step."""
+LEASE: Final = "usage-index"
+LEASE_DURATION: Final = timedelta(seconds=30)
+"""Time after which another process continues the work of one that was killed."""
+
+
+def index_published(db: Connection, contract: Contract) -> bool:
+    """Index a content that was just added, unless it is large; return whether it is indexed.
+
+    The caller has locked the consumer and the provider.
+    """
+    if len(contract.content.body) > MAX_INLINE_BYTES:
+        return False
+    key = contents.find_by_sha(db, consumer=contract.consumer, provider=contract.provider, sha=contract.content.sha)
+    if key is not None:
+        indexed = index_tree(contract.document.tree)
+        contents.add(db, key, indexed.interactions)
+        contents.mark(db, key, indexed)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class IndexingStep:
+    """A part of the work for a content: some of its interactions."""
+
+    content: WaitingContent
+    indexed: IndexedContent
+    interactions: Mapping[str, IndexedInteraction]
+    is_first: bool
+    is_last: bool
+
+
+def plan_steps(content: WaitingContent, body: bytes) -> Iterator[IndexingStep]:
+    """Split the work for a content into steps."""
+    indexed = index_content(body)
+    items = iter(indexed.interactions.items())
+    count = max(1, -(-len(indexed.interactions) // STEP_SIZE))
+    for number in range(count):
+        part = dict(islice(items, STEP_SIZE))
+        yield IndexingStep(content, indexed, part, is_first=number == 0, is_last=number == count - 1)
+
+
+def index_steps(db: Connection, steps: Sequence[IndexingStep]) -> int:
+    """Take steps of the work in a transaction, and return the number of contents that it completes.
+
+    Contents that were removed or indexed since the steps were planned are left out. A step may be repeated after a
+    crash. It records no event, since the index says nothing that the pacts do not say.
+    """
+    names = {name for step in steps for name in (step.content.consumer, step.content.provider)}
+    pacticipants.lock(db, names)
+    return sum(_take_step(db, step) for step in steps)
+
+
+def _take_step(db: Connection, step: IndexingStep) -> bool:
+    key = contents.find_key(db, step.content.id)
+    if key is None:
+        return False
+    if contents.find_format(db, key.id) == FORMAT:
+        return False
+    if step.is_first:
+        # What an older version of the rules has found, or a process that was killed.
+        contents.remove(db, [key.id])
+    contents.add(db, key, step.interactions)
+    if step.is_last:
+        contents.mark(db, key, step.indexed)
+    return step.is_last
+
+
+def claim_indexing(db: Connection, *, owner: str, now: datetime) -> bool:
+    """Claim or extend the lease for indexing, and return whether this owner has it."""
+    return leases.claim(db, LEASE, owner=owner, now=now, until=now + LEASE_DURATION)
+
+
+def release_indexing(db: Connection, *, owner: str, now: datetime) -> None:
+    """End the lease, so that another process can index."""
+    leases.end(db, LEASE, owner=owner, until=now)

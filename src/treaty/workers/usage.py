@@ -1,0 +1,157 @@
+"""Indexes contents of pacts that no publication has indexed: those of an upgraded database, imported and large ones.
+
+A lease ensures that one process of several indexes. Each transaction takes a few steps, so that others can write; a
+content is marked when all its steps are done, so that a killed process leaves nothing wrong behind.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection
+
+from treaty.actions.usage import LEASE_DURATION, IndexingStep, claim_indexing, index_steps, plan_steps, release_indexing
+from treaty.store.engine.database import Database
+from treaty.store.usage import contents
+from treaty.store.usage.contents import WaitingContent
+from treaty.workers.cleanup import MIN_PAUSE_SECONDS, BatchSizer
+
+POLL_SECONDS: Final = 15.0
+"""Pause between looks for new contents, which other processes may have added."""
+NEWEST_IDS: Final = 1000
+"""Ids below the newest one among which a look searches. All are searched at the start, and now and then."""
+LOOKS_PER_SEARCH: Final = 40
+"""Looks between two searches of all contents."""
+PAGE_SIZE: Final = 100
+"""Contents that are listed at a time."""
+ERROR_PAUSE_SECONDS: Final = 5.0
+REPORT_SECONDS: Final = 10.0
+"""Seconds between lines about the progress in the log."""
+
+STEPS_PLANNED: Final = 50
+"""Steps from which on they are taken before further contents are read."""
+
+log = structlog.get_logger("treaty.workers.usage")
+
+
+class LeaseLost(Exception):
+    """Another process has taken over, because this one was suspended for long."""
+
+
+class IndexingWorker:
+    """Indexes waiting contents in a thread, from `start` until `stop`."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._database = database
+        self._clock = clock
+        self._owner = str(uuid.uuid4())
+        self._wake_up = threading.Event()
+        self._is_stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._look_count = 0
+        self._claimed_at = clock()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._is_stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="treaty-usage", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for waiting contents now."""
+        self._wake_up.set()
+
+    def stop(self) -> None:
+        """Stop after the current transaction."""
+        self._is_stopping.set()
+        self._wake_up.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._is_stopping.is_set():
+            pause = POLL_SECONDS
+            try:
+                if self._has_waiting():
+                    self.index_all()
+            except Exception:
+                # The database may be unavailable for a while.
+                log.exception("usage-index")
+                pause = ERROR_PAUSE_SECONDS
+            self._wake_up.wait(pause)
+            self._wake_up.clear()
+
+    def _has_waiting(self) -> bool:
+        is_search = self._look_count % LOOKS_PER_SEARCH == 0
+        self._look_count += 1
+        return self._database.read(
+            lambda db: bool(
+                contents.list_waiting(db, 1, after=0 if is_search else contents.find_newest_id(db) - NEWEST_IDS)
+            )
+        )
+
+    def index_all(self) -> int:
+        """Index all waiting contents, and return their number; 0 if another process does it."""
+        if not self._claim():
+            return 0
+        try:
+            return self._index_waiting()
+        finally:
+            self._database.write(lambda db: release_indexing(db, owner=self._owner, now=self._clock()))
+
+    def _claim(self) -> bool:
+        now = self._claimed_at = self._clock()
+        return self._database.write(lambda db: claim_indexing(db, owner=self._owner, now=now))
+
+    def _index_waiting(self) -> int:
+        total, sizer, reported_at = 0, BatchSizer(), time.monotonic()
+        while waiting := self._database.read(lambda db: contents.list_waiting(db, PAGE_SIZE)):
+            indexed = sum(self._index(sizer, batch) for steps in self._plan(waiting) for batch in sizer.batches(steps))
+            total += indexed
+            if not indexed:  # stopping, or all were removed meanwhile
+                break
+            if time.monotonic() - reported_at > REPORT_SECONDS:
+                reported_at = time.monotonic()
+                self._report()
+        self._report()
+        return total
+
+    def _plan(self, waiting: Sequence[WaitingContent]) -> Iterator[Sequence[IndexingStep]]:
+        """Plan the steps for contents, some at a time. Within a transaction, that would block writers for longer."""
+        steps: list[IndexingStep] = []
+        for content in waiting:
+            if self._is_stopping.is_set():
+                return
+            body = self._database.read(partial(contents.find_body, content_id=content.id))
+            steps += () if body is None else plan_steps(content, body)
+            if len(steps) >= STEPS_PLANNED:
+                yield steps
+                steps = []
+        yield steps
+
+    def _index(self, sizer: BatchSizer, steps: Sequence[IndexingStep]) -> int:
+        """Take steps in a transaction, pause so that others can write, and return the number of completed contents."""
+        if self._is_stopping.is_set():
+            return 0
+        start_times: list[float] = []
+
+        def timed_work(db: Connection) -> int:
+            start_times.append(time.perf_counter())
+            return index_steps(db, steps)
+
+        completed = self._database.write(timed_work)
+        seconds = time.perf_counter() - start_times[-1]
+        sizer.record_duration(seconds)
+        self._is_stopping.wait(max(MIN_PAUSE_SECONDS, seconds))
+        if self._clock() - self._claimed_at > LEASE_DURATION / 4 and not self._claim():
+            raise LeaseLost
+        return completed
+
+    def _report(self) -> None:
+        progress = self._database.read(contents.count_contents)
+        log.info("usage-index", indexed=progress.indexed, contents=progress.contents)

@@ -1,0 +1,227 @@
+"""What a pact expects, in every version of the specification, and in JSON that is no pact."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from treaty.model.usage.expectations import MAX_NAME_LENGTH, Place, index_content
+from treaty.model.usage.operations import OperationQuery, generalize_path
+from treaty.model.usage.strictness import Strictness
+
+
+def expectations(*interactions: Any, **members: Any) -> dict[tuple[str, str], str]:
+    indexed = index_content(json.dumps({"interactions": interactions, **members}).encode())
+    return {
+        (place.value, name): strictness.label
+        for interaction in indexed.interactions.values()
+        for (place, name), strictness in interaction.expectations.items()
+        if place is not Place.DESCRIPTION
+    }
+
+
+V2 = {
+    "providerState": "a state",
+    "request": {
+        "method": "post",
+        "path": "/users/alice",
+        "query": "page=1&page=2&q=x",
+        "headers": {"X-Id": "1"},
+        "body": {"name": "x", "tags": ["a"]},
+        "matchingRules": {
+            "$.path": {"match": "regex", "regex": "^/users/[a-z]+$"},
+            "$.query.page[0]": {"match": "type"},
+            "$.headers.x-id": {"regex": "[0-9]+"},
+            "$.body.tags": {"min": 1},
+            "$.body.tags[*].*": {"match": "type"},
+        },
+    },
+    "response": {"status": 200, "body": [{"id": 1}], "matchingRules": {"$.body": {"match": "type"}}},
+}
+EXPECTED_OF_V2 = {
+    ("state", "a state"): "exact",
+    ("operation", "POST /users/{any}"): "regex",
+    ("request.query", "page"): "type",
+    ("request.query", "q"): "exact",
+    ("request.header", "x-id"): "regex",
+    ("request.body", ""): "type",
+    ("request.body", "/name"): "exact",
+    ("request.body", "/tags"): "type",
+    ("request.body", "/tags/*"): "type",
+    ("response.body", ""): "type",
+    ("response.body", "/*"): "type",
+    ("response.body", "/*/id"): "type",
+}
+V4 = {
+    "type": "Synchronous/HTTP",
+    "providerStates": [{"name": "a"}, {"name": "b", "params": {"n": 1}}],
+    "request": {"method": "GET", "path": "/a/4711", "query": {"page": ["1"]}},
+    "response": {
+        "status": 200,
+        "headers": {"Content-Type": ["application/json"]},
+        "body": {
+            "contentType": "application/json",
+            "encoded": False,
+            "content": {"prices": {"GBP": {"at": "x"}}, "kinds": [{"a": 1}, {"b": 2}], "same": {"x": 1}, "a/b~": None},
+        },
+        "matchingRules": {
+            "header": {"content-type": {"matchers": [{"match": "include", "value": "json"}], "combine": "AND"}},
+            "body": {
+                "$": {"matchers": [{"match": "type"}]},
+                "$.prices": {"matchers": [{"match": "eachValue", "rules": []}]},
+                "$.prices.*.at": {"matchers": [{"match": "date", "format": "yyyy"}]},
+                "$.kinds": {
+                    "matchers": [
+                        {
+                            "match": "arrayContains",
+                            "variants": [
+                                {"index": 0, "rules": {"$.a": {"matchers": [{"match": "integer"}]}}},
+                                {"index": 1, "rules": {}},
+                            ],
+                        }
+                    ]
+                },
+                "$.same": {"matchers": [{"match": "equality"}]},
+                "$['a/b~']": {"matchers": [{"match": "notEmpty"}]},
+            },
+        },
+    },
+}
+EXPECTED_OF_V4 = {
+    ("state", "a"): "exact",
+    ("state", "b"): "exact",
+    ("operation", "GET /a/{id}"): "exact",
+    ("request.query", "page"): "exact",
+    ("response.header", "content-type"): "contains",
+    ("response.body", ""): "type",
+    ("response.body", "/prices"): "type",
+    ("response.body", "/prices/{key}"): "type",
+    ("response.body", "/prices/{key}/at"): "format",
+    ("response.body", "/kinds"): "type",
+    ("response.body", "/kinds/*"): "type",
+    ("response.body", "/kinds/*/a"): "type",
+    ("response.body", "/kinds/*/b"): "exact",
+    ("response.body", "/same"): "exact",
+    ("response.body", "/same/x"): "exact",
+    ("response.body", "/a~1b~0"): "presence",
+}
+
+
+@pytest.mark.parametrize(("interaction", "expected"), [(V2, EXPECTED_OF_V2), (V4, EXPECTED_OF_V4)])
+def test_expectations_are_read_in_the_formats_of_all_versions(
+    interaction: dict[str, Any], expected: dict[tuple[str, str], str]
+) -> None:
+    assert expectations(interaction) == expected
+
+
+def test_of_several_expectations_for_one_name_the_strictest_counts() -> None:
+    rules = {"body": {"$[0].a": {"matchers": [{"match": "type"}]}}}
+    response = {"body": [{"a": 1}, {"a": 2}], "matchingRules": rules}
+    assert expectations({"response": response})["response.body", "/*/a"] == "exact"
+
+
+def test_alternatives_count_by_the_loosest_and_combinations_by_the_strictest() -> None:
+    matchers = [{"match": "type"}, {"match": "regex", "regex": "x"}]
+    for combine, label in (("OR", "type"), ("AND", "regex")):
+        rules = {"body": {"$.a": {"matchers": matchers, "combine": combine}}}
+        response = {"body": {"a": "x"}, "matchingRules": rules}
+        assert expectations({"response": response})["response.body", "/a"] == label
+
+
+def test_interactions_that_differ_in_examples_only_are_equal() -> None:
+    pacts = [
+        {"interactions": [{"request": {"path": f"/a/{number}"}, "response": {"body": {"at": f"{number}"}}}]}
+        for number in (1, 2)
+    ]
+    first, second = (index_content(json.dumps(pact).encode()) for pact in pacts)
+    assert first == second
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(
+    [
+        *("description", "providerState", "providerStates", "name", "request", "response", "method", "path", "query"),
+        *("headers", "body", "contents", "content", "contentType", "encoded", "metadata", "matchingRules", "header"),
+        *("$.body", "$.body.a[*]", "$", "matchers", "match", "regex", "combine", "variants", "index", "rules", "type"),
+        *("pluginConfiguration", "service"),
+    ]
+)
+ODD_PARTS = st.recursive(
+    JSON, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5), max_leaves=25
+)
+
+
+@given(ODD_PARTS, st.sampled_from(["Synchronous/HTTP", "Asynchronous/Messages", "Synchronous/Messages", None, 1]))
+def test_any_json_is_indexed_without_an_error(part: Any, kind: Any) -> None:
+    item = {"type": kind, **part} if isinstance(part, dict) else part
+    pact = {"interactions": [item, {"type": kind, "request": part, "response": part}], "messages": [item]}
+    indexed = index_content(json.dumps(pact).encode())
+    for interaction in indexed.interactions.values():
+        for (_, name), strictness in interaction.expectations.items():
+            assert len(name) <= MAX_NAME_LENGTH
+            assert strictness in Strictness
+            assert "\0" not in name
+            name.encode()  # raises for a lone surrogate, which no database stores
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{", b"null", b'"x"', b'{"interactions": 1}', b'{"interactions": [1, null, []]}', b"\xff"],
+)
+def test_what_is_no_pact_has_no_expectations(body: bytes) -> None:
+    assert not index_content(body).interactions
+
+
+def test_a_large_interaction_is_indexed_in_part_and_marked() -> None:
+    wide = index_content(json.dumps({"interactions": [{"response": {"body": [{"a": 1}] * 10_000}}]}).encode())
+    deep: Any = 1
+    for _ in range(40):
+        deep = {"a" * 50: deep}
+    tall = index_content(json.dumps({"interactions": [{"response": {"body": deep}}]}).encode())
+    assert wide.is_truncated
+    assert tall.is_truncated
+    assert not index_content(json.dumps({"interactions": [V4]}).encode()).is_truncated
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        ("/", "/"),
+        ("/orders/12/items/7", "/orders/{id}/items/{id}"),
+        ("/orders/3fa85f64-5717-4562-b3fc-2c963f66afa6", "/orders/{id}"),
+        ("/orders/01ARZ3NDEKTSV4RRFFQ69G5FAV/", "/orders/{id}"),
+        ("/days/2024-05-06", "/days/{id}"),
+        ("/v1/orders/new", "/v1/orders/new"),
+        ("/facade/decade", "/facade/decade"),
+    ],
+)
+def test_ids_in_paths_become_placeholders(path: str, template: str) -> None:
+    assert generalize_path(path) == template
+
+
+@pytest.mark.parametrize(
+    ("query", "operation", "matches"),
+    [
+        ("GET /orders/{id}", "GET /orders/{id}", True),
+        ("get /orders/*", "GET /orders/new", True),
+        ("/orders/{id}/items", "POST /orders/{id}/items", True),
+        ("GET /orders/5/", "GET /orders/{id}", True),
+        ("GET /users/bob", "GET /users/{any}", True),
+        ("GET /orders/new", "GET /orders/{id}", False),
+        ("PUT /orders/{id}", "GET /orders/{id}", False),
+        ("GET /orders", "GET /orders/{id}", False),
+        ("GET /", "GET /", True),
+    ],
+)
+def test_operations_are_compared_segment_by_segment(query: str, operation: str, *, matches: bool) -> None:
+    assert OperationQuery(query).matches(operation) == matches
+
+
+def test_an_expression_that_takes_exponential_time_is_never_executed() -> None:
+    assert generalize_path("/a/" + "a" * 40, "^/a/(a+)+$") == "/a/{any}"
