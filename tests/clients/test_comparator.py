@@ -85,7 +85,9 @@ def folder() -> Path:
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     npm = BIN.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = (str(NODE), str(npm), "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-    return toolchains.installed("comparator", *command, source=Path(__file__).parent / "comparator", environ={"PATH": path})
+    return toolchains.installed(
+        "comparator", *command, source=Path(__file__).parent / "comparator", environ={"PATH": path}
+    )
 
 
 @pytest.fixture(scope="module")
