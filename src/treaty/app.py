@@ -63,6 +63,7 @@ from treaty.web.http.base_paths import find_base_paths, find_conflict
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
 from treaty.web.routers import build_router
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
+from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.deliveries import DeliveryWorker
 from treaty.workers.key_rotation import KeyRotation, Report
 
@@ -209,9 +210,12 @@ class _Workers:
 
 
 def _background_workers(settings: Settings, database: Database, send: Send = outgoing.send) -> list[BackgroundWorker]:
-    delivery_worker = DeliveryWorker(database, settings, PARAMETER_URLS, send=send)
+    workers: list[BackgroundWorker] = [
+        ComparisonWorker(database),
+        DeliveryWorker(database, settings, PARAMETER_URLS, send=send),
+    ]
     if not _has_scheduled_cleanup(settings):
-        return [delivery_worker]
+        return workers
     cleaner = ScheduledCleaner(
         database,
         build_retention(settings),
@@ -220,7 +224,7 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
         audit_max_age=settings.audit_max_age,
         cleans_data=settings.database_clean_enabled,
     )
-    return [cleaner, delivery_worker]
+    return [cleaner, *workers]
 
 
 def _has_scheduled_cleanup(settings: Settings) -> bool:

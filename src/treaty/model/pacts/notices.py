@@ -57,6 +57,8 @@ class PublishedContract:
     has_webhooks: bool
     is_verified: bool
     """Whether any content of the pair has ever been verified."""
+    is_compared: bool = False
+    """Whether the provider has contracts with which the pact is being compared."""
 
 
 _VERSIONING: Final = "For more information see https://docs.pact.io/go/versioning"

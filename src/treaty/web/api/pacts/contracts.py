@@ -173,7 +173,7 @@ def publish_contracts(request: Request) -> Publication:
     published = publications.publish_contracts(
         request.db, batch, base_url=request.base_url, now=request.now, settings=request.settings
     )
-    request.has_queued = any(contract.triggered for contract in published.contracts)
+    request.has_queued = any(contract.triggered or contract.is_compared for contract in published.contracts)
     return Publication(published, request.base_url, _list_misspelt(raw_body))
 
 

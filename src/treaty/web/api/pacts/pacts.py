@@ -255,7 +255,7 @@ def _check_name(in_path: str, in_pact: object, role: str) -> list[Problem]:
 
 
 def _respond(request: Request, published: PublishedContract, key: PactKey) -> Created | Updated:
-    request.has_queued = bool(published.triggered)
+    request.has_queued = bool(published.triggered or published.is_compared)
     details = _build_details(pacts.find(request.db, key))
     return Created(details) if published.outcome is PublicationOutcome.NEW else Updated(details)
 
