@@ -312,6 +312,7 @@ ROWS = {
     "use_first_tag_as_branch": boolean(default=True),
     "use_first_tag_as_branch_time_limit": whole_durations(SECOND, minimum=None, default=10 * SECOND),
     "create_deployed_versions_for_tags": boolean(default=True),
+    "comparison_budget": seconds(minimum=0, default=SECOND / 4),
     "pact_content_diff_timeout": seconds(minimum=0, default=15 * SECOND),
     "max_document_bytes": whole(minimum=1, default=20_000_000),
     "document_comparison_timeout": seconds(minimum=0, default=30 * SECOND),

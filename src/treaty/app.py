@@ -65,6 +65,7 @@ from treaty.web.http.base_paths import find_base_paths, find_conflict
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
 from treaty.web.routers import build_router
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
+from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.deliveries import DeliveryWorker
 from treaty.workers.key_rotation import KeyRotation, Report
 from treaty.workers.usage import IndexingWorker
@@ -213,6 +214,7 @@ class _Workers:
 
 def _background_workers(settings: Settings, database: Database, send: Send = outgoing.send) -> list[BackgroundWorker]:
     workers: list[BackgroundWorker] = [
+        ComparisonWorker(database),
         DeliveryWorker(database, settings, PARAMETER_URLS, send=send),
         IndexingWorker(database),
     ]

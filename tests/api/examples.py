@@ -151,6 +151,7 @@ def filled(template: str, given: Mapping[str, str]) -> str:
         "provider": PROVIDER,
         "version": NEWEST if "previous" in template else OLDEST,
         "comparison": NEWEST,
+        "consumerVersion": OLDEST,
         **dict.fromkeys(("branch", "tag", "providerTag", "environmentTag"), "main"),
         "environment": given["environments"] if is_uuid_wanted else "production",
         "label": "shop",
@@ -165,11 +166,27 @@ def filled(template: str, given: Mapping[str, str]) -> str:
     return path + _QUERIES.get(template, "")
 
 
+_CONTRACT: Final = {
+    "content": "b3BlbmFwaTogMy4xLjAKaW5mbzoge3RpdGxlOiBFeGFtcGxlIEFQSSwgdmVyc2lvbjogMS4wLjB9CnBhdGhzOiB7fQo=",
+    "contentType": "application/yaml",
+    "contractType": "oas",
+    "verificationResults": {
+        "success": True,
+        "content": "YWxsIHRlc3RzIHBhc3NlZA==",
+        "contentType": "text/plain",
+        "format": "text",
+        "verifier": "schemathesis",
+        "verifierVersion": "4.0.0",
+    },
+}
+
+
 def enrich(send: Send) -> dict[str, str]:
     """Add to the example data what it lacks. Says names that fill templates; UUIDs by the first words of paths."""
     for name, number in ((CONSUMER, OLDEST), (PROVIDER, "2.4.0")):
         send("PUT", f"/pacticipants/{q(name)}/labels/shop", {})
         send("PUT", f"/pacticipants/{q(name)}/versions/{number}/tags/main", {})
+    send("PUT", f"/contracts/provider/{q(PROVIDER)}/version/{OLDEST}", _CONTRACT)
     webhook = send("POST", "/webhooks", _WEBHOOK)["uuid"]
     pact = send("GET", f"{PAIR}/version/{OLDEST}", None)
     published = send("PUT", f"{PAIR}/version/1.3.0", {**pact, "_links": None})

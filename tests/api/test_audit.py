@@ -154,6 +154,10 @@ WITHOUT_EVENTS = {
     "webhooks.deliveries.claim": "deliveries have a log of their own",
     "webhooks.events.enqueue_for_contract": "the event that caused the delivery is recorded",
     "webhooks.events.enqueue_for_verification": "likewise",
+    "webhooks.events.enqueue_for_incomplete_comparison": "likewise",
+    "provider_contracts.comparisons.enqueue_pairs": "the result of the comparison is recorded",
+    "pacts.publications.check_names_in_use": "it only checks",
+    "pacts.publications.find_similar_names": "it only reads",
     "versions.versions.ensure_version": "it is a part of a recorded action",
     "versions.versions.check_not_renamed": "it only checks",
 }

@@ -139,7 +139,7 @@ def test_every_relation_is_explained(walk):
 
 def explanation(api: Any, step: Step) -> str:
     prefix, _, relation = step.relation.partition(":")
-    assert prefix in {"pb", "beta"}
+    assert prefix in {"pb", "beta", "pf"}
     template = step.context if step.context and step.context.startswith("/doc") else "/doc/{rel}"
     answer = api.get(template.replace("{rel}", relation), accept="text/html")
     assert answer.status == 200

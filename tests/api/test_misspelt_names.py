@@ -132,6 +132,7 @@ CREATING = {
     "create-or-update-pacticipant",
     "create-or-update-version",
     "pactflow publish-provider-contract",
+    "publish-provider-contract",
 }
 """Commands that create what they name."""
 LISTING = {"list-latest-pact-versions", "list-environments", "list-pacticipants"}

@@ -48,8 +48,20 @@ DEPLOYMENT = {
 }
 
 
+DOCUMENT = {
+    "content": base64.b64encode(b"openapi: 3.1.0\npaths: {}\n").decode(),
+    "contentType": "application/yaml",
+    "specification": "oas",
+}
+
+
 def selected(**members: object) -> tuple[str, str, object]:
     return "POST", "/pacts/provider/Bar/for-verification", members
+
+
+def publishing(**members: object) -> tuple[str, str, object]:
+    path = "/provider-contracts/provider/Bar/publish"
+    return "POST", path, {"pacticipantVersionNumber": "9", "contract": DOCUMENT, **members}
 
 
 def imported(fact: object) -> tuple[str, str, object]:
@@ -90,6 +102,14 @@ BODIES: dict[str, tuple[str, str, object]] = {
     "PublishBody.tags": ("POST", "/contracts/publish", contract() | {"tags": ["a", NAME]}),
     "ContractBody.consumer_name": ("POST", "/contracts/publish", contract(consumerName=NAME)),
     "ContractBody.provider_name": ("POST", "/contracts/publish", contract(providerName=NAME)),
+    "BuildBody.pacticipant_version_number": publishing(pacticipantVersionNumber=NAME),
+    "BuildBody.branch": publishing(branch=NAME),
+    "BuildBody.tags": publishing(tags=["a", NAME]),
+    "NamedDocumentBody.name": (
+        "POST",
+        "/provider-contracts/provider/Bar/publish-contracts",
+        {"pacticipantVersionNumber": "9", "contracts": [{"name": NAME, **DOCUMENT}]},
+    ),
     "CompareBody.provider": ("POST", "/contracts/compare", {**COMPARED, "provider": NAME, "mainBranch": True}),
     "CompareBody.environment": ("POST", "/contracts/compare", {**COMPARED, "provider": "Bar", "environment": NAME}),
     "VerificationBody.provider_application_version": (
@@ -125,6 +145,10 @@ OTHER_TEXTS = {
     *("ContractBody.content_type", "ContractBody.content", "ContractBody.on_conflict", "VersionBody.build_url"),
     *("VerificationBody.build_url", "VerificationBody.test_results", "EnvironmentBody.display_name"),
     *("ContactBody.name", "ImportBody.source", "ImportBody.run", "ImportLookupBody.source", "ImportLookupBody.facts"),
+    *("BuildBody.build_url", "DocumentBody.content", "DocumentBody.content_type", "DocumentBody.specification"),
+    *("PutProviderContractBody.content", "PutProviderContractBody.content_type"),
+    *("PutProviderContractBody.contract_type", "SelfVerificationBody.content", "SelfVerificationBody.content_type"),
+    *("SelfVerificationBody.format", "SelfVerificationBody.verifier", "SelfVerificationBody.verifier_version"),
     # Paths have the UUIDs of secrets, and the rule for their names is stricter.
     *("NewSecretBody.name", "NewSecretBody.value", "NewSecretBody.description", "NewSecretBody.allowed_origins"),
     *("SecretBody.name", "SecretBody.value", "SecretBody.description", "SecretBody.allowed_origins"),

@@ -18,6 +18,8 @@ WITHOUT_EXAMPLE = {
     "TriggeredWebhook": "it answers POST, and is part of another",
     "IssuedToken": "there are no users in the example",
     "PublishedContracts": "it is answered to POST, and tested with publishing",
+    "PublishedProviderContract": "likewise, with publishing contracts of providers",
+    "PublishedProviderContracts": "likewise",
     "ImportOutcomes": "it answers POST, and is tested with importing",
     "ImportedFacts": "likewise",
 }

@@ -40,6 +40,9 @@ WEBHOOK: Final[dict[str, object]] = {
 }
 
 
+DOCUMENT: Final = {"content": "b3BlbmFwaTogMy4xLjAKcGF0aHM6IHt9Cg==", "contentType": "application/yaml"}
+
+
 def world(api: Api) -> World:
     made = World(api)
     history = History(api)
@@ -108,6 +111,22 @@ WRITES: Final[dict[str, Write]] = {
     ),
     "change_released_version": lambda it: (f"/released-versions/{it.released}", {"currentlySupported": False}),
     "publish_contracts": lambda _: ("/contracts/publish", publication(CONSUMER, "3", PROVIDER, "new")),
+    "publish_provider_contract": lambda _: (
+        f"/provider-contracts/provider/{CONSUMER}/publish",
+        {"pacticipantVersionNumber": "3", "contract": {**DOCUMENT, "specification": "oas"}},
+    ),
+    "publish_several_provider_contracts": lambda _: (
+        f"/provider-contracts/provider/{CONSUMER}/publish-contracts",
+        {"pacticipantVersionNumber": "3", "contracts": [{"name": "shop", **DOCUMENT, "specification": "oas"}]},
+    ),
+    "set_comparison_profile": lambda _: (
+        f"/provider-contracts/provider/{CONSUMER}/profile",
+        {"profile": "reference"},
+    ),
+    "put_provider_contract": lambda _: (
+        f"/contracts/provider/{CONSUMER}/version/3",
+        {**DOCUMENT, "contractType": "oas"},
+    ),
     "put_pact": lambda _: (f"{PAIR}/version/3", pact(CONSUMER, PROVIDER, "new")),
     "patch_pact": lambda _: (f"{PAIR}/version/1", pact(CONSUMER, PROVIDER, "more")),
     "delete_pact": lambda _: (f"{PAIR}/version/1", None),

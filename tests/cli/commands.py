@@ -49,6 +49,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "create-or-update-webhook": (*WEBHOOK, *UUID),
     "delete-webhook": UUID,
     "test-webhook": UUID,
+    "publish-provider-contract": (PACT, "--provider", "Bar", "--provider-app-version", "1"),
     "pactflow publish-provider-contract": (PACT, "--provider", "Bar", "--provider-app-version", "1"),
 }
 

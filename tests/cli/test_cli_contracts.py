@@ -260,3 +260,44 @@ def test_a_folder_for_pacts_that_cannot_be_made_is_told(run: Run, broker: OtherB
     result = run("get-pacts", "--provider", "Bar", "--download", "--download-dir", str(tmp_path / "file"))
     assert result.exit_code == 1
     assert result.stderr == f"{tmp_path / 'file'}: File exists\nCheck the path, and the permissions of its folder.\n"
+
+
+SEVERAL_PATH = "/publish-several/Bar"
+ASYNCAPI_CONTENT = base64.b64encode(b"asyncapi: 3.0.0").decode()
+
+
+@pytest.fixture
+def broker_for_several(broker: OtherBroker, files: Path) -> None:
+    (files / "events.yaml").write_text("asyncapi: 3.0.0")
+    link = {"href": f"{broker.url}/publish-several/{{provider}}", "templated": True}
+    broker.answers.clear()
+    broker.answer("GET /", {"_links": {"pf:publish-provider-contracts": link}})
+
+
+@pytest.mark.usefixtures("broker_for_several")
+def test_several_contracts_of_a_version_are_published_together(run: Run, broker: OtherBroker) -> None:
+    broker.answer(f"POST {SEVERAL_PATH}", {"notices": [{"type": "success", "text": "Published"}]})
+    result = run("publish-provider-contract", "oas.yml", "events.yaml", "--provider", "Bar", "-a", "1")
+    assert (result.exit_code, result.stdout) == (0, "Published\n")
+    assert broker.last.json["contracts"] == [
+        {"name": "oas", "content": CONTENT, "specification": "oas", "contentType": "application/yaml"},
+        {
+            "name": "events",
+            "content": ASYNCAPI_CONTENT,
+            "specification": "asyncapi",
+            "contentType": "application/yaml",
+        },
+    ]
+
+
+@pytest.mark.usefixtures("files", "pactflow")
+def test_a_broker_without_several_contracts_is_named_as_the_reason(run: Run) -> None:
+    result = run("publish-provider-contract", "oas.yml", "results.txt", "--provider", "Bar", "-a", "1")
+    assert (result.exit_code, "one contract of a provider version only" in result.stderr) == (1, True)
+
+
+@pytest.mark.usefixtures("broker_for_several")
+def test_files_with_the_same_name_are_refused(run: Run, files: Path) -> None:
+    (files / "oas.json").write_text("{}")
+    result = run("publish-provider-contract", "oas.yml", "oas.json", "--provider", "Bar", "-a", "1")
+    assert (result.exit_code, "Several files have the name 'oas'" in result.stderr) == (1, True)

@@ -11,6 +11,9 @@ from treaty.cli.program import CommandEntry, Program
 
 _CLIENT: Final = {
     "publish": CommandEntry("treaty.cli.contracts:publish", "Publish pacts to a broker."),
+    "publish-provider-contract": CommandEntry(
+        "treaty.cli.provider_contracts:publish_provider_contract", "Publish the contracts of a provider version."
+    ),
     "list-latest-pact-versions": CommandEntry(
         "treaty.cli.contracts:list_latest_pact_versions", "List the latest pact of each integration."
     ),
@@ -64,7 +67,7 @@ _CLIENT: Final = {
     "generate-uuid": CommandEntry(
         "treaty.cli.pacticipants:generate_uuid", "Generate a UUID for create-or-update-webhook."
     ),
-    "pactflow": CommandEntry("treaty.cli:PACTFLOW", "Commands for PactFlow only."),
+    "pactflow": CommandEntry("treaty.cli:PACTFLOW", "Commands that the original client has for PactFlow."),
     "completions": CommandEntry("treaty.cli.program:completions", "Print a shell's completion script."),
     "version": CommandEntry("treaty.cli.program:show_version", "Show Treaty's version."),
     "help": CommandEntry("treaty.cli.program:show_help", "Describe the commands, or one command."),
@@ -136,10 +139,10 @@ PACTFLOW: Final = Program(
     "pactflow",
     {
         "publish-provider-contract": CommandEntry(
-            "treaty.cli.pactflow:publish_provider_contract", "Publish a provider's contract to PactFlow."
+            "treaty.cli.provider_contracts:publish_provider_contract", "Publish the contracts of a provider version."
         )
     },
-    text="Commands for PactFlow only.",
+    text="Commands that the original client has for PactFlow.",
 )
 PACT_BROKER: Final = Program("pact-broker", _CLIENT, text="The command line client of a Pact Broker.")
 TREATY: Final = Program("treaty", _SERVER | _CLIENT, text="Treaty: a Pact Broker and its command line.")

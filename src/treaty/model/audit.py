@@ -38,6 +38,8 @@ class Action(StrEnum):
     PACT_REMOVAL = "pact_removal"
     VERIFICATION_PUBLICATION = "verification_publication"
     VERIFICATION_REMOVAL = "verification_removal"
+    PROVIDER_CONTRACT_PUBLICATION = "provider_contract_publication"
+    COMPARISON = "comparison"
     PACTICIPANT_CREATION = "pacticipant_creation"
     PACTICIPANT_CHANGE = "pacticipant_change"
     PACTICIPANT_RENAME = "pacticipant_rename"

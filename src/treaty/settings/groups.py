@@ -287,6 +287,9 @@ class VersionSettings(Group):
     """Seconds after its creation during which a version counts as new for `use_first_tag_as_branch`."""
     create_deployed_versions_for_tags: Boolean = True
     """Record a deployment when a version is tagged with the name of an environment."""
+    comparison_budget: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=0.25)
+    """Seconds that a request may spend on comparing pacts with provider contracts if a decision lacks the results. The
+    other pairs are compared in the background, and are unknown until then."""
     pact_content_diff_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=15)
     """Seconds after which the comparison of two pacts is cancelled."""
     max_document_bytes: Annotated[int, Range(minimum=1)] = 20_000_000

@@ -2,8 +2,9 @@
 
 Three rules apply to all tables. `position` orders the versions of a pacticipant; tags, branch versions and publications
 have a copy, so that "the latest with ..." is one index look-up. Columns that decisions need are denormalized:
-`branch.head_version_id`, `tag_head`, `integration.latest_publication_id`, `publication.is_current` and
-`verification.is_latest`. A content is stored once for each consumer, provider and hash, apart from its publications.
+`branch.head_version_id`, `tag_head`, `integration.latest_publication_id`, `publication.is_current`,
+`verification.is_latest`, `version.documents_sha` and `version.is_self_verified`. A content is stored once for each
+consumer, provider and hash, apart from its publications.
 """
 
 from collections.abc import Callable
@@ -109,6 +110,8 @@ pacticipant: Final = Table(
     Column("renamed_at", Time),
     _created(),
     _updated(),
+    # The profile by which a provider's contracts are compared with pacts; null for the default.
+    Column("comparison_profile", Text),
     # The order of lists. Names can be so long that PostgreSQL could not index two of them in one entry.
     Index("ix_pacticipant_lower_name", text("lower(name)")),
 )
@@ -146,8 +149,19 @@ version: Final = Table(
     Column("build_url", Text),
     _created(),
     _updated(),
+    # Denormalized from the version's provider contracts: the hash of the sorted hashes of their documents, null
+    # without a contract; and whether the newest self-verification of each contract succeeded, null if one has none.
+    Column("documents_sha", Text),
+    Column("is_self_verified", Boolean),
     UniqueConstraint("pacticipant_id", "number"),
     Index(None, "pacticipant_id", "position"),
+    Index(
+        "ix_version_with_documents",
+        "pacticipant_id",
+        "documents_sha",
+        sqlite_where=text("documents_sha IS NOT NULL"),
+        postgresql_where=text("documents_sha IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -353,6 +367,9 @@ verification: Final = Table(
     Column("tags", Text),
     Column("verified_by", Text),
     Column("test_results", Text),
+    # Set in results of comparing the content with the version's provider contract; null in results of verifiers. Not a
+    # foreign key, which SQLite could only add with a copy of the whole table: both belong to the same content.
+    Column("comparison_id", Integer),
     # Includes `success`, so that combinations of deployed versions are checked without reading each result.
     Index("ix_verification_between", "content_id", "provider_version_id", "is_latest", "success"),
     # Finds the newest result for a content. An imported result keeps its original time, so it can be older than
@@ -361,7 +378,97 @@ verification: Final = Table(
     Index(None, "provider_version_id"),
     Index(None, "provider_id"),
     Index(None, "consumer_id", "provider_id"),
+    Index(
+        "ix_verification_compared",
+        "comparison_id",
+        sqlite_where=text("comparison_id IS NOT NULL"),
+        postgresql_where=text("comparison_id IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
+)
+
+# OpenAPI and AsyncAPI documents of providers, each stored once for a provider.
+provider_document: Final = Table(
+    "provider_document",
+    metadata,
+    _id(),
+    _to("pacticipant", "provider_id"),
+    # Hash of the specification and the source.
+    Column("sha", Text, nullable=False),
+    Column("specification", Text, nullable=False),
+    # JSON: the operations that the document describes.
+    Column("operations", Text, nullable=False),
+    _created(),
+    # The source as it was published, and its value as JSON, which is parsed much faster than YAML.
+    Column("source", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("provider_id", "sha"),
+)
+
+# The contracts of provider versions. A version has one without a name, or several with names.
+provider_contract: Final = Table(
+    "provider_contract",
+    metadata,
+    _id(),
+    _to("version"),
+    _to("provider_document"),
+    Column("name", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    _created(),
+    UniqueConstraint("version_id", "name"),
+    Index(None, "provider_document_id"),
+)
+
+# Results of testing a provider against its own contract. The newest counts.
+self_verification: Final = Table(
+    "self_verification",
+    metadata,
+    _id(),
+    _to("provider_contract"),
+    Column("success", Boolean, nullable=False),
+    Column("content_type", Text),
+    Column("format", Text),
+    Column("verifier", Text),
+    Column("verifier_version", Text),
+    _created(),
+    Column("content", LargeBinary),
+    Index(None, "provider_contract_id"),
+)
+
+# Comparisons of a pact's content with a set of documents. They depend on content only, so versions share them.
+comparison: Final = Table(
+    "comparison",
+    metadata,
+    _id(),
+    _to("content"),
+    Column("documents_sha", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("is_compatible", Boolean, nullable=False),
+    # Whether the documents describe each kind of interaction. A result of a verifier must cover the others.
+    Column("is_complete", Boolean, nullable=False),
+    # The verdict that webhooks were told last.
+    Column("announced_success", Boolean),
+    _created(),
+    # JSON: findings, notes and counts.
+    Column("details", LargeBinary, nullable=False),
+    UniqueConstraint("content_id", "documents_sha", "engine", "profile"),
+)
+
+# Queue of comparisons: of a content, of a provider version, or of both with each other. `due_at` is when a worker may
+# claim the task; while it is claimed, when the claim expires.
+comparison_task: Final = Table(
+    "comparison_task",
+    metadata,
+    _id(),
+    _to("version", nullable=True),
+    _to("content", nullable=True),
+    Column("base_url", Text, nullable=False),
+    Column("due_at", Time, nullable=False),
+    _created(),
+    UniqueConstraint("version_id", "content_id"),
+    Index(None, "content_id"),
+    Index(None, "due_at"),
 )
 
 # Successes by the tags that the provider's version had when the result was published: they end work in progress.

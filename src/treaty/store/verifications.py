@@ -199,7 +199,10 @@ def list_tags(db: Connection, result: Verification) -> list[Tag]:
 _IS_SAME_SUBJECT: Final = and_(
     verification.c.content_id == CONTENT_ID, verification.c.provider_version_id == _PROVIDER_VERSION_ID
 )
+# Results of verifiers and results of comparisons have a latest one each: a failure of either kind counts.
 _UNMARK_LATEST: Final = update(verification).where(_IS_SAME_SUBJECT, verification.c.is_latest).values(is_latest=false())
+_UNMARK_VERIFIED: Final = _UNMARK_LATEST.where(verification.c.comparison_id.is_(None))
+_UNMARK_COMPARED: Final = _UNMARK_LATEST.where(verification.c.comparison_id.is_not(None))
 _ADD: Final = (
     insert(verification)
     .values(
@@ -221,6 +224,7 @@ _ADD: Final = (
                 "tags",
                 "verified_by",
                 "test_results",
+                "comparison_id",
             )
         },
     )
@@ -251,8 +255,18 @@ _ADD_TAG_SUCCESS: Final = insert(tag_success).values(
 )
 
 
-def add(db: Connection, new: NewVerification, *, is_new_version: bool, tags: Sequence[str]) -> int:
-    """Add a result as the newest of its content and provider version, and return its number."""
+def add(
+    db: Connection,
+    new: NewVerification,
+    *,
+    is_new_version: bool,
+    tags: Sequence[str],
+    comparison_id: int | None = None,
+) -> int:
+    """Add a result as the newest of its content, provider version and kind, and return its number.
+
+    A result with a comparison is the verdict of comparing the content with the contract of the provider version.
+    """
     names = {
         "consumer": new.consumer,
         "provider": new.provider,
@@ -261,9 +275,11 @@ def add(db: Connection, new: NewVerification, *, is_new_version: bool, tags: Seq
     }
     # A version that was just added cannot have earlier results, which saves a statement and a subquery.
     if not is_new_version:
-        execute(db, _UNMARK_LATEST, names)
+        execute(db, _UNMARK_VERIFIED if comparison_id is None else _UNMARK_COMPARED, names)
     statement = _ADD if is_new_version else _ADD_IN_ORDER
-    number: int = fetch_scalar(db, statement, {**_columns(new), **names, "tags": new.tags_json(tags)})
+    number: int = fetch_scalar(
+        db, statement, {**_columns(new), **names, "tags": new.tags_json(tags), "comparison_id": comparison_id}
+    )
     execute(db, _TOUCH, {**names, "now": new.created_at})
     if new.success:
         for tag_name in tags:
@@ -289,13 +305,24 @@ def _columns(new: NewVerification) -> dict[str, Any]:
 # Removal
 
 _REMOVE: Final = delete(verification).where(verification.c.id == bindparam("number"))
+_removed: Final = verification.alias("removed")
+_REMOVE_EARLIER_COMPARED: Final = delete(verification).where(
+    _IS_SAME_SUBJECT,
+    verification.c.comparison_id.is_not(None),
+    verification.c.id != bindparam("number"),
+    exists().where(_removed.c.id == bindparam("number"), _removed.c.comparison_id.is_not(None)),
+)
 _newer: Final = verification.alias("newer")
 _MARK_NEWEST: Final = (
     update(verification)
     .where(
         verification.c.id
         == select(_newer.c.id)
-        .where(_newer.c.content_id == CONTENT_ID, _newer.c.provider_version_id == _PROVIDER_VERSION_ID)
+        .where(
+            _newer.c.content_id == CONTENT_ID,
+            _newer.c.provider_version_id == _PROVIDER_VERSION_ID,
+            _newer.c.comparison_id.is_(None),
+        )
         .order_by(_newer.c.created_at.desc(), _newer.c.id.desc())
         .limit(1)
         .scalar_subquery()
@@ -305,6 +332,10 @@ _MARK_NEWEST: Final = (
 
 
 def remove(db: Connection, result: Verification) -> None:
-    """Remove a result; the newest remaining one of its content and provider version becomes the latest."""
+    """Remove a result; the newest remaining one of its content and provider version becomes the latest.
+
+    A removed result of a comparison is computed again when a decision needs it: earlier ones do not take its place.
+    """
+    execute(db, _REMOVE_EARLIER_COMPARED, result)
     execute(db, _REMOVE, result)
     execute(db, _MARK_NEWEST, result)

@@ -10,17 +10,21 @@ from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import structlog
 from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
+from treaty.actions.provider_contracts.comparisons import compare_pairs, enqueue_pairs
 from treaty.errors import Malformed, TreatyError
 from treaty.model.accounts.access import ANONYMOUS_CALLER
+from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine.database import Busy, Database
+from treaty.store.engine.health import DATABASE_ERRORS
+from treaty.store.provider_contracts.missing import collect_missing
 from treaty.telemetry.metrics import ServerMetrics
 from treaty.web.heavy_work import HeavyWork
 from treaty.web.http import asgi
@@ -57,6 +61,8 @@ T = TypeVar("T")
 HTTP_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE_BODY_BYTES: Final = 256 * 1024
 """A larger body is processed in a thread, so that it does not block the event loop."""
+HEAVY_BODY_BYTES: Final = 256 * 1024
+"""A body from which on its preparation takes seconds: a few of them run at a time."""
 MAX_CACHE_BYTES: Final = 16 * 2**20
 """Maximum size of the cached responses of a process."""
 REAUTHENTICATE_AFTER: Final = 1.0
@@ -285,8 +291,14 @@ class RequestHandler:
         self, route: Route, request: Request, names: Sequence[str], authenticate: AuthenticateInTransaction | None
     ) -> Response:
         """Run the handler. With `authenticate`, the caller is authenticated within the handler's transaction."""
+        if route.prepare is not None:
+            request.prepared = await self._prepare(request, partial(route.prepare, request))
         work = partial(self._run_handler, route, request, names, authenticate)
-        outcome = await self._run_work_in_thread(route, work) if self._needs_thread(route, request) else work()
+        with collect_missing() as missing:
+            outcome = await self._run_work_in_thread(route, work) if self._needs_thread(route, request) else work()
+            if missing:
+                await self._run_in_thread(partial(self._compare_missing, request, list(missing)))
+                outcome = await self._run_work_in_thread(route, work)
         if request.has_queued and self._worker:
             self._worker.wake()
         match outcome:
@@ -296,6 +308,28 @@ class RequestHandler:
                 return self._stream(outcome)
             case _:
                 return outcome
+
+    async def _prepare(self, request: Request, prepare: Callable[[], object]) -> object:
+        is_heavy = len(request.raw_body) >= HEAVY_BODY_BYTES
+        return await (self._heavy_work.run(prepare) if is_heavy else self._run_in_thread(prepare))
+
+    def _compare_missing(self, request: Request, pairs: Sequence[PairKey]) -> None:
+        """Compare the pairs that a response lacks within the time that the setting allows, and enqueue the others.
+
+        If the results cannot be stored, the pairs stay unknown.
+        """
+        deadline = time.monotonic() + self._settings.comparison_budget.total_seconds()
+        options: Any = {"base_url": request.base_url, "now": request.now}
+        try:
+            with audit.acting_as(request.actor, at=request.now):
+                remaining = compare_pairs(
+                    self._database, pairs, **options, is_expired=lambda: time.monotonic() >= deadline
+                )
+                if remaining:
+                    self._database.write(lambda db: enqueue_pairs(db, remaining, **options))
+                    request.has_queued = True
+        except DATABASE_ERRORS:
+            log.exception("compare", request_id=request.request_id)
 
     def _needs_thread(self, route: Route, request: Request) -> bool:
         if not route.needs_database:

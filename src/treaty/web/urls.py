@@ -180,6 +180,17 @@ LATEST_BRANCH_PACTS: Final = BRANCH_PACTS + "/latest/versions"
 PUBLISH_CONTRACTS: Final = Url("/contracts/publish")
 COMPARE_CONTRACTS: Final = Url("/contracts/compare")
 
+PROVIDER_CONTRACTS: Final = Url("/provider-contracts/provider/{provider}")
+PUBLISH_PROVIDER_CONTRACT: Final = PROVIDER_CONTRACTS + "/publish"
+PUBLISH_PROVIDER_CONTRACTS: Final = PROVIDER_CONTRACTS + "/publish-contracts"
+COMPARISON_PROFILE: Final = PROVIDER_CONTRACTS + "/profile"
+PROVIDER_CONTRACT: Final = Url("/contracts/provider/{provider}/version/{version}")
+"""The address to which clients put contracts if the index does not link to `PUBLISH_PROVIDER_CONTRACT`."""
+BIDIRECTIONAL: Final = Url("/contracts/bi-directional/provider/{provider}/version/{version}")
+BIDIRECTIONAL_PAIR: Final = BIDIRECTIONAL + "/consumer/{consumer}/version/{consumerVersion}"
+COMPARISON: Final = PROVIDER_CONTRACT + "/consumer/{consumer}/pact-version/{sha}/verification-results"
+
+
 VERIFICATIONS: Final = PACT_VERSION + "/verification-results"
 VERIFICATIONS_WITH_METADATA: Final = PACT_VERSION_WITH_METADATA + "/verification-results"
 VERIFICATION: Final = VERIFICATIONS + "/{number}"
@@ -279,6 +290,7 @@ PATH_PARAMETERS: Final = {
     "branch": ("The name of a branch. A slash in it is encoded as `%2F`.", "main"),
     "tag": ("The name of a tag.", "main"),
     "providerTag": ("The name of a tag of the provider's versions.", "main"),
+    "consumerVersion": ("The version number of the consumer.", "1.0.0"),
     "environmentTag": ("The tag of the versions at the destination.", "production"),
     "environment": ("The UUID of an environment, or its name in paths of decisions.", "production"),
     "label": ("The name of a label.", "shop"),

@@ -30,6 +30,7 @@ from treaty.actions.maintenance.cleanup import (
     remove_branches,
     remove_contents,
     remove_overwritten_rows,
+    remove_unused_contracts,
     remove_versions,
 )
 from treaty.errors import InvalidSetting
@@ -39,6 +40,7 @@ from treaty.store import audit
 from treaty.store.engine.database import Database
 from treaty.store.maintenance import removal, retention
 from treaty.store.maintenance.removal import VersionBatch
+from treaty.store.provider_contracts import contracts
 
 T = TypeVar("T")
 
@@ -161,6 +163,7 @@ class Cleaner:
         with self._lease():
             removed_events = self._remove_audit()
             counts = {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
+            self._remove_unused_contracts()
             remaining_events = self._database.read(audit.count_events)
             return {**counts, "audit": {"audit_events": RemovalCounts(gone=removed_events, kept=remaining_events)}}
 
@@ -259,6 +262,11 @@ class Cleaner:
         for (consumer, provider), ids in self._database.read(removal.list_orphans).items():
             for batch in sizer.batches(ids):
                 yield self._write(sizer, partial(remove_contents, consumer=consumer, provider=provider, ids=batch))
+
+    def _remove_unused_contracts(self) -> None:
+        sizer = BatchSizer()
+        for provider in self._database.read(contracts.list_providers_with_unused):
+            self._write(sizer, partial(remove_unused_contracts, provider=provider))
 
     def _clean_overwritten(self) -> dict[str, RemovalCounts]:
         if self._retention.overwritten_max_age is None:

@@ -23,6 +23,7 @@ from treaty.store.engine import leases
 from treaty.store.maintenance import removal, retention
 from treaty.store.maintenance.removal import VersionBatch
 from treaty.store.pacticipants import pacticipants
+from treaty.store.provider_contracts import contracts
 from treaty.store.versions import branches, versions
 from treaty.store.webhooks import delivery_facts
 
@@ -104,6 +105,15 @@ def remove_contents(db: Connection, consumer: str, provider: str, ids: Sequence[
     if count:
         audit.record(db, Action.CLEANING, resource=consumer, other=provider, before={"pact_versions": count})
     return RemovedCounts(pact_versions=count)
+
+
+def remove_unused_contracts(db: Connection, provider: str) -> int:
+    """Remove the documents and comparisons of a provider that no version has any more, and return their number."""
+    pacticipants.lock(db, [provider])
+    count = contracts.remove_unused(db, provider)
+    if count:
+        audit.record(db, Action.CLEANING, resource=provider, before={"documents_and_comparisons": count})
+    return count
 
 
 def remove_overwritten_rows(db: Connection, kind: str, ids: Sequence[int]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Publication of pacts: one at a time, or all pacts of a consumer version together."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -13,8 +13,7 @@ from treaty.actions.versions.versions import (
     check_not_renamed,
     ensure_pacticipants,
     ensure_version,
-    put_on_branch,
-    put_tag,
+    save_build,
 )
 from treaty.actions.webhooks.events import enqueue_for_contract
 from treaty.errors import Conflict, ConflictingContracts, SimilarNames, describe_renaming
@@ -43,7 +42,7 @@ from treaty.store import audit
 from treaty.store.pacticipants import former_names, pacticipants
 from treaty.store.pacts import pacts, publications
 from treaty.store.pacts.publications import PublicationState
-from treaty.store.versions import versions
+from treaty.store.provider_contracts import comparisons
 
 MAX_DIFF_STEPS: Final = 100_000
 """Values compared or printed before the difference to the published pact is left out of an error."""
@@ -75,14 +74,16 @@ def publish_contracts(
     """
     names = {batch.pacticipant, *(contract.provider for contract in batch.contracts)}
     locked = _lock(db, names)
-    _check_not_renamed(db, names - locked.keys())
+    check_names_in_use(db, names - locked.keys())
     states = [publications.load_state(db, contract) for contract in batch.contracts]
     conflicts = [] if settings.allow_dangerous_contract_modification else _conflicts(db, batch.contracts, states)
-    similar_names = {} if batch.allows_similar_names else _similar_names(db, _names_in_order(batch), locked, settings)
+    similar_names = (
+        {} if batch.allows_similar_names else find_similar_names(db, _names_in_order(batch), locked, settings)
+    )
     if conflicts or similar_names:
         raise ConflictingContracts(conflicts, similar_names)
     locked |= _add_missing(db, names - locked.keys(), now=now)
-    version, is_new = _save_version(db, locked[batch.pacticipant], batch, now=now, settings=settings)
+    version, is_new = save_build(db, locked[batch.pacticipant], batch, now=now, settings=settings)
     context = _webhook_context(batch, base_url)
     # A new version has no tags but those of this request, so without them the store can skip a query.
     may_have_tags = not is_new or bool(batch.tags)
@@ -105,7 +106,7 @@ def publish_contracts(
     )
 
 
-def _check_not_renamed(db: Connection, missing: Collection[str]) -> None:
+def check_names_in_use(db: Connection, missing: Collection[str]) -> None:
     """Raise ConflictingContracts, whose notices clients print, if missing names are former names."""
     renamed = sorted(former_names.find_current_names(db, missing).items())
     if renamed:
@@ -198,7 +199,7 @@ def _describe_difference(old: bytes, new: bytes) -> str:
         return "The difference is too large to be shown."
 
 
-def _similar_names(
+def find_similar_names(
     db: Connection, names: Sequence[str], locked: dict[str, Pacticipant], settings: Settings
 ) -> dict[str, list[str]]:
     """Find, for each new name, the existing names that it is probably a misspelling of."""
@@ -212,21 +213,6 @@ def _similar_names(
         if name not in existing and (similar_names := list_similar_names(name, existing)):
             similar[name] = similar_names
     return similar
-
-
-def _save_version(
-    db: Connection, pacticipant: Pacticipant, batch: ContractBatch, *, now: datetime, settings: Settings
-) -> tuple[Version, bool]:
-    """Add or update the consumer version; return it and whether it is new."""
-    version, is_new = ensure_version(db, pacticipant, batch.version, now=now, settings=settings)
-    if batch.build_url is not None:
-        version = replace(version, build_url=batch.build_url, updated_at=now)
-        versions.set_build_url(db, version)
-    if batch.branch is not None:
-        put_on_branch(db, pacticipant, batch.branch, batch.version, now=now, settings=settings)
-    for tag in batch.tags:
-        put_tag(db, pacticipant, version, tag, now=now, settings=settings, can_be_branch=batch.branch is None)
-    return version, is_new
 
 
 def publish_pact(
@@ -266,7 +252,7 @@ def _lock_pair(db: Connection, contract: Contract, settings: Settings) -> dict[s
     names = (contract.consumer, contract.provider)
     locked = _lock(db, set(names))
     check_not_renamed(db, set(names) - locked.keys())
-    similar_names = {} if contract.allows_similar_names else _similar_names(db, names, locked, settings)
+    similar_names = {} if contract.allows_similar_names else find_similar_names(db, names, locked, settings)
     if similar_names:
         raise SimilarNames(similar_names)
     return locked
@@ -295,6 +281,10 @@ def _publish(
         is_indexed = state.has_content or index_published(db, contract)
     else:
         publications.touch(db, contract.consumer, contract.provider, now=now)
+    if state.has_provider_contracts:
+        comparisons.enqueue_for_content(
+            *(db, contract.consumer, contract.provider, contract.content.sha), base_url=context["base_url"], now=now
+        )
     _record_audit(db, contract, state, context)
     required = group_by_version(publications.list_required_verifications(db, contract))
     events = _list_events(db, contract, state, requires_verification=bool(required), may_have_tags=may_have_tags)
@@ -311,6 +301,7 @@ def _publish(
         has_webhooks=state.has_webhooks,
         is_verified=state.is_verified,
         is_indexed=is_indexed,
+        is_compared=state.has_provider_contracts,
     )
 
 

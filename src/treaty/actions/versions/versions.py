@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
@@ -125,6 +125,34 @@ def _detect_main_branch(
             before={"main_branch": None},
             after={"main_branch": name},
         )
+
+
+class Build(Protocol):
+    """The version that a build publishes, with its branch and tags."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def branch(self) -> str | None: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+    @property
+    def build_url(self) -> str | None: ...
+
+
+def save_build(
+    db: Connection, pacticipant: Pacticipant, build: Build, *, now: datetime, settings: Settings
+) -> tuple[Version, bool]:
+    """Add or update the version of a build; return it and whether it is new."""
+    version, is_new = ensure_version(db, pacticipant, build.version, now=now, settings=settings)
+    if build.build_url is not None:
+        version = replace(version, build_url=build.build_url, updated_at=now)
+        versions.set_build_url(db, version)
+    if build.branch is not None:
+        put_on_branch(db, pacticipant, build.branch, build.version, now=now, settings=settings)
+    for tag in build.tags:
+        put_tag(db, pacticipant, version, tag, now=now, settings=settings, can_be_branch=build.branch is None)
+    return version, is_new
 
 
 def put_tag(  # noqa: PLR0913 - names of a tag, and the settings

@@ -17,6 +17,7 @@ from treaty.model.pacts.pacts import Contract, Pact
 from treaty.model.verifications.verifications import NewVerification
 from treaty.model.webhooks.deliveries import QueuedDelivery
 from treaty.model.webhooks.events import (
+    CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
     Event,
     EventSubject,
     RequiredVerification,
@@ -74,7 +75,20 @@ def enqueue_for_contract(
     return triggers
 
 
-def _build_required_context(db: Connection, contract: Contract, required: RequiredVerification) -> EventContext:
+def enqueue_for_incomplete_comparison(
+    db: Connection, pact: Pact, provider_version: str, *, base_url: str, now: datetime
+) -> None:
+    """Enqueue the deliveries about a provider version whose contract does not describe all interactions of a pact."""
+    subscriptions = webhooks.list_subscriptions(
+        db, consumer=pact.consumer, provider=pact.provider, events=[CONTRACT_REQUIRING_VERIFICATION_PUBLISHED]
+    )
+    required = RequiredVerification(version=provider_version, main_branch=None, descriptions=())
+    for subscription in subscriptions:
+        contexts = [_build_required_context(db, pact, required)]
+        _enqueue(db, subscription, contexts, context={"base_url": base_url}, now=now)
+
+
+def _build_required_context(db: Connection, contract: Contract | Pact, required: RequiredVerification) -> EventContext:
     branch = required.main_branch or deliveries.find_branch(db, contract.provider, required.version)
     return EventContext(
         consumer=contract.consumer,

@@ -43,6 +43,18 @@ class ReadDocument:
     notes: tuple[Note, ...]
 
 
+class UnknownKind(UnreadableDocument):
+    """The document is an object, but neither OpenAPI nor AsyncAPI. `content` is the object."""
+
+    def __init__(self, content: dict[str, Json]) -> None:
+        super().__init__(
+            "The document is neither OpenAPI nor AsyncAPI: it has no member 'openapi', 'swagger' or 'asyncapi' with a "
+            "version.",
+            Position(1, 1),
+        )
+        self.content = content
+
+
 def read_document(
     raw: bytes, *, name: str, specification: str | None = None, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> ReadDocument:
@@ -156,11 +168,7 @@ def _find_specification(content: dict[str, Json]) -> Specification:
     """Return the kind of a document by the member with its version; write the version as text."""
     member = next((name for name in _VERSIONS if name in content), None)
     if member is None:
-        raise UnreadableDocument(
-            "The document is neither OpenAPI nor AsyncAPI: it has no member 'openapi', 'swagger' or 'asyncapi' with a "
-            "version.",
-            Position(1, 1),
-        )
+        raise UnknownKind(content)
     version = content[member]
     if isinstance(version, int | float) and not isinstance(version, bool):
         version = content[member] = str(version)  # YAML reads `swagger: 2.0` as a number

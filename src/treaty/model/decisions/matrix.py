@@ -7,7 +7,7 @@ sees the database, so each of its rules is tested with a table of cases.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -15,10 +15,13 @@ from treaty.model.decisions.queries import LatestBy, MatrixQuery
 from treaty.model.decisions.reasons import (
     AllVerified,
     CannotIgnore,
+    ComparisonFailed,
+    ComparisonGap,
     MoreObstacles,
     NoDestination,
     NoNumber,
     NoSuchVersion,
+    NotCompared,
     NothingRequired,
     NotVerified,
     Reason,
@@ -56,7 +59,9 @@ class MatrixRow(NamedTuple):
     success: bool | None
     verified_at: datetime | None
     is_superseded: bool = False
-    """Whether the publication has a newer revision, or the same provider version has a newer result."""
+    """Whether the publication has a newer revision, or the same provider version has a newer result of the kind."""
+    comparison: int | None = None
+    """The comparison with the contract of the provider version that the result comes from; None for a verifier's."""
 
 
 class ResultCounts(NamedTuple):
@@ -96,6 +101,10 @@ class MatrixRowsSummary:
     """Number of rows to show if there were no limit."""
 
 
+GapKey = tuple[str, str, str, str | None]
+"""Consumer, its version, provider, and its version."""
+
+
 MAX_REASONS: Final = 50
 """Number of failures, and of missing results, that a response names individually. It counts the others."""
 
@@ -111,6 +120,8 @@ class MatrixFacts:
     """All rows, the newest action first. Empty if there is a `rows_summary`."""
     rows_summary: MatrixRowsSummary | None = None
     """Computed by the database, where there are more rows than the limit."""
+    gaps: Mapping[GapKey, ComparisonGap] = field(default_factory=dict)
+    """Why pairs whose provider version has a contract are not verified by it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -327,7 +338,10 @@ def select_latest(rows: Sequence[MatrixRow], latest_by: LatestBy | None) -> Sequ
         case None:
             return rows
         case LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION:
-            return _highest_of_each(rows, lambda row: (*_consumer_version_key(row), row.provider_version))
+            # A comparison and a verification of the same versions both count, so both are shown.
+            return _highest_of_each(
+                rows, lambda row: (*_consumer_version_key(row), row.provider_version, _describe_kind(row))
+            )
         case LatestBy.CONSUMER_VERSION:
             return _highest_of_each(rows, _consumer_version_key)
         case LatestBy.PAIR:
@@ -339,6 +353,10 @@ def select_latest(rows: Sequence[MatrixRow], latest_by: LatestBy | None) -> Sequ
 
 def _consumer_version_key(row: MatrixRow) -> tuple[str | None, ...]:
     return row.consumer, row.consumer_version, row.provider
+
+
+def _describe_kind(row: MatrixRow) -> str | None:
+    return None if row.comparison is None else "compared"
 
 
 def _group(
@@ -414,11 +432,17 @@ def _explain_rows(facts: MatrixFacts, rows_summary: MatrixRowsSummary) -> Iterab
     """Yield a reason for each failure, then for each missing result, and one that counts those left out."""
     finder = _SideFinder(facts)
     for row in sorted(rows_summary.obstacles, key=lambda row: (row.success is None, _sort_key(row))):
-        reason = NotVerified if row.success is None else VerificationFailed
-        yield reason(
-            consumer=finder.find(row.consumer, row.consumer_version),
-            provider=finder.find(row.provider, row.provider_version),
-        )
+        consumer = finder.find(row.consumer, row.consumer_version)
+        provider = finder.find(row.provider, row.provider_version)
+        gap = facts.gaps.get((row.consumer, row.consumer_version, row.provider, row.provider_version))
+        if row.success is None and gap is not None:
+            yield NotCompared(consumer=consumer, provider=provider, gap=gap)
+        elif row.success is None:
+            yield NotVerified(consumer=consumer, provider=provider)
+        elif row.comparison is not None:
+            yield ComparisonFailed(consumer=consumer, provider=provider)
+        else:
+            yield VerificationFailed(consumer=consumer, provider=provider)
     named = Counter(row.success for row in rows_summary.obstacles)
     counts = rows_summary.decisive_counts
     others = MoreObstacles(failed=counts.failed - named[False], unknown=counts.unknown - named[None])

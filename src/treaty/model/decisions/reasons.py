@@ -1,6 +1,7 @@
 """Reasons for a verdict of the matrix: their texts, their codes for programs, and the next step that each suggests."""
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from treaty.model.decisions.selectors import NoVersion, ResolvedSelector, describe, describe_absence, find_number
@@ -63,6 +64,31 @@ class VerificationFailed:
     provider: ReasonSide
 
 
+class ComparisonGap(Enum):
+    """Why the contract of a provider version does not verify a pact yet."""
+
+    NOT_COMPARED = "the comparison of the pact with the provider contract is not finished yet"
+    NOT_SELF_VERIFIED = "the provider contract has no self-verification result"
+    NOT_DESCRIBED = "the provider contract does not describe all kinds of interactions in the pact"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotCompared:
+    """The contract of a provider version that the verdict depends on does not verify a pact yet."""
+
+    consumer: ReasonSide
+    provider: ReasonSide
+    gap: ComparisonGap
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComparisonFailed:
+    """The contract of a provider version does not satisfy a pact, or its self-verification failed."""
+
+    consumer: ReasonSide
+    provider: ReasonSide
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MoreObstacles:
     """Number of failures and missing results that no other reason names."""
@@ -82,7 +108,9 @@ class NothingRequired:
 
 
 ReasonWarning = NoDestination | NoNumber | CannotIgnore
-Obstacle = NoSuchVersion | NotVerified | VerificationFailed
+PairObstacle = NotVerified | VerificationFailed | NotCompared | ComparisonFailed
+"""A reason against the deployment that is about a consumer and a provider."""
+Obstacle = NoSuchVersion | PairObstacle
 """A reason against the deployment with a next step of its own."""
 SuccessReason = AllVerified | NothingRequired
 Reason = ReasonWarning | Obstacle | MoreObstacles | SuccessReason
@@ -114,10 +142,8 @@ def _describe_verdict(reason: Obstacle | MoreObstacles | SuccessReason) -> str:
     match reason:
         case NoSuchVersion():
             return describe_absence(reason.selected.selector)
-        case NotVerified():
-            return f"There is no verified pact between {_describe_sides(reason)}"
-        case VerificationFailed():
-            return f"The verification for the pact between {_describe_sides(reason)} failed"
+        case NotVerified() | VerificationFailed() | NotCompared() | ComparisonFailed():
+            return _describe_pair(reason)
         case MoreObstacles(failed=failed, unknown=unknown):
             counts = [f"{failed} more failed"] if failed else []
             counts += [f"{unknown} more {'is' if unknown == 1 else 'are'} missing"] if unknown else []
@@ -128,8 +154,20 @@ def _describe_verdict(reason: Obstacle | MoreObstacles | SuccessReason) -> str:
             return "There are no missing dependencies"
 
 
-def _describe_sides(reason: NotVerified | VerificationFailed) -> str:
-    return f"{describe(reason.consumer.selected)} and {describe(reason.provider.selected)}"
+def _describe_pair(reason: PairObstacle) -> str:
+    sides = f"{describe(reason.consumer.selected)} and {describe(reason.provider.selected)}"
+    match reason:
+        case NotVerified():
+            return f"There is no verified pact between {sides}"
+        case VerificationFailed():
+            return f"The verification for the pact between {sides} failed"
+        case NotCompared(gap=gap):
+            return f"There is no verified pact between {sides}: {gap.value}"
+        case ComparisonFailed():
+            return (
+                f"The pact between {sides} is not compatible with the provider contract, or the provider's "
+                "self-verification failed"
+            )
 
 
 def get_severity(reason: Reason) -> str:
@@ -137,7 +175,9 @@ def get_severity(reason: Reason) -> str:
     match reason:
         case NoDestination() | NoNumber() | CannotIgnore():
             return "warning"
-        case NoSuchVersion() | NotVerified() | VerificationFailed() | MoreObstacles():
+        case NoSuchVersion() | MoreObstacles():
+            return "error"
+        case NotVerified() | VerificationFailed() | NotCompared() | ComparisonFailed():
             return "error"
         case AllVerified() | NothingRequired():
             return "success"
@@ -161,6 +201,8 @@ _CODES: Final[dict[type[Reason], str]] = {
     CannotIgnore: "cannot_ignore",
     NoSuchVersion: "no_such_version",
     VerificationFailed: "failed_verification",
+    NotCompared: "missing_comparison",
+    ComparisonFailed: "failed_comparison",
     MoreObstacles: "more_obstacles",
     AllVerified: "all_verified",
     NothingRequired: "nothing_required",
@@ -169,20 +211,32 @@ _CODES: Final[dict[type[Reason], str]] = {
 
 def suggest_next_step(reason: Obstacle) -> str:
     """Suggest what to do about a reason that prevents a deployment."""
+    if isinstance(reason, NoSuchVersion):
+        name = _name_version(ReasonSide(selected=reason.selected, version=find_number(reason.selected)))
+        return f"Publish the pacts or verification results of {name}, or check how it was named."
+    consumer, provider = _name_version(reason.consumer), _name_version(reason.provider)
     match reason:
-        case NoSuchVersion():
-            name = _name_version(ReasonSide(selected=reason.selected, version=find_number(reason.selected)))
-            return f"Publish the pacts or verification results of {name}, or check how it was named."
         case VerificationFailed():
-            consumer, provider = _name_version(reason.consumer), _name_version(reason.provider)
             return f"Make {provider} honour the pact, or change what {consumer} expects."
+        case ComparisonFailed():
+            return f"Read the findings of the comparison, and change {provider} or what {consumer} expects."
+        case NotCompared(gap=gap):
+            return _NEXT_STEPS_BY_GAP[gap].format(consumer=consumer, provider=provider)
         case NotVerified():
             for side in (reason.provider, reason.consumer):
                 if side.environment:
                     name, environment = side.pacticipant, side.environment
                     return f"Deploy a version of {name} to {environment} first, and record its deployment."
-            consumer, provider = _name_version(reason.consumer), _name_version(reason.provider)
             return f"Verify the pact of {consumer} with {provider}, and publish the result."
+
+
+_NEXT_STEPS_BY_GAP: Final = {
+    ComparisonGap.NOT_COMPARED: "Wait some seconds and try again (--retry-while-unknown).",
+    ComparisonGap.NOT_SELF_VERIFIED: "Test {provider} against its contract, and publish the contract with the result.",
+    ComparisonGap.NOT_DESCRIBED: (
+        "Verify the pact of {consumer} with {provider}, or publish contracts that describe all kinds of interactions."
+    ),
+}
 
 
 def _name_version(side: ReasonSide) -> str:

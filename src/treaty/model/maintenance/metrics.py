@@ -46,6 +46,10 @@ class RecordCounts:
     currently_deployed: int
     released_versions: int
     currently_supported: int
+    provider_contract_publications: int
+    provider_contract_versions: int
+    provider_contract_self_verifications: int
+    cross_contract_comparisons: int
 
 
 Distribution = Mapping[int, int]

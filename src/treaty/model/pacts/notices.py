@@ -59,11 +59,13 @@ class PublishedContract:
     """Whether any content of the pair has ever been verified."""
     is_indexed: bool = True
     """Whether the usage index covers the content already."""
+    is_compared: bool = False
+    """Whether the provider has contracts with which the pact is being compared."""
 
     @property
     def has_background_work(self) -> bool:
-        """Whether background workers have something to do: deliveries to send, or a content to index."""
-        return bool(self.triggered) or not self.is_indexed
+        """Whether background workers have something to do: deliveries, a content to index, or a comparison."""
+        return bool(self.triggered) or not self.is_indexed or self.is_compared
 
 
 _VERSIONING: Final = "For more information see https://docs.pact.io/go/versioning"

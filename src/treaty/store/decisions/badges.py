@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, bindparam, exists, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, bindparam, exists, select
 
 from treaty.model.decisions.badges import BadgePact, BadgeResult
-from treaty.store.engine.database import fetch_one
+from treaty.store.engine.database import fetch_first, fetch_one
+from treaty.store.provider_contracts.conditions import is_uncompared
 from treaty.store.tables import content, pacticipant, publication, tag, verification, version
 from treaty.store.verifications import NEWEST_FIRST
 
@@ -33,9 +34,17 @@ def find_pact(db: Connection, scope: BadgeScope) -> BadgePact | None:
 
 
 def find_result(db: Connection, scope: BadgeScope) -> BadgeResult | None:
-    """Find the latest result, of the latest pact that has one."""
+    """Find the latest result, of the latest pact that has one.
+
+    None if it is a success of a verifier whose version has a contract that has not been compared.
+    """
     has_tags = (scope.consumer_tag is not None, scope.provider_tag is not None)
-    return fetch_one(db, _result_statement(*has_tags, scope.is_untagged), scope, BadgeResult)
+    row = fetch_first(db, _result_statement(*has_tags, scope.is_untagged), scope)
+    if row is None or row.is_uncompared:
+        return None
+    values = row._asdict()
+    del values["is_uncompared"]
+    return BadgeResult(**values)
 
 
 @lru_cache
@@ -60,8 +69,9 @@ def _result_statement(has_tag: bool, has_provider_tag: bool, is_untagged: bool) 
             content.c.sha,
             version.c.number.label("provider_version"),
             verification.c.id.label("number"),
-            verification.c.success,
+            and_(verification.c.success, ~_has_failed()).label("success"),
             verification.c.was_pending,
+            and_(verification.c.success, is_uncompared(publication.c.content_id, version.c.id)).label("is_uncompared"),
         )
         .select_from(publication)
         .join(content, content.c.id == publication.c.content_id)
@@ -73,6 +83,17 @@ def _result_statement(has_tag: bool, has_provider_tag: bool, is_untagged: bool) 
     )
     return (
         statement.where(_has_tag(verification.c.provider_version_id, "provider_tag")) if has_provider_tag else statement
+    )
+
+
+def _has_failed() -> ColumnElement[bool]:
+    """Whether the latest result of the other kind, comparison or verification, of the same version is a failure."""
+    other = verification.alias("other")
+    return exists().where(
+        other.c.content_id == verification.c.content_id,
+        other.c.provider_version_id == verification.c.provider_version_id,
+        other.c.is_latest,
+        ~other.c.success,
     )
 
 

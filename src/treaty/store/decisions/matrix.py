@@ -24,6 +24,7 @@ from treaty.model.decisions.queries import MatrixQuery
 from treaty.model.decisions.selectors import AnyVersion, FoundVersion, NoVersion, Selector
 from treaty.model.pacticipants.pacticipants import Pacticipant
 from treaty.store.decisions import matrix_rows, matrix_summary, selectors
+from treaty.store.decisions.comparison_gaps import complete_rows, complete_summary
 from treaty.store.decisions.matrix_rows import MAX_BOUND_IDS, NO_ID, MatrixScope, RowWithIds
 from treaty.store.decisions.selectors import NamedIds, SelectorTarget
 from treaty.store.engine.database import fetch_rows, fetch_tuples
@@ -66,13 +67,14 @@ def load_facts(db: Connection, query: MatrixQuery, named: NamedIds) -> FactsWith
         specified=[target.resolved for target in specified],
         inferred=[target.resolved for target in (*inferred, *replaced)],
         ignored=[target.resolved for target in ignored],
-        rows=[row_with_ids.row for row_with_ids in rows],
     )
     if query.limit is None or len(rows) <= query.limit:
-        return FactsWithIds(facts, _version_keys(rows))
+        completed = complete_rows(db, rows, facts.ignored)
+        return FactsWithIds(replace(facts, rows=completed.rows, gaps=completed.gaps), _version_keys(rows))
     # More rows than the response shows still decide: the database counts them.
     summary, shown = matrix_summary.summarize(db, scope, query, facts.ignored, rows)
-    return FactsWithIds(replace(facts, rows=(), rows_summary=summary), _version_keys(shown))
+    summary = complete_summary(db, scope, query, summary)
+    return FactsWithIds(replace(facts, rows_summary=summary), _version_keys(shown))
 
 
 class MatrixSubjectNotFound(NotFound):
@@ -123,7 +125,7 @@ def find_main_branch_version(db: Connection, subject: Pacticipant) -> str | None
 
 def _version_keys(rows: Iterable[RowWithIds]) -> dict[int, VersionKey]:
     keys: dict[int, VersionKey] = {}
-    for row, consumer_version_id, provider_version_id in rows:
+    for row, consumer_version_id, provider_version_id, *_ in rows:
         keys[consumer_version_id] = (row.consumer, row.consumer_version)
         if provider_version_id is not None and row.provider_version is not None:
             keys[provider_version_id] = (row.provider, row.provider_version)

@@ -77,6 +77,9 @@ class RowWithIds(NamedTuple):
     row: MatrixRow
     consumer_version_id: int
     provider_version_id: int | None
+    content_id: int
+    documents_sha: str | None
+    """The documents of the provider version, if it has a contract."""
 
 
 class StatementShape(NamedTuple):
@@ -163,8 +166,8 @@ def list_rows(db: Connection, scope: MatrixScope) -> list[RowWithIds]:
 
 
 def parse_rows(rows: Iterable[Any]) -> list[RowWithIds]:
-    """Convert rows of `select_rows`, whose first two columns are the ids of the versions."""
-    return [RowWithIds(MatrixRow._make(row[2:]), *row[:2]) for row in rows]
+    """Convert rows of `select_rows`, whose first columns are those of `RowWithIds` after the row."""
+    return [RowWithIds(MatrixRow._make(row[4:]), *row[:4]) for row in rows]
 
 
 class JoinedResults(NamedTuple):
@@ -221,6 +224,8 @@ def select_rows(shape: StatementShape, results: JoinedResults) -> Select[*tuple[
         select(
             consumer_version.c.id,
             provider_version.c.id,
+            publication.c.content_id,
+            provider_version.c.documents_sha,
             _consumer.c.name,
             consumer_version.c.number,
             consumer_version.c.position,
@@ -234,6 +239,7 @@ def select_rows(shape: StatementShape, results: JoinedResults) -> Select[*tuple[
             verification.c.success,
             verification.c.verified_at,
             (false() if shape.has_only_latest else _is_superseded()).label("is_superseded"),
+            verification.c.comparison_id,
         )
         .select_from(results.joined)
         .join(_consumer, _consumer.c.id == publication.c.consumer_id)

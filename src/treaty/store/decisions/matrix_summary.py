@@ -23,6 +23,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    exists,
     false,
     func,
     not_,
@@ -258,6 +259,62 @@ def _results(shape: StatementShape, groups: Subquery) -> Select[*tuple[Any, ...]
 
 def _position() -> ColumnElement[int]:
     return func.coalesce(provider_version.c.position, -1)
+
+
+# Pairs without the result of a comparison
+
+
+class UncomparedGroup(NamedTuple):
+    """Publications of a content, and a provider version with a contract that has no result of comparing them."""
+
+    content_id: int
+    version_id: int
+    is_ignored: bool
+    is_superseded: bool
+    has_result: bool
+    """Whether it has a result of a verifier."""
+    is_verified: bool
+    """Whether one of these is not superseded."""
+    number: int
+    """Number of publications."""
+
+
+def list_uncompared(db: Connection, scope: MatrixScope) -> Sequence[UncomparedGroup]:
+    """List the groups of rows whose provider version has a contract, and that lack the result of a comparison."""
+    return fetch_tuples(db, _uncompared_statement(derive_shape(scope)), bind_values(scope, None), UncomparedGroup)
+
+
+_compared: Final = verification.alias("compared")
+
+
+@lru_cache(maxsize=16)
+def _uncompared_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
+    published = _published(shape)
+    columns = _group_columns(published)
+    groups = select(*columns, func.count().label("number")).group_by(*columns).subquery("groups")
+    result = _results(shape, groups).add_columns(groups.c.number).subquery("result")
+    keys = (result.c.group_content_id, result.c.provider_version_id)
+    is_compared = exists().where(
+        _compared.c.content_id == result.c.group_content_id,
+        _compared.c.provider_version_id == result.c.provider_version_id,
+        _compared.c.comparison_id.is_not(None),
+    )
+    is_verified = case((and_(result.c.verification_id.is_not(None), not_(result.c.is_superseded)), 1), else_=0)
+    flags = (result.c.group_is_replaced, result.c.group_is_current, result.c.group_is_ignored)
+    return (
+        select(
+            *keys,
+            func.max(case((result.c.is_ignored, 1), else_=0)),
+            func.min(case((result.c.is_superseded, 1), else_=0)),
+            func.count(result.c.verification_id),
+            func.max(is_verified),
+            result.c.number,
+        )
+        .select_from(result)
+        .join(provider_version, provider_version.c.id == result.c.provider_version_id)
+        .where(provider_version.c.documents_sha.is_not(None), not_(is_compared))
+        .group_by(*keys, *flags, result.c.number)
+    )
 
 
 # Excerpts of rows

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Executable,
     Integer,
     Select,
+    and_,
     bindparam,
     exists,
     func,
@@ -81,14 +82,19 @@ def _page_of(statement: _Rows, table: Any) -> _Rows:
     )
 
 
-_IS_PUBLISHED: Final = exists().where(publication.c.content_id == verification.c.content_id)
-"""Results of contents that no version publishes any more are in no answer, and have no pact to be exported with."""
+_IS_EXPORTED: Final = and_(
+    exists().where(publication.c.content_id == verification.c.content_id), verification.c.comparison_id.is_(None)
+)
+"""Results of contents that no version publishes any more are in no answer, and have no pact to be exported with.
+
+Results of comparisons are computed, so the other broker computes its own.
+"""
 _TABLES: Final[Mapping[ExportKind, tuple[Any, ColumnElement[bool]]]] = {
     ExportKind.PACTICIPANTS: (pacticipant, true()),
     ExportKind.VERSIONS: (version, true()),
     ExportKind.PACTS: (publication, publication.c.is_current),
     ExportKind.OVERWRITTEN_PACTS: (publication, not_(publication.c.is_current)),
-    ExportKind.RESULTS: (verification, _IS_PUBLISHED),
+    ExportKind.RESULTS: (verification, _IS_EXPORTED),
     ExportKind.ENVIRONMENTS: (environment, true()),
     ExportKind.DEPLOYMENTS: (deployed_version, true()),
     ExportKind.RELEASES: (released_version, true()),
@@ -340,7 +346,7 @@ _RESULTS: Final = _page_of(
     .join(CONSUMER, CONSUMER.c.id == verification.c.consumer_id)
     .join(PROVIDER, PROVIDER.c.id == verification.c.provider_id)
     .join(version, version.c.id == verification.c.provider_version_id)
-    .where(_IS_PUBLISHED),
+    .where(_IS_EXPORTED),
     verification,
 )
 _DETAILS: Final = select(verification.c.id, verification.c.verified_by, verification.c.test_results).where(

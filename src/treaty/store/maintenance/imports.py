@@ -234,7 +234,9 @@ _VERSION_ID: Final = (
     .scalar_subquery()
 )
 _IS_OF_CONTENT_AND_VERSION: Final = and_(
-    verification.c.content_id == CONTENT_ID, verification.c.provider_version_id == _VERSION_ID
+    verification.c.content_id == CONTENT_ID,
+    verification.c.provider_version_id == _VERSION_ID,
+    verification.c.comparison_id.is_(None),
 )
 _EQUAL_RESULTS: Final = (
     select(verification.c.id)
@@ -251,6 +253,7 @@ _later: Final = verification.alias("later")
 _HAS_LATER: Final = exists().where(
     _later.c.content_id == CONTENT_ID,
     _later.c.provider_version_id == _VERSION_ID,
+    _later.c.comparison_id.is_(None),
     _later.c.created_at > _RECORDED_AT,
 )
 _UNSET_LATEST: Final = (

@@ -56,6 +56,7 @@ _LATER: Final = verification.alias("later")
 _NEWEST_RESULT: Final = ~exists().where(
     _LATER.c.content_id == verification.c.content_id,
     _LATER.c.provider_version_id == verification.c.provider_version_id,
+    _LATER.c.comparison_id.is_(None) == verification.c.comparison_id.is_(None),
     or_(
         _LATER.c.created_at > verification.c.created_at,
         and_(_LATER.c.created_at == verification.c.created_at, _LATER.c.id > verification.c.id),

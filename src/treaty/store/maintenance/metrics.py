@@ -25,13 +25,17 @@ from treaty.model.maintenance.metrics import DeliveryQueue, Distribution, Metric
 from treaty.store.engine.database import fetch_column, fetch_one, fetch_rows
 from treaty.store.tables import (
     branch_version,
+    comparison,
     content,
     deployed_version,
     environment,
     integration,
     pacticipant,
+    provider_contract,
+    provider_document,
     publication,
     released_version,
+    self_verification,
     tag,
     tag_head,
     triggered_webhook,
@@ -119,6 +123,10 @@ _COUNTS: Final = select(
     _count(deployed_version, deployed_version.c.undeployed_at.is_(None)).label("currently_deployed"),
     _count(released_version).label("released_versions"),
     _count(released_version, released_version.c.support_ended_at.is_(None)).label("currently_supported"),
+    _count(provider_contract).label("provider_contract_publications"),
+    _count(provider_document).label("provider_contract_versions"),
+    _count(self_verification).label("provider_contract_self_verifications"),
+    _count(comparison).label("cross_contract_comparisons"),
 ).select_from(_RESULTS.join(_ON_BRANCHES, and_(True)))  # noqa: FBT003 - each is one row
 
 

@@ -44,6 +44,7 @@ from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_running_pacts
 from treaty.store.pacticipants.pacticipants import escape_like
+from treaty.store.provider_contracts.conditions import is_uncompared
 from treaty.store.tables import (
     Time,
     branch,
@@ -151,7 +152,13 @@ _WORST_LIVE_RESULT: Final = (
 )
 _IS_RESULT_MISSING: Final = (
     exists()
-    .where(_IS_LIVE, ~exists().where(_IS_RESULT_OF_LIVE).correlate(publication, _live_version))
+    .where(
+        _IS_LIVE,
+        or_(
+            ~exists().where(_IS_RESULT_OF_LIVE).correlate(publication, _live_version),
+            is_uncompared(publication.c.content_id, _live_version.c.id),
+        ),
+    )
     .correlate(publication, integration)
 )
 _STATE_IN_ENVIRONMENT: Final = case((verification.c.success & _IS_RESULT_MISSING, _NOT_VERIFIED), else_=_STATE)

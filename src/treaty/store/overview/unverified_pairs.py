@@ -2,11 +2,28 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, Table, bindparam, literal, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    cast,
+    false,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from treaty.model.overview.overview import PactState, UnverifiedPair, compute_pact_state
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_rows
+from treaty.store.provider_contracts.conditions import has_any_contracts, is_uncompared
 from treaty.store.tables import (
     deployed_version,
     environment,
@@ -30,7 +47,9 @@ _RECORDS: Final[tuple[_Record, ...]] = (
 """The tables of running versions, each with the column that is NULL while a version runs."""
 
 
-def _select_unverified_pairs(consumer_record: _Record, provider_record: _Record) -> Select[*tuple[Any, ...]]:
+def _select_unverified_pairs(
+    consumer_record: _Record, provider_record: _Record, *, has_contracts: bool
+) -> Select[*tuple[Any, ...]]:
     """Select consumer and provider versions in one environment that have no successful result between them.
 
     There is one statement for each combination of deployed and released, because the indexes cannot be used through a
@@ -42,15 +61,20 @@ def _select_unverified_pairs(consumer_record: _Record, provider_record: _Record)
     )
     consumer_ended_at = consumer_runs.c[consumer_record[1].name]
     provider_ended_at = provider_runs.c[provider_record[1].name]
+    # A success of a verifier is no result for a provider version whose contract has not been compared.
+    lacks_comparison = is_uncompared(publication.c.content_id, provider_runs.c.version_id) if has_contracts else false()
+    is_unverified = or_(verification.c.id.is_(None), and_(verification.c.success, lacks_comparison))
     unverified = (
         select(
-            verification.c.id.is_(None).label("is_unverified"),
+            is_unverified.label("is_unverified"),
             consumer_runs.c.environment_id,
             consumer_runs.c.version_id.label("consumer_version_id"),
             provider_runs.c.version_id.label("provider_version_id"),
             publication.c.consumer_id,
             publication.c.provider_id,
-            verification.c.success,
+            case((is_unverified, cast(null(), verification.c.success.type)), else_=verification.c.success).label(
+                "success"
+            ),
         )
         .distinct()
         .select_from(consumer_runs)
@@ -72,10 +96,10 @@ def _select_unverified_pairs(consumer_record: _Record, provider_record: _Record)
             consumer_runs.c.environment_id.in_(bindparam("environments", expanding=True)),
             consumer_ended_at.is_(None),
             publication.c.is_current,
-            or_(verification.c.id.is_(None), ~verification.c.success),
+            or_(is_unverified, ~verification.c.success),
         )
         .order_by(
-            verification.c.id.is_(None),
+            is_unverified,
             consumer_runs.c.environment_id,
             consumer_runs.c.version_id,
             provider_runs.c.version_id,
@@ -102,9 +126,12 @@ def _select_unverified_pairs(consumer_record: _Record, provider_record: _Record)
 
 
 _UNVERIFIED_PAIRS: Final = {
-    (consumer_record[0].name, provider_record[0].name): _select_unverified_pairs(consumer_record, provider_record)
+    (consumer_record[0].name, provider_record[0].name, has_contracts): _select_unverified_pairs(
+        consumer_record, provider_record, has_contracts=has_contracts
+    )
     for consumer_record in _RECORDS
     for provider_record in _RECORDS
+    for has_contracts in (False, True)
 }
 _RUNNING_VERSIONS: Final = union_all(
     *(
@@ -133,6 +160,7 @@ def _list_pairs(db: Connection, limit: int, *, is_production: bool) -> list[Unve
     running_versions = fetch_rows(db, _RUNNING_VERSIONS, {"is_production": is_production})
     params = {"environments": sorted({row.environment_id for row in running_versions}), "limit": limit}
     records = sorted({row.record for row in running_versions})
+    has_contracts = has_any_contracts(db)
     # A version that is both deployed and released yields the same pair several times: a dictionary keeps it once.
     pairs = {
         _build_pair(row): None
@@ -140,7 +168,7 @@ def _list_pairs(db: Connection, limit: int, *, is_production: bool) -> list[Unve
         for provider_record in records
         for row in fetch_in_batches(
             db,
-            _UNVERIFIED_PAIRS[consumer_record, provider_record],
+            _UNVERIFIED_PAIRS[consumer_record, provider_record, has_contracts],
             {row.version_id for row in running_versions if row.record == consumer_record},
             params,
         )

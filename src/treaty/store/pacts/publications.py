@@ -62,6 +62,8 @@ class PublicationState:
     """Whether any content of the pair has ever been verified."""
     has_webhooks: bool
     """Whether any webhook, enabled or not, could apply to the pair."""
+    has_provider_contracts: bool
+    """Whether any version of the provider has published a contract of its own."""
 
 
 CURRENT_PUBLICATION_ID: Final = (
@@ -91,6 +93,9 @@ _STATE: Final = select(
     .where(verification.c.consumer_id == CONSUMER_ID, verification.c.provider_id == PROVIDER_ID)
     .label("is_verified"),
     exists().where(CONCERNS_PAIR).label("has_webhooks"),
+    exists()
+    .where(version.c.pacticipant_id == PROVIDER_ID, version.c.documents_sha.is_not(None))
+    .label("has_provider_contracts"),
 )
 
 
@@ -270,9 +275,10 @@ def list_tags(db: Connection, pacticipant: str, version: str) -> list[str]:
 
 # Provider versions that have to verify new content, for the event `contract_requiring_verification_published`: the head
 # of the main branch (or the latest version with a tag of that name), and all versions that are deployed or supported,
-# except those that already have a result for the content.
-_UNVERIFIED: Final = ~exists().where(
-    verification.c.content_id == CONTENT_ID, verification.c.provider_version_id == version.c.id
+# except those that already have a result for the content. Those with a contract of their own are compared with it.
+_UNVERIFIED: Final = and_(
+    ~exists().where(verification.c.content_id == CONTENT_ID, verification.c.provider_version_id == version.c.id),
+    version.c.documents_sha.is_(None),
 )
 _MAIN: Final = (
     select(

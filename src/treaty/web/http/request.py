@@ -83,6 +83,8 @@ class Request:
     """The type of the body that the route documents."""
     unknown_members: list[UnknownMember] = field(default_factory=list, init=False)
     """Members of the body that were ignored."""
+    prepared: object = field(default=None, init=False)
+    """The result of the route's `prepare`."""
     warnings: list[str] = field(default_factory=list, init=False)
     """Sentences for the client about parts of the request that were ignored."""
     _db: "Connection | None" = field(default=None, init=False, repr=False)

@@ -90,6 +90,9 @@ class Route:
     """Scopes any of which opens the route to a token that has scopes; empty if only other tokens may use it."""
     application: str | FindApplications | None = None
     """The application that acts in a write: the placeholder of the URL that names it, or a function that finds it."""
+    prepare: Callable[["Request"], object] | None = None
+    """Work on the body that would block other writers for too long within the transaction. It runs in a thread before
+    that; the handler finds its result in `Request.prepared`."""
 
     def find_applications(self, request: Request, names: Sequence[str]) -> Iterable[str]:
         """Return the applications for which a request writes."""
@@ -274,6 +277,7 @@ class Router:
         links: Sequence[ResponseLink] = (),
         scopes: Collection[Scope] | None = None,
         application: str | FindApplications | None = None,
+        prepare: Callable[["Request"], object] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare the handler of a method and a URL, and of the aliases of the URL.
 
@@ -311,6 +315,7 @@ class Router:
                     links=tuple(links),
                     scopes=opening_scopes,
                     application=application,
+                    prepare=prepare,
                 )
                 self._add(route, options_last=options_last)
             return handler

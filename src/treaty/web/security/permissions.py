@@ -79,6 +79,8 @@ Other routes declare it themselves (`Route.is_sensitive`).
 _PERMISSION_BY_RELATION: Final = {
     "pb:publish-pact": Permission.PUBLISH_PACT,
     "pb:publish-contracts": Permission.PUBLISH_PACT,
+    "pf:publish-provider-contract": Permission.PUBLISH_PACT,
+    "pf:publish-provider-contracts": Permission.PUBLISH_PACT,
     "pb:publish-verification-results": Permission.PUBLISH_VERIFICATION,
     "pb:record-deployment": Permission.RECORD_DEPLOYMENT,
     "pb:record-release": Permission.RECORD_DEPLOYMENT,

@@ -40,15 +40,26 @@ from treaty.model.decisions.queries import (
     list_problems,
     parse_limit,
 )
-from treaty.model.decisions.reasons import NoSuchVersion, NotVerified, Reason, ReasonSide, VerificationFailed
+from treaty.model.decisions.reasons import (
+    ComparisonFailed,
+    NoSuchVersion,
+    NotCompared,
+    NotVerified,
+    PairObstacle,
+    Reason,
+    ReasonSide,
+    VerificationFailed,
+)
 from treaty.model.decisions.selectors import Selector, find_number
 from treaty.model.pacticipants.pacticipants import describe_missing
+from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.spelling import find_similar
 from treaty.store.decisions import selectors
 from treaty.store.decisions.matrix import FactsWithIds, load_facts, load_facts_of_existing, load_versions
 from treaty.store.decisions.selectors import NamedIds
 from treaty.store.pacticipants import former_names
 from treaty.web import urls
+from treaty.web.api.provider_contracts.results import comparison_path
 from treaty.web.api.verifications import ResultSummary
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, RenderContext, render_fragment
@@ -114,6 +125,7 @@ class MatrixRowDocument(TypedDict):
     provider: PacticipantInMatrix
     pact: PactInMatrix
     verificationResult: ResultSummary | None
+    verificationType: NotRequired[str | None]
     ignored: NotRequired[bool]
 
 
@@ -494,8 +506,10 @@ def matrix(result: Matrix) -> Hal:
     verdict = result.verdict
     texts = [reason_texts.describe_reason(reason) for reason in verdict.reasons]
     reasons = [_render_reason(reason, text) for reason, text in zip(verdict.reasons, texts, strict=True)]
-    rows = [_render_row_of(result, row, is_ignored=False) for row in verdict.considered]
-    rows += [_render_row_of(result, row, is_ignored=True) for row in verdict.ignored]
+    # Clients show a column for the kind of results if a row has it, so matrices without comparisons have none.
+    shows_kind = any(row.comparison is not None for row in verdict.rows)
+    rows = [_render_row_of(result, row, is_ignored=False, shows_kind=shows_kind) for row in verdict.considered]
+    rows += [_render_row_of(result, row, is_ignored=True, shows_kind=shows_kind) for row in verdict.ignored]
     return Hal(
         {
             "summary": _render_summary(verdict.summary, texts),
@@ -519,26 +533,35 @@ def _render_summary(summary: VerdictSummary, texts: Sequence[str]) -> MatrixSumm
     return rendered if summary.ignored is None else {**rendered, "ignored": summary.ignored}
 
 
-def _render_row_of(result: Matrix, row: MatrixRow, *, is_ignored: bool) -> orjson.Fragment:
+def _render_row_of(result: Matrix, row: MatrixRow, *, is_ignored: bool, shows_kind: bool) -> orjson.Fragment:
     consumer = result.versions[row.consumer, row.consumer_version]
     number = result.verdict.shown_provider_version(row)
     provider = None if number is None else result.versions[row.provider, number]
-    return _render_row(row, consumer, provider, is_ignored=is_ignored)
+    return _render_row(row, consumer, provider, is_ignored=is_ignored, shows_kind=shows_kind)
 
 
 @lru_cache(maxsize=2048)
 def _render_row(
-    row: MatrixRow, consumer: VersionSummary, provider: VersionSummary | None, *, is_ignored: bool
+    row: MatrixRow, consumer: VersionSummary, provider: VersionSummary | None, *, is_ignored: bool, shows_kind: bool
 ) -> orjson.Fragment:
     """Render a row as JSON, which is cached: a build that waits for a result requests the same rows repeatedly."""
     path = urls.PACT.fill(provider=row.provider, consumer=row.consumer, version=row.consumer_version)
-    rendered = {
+    rendered: dict[str, Any] = {
         "consumer": _render_side(row.consumer, row.consumer_version, consumer),
         "provider": _render_side(row.provider, None if provider is None else row.provider_version, provider),
         "pact": {"createdAt": row.published_at, "_links": _self_link(path)},
         "verificationResult": _render_result(row),
     }
+    if shows_kind:
+        rendered["verificationType"] = _describe_kind(row)
     return render_fragment({**rendered, "ignored": True} if is_ignored else rendered)
+
+
+def _describe_kind(row: MatrixRow) -> str | None:
+    """Return the kind of a result, by the names that clients of PactFlow show."""
+    if row.verification is None:
+        return None
+    return "CDCT" if row.comparison is None else "BDCT"
 
 
 @lru_cache(maxsize=4096)
@@ -562,6 +585,9 @@ def _titled_link(path: str, title: str, name: str) -> SelfLink:
 def _render_result(row: MatrixRow) -> ResultSummary | None:
     if row.verification is None or row.success is None or row.verified_at is None:
         return None
+    if row.comparison is not None and row.provider_version is not None:
+        key = PairKey(row.consumer, row.provider, row.sha, row.provider_version)
+        return {"success": row.success, "verifiedAt": row.verified_at, "_links": _self_link(comparison_path(key))}
     path = urls.VERIFICATION_WITH_METADATA.fill(
         provider=row.provider,
         consumer=row.consumer,
@@ -619,7 +645,7 @@ def _render_reason(reason: Reason, text: str) -> ReasonDocument:
     kind, severity = reason_texts.get_code(reason), reason_texts.get_severity(reason)
     rendered: ReasonDocument = {"kind": kind, "type": severity, "text": text}
     match reason:
-        case NotVerified() | VerificationFailed():
+        case NotVerified() | VerificationFailed() | NotCompared() | ComparisonFailed():
             consumer, provider = _render_reason_side(reason.consumer), _render_reason_side(reason.provider)
             return {**rendered, "consumer": consumer, "provider": provider, "next": _render_next_step(reason)}
         case NoSuchVersion(selected=selected):
@@ -633,7 +659,7 @@ def _render_reason_side(side: ReasonSide) -> ReasonSideDocument:
     return {"name": side.pacticipant, "version": side.version}
 
 
-def _render_next_step(reason: NotVerified | VerificationFailed) -> Link | dict[str, object]:
+def _render_next_step(reason: PairObstacle) -> Link | dict[str, object]:
     """Render a link to the pact, or the command that records a missing deployment."""
     text = reason_texts.suggest_next_step(reason)
     for side in (reason.provider, reason.consumer):

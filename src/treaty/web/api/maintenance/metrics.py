@@ -87,6 +87,10 @@ class MetricsDocument(TypedDict):
     environments: Count
     deployedVersions: DeployedVersionCounts
     releasedVersions: ReleasedVersionCounts
+    providerContractPublications: Count
+    providerContractVersions: Count
+    providerContractSelfVerifications: Count
+    crossContractComparisons: Count
 
 
 @router.get(urls.METRICS, permission=Permission.READ, is_slow=True, response=MetricsDocument)
@@ -157,6 +161,10 @@ def metrics_document(broker_metrics: Metrics) -> Hal:
             "count": counts.released_versions,
             "currentlySupportedCount": counts.currently_supported,
         },
+        "providerContractPublications": {"count": counts.provider_contract_publications},
+        "providerContractVersions": {"count": counts.provider_contract_versions},
+        "providerContractSelfVerifications": {"count": counts.provider_contract_self_verifications},
+        "crossContractComparisons": {"count": counts.cross_contract_comparisons},
     }
     return Hal(document)
 

@@ -66,6 +66,11 @@ _FIRST: Final[Links] = {
     "self": Link("", "Index", templated=False),
     "pb:publish-pact": Link(urls.PACT.fill().replace("{version}", "{consumerApplicationVersion}"), "Publish a pact"),
     "pb:publish-contracts": Link(urls.PUBLISH_CONTRACTS.fill(), "Publish contracts", templated=False),
+    # Relations of PactFlow: clients decide by them whether the broker accepts contracts of providers.
+    "pf:publish-provider-contract": Link(urls.PUBLISH_PROVIDER_CONTRACT.fill(), "Publish a provider contract"),
+    "pf:publish-provider-contracts": Link(
+        urls.PUBLISH_PROVIDER_CONTRACTS.fill(), "Publish several provider contracts of a version"
+    ),
     "pb:latest-pact-versions": Link(urls.LATEST_PACTS.fill(), "Latest pact versions", templated=False),
     # The original does not mark this one as templated, and clients may have got used to it.
     "pb:tagged-pact-versions": Link(

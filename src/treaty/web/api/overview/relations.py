@@ -112,6 +112,35 @@ _BY_RELATION: Final = {
         " response has notices for the log of the build.",
         urls.PUBLISH_CONTRACTS,
     ),
+    "publish-provider-contract": RelationMeaning(
+        "POST publishes the contract of a provider version, an OpenAPI or AsyncAPI document, with the version's branch"
+        " and tags, and the result of testing the provider against it. The contract is compared with pacts.",
+        urls.PUBLISH_PROVIDER_CONTRACT,
+    ),
+    "publish-provider-contracts": RelationMeaning(
+        "POST publishes several contracts of a provider version, each with a name.", urls.PUBLISH_PROVIDER_CONTRACTS
+    ),
+    "provider-contract": RelationMeaning(
+        "The contracts of the provider version: its documents, as they were published.",
+        urls.BIDIRECTIONAL + "/provider-contract",
+    ),
+    "provider-contract-verification-results": RelationMeaning(
+        "The newest results of testing the provider version against its own contracts.",
+        urls.BIDIRECTIONAL + "/provider-contract-verification-results",
+    ),
+    "consumer-contract": RelationMeaning(
+        "The pacts that were compared with the contracts of the provider version.",
+        urls.BIDIRECTIONAL + "/consumer-contract",
+    ),
+    "consumer-contract-verification-results": RelationMeaning(
+        "The results of verifiers for the pacts that were compared with the contracts of the provider version.",
+        urls.BIDIRECTIONAL + "/consumer-contract-verification-results",
+    ),
+    "cross-contract-verification-results": RelationMeaning(
+        "The comparisons of pacts with the contracts of the provider version, with their findings.",
+        urls.BIDIRECTIONAL + "/cross-contract-verification-results",
+    ),
+    "ui": RelationMeaning("The page about this for people."),
     "publish-pact": RelationMeaning(
         "PUT publishes one pact of a consumer version. Prefer `pb:publish-contracts`, which also sets branch and tags.",
         urls.PACT,

@@ -4,7 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from treaty.model.decisions import reasons as reason_texts
-from treaty.model.decisions.reasons import NoSuchVersion, NotVerified, Reason, VerificationFailed
+from treaty.model.decisions.reasons import (
+    ComparisonFailed,
+    NoSuchVersion,
+    NotCompared,
+    NotVerified,
+    PairObstacle,
+    Reason,
+    VerificationFailed,
+)
 from treaty.web import urls
 from treaty.web.api.decisions.matrix import record_deployment_command
 
@@ -30,7 +38,7 @@ def _build_view(reason: Reason) -> ReasonView:
     # The page shows the severity by colour.
     severity, text = reason_texts.get_severity(reason), reason_texts.describe_reason(reason).removeprefix("WARN: ")
     match reason:
-        case NotVerified() | VerificationFailed():
+        case NotVerified() | VerificationFailed() | NotCompared() | ComparisonFailed():
             return ReasonView(
                 severity=severity,
                 text=text,
@@ -44,14 +52,14 @@ def _build_view(reason: Reason) -> ReasonView:
             return ReasonView(severity=severity, text=text)
 
 
-def _find_pact_path(reason: NotVerified | VerificationFailed) -> str | None:
+def _find_pact_path(reason: PairObstacle) -> str | None:
     if reason.consumer.version is None:
         return None
     names = {"provider": reason.provider.pacticipant, "consumer": reason.consumer.pacticipant}
     return urls.PACT.fill(**names, version=reason.consumer.version)
 
 
-def _find_command(reason: NotVerified | VerificationFailed) -> str | None:
+def _find_command(reason: PairObstacle) -> str | None:
     for side in (reason.provider, reason.consumer):
         if side.environment:
             return record_deployment_command(side, side.environment)

@@ -1,9 +1,10 @@
-"""Commands for PactFlow only: publishing a provider's own contract, for bi-directional contract testing."""
+"""Publishing a provider's own contracts, for bi-directional contract testing, to Treaty or to PactFlow."""
 
 from __future__ import annotations
 
 import base64
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,8 @@ from treaty.cli.program import Command, Failure
 from treaty.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from treaty.cli.builds import Build
     from treaty.client import BrokerClient, HalResource, Json
 
@@ -27,11 +30,14 @@ _NEXT_STEPS: Final = """Next steps:
 
 
 @click.command("publish-provider-contract", cls=Command)
-@click.argument("contract_file")
+@click.argument("contract_files", metavar="CONTRACT_FILE...", nargs=-1, required=True)
 @click.option("--provider", required=True, help="The provider's name.")
 @click.option("-a", "--provider-app-version", help="The provider's version number.")
 @builds.version_options
-@click.option("--specification", default="oas", show_default=True, help="The kind of contract.")
+@click.option(
+    "--specification",
+    help="The kind of contract: oas or asyncapi (default: what the file is, and oas if it is neither).",
+)
 @click.option("--content-type", help="Its media type (default application/yaml; application/json for *.json).")
 @click.option(
     "--verification-success/--no-verification-success",
@@ -47,31 +53,60 @@ _NEXT_STEPS: Final = """Next steps:
 @options.output_option("text", "json", "pretty")
 @options.connection_options()
 def publish_provider_contract(broker: BrokerClient, form: str, **values: Any) -> None:
-    """Publish a provider's contract to PactFlow."""
+    """Publish the contract of a provider version: an OpenAPI or AsyncAPI document.
+
+    Several files are several contracts of the version, each named after its file.
+    """
     build = builds.read_build(values, version_option="provider_app_version")
-    contract = _contract(values)
-    if _uses_old_api(broker):
-        _publish_by_path(broker, values["provider"], build, contract, form)
+    contracts = [_contract(file, values) for file in values["contract_files"]]
+    if len(contracts) > 1:
+        _publish_several(broker, values["provider"], build, _name_contracts(values["contract_files"], contracts), form)
+    elif _uses_old_api(broker):
+        _publish_by_path(broker, values["provider"], build, contracts[0], form)
     else:
-        _publish(broker, values["provider"], build, contract, form)
+        body = {"contract": contracts[0]}
+        _publish(broker, values["provider"], build, body, form, relation="pf:publish-provider-contract")
 
 
-def _contract(values: dict[str, Any]) -> Json:
-    file = values["contract_file"]
+def _contract(file: str, values: dict[str, Any]) -> Json:
+    source = _read(file)
     results = _verification_results(values)
     return {
-        "content": _read_base64(file),
-        "specification": values["specification"],
+        "content": base64.b64encode(source).decode(),
+        "specification": values["specification"] or _detect_specification(source),
         "contentType": values["content_type"] or f"application/{'json' if file.endswith('.json') else 'yaml'}",
         **({"selfVerificationResults": results} if results else {}),
     }
+
+
+_ASYNCAPI: Final = re.compile(rb"""^\s*(?:\{\s*)?["']?asyncapi["']?\s*:""", re.MULTILINE)
+
+
+def _detect_specification(source: bytes) -> str:
+    """Detect the kind of a document by the member with its version, which is among the first lines by convention."""
+    return "asyncapi" if _ASYNCAPI.search(source[:_HEAD_BYTES]) else "oas"
+
+
+_HEAD_BYTES: Final = 4096
+
+
+def _name_contracts(files: Sequence[str], contracts: Sequence[Json]) -> list[Json]:
+    """Name each contract after its file, without the folder and the extension."""
+    names = [Path(file).stem for file in files]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise Failure(
+            f"Several files have the name '{repeated}', by which the broker distinguishes their contracts. Rename one"
+            " of them."
+        )
+    return [{"name": name, **contract} for name, contract in zip(names, contracts, strict=True)]
 
 
 def _verification_results(values: dict[str, Any]) -> Json:
     file = values["verification_results"]
     members = {
         "success": _success(values["verification_success"], values["verification_exit_code"]),
-        "content": _read_base64(file) if file else None,
+        "content": base64.b64encode(_read(file)).decode() if file else None,
         "contentType": values["verification_results_content_type"],
         "format": values["verification_results_format"],
         "verifier": values["verifier"],
@@ -86,9 +121,9 @@ def _success(success: bool | None, exit_code: int | None) -> bool | None:  # noq
     return exit_code == 0 if exit_code is not None else success
 
 
-def _read_base64(path: str) -> str:
+def _read(path: str) -> bytes:
     try:
-        return base64.b64encode(Path(path).read_bytes()).decode()
+        return Path(path).read_bytes()
     except OSError as error:
         raise Failure(f"Could not read {path}: {error.strerror}\nGive the path of a file that exists.") from error
 
@@ -98,16 +133,26 @@ def _uses_old_api(broker: BrokerClient) -> bool:
     return is_requested or not broker.index.has_link("pf:publish-provider-contract")
 
 
-def _publish(broker: BrokerClient, provider: str, build: Build, contract: Json, form: str) -> None:
+def _publish_several(broker: BrokerClient, provider: str, build: Build, contracts: list[Json], form: str) -> None:
+    relation = "pf:publish-provider-contracts"
+    if not broker.index.has_link(relation):
+        raise Failure(
+            "The broker accepts one contract of a provider version only: its index has no link "
+            f"'{relation}'. Upgrade it, or publish one file."
+        )
+    _publish(broker, provider, build, {"contracts": contracts}, form, relation=relation)
+
+
+def _publish(broker: BrokerClient, provider: str, build: Build, contracts: Json, form: str, *, relation: str) -> None:
     optional = {"branch": build.branch, "buildUrl": build.build_url}
     body = {
         "pacticipantVersionNumber": build.version,
         "tags": list(build.tags),
         **{name: value for name, value in optional.items() if value},
-        "contract": contract,
+        **contracts,
     }
     try:
-        url = broker.link("pf:publish-provider-contract", provider=provider)
+        url = broker.link(relation, provider=provider)
         response = broker.post(url, body, accept=_ACCEPT)
     except Refused as refused:
         output.print_line(output.format_publication(refused) if form == "text" else refused.body or "{}")
@@ -116,7 +161,7 @@ def _publish(broker: BrokerClient, provider: str, build: Build, contract: Json, 
 
 
 def _publish_by_path(broker: BrokerClient, provider: str, build: Build, contract: Json, form: str) -> None:
-    """Publish to a PactFlow that has no link for it yet: create the version, then put the contract at its path."""
+    """Publish to a broker that has no link for it yet: create the version, then put the contract at its path."""
     if build.branch or build.tags:
         pacticipants.write_version(broker, provider, build.version, branch=build.branch, tags=build.tags)
     names = {"specification": "contractType", "selfVerificationResults": "verificationResults"}

@@ -1,0 +1,1 @@
+"""Publication of contracts of providers, and their comparison with pacts."""

@@ -1,0 +1,224 @@
+"""Comparison of pacts with the contracts of provider versions.
+
+Comparing takes milliseconds to seconds, so it happens outside of transactions: one loads the inputs, another one stores
+the result. In between, either side may have changed; the second transaction then stores nothing for the pair, since
+whatever changed it has enqueued it again.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+import orjson
+import structlog
+from sqlalchemy import Connection
+
+from treaty.actions.webhooks.events import (
+    PublishedVerification,
+    enqueue_for_incomplete_comparison,
+    enqueue_for_verification,
+)
+from treaty.model.audit import Action
+from treaty.model.decisions.metadata import Metadata
+from treaty.model.provider_contracts.comparisons import (
+    VERIFIER,
+    ComparisonInputs,
+    NewComparison,
+    PairKey,
+    StoredComparison,
+    compare_contents,
+    decide_pair,
+)
+from treaty.model.verifications.verifications import NewVerification
+from treaty.store import audit, verifications
+from treaty.store.engine.database import Database
+from treaty.store.pacticipants import pacticipants
+from treaty.store.pacts import pacts, publications
+from treaty.store.provider_contracts import comparisons, contracts
+from treaty.store.webhooks import delivery_facts
+
+BATCH_SIZE: Final = 20
+"""Pairs whose inputs are in memory together, and whose results are stored in one transaction."""
+
+log = structlog.get_logger("treaty.comparisons")
+
+
+def compare_pairs(
+    database: Database,
+    pairs: Sequence[PairKey],
+    *,
+    base_url: str,
+    now: datetime,
+    is_expired: Callable[[], bool] = lambda: False,
+) -> list[PairKey]:
+    """Compare pairs, store the results, and enqueue the webhooks of their events.
+
+    Returns the pairs that were not compared because `is_expired` returned true; it is called before each pair.
+    """
+    for start in range(0, len(pairs), BATCH_SIZE):
+        batch = pairs[start : start + BATCH_SIZE]
+        compared = _compare_batch(database, batch, is_expired)
+        if compared:
+            database.write(partial(record_comparisons, compared=compared, base_url=base_url, now=now))
+        if len(compared) < len(batch):
+            return list(pairs[start + len(compared) :])
+    return []
+
+
+_Compared = Mapping[PairKey, NewComparison | None]
+"""The new comparisons of pairs; None if the stored one counts, or if comparing failed."""
+
+
+def _compare_batch(database: Database, pairs: Sequence[PairKey], is_expired: Callable[[], bool]) -> _Compared:
+    """Compare pairs until the time is up. Pairs with equal contents are compared once."""
+    compared: dict[PairKey, NewComparison | None] = {}
+    known: dict[tuple[str, str, str, str, str], NewComparison | None] = {}
+    for key in pairs:
+        if is_expired():
+            break
+        inputs = database.read(partial(comparisons.load_inputs, key=key))
+        if inputs is None:
+            compared[key] = None
+            continue
+        subject = (key.consumer, key.provider, key.sha, inputs.documents_sha, inputs.profile)
+        if subject not in known:
+            known[subject] = _try_to_compare(key, inputs)
+        compared[key] = known[subject]
+    return compared
+
+
+def _try_to_compare(key: PairKey, inputs: ComparisonInputs) -> NewComparison | None:
+    """Compare a pair. After a fault of the program it stays unknown, and the others are compared all the same."""
+    try:
+        return compare_contents(inputs)
+    except Exception:
+        log.exception("compare", **key._asdict())
+        return None
+
+
+def record_comparisons(db: Connection, compared: _Compared, *, base_url: str, now: datetime) -> None:
+    """Store comparisons and the results that follow from them, and enqueue the webhooks of their events.
+
+    A pair is left out if its contents have changed since they were compared: the change has enqueued it again.
+    """
+    # Publishing a contract locks the provider as well, so the state does not change meanwhile.
+    pacticipants.lock(db, {key.provider for key in compared})
+    for key, new in compared.items():
+        _record_comparison(db, key, new, base_url=base_url, now=now)
+
+
+def _record_comparison(
+    db: Connection, key: PairKey, new: NewComparison | None, *, base_url: str, now: datetime
+) -> None:
+    state = contracts.load_state(db, key.provider, key.provider_version)
+    profile = comparisons.load_profile(db, key.provider)
+    if state.documents_sha is None or not comparisons.has_content(db, key):
+        return
+    stored = comparisons.find(db, key, state.documents_sha, profile)
+    if stored is None and new is not None and (new.documents_sha, new.profile) == (state.documents_sha, profile):
+        stored = comparisons.add(db, key, new, now=now)
+        if stored.is_compatible and not stored.is_complete:
+            _require_verification(db, key, base_url=base_url, now=now)
+    if stored is not None:
+        _record_result(db, key, stored, is_self_verified=state.is_self_verified, base_url=base_url, now=now)
+
+
+def _require_verification(db: Connection, key: PairKey, *, base_url: str, now: datetime) -> None:
+    """Enqueue the webhooks that start a verification, since the comparison alone cannot verify the pair."""
+    found = pacts.find_by_sha(db, key.consumer, key.provider, key.sha)
+    if found is not None:
+        enqueue_for_incomplete_comparison(db, found.pact, key.provider_version, base_url=base_url, now=now)
+
+
+def refresh_version(db: Connection, provider: str, version: str, *, base_url: str, now: datetime) -> None:
+    """Adapt the results of a provider version's comparisons to its documents and self-verifications.
+
+    The provider must be locked. Consumers are not: these results belong to the provider's version, and each write of
+    them locks the provider.
+    """
+    state = contracts.load_state(db, provider, version)
+    profile = comparisons.load_profile(db, provider)
+    for key in comparisons.list_compared(db, provider, version):
+        stored = comparisons.find(db, key, state.documents_sha, profile) if state.documents_sha else None
+        if stored is None:
+            _remove_results(db, key)
+        else:
+            _record_result(db, key, stored, is_self_verified=state.is_self_verified, base_url=base_url, now=now)
+
+
+def _record_result(
+    db: Connection,
+    key: PairKey,
+    stored: StoredComparison,
+    *,
+    is_self_verified: bool | None,
+    base_url: str,
+    now: datetime,
+) -> None:
+    success = decide_pair(
+        is_compatible=stored.is_compatible, is_complete=stored.is_complete, is_self_verified=is_self_verified
+    )
+    current = comparisons.find_result(db, key)
+    if current is not None and (current.comparison_id, current.success) == (stored.id, success):
+        return
+    if success is None:
+        _remove_results(db, key)
+        return
+    new = _build_result(key, success=success, now=now)
+    tags = publications.list_tags(db, key.provider, key.provider_version)
+    number = verifications.add(db, new, is_new_version=False, tags=tags, comparison_id=stored.id)
+    audit.record(
+        db,
+        Action.COMPARISON,
+        resource=key.provider,
+        other=key.consumer,
+        params={"version": key.provider_version, "sha": key.sha, "number": number},
+        after={"success": success},
+    )
+    if stored.announced_success is not success:
+        comparisons.set_announced(db, stored.id, success=success)
+        _enqueue_webhooks(db, new, number, tags, base_url=base_url)
+
+
+def _build_result(key: PairKey, *, success: bool, now: datetime) -> NewVerification:
+    return NewVerification(
+        consumer=key.consumer,
+        provider=key.provider,
+        sha=key.sha,
+        provider_version=key.provider_version,
+        success=success,
+        build_url=None,
+        verified_at=now,
+        verified_by=_VERIFIED_BY,
+        test_results=None,
+        is_wip=False,
+        was_pending=None,
+        metadata=None,
+        created_at=now,
+    )
+
+
+_VERIFIED_BY: Final = orjson.dumps({"implementation": VERIFIER}).decode()
+
+
+def _enqueue_webhooks(db: Connection, new: NewVerification, number: int, tags: Sequence[str], *, base_url: str) -> None:
+    found = pacts.find_by_sha(db, new.consumer, new.provider, new.sha)
+    if found is not None:
+        published = PublishedVerification(
+            number=number, new=new, pact=found.pact, metadata=Metadata(), provider_tags=tags
+        )
+        enqueue_for_verification(db, published, base_url=base_url)
+
+
+def _remove_results(db: Connection, key: PairKey) -> None:
+    """Remove the results of comparing a pair. Queued deliveries about them are still sent."""
+    numbers = comparisons.list_result_numbers(db, key)
+    delivery_facts.preserve_for_results(db, numbers)
+    comparisons.remove_results(db, numbers)
+
+
+def enqueue_pairs(db: Connection, pairs: Iterable[PairKey], *, base_url: str, now: datetime) -> None:
+    """Enqueue the comparison of pairs that a request did not have the time for."""
+    for key in pairs:
+        comparisons.enqueue_for_pair(db, key, base_url=base_url, now=now)

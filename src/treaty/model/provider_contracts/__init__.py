@@ -1,0 +1,1 @@
+"""Contracts that providers publish: documents, self-verifications, and comparisons with pacts."""

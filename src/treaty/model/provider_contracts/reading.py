@@ -1,0 +1,54 @@
+"""Reading the document of a contract that is published."""
+
+import json
+from typing import Final
+
+from treaty.model.compare import reading
+from treaty.model.compare.reading import UnknownKind
+from treaty.model.provider_contracts.contracts import (
+    NewContract,
+    NewSelfVerification,
+    Specification,
+    describe_name,
+    list_operations,
+)
+
+_NO_KIND: Final = (
+    "The {label} was stored, but it is neither an OpenAPI nor an AsyncAPI document: it has no member 'openapi',"
+    " 'swagger' or 'asyncapi' with a version. Every comparison with a pact will fail until a version has such a"
+    " document."
+)
+
+
+def read_contract(
+    source: bytes,
+    *,
+    name: str,
+    specification: Specification,
+    content_type: str,
+    self_verification: NewSelfVerification | None,
+    max_bytes: int,
+) -> NewContract:
+    """Parse the document of a contract, which takes seconds for large YAML, and extract its operations.
+
+    An object that is not an OpenAPI or AsyncAPI document is accepted with a warning: PactFlow accepts it, too, and
+    clients test with such documents. Raises UnreadableDocument for others.
+    """
+    warnings = []
+    try:
+        read = reading.read_document(source, name=name, specification=specification, max_bytes=max_bytes)
+        content = read.document.content
+        warnings = [f"{note.location}: {note.message}" for note in read.notes]
+    except UnknownKind as error:
+        content = error.content
+        warnings = [_NO_KIND.format(label=describe_name(name))]
+    return NewContract(
+        name=name,
+        specification=specification,
+        content_type=content_type,
+        source=source,
+        body=json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(),
+        operations=list_operations(specification, content),
+        self_verification=self_verification,
+        warnings=warnings,
+    )

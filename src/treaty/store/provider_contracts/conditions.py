@@ -1,0 +1,46 @@
+"""SQL conditions about provider versions with contracts, for statements of several domains."""
+
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, not_, select
+
+from treaty.store.engine.database import fetch_scalar
+from treaty.store.tables import comparison, verification, version
+
+_HAS_CONTRACTS: Final = select(version.c.id).where(version.c.documents_sha.is_not(None)).limit(1)
+
+
+def has_any_contracts(db: Connection) -> bool:
+    """Whether any provider version has a contract: without any, statements need no conditions about them."""
+    return fetch_scalar(db, _HAS_CONTRACTS, {}) is not None
+
+
+def is_uncompared(content_id: ColumnElement[Any], version_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a provider version has a contract, and nothing shows yet that it is compatible with a content.
+
+    It is not needed where the contract does not describe all of the content: then the result of a verifier counts.
+    """
+    provider_version = version.alias("version_with_contract")
+    compared = verification.alias("compared_result")
+    is_compared = exists().where(
+        compared.c.content_id == content_id,
+        compared.c.provider_version_id == version_id,
+        compared.c.is_latest,
+        compared.c.comparison_id.is_not(None),
+    )
+    is_partial = and_(
+        provider_version.c.is_self_verified,
+        exists().where(
+            comparison.c.content_id == content_id,
+            comparison.c.documents_sha == provider_version.c.documents_sha,
+            comparison.c.is_compatible,
+            not_(comparison.c.is_complete),
+        ),
+    )
+    return exists().where(
+        provider_version.c.id == version_id,
+        provider_version.c.documents_sha.is_not(None),
+        not_(is_compared),
+        # A missing self-verification is NULL, which is not true either.
+        is_partial.is_not(True),
+    )

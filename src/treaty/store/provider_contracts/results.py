@@ -1,0 +1,77 @@
+"""Retrieval of what is known about a provider version's contracts and its pairs with consumers."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, select
+
+from treaty.model.pacts.pacts import PactKey
+from treaty.model.provider_contracts.comparisons import PairKey
+from treaty.model.provider_contracts.results import ProviderVersionResults, VerifiedPair
+from treaty.store.engine.database import fetch_rows
+from treaty.store.pacts import pacts
+from treaty.store.pacts.pacts import CONTENT_ID, PROVIDER_ID
+from treaty.store.provider_contracts import comparisons, contracts
+from treaty.store.tables import verification, version
+
+_LATEST: Final = select(verification.c.comparison_id, verification.c.success, verification.c.verified_at).where(
+    verification.c.content_id == CONTENT_ID,
+    verification.c.provider_version_id
+    == select(version.c.id)
+    .where(version.c.pacticipant_id == PROVIDER_ID, version.c.number == bindparam("provider_version"))
+    .scalar_subquery(),
+    verification.c.is_latest,
+)
+
+
+def load_of_version(db: Connection, provider: str, version: str) -> ProviderVersionResults | None:
+    """Load the contracts of a provider version, with all pairs that were compared; None if it has no contract."""
+    keys = comparisons.list_compared(db, provider, version)
+    latest = [(key, found.pact.version) for key in keys if (found := _find_pact(db, key)) is not None]
+    return _load(db, provider, version, latest)
+
+
+def _find_pact(db: Connection, key: PairKey) -> Any:
+    return pacts.find_by_sha(db, key.consumer, key.provider, key.sha)
+
+
+def load_of_pair(db: Connection, provider: str, version: str, pact: PactKey) -> ProviderVersionResults | None:
+    """Load the contracts of a provider version, with its pair with a consumer version.
+
+    None if the provider version has no contract, or the consumer version no pact with the provider.
+    """
+    found = pacts.find(db, pact)
+    if found is None:
+        return None
+    key = PairKey(pact.consumer, provider, found.pact.sha, version)
+    return _load(db, provider, version, [(key, pact.version)])
+
+
+def load_of_content(db: Connection, key: PairKey) -> ProviderVersionResults | None:
+    """Load the contracts of a provider version, with its pair with a pact's content; None as for `load_of_pair`."""
+    found = _find_pact(db, key)
+    return None if found is None else _load(db, key.provider, key.provider_version, [(key, found.pact.version)])
+
+
+def _load(
+    db: Connection, provider: str, version: str, keys: Sequence[tuple[PairKey, str]]
+) -> ProviderVersionResults | None:
+    published = contracts.list_of_version(db, provider, version)
+    if not published:
+        return None
+    pairs = [_load_pair(db, key, consumer_version) for key, consumer_version in keys]
+    return ProviderVersionResults(provider=provider, version=version, contracts=published, pairs=pairs)
+
+
+def _load_pair(db: Connection, key: PairKey, consumer_version: str) -> VerifiedPair:
+    rows = fetch_rows(db, _LATEST, key._asdict())
+    compared = next((row for row in rows if row.comparison_id is not None), None)
+    verified = next((row for row in rows if row.comparison_id is None), None)
+    return VerifiedPair(
+        key=key,
+        consumer_version=consumer_version,
+        comparison=comparisons.find_details(db, key),
+        compared_success=None if compared is None else compared.success,
+        verified_success=None if verified is None else verified.success,
+        verified_at=None if verified is None else verified.verified_at,
+    )

@@ -1,0 +1,1 @@
+"""Publication and retrieval of contracts of providers."""

@@ -1,0 +1,109 @@
+"""Compares pacts with the contracts of provider versions in the background, from a queue in the database.
+
+A task is claimed for a while, and removed when all its pairs have been compared. If its process is killed, the claim
+expires, and another worker starts again: pairs that were compared already take one query each.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection
+
+from treaty.actions.provider_contracts.comparisons import compare_pairs
+from treaty.model.audit import Actor
+from treaty.model.provider_contracts.comparisons import PairKey
+from treaty.store import audit
+from treaty.store.engine.database import Database
+from treaty.store.provider_contracts import comparisons
+from treaty.store.provider_contracts.comparisons import Task
+
+log = structlog.get_logger("treaty.workers.comparisons")
+
+POLL_SECONDS: Final = 5.0
+"""Seconds after which a worker looks for tasks of other processes. Its own process wakes it."""
+ERROR_PAUSE_SECONDS: Final = 5.0
+CLAIM_TIME: Final = timedelta(seconds=60)
+"""Time after which a task of a killed process is claimed by another one."""
+_ACTOR: Final = Actor(credential_name="comparer")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ComparisonWorker:
+    """Works off the queue of comparisons in a thread, from `start` until `stop`."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime] = _utc_now) -> None:
+        self._database = database
+        self._clock = clock
+        self._wake_up = threading.Event()
+        self._is_stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._is_stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="treaty-comparer", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for tasks now, because this process may have enqueued some."""
+        self._wake_up.set()
+
+    def stop(self) -> None:
+        """Stop after the current pair, and wait for it."""
+        self._is_stopping.set()
+        self._wake_up.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._is_stopping.is_set():
+            pause = POLL_SECONDS
+            try:
+                while not self._is_stopping.is_set() and self.work_once():
+                    pass
+            except Exception:
+                # The database may be unavailable for a while. Claims expire, so no task is lost.
+                log.exception("compare")
+                pause = ERROR_PAUSE_SECONDS
+            self._wake_up.wait(pause)
+            self._wake_up.clear()
+
+    def work_once(self) -> bool:
+        """Work off one task, and return whether there was one."""
+        now = self._clock()
+        # Polling only reads: a write would lock SQLite each time.
+        if not self._database.read(lambda db: comparisons.has_due(db, now=now)):
+            return False
+        until = now + CLAIM_TIME
+        task = self._database.write(lambda db: comparisons.claim(db, now=now, until=until))
+        if task is None:
+            return False
+        pairs = self._database.read(lambda db: _list_pairs(db, task, now=now))
+        with audit.acting_as(_ACTOR):
+            remaining = compare_pairs(
+                self._database, pairs, base_url=task.base_url, now=now, is_expired=lambda: self._must_stop(until)
+            )
+        if remaining and not self._is_stopping.is_set():
+            # Too many pairs for one claim: those that are compared already are quick the next time.
+            log.info("compare", remaining=len(remaining))
+            return True
+        if not remaining:
+            self._database.write(lambda db: comparisons.end(db, task, until=until))
+        return True
+
+    def _must_stop(self, until: datetime) -> bool:
+        return self._is_stopping.is_set() or self._clock() > until - CLAIM_TIME / 4
+
+
+def _list_pairs(db: Connection, task: Task, *, now: datetime) -> list[PairKey]:
+    if task.version_id is not None and task.content_id is not None:
+        return comparisons.list_pair(db, task.version_id, task.content_id)
+    if task.version_id is not None:
+        return comparisons.list_pairs_of_version(db, task.version_id, now=now)
+    return [] if task.content_id is None else comparisons.list_pairs_of_content(db, task.content_id, now=now)
