@@ -111,13 +111,17 @@ INTEGRATIONS: Final = Feature(
 METRICS: Final = Feature("metrics", (r"GET /metrics\n",))
 SECRETS: Final = Feature("named secrets", (r"POST /secrets\n", r"PUT /secrets/"))
 AUDIT: Final = Feature("the audit trail", (r"GET /audit",))
+PROVIDER_CONTRACTS: Final = Feature(
+    "contracts of providers",
+    (r"(POST /provider-contracts/provider/[^/]+/publish|PUT /contracts/provider/[^/]+/version/)",),
+)
 
 CLIENTS: Final = (RUBY, RUST, RUST_CRATES, PYTHON, JAVASCRIPT, GO, JVM, MCP)
 """In the order of the page."""
 FEATURES: Final = (
     *(PUBLISH, VERIFY, VERIFY_BY_TAG, PENDING, WIP, RESULTS, CAN_I_DEPLOY, BRANCHES, TAGS, DEPLOYMENTS, RELEASES),
     *(PACTICIPANTS, ENVIRONMENTS, WEBHOOKS, PROVIDER_STATES),
-    *(LABELS, INTEGRATIONS, METRICS, SECRETS, AUDIT),
+    *(LABELS, INTEGRATIONS, METRICS, SECRETS, AUDIT, PROVIDER_CONTRACTS),
 )
 """In the order of the page."""
 
