@@ -4,12 +4,7 @@ import pytest
 
 from tests.api.conftest import Api
 
-PAIR = "/contracts/bi-directional/provider/Ledger/version/1/consumer/Till/version/1"
 CASES = [
-    ("POST", "/provider-contracts/provider/Ledger/publish", "Verify the provider against the pacts"),
-    ("PUT", "/contracts/provider/Ledger/version/1", "Verify the provider against the pacts"),
-    ("GET", "/contracts/bi-directional/provider/Ledger/version/1/provider-contract", "Verify the provider"),
-    ("GET", f"{PAIR}/cross-contract-verification-results", "Verify the provider against the pacts"),
     ("GET", "/integrations/team/5", "GET /integrations lists"),
     ("GET", "/metrics/teams", "GET /metrics counts"),
     ("GET", "/admin/teams?page=1&size=5", "A token can be limited to applications"),

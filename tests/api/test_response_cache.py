@@ -1,5 +1,6 @@
 """Answers that are kept are given again only while the database says the same for them."""
 
+import base64
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -31,6 +32,7 @@ WANTED = {
     "includePendingStatus": True,
     "includeWipPactsSince": "2020-01-01",
 }
+DOCUMENT = base64.b64encode(b'{"openapi": "3.1.0", "info": {"title": "Bar", "version": "1"}, "paths": {}}').decode()
 QUESTIONS = (
     "/can-i-deploy?pacticipant=Foo&version=1&environment=test",
     "/can-i-deploy?pacticipant=Foo&version=1&to=prod",
@@ -68,6 +70,8 @@ QUESTIONS = (
     "/dashboard",
     "/dashboard/provider/Bar/consumer/Foo",
     "/environments",
+    "/usage?provider=Bar&operation=GET%20/",
+    "/usage/operations?provider=Bar",
 )
 
 
@@ -127,7 +131,14 @@ CHANGES: dict[str, Callable[[Api, History], object]] = {
     "the address of a build": lambda api, _: api.patch(f"{FOO}/versions/1", {"buildUrl": "https://example.org/1"}),
     "another environment": lambda _, history: history.environment("live"),
     "a pacticipant that is gone": lambda api, _: api.delete(BAR),
+    "a contract of the provider": lambda api, _: _publish_contract(api),
 }
+
+
+def _publish_contract(api: Api) -> None:
+    contract = {"content": DOCUMENT, "contentType": "application/json", "specification": "oas"}
+    body = {"pacticipantVersionNumber": "10", "contract": contract}
+    assert api.post("/provider-contracts/provider/Bar/publish", body).status == 200
 
 
 def _deploy_another(history: History) -> None:

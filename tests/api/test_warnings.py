@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ BODIES = sorted(name for name in ROUTES if name in WRITES and name not in NOT_OB
 
 
 def test_every_route_with_a_body_is_tested_or_excused() -> None:
-    others = {"select_pacts_for_verification"}
+    others = {"select_pacts_for_verification", "compare_contracts"}
     assert set(ROUTES) - NOT_OBSERVED - set(BODIES) - others == set()
 
 
@@ -98,6 +99,15 @@ def test_fields_of_inner_objects_are_named_with_their_place(api: Api) -> None:
     webhook = {**WEBHOOK, "request": {"method": "POST", "url": "https://ci.example.org", "userName": "x"}}
     assert warnings(api.post("/webhooks", webhook)) == [
         "The field `request.userName` is not known and was ignored. Did you mean username?"
+    ]
+
+
+@only_sqlite
+def test_a_comparison_names_ignored_fields(api: Api) -> None:
+    document = base64.b64encode(b'{"openapi": "3.1.0", "info": {}, "paths": {}}').decode()
+    body = {"documents": [{"content": document}], "pacts": [], "profil": "reference"}
+    assert warnings(api.post("/contracts/compare", body)) == [
+        "The field `profil` is not known and was ignored. Did you mean profile?"
     ]
 
 

@@ -2,11 +2,6 @@
 
 from typing import Final
 
-_PROVIDER_CONTRACTS: Final = (
-    "Contracts that providers publish (bi-directional contract testing) are a feature of PactFlow that Treaty "
-    "does not have. Verify the provider against the pacts of its consumers instead: GET "
-    "/pacts/provider/{provider}/for-verification lists them."
-)
 _TEAMS: Final = "Teams are a feature of PactFlow that Treaty does not have."
 _AI: Final = (
     "Generating and reviewing tests is a feature of PactFlow that Treaty does not have. An assistant can write them "
@@ -21,9 +16,6 @@ _ADMINISTRATION: Final = (
     "/settings/users, or with the command treaty user."
 )
 _FEATURES: Final = (
-    ("/provider-contracts/", _PROVIDER_CONTRACTS),
-    ("/contracts/provider/", _PROVIDER_CONTRACTS),
-    ("/contracts/bi-directional/", _PROVIDER_CONTRACTS),
     ("/integrations/team/", f"{_TEAMS} GET /integrations lists the integrations of all applications."),
     ("/metrics/teams", f"{_TEAMS} GET /metrics counts what is in the whole broker."),
     ("/admin/teams", f"{_TEAMS} A token can be limited to applications instead."),
