@@ -31,7 +31,10 @@ def test_a_database_is_reachable_and_empty(empty_database_url: str) -> None:
 def test_a_database_has_all_tables_and_nothing_in_them(database_url: str) -> None:
     engine = sa.create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as db:
-        assert set(sa.inspect(db).get_table_names()) == {*metadata.tables, "alembic_version"}
+        others = {"alembic_version"}
+        if engine.dialect.name == "sqlite":  # which has the words of the usage index in a full-text table
+            others |= {"usage_text", "usage_text_config", "usage_text_data", "usage_text_idx"}
+        assert set(sa.inspect(db).get_table_names()) == {*metadata.tables, *others}
         assert [table.name for table in metadata.sorted_tables if db.execute(sa.select(table)).first()] == []
     engine.dispose()
 
