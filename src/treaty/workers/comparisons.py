@@ -4,7 +4,6 @@ A task is claimed for a while, and removed when all its pairs have been compared
 expires, and another worker starts again: pairs that were compared already take one query each.
 """
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -19,12 +18,10 @@ from treaty.store import audit
 from treaty.store.engine.database import Database
 from treaty.store.provider_contracts import comparisons
 from treaty.store.provider_contracts.comparisons import Task
+from treaty.workers.polling import PollingWorker
 
 log = structlog.get_logger("treaty.workers.comparisons")
 
-POLL_SECONDS: Final = 5.0
-"""Seconds after which a worker looks for tasks of other processes. Its own process wakes it."""
-ERROR_PAUSE_SECONDS: Final = 5.0
 CLAIM_TIME: Final = timedelta(seconds=60)
 """Time after which a task of a killed process is claimed by another one."""
 _ACTOR: Final = Actor(credential_name="comparer")
@@ -34,45 +31,21 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class ComparisonWorker:
-    """Works off the queue of comparisons in a thread, from `start` until `stop`."""
+class ComparisonWorker(PollingWorker):
+    """Works off the queue of comparisons. `stop` waits for the current pair only: claims expire, so no task is lost."""
+
+    name = "comparer"
+    poll_seconds = 5.0
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime] = _utc_now) -> None:
+        super().__init__()
         self._database = database
         self._clock = clock
-        self._wake_up = threading.Event()
-        self._is_stopping = threading.Event()
-        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._is_stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="treaty-comparer", daemon=True)
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look for tasks now, because this process may have enqueued some."""
-        self._wake_up.set()
-
-    def stop(self) -> None:
-        """Stop after the current pair, and wait for it."""
-        self._is_stopping.set()
-        self._wake_up.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._is_stopping.is_set():
-            pause = POLL_SECONDS
-            try:
-                while not self._is_stopping.is_set() and self.work_once():
-                    pass
-            except Exception:
-                # The database may be unavailable for a while. Claims expire, so no task is lost.
-                log.exception("compare")
-                pause = ERROR_PAUSE_SECONDS
-            self._wake_up.wait(pause)
-            self._wake_up.clear()
+    def step(self) -> None:
+        """Work off all tasks."""
+        while not self._is_stopping.is_set() and self.work_once():
+            pass
 
     def work_once(self) -> bool:
         """Work off one task, and return whether there was one."""

@@ -5,7 +5,6 @@ A worker renews its claims while it is sending. If its process is killed, they e
 """
 
 import random
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -27,19 +26,21 @@ from treaty.store import audit
 from treaty.store.engine.database import Database
 from treaty.store.webhooks import deliveries
 from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.workers.polling import ERROR_PAUSE_SECONDS, PollingWorker
 
 LEASE_TIME: Final = timedelta(seconds=10)
 """How long a claim lasts unless it is renewed."""
 POLL_SECONDS: Final = 0.4
 MIN_POLL_SECONDS: Final = 0.05
-ERROR_PAUSE_SECONDS: Final = 3.0
 _ACTOR: Final = Actor(credential_name="worker")
 
 log = structlog.get_logger("treaty.workers.deliveries")
 
 
-class DeliveryWorker:
+class DeliveryWorker(PollingWorker):
     """Sends queued deliveries between `start` and `stop`."""
+
+    name = "worker"
 
     def __init__(
         self,
@@ -50,55 +51,38 @@ class DeliveryWorker:
         send: Send = outgoing.send,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        super().__init__()
         self._database = database
         self._settings = settings
         self._parameter_urls = parameter_urls
         self._send = send
         self._clock = clock
         self._owner = str(uuid.uuid4())
-        self._wake_up = threading.Event()
-        self._is_stopping = threading.Event()
         self._in_progress: dict[str, tuple[Delivery, Future[Attempt]]] = {}
         self._settling_time = settings.webhook_settling_time
+        self.poll_seconds = max(MIN_POLL_SECONDS, min(POLL_SECONDS, self._settling_time.total_seconds()))
         self._renewed_at = clock()
-        self._thread: threading.Thread | None = None
         self._senders: ThreadPoolExecutor | None = None
 
     def start(self) -> None:
         """Start the thread and the senders."""
         if not self._settings.webhook_redact_sensitive_data:
             log.warning("webhook_redact_sensitive_data", reason="logs of webhooks show the secrets that are sent")
-        self._is_stopping.clear()
         self._senders = ThreadPoolExecutor(self._settings.webhook_concurrency, thread_name_prefix="treaty-sender")
-        self._thread = threading.Thread(target=self._run, name="treaty-worker", daemon=True)
-        self._thread.start()
+        super().start()
 
-    def wake(self) -> None:
-        """Look for due deliveries now, because this process has enqueued some."""
-        self._wake_up.set()
-
-    def stop(self) -> None:
+    def stop(self, timeout: float | None = None) -> None:
         """Stop claiming, and wait until deliveries in progress have been recorded."""
-        self._is_stopping.set()
-        self._wake_up.set()
-        if self._thread is not None:
-            self._thread.join(self._settings.webhook_total_timeout.total_seconds() + ERROR_PAUSE_SECONDS)
+        super().stop(timeout or self._settings.webhook_total_timeout.total_seconds() + ERROR_PAUSE_SECONDS)
         if self._senders is not None:
             self._senders.shutdown(wait=False)
 
-    def _run(self) -> None:
-        while not self._is_stopping.is_set() or self._in_progress:
-            pause = max(MIN_POLL_SECONDS, min(POLL_SECONDS, self._settling_time.total_seconds()))
-            try:
-                self._step()
-            except Exception:
-                # The database may be unavailable for a while. Claims expire, so no delivery is lost.
-                log.exception("worker")
-                pause = ERROR_PAUSE_SECONDS
-            self._wake_up.wait(pause)
-            self._wake_up.clear()
+    def is_busy(self) -> bool:
+        """Whether deliveries are in progress, which are recorded even after `stop`."""
+        return bool(self._in_progress)
 
-    def _step(self) -> None:
+    def step(self) -> None:
+        """Record what was sent, renew the claims on what is being sent, and send what is due."""
         self._record_finished()
         self._renew_claims()
         if not self._is_stopping.is_set():

@@ -4,7 +4,6 @@ A lease ensures that one process of several indexes. Each transaction takes a fe
 content is marked when all its steps are done, so that a killed process leaves nothing wrong behind.
 """
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -20,16 +19,14 @@ from treaty.store.engine.database import Database
 from treaty.store.usage import contents
 from treaty.store.usage.contents import WaitingContent
 from treaty.workers.cleanup import MIN_PAUSE_SECONDS, BatchSizer
+from treaty.workers.polling import PollingWorker
 
-POLL_SECONDS: Final = 15.0
-"""Pause between looks for new contents, which other processes may have added."""
 NEWEST_IDS: Final = 1000
 """Ids below the newest one among which a look searches. All are searched at the start, and now and then."""
 LOOKS_PER_SEARCH: Final = 40
 """Looks between two searches of all contents."""
 PAGE_SIZE: Final = 100
 """Contents that are listed at a time."""
-ERROR_PAUSE_SECONDS: Final = 5.0
 REPORT_SECONDS: Final = 10.0
 """Seconds between lines about the progress in the log."""
 
@@ -43,48 +40,24 @@ class LeaseLost(Exception):
     """Another process has taken over, because this one was suspended for long."""
 
 
-class IndexingWorker:
-    """Indexes waiting contents in a thread, from `start` until `stop`."""
+class IndexingWorker(PollingWorker):
+    """Indexes waiting contents. `stop` waits for the current transaction."""
+
+    name = "usage"
+    poll_seconds = 15.0
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__()
         self._database = database
         self._clock = clock
         self._owner = str(uuid.uuid4())
-        self._wake_up = threading.Event()
-        self._is_stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self._look_count = 0
         self._claimed_at = clock()
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._is_stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="treaty-usage", daemon=True)
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look for waiting contents now."""
-        self._wake_up.set()
-
-    def stop(self) -> None:
-        """Stop after the current transaction."""
-        self._is_stopping.set()
-        self._wake_up.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._is_stopping.is_set():
-            pause = POLL_SECONDS
-            try:
-                if self._has_waiting():
-                    self.index_all()
-            except Exception:
-                # The database may be unavailable for a while.
-                log.exception("usage-index")
-                pause = ERROR_PAUSE_SECONDS
-            self._wake_up.wait(pause)
-            self._wake_up.clear()
+    def step(self) -> None:
+        """Index what waits, if anything does."""
+        if self._has_waiting():
+            self.index_all()
 
     def _has_waiting(self) -> bool:
         is_search = self._look_count % LOOKS_PER_SEARCH == 0
