@@ -13,7 +13,7 @@ from treaty.model.compare.openapi import OpenApi
 from treaty.model.compare.profiles import Profile, switches_for
 
 ENGINE_VERSION: Final = "1"
-"""Changes with the results: stored comparisons of other versions are computed again."""
+"""Changes when results may change. It is stored with each result; results of former versions stay valid."""
 
 
 @dataclass(eq=False)
