@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,6 +88,29 @@ def test_the_self_verification_of_the_provider_counts(
     assert deployable(api) is True
     publish_contract(api, success=False)
     assert deployable(api) is False
+
+
+@pytest.mark.parametrize(
+    ("content", "success", "reason", "step"),
+    [
+        (UNFITTING, True, "is not compatible with the provider contract", "Read the findings of the comparison"),
+        (
+            FITTING,
+            False,
+            "tests of the provider against its own contract failed",
+            "Make Prices (1) honour its contract",
+        ),
+    ],
+)
+def test_a_failure_says_which_condition_is_not_met(
+    api: Api, history: History, *, content: str, success: bool, reason: str, step: str
+) -> None:
+    history.publish("Shop", "1", "Prices", content)
+    publish_contract(api, success=success)
+    history.deploy("Prices", "1", "production")
+    answer = can_i_deploy(api)
+    assert reason in answer["summary"]["reason"]
+    assert step in json.dumps(answer["reasons"])
 
 
 @pytest.mark.parametrize("content", [FITTING, UNFITTING])

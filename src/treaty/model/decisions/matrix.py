@@ -62,6 +62,8 @@ class MatrixRow(NamedTuple):
     """Whether the publication has a newer revision, or the same provider version has a newer result of the kind."""
     comparison: int | None = None
     """The comparison with the contract of the provider version that the result comes from; None for a verifier's."""
+    is_self_verified: bool | None = None
+    """The result of the provider version's tests against its own contract, if it has one."""
 
 
 class ResultCounts(NamedTuple):
@@ -440,7 +442,8 @@ def _explain_rows(facts: MatrixFacts, rows_summary: MatrixRowsSummary) -> Iterab
         elif row.success is None:
             yield NotVerified(consumer=consumer, provider=provider)
         elif row.comparison is not None:
-            yield ComparisonFailed(consumer=consumer, provider=provider)
+            is_self_verified = row.is_self_verified is not False
+            yield ComparisonFailed(consumer=consumer, provider=provider, is_self_verified=is_self_verified)
         else:
             yield VerificationFailed(consumer=consumer, provider=provider)
     named = Counter(row.success for row in rows_summary.obstacles)

@@ -87,6 +87,8 @@ class ComparisonFailed:
 
     consumer: ReasonSide
     provider: ReasonSide
+    is_self_verified: bool
+    """False if the self-verification failed, whatever the contract says."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,11 +165,12 @@ def _describe_pair(reason: PairObstacle) -> str:
             return f"The verification for the pact between {sides} failed"
         case NotCompared(gap=gap):
             return f"There is no verified pact between {sides}: {gap.value}"
-        case ComparisonFailed():
+        case ComparisonFailed(is_self_verified=False):
             return (
-                f"The pact between {sides} is not compatible with the provider contract, or the provider's "
-                "self-verification failed"
+                f"The tests of the provider against its own contract failed, on which the pact between {sides} relies"
             )
+        case ComparisonFailed():
+            return f"The pact between {sides} is not compatible with the provider contract"
 
 
 def get_severity(reason: Reason) -> str:
@@ -218,6 +221,8 @@ def suggest_next_step(reason: Obstacle) -> str:
     match reason:
         case VerificationFailed():
             return f"Make {provider} honour the pact, or change what {consumer} expects."
+        case ComparisonFailed(is_self_verified=False):
+            return f"Make {provider} honour its contract, and publish the contract with the new result."
         case ComparisonFailed():
             return f"Read the findings of the comparison, and change {provider} or what {consumer} expects."
         case NotCompared(gap=gap):

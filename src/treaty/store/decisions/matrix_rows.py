@@ -240,6 +240,7 @@ def select_rows(shape: StatementShape, results: JoinedResults) -> Select[*tuple[
             verification.c.verified_at,
             (false() if shape.has_only_latest else _is_superseded()).label("is_superseded"),
             verification.c.comparison_id,
+            provider_version.c.is_self_verified,
         )
         .select_from(results.joined)
         .join(_consumer, _consumer.c.id == publication.c.consumer_id)
