@@ -182,7 +182,7 @@ def test_tools_of_pactflow_work_or_say_that_they_are_pactflows(assistant, broker
     (token,) = (token["uuid"] for token in tokens if token["description"] == "build")
     assert assistant.use("regenerate_api_token", tokenId=token)["value"]
     assert "401" in assistant.failure("get_current_user")
-    assert assistant.used == {*PAID, *SHARED_WITH_PACTFLOW}
+    assert assistant.used == {*PAID, *SHARED_WITH_PACTFLOW, "publish_consumer_contracts"}
 
 
 def read_contracts(assistant, broker):

@@ -221,10 +221,8 @@ def suggest_next_step(reason: Obstacle) -> str:
     match reason:
         case VerificationFailed():
             return f"Make {provider} honour the pact, or change what {consumer} expects."
-        case ComparisonFailed(is_self_verified=False):
-            return f"Make {provider} honour its contract, and publish the contract with the new result."
-        case ComparisonFailed():
-            return f"Read the findings of the comparison, and change {provider} or what {consumer} expects."
+        case ComparisonFailed(is_self_verified=is_self_verified):
+            return _NEXT_STEPS_OF_COMPARISONS[is_self_verified].format(consumer=consumer, provider=provider)
         case NotCompared(gap=gap):
             return _NEXT_STEPS_BY_GAP[gap].format(consumer=consumer, provider=provider)
         case NotVerified():
@@ -235,6 +233,11 @@ def suggest_next_step(reason: Obstacle) -> str:
             return f"Verify the pact of {consumer} with {provider}, and publish the result."
 
 
+_NEXT_STEPS_OF_COMPARISONS: Final = {
+    True: "Read the findings of the comparison, and change {provider} or what {consumer} expects.",
+    False: "Make {provider} honour its contract, and publish the contract with the new result.",
+}
+"""By whether the self-verification of the provider succeeded."""
 _NEXT_STEPS_BY_GAP: Final = {
     ComparisonGap.NOT_COMPARED: "Wait some seconds and try again (--retry-while-unknown).",
     ComparisonGap.NOT_SELF_VERIFIED: "Test {provider} against its contract, and publish the contract with the result.",
