@@ -26,18 +26,18 @@ def test_a_contract_is_published_with_its_result(broker: Access, tmp_path: Path)
 
 @exercises(PROVIDER_CONTRACTS)
 def test_a_contract_is_published_in_the_older_way(broker: Access, tmp_path: Path) -> None:
-    assert "Successfully published" in publish(broker, tmp_path, PACTFLOW_FEATURES=OLD_API)
+    assert "Successfully published" in publish(broker, tmp_path, features=OLD_API)
     check_published(broker)
 
 
-def publish(broker: Access, folder: Path, **environ: str) -> str:
+def publish(broker: Access, folder: Path, features: str = "") -> str:
     (folder / "api.yml").write_text(OPENAPI)
     (folder / "results.txt").write_text("fine")
     return broker.call(
         *(program("ruby", "pactflow"), "publish-provider-contract", "api.yml", "--provider", "Prices", "-a", "1"),
         *("--branch", "main", "--tag", "dev", "--verification-exit-code", "0", "--verification-results", "results.txt"),
         cwd=folder,
-        **environ,
+        PACTFLOW_FEATURES=features,
     )
 
 
