@@ -86,7 +86,7 @@ def test_both_sides_are_deployed_with_tags_alone(maven, broker):
     assert {tag["name"] for tag in tags} == {"master", "prod"}
 
 
-@pytest.mark.long
+@access.ESPECIALLY_GUARDED
 @exercises(PUBLISH, BRANCHES, VERIFY, PENDING, WIP, RESULTS, CAN_I_DEPLOY)
 def test_a_new_expectation_is_pending_on_a_branch(maven, broker, tmp_path):
     broker.environment("production")
