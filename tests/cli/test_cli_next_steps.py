@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from treaty.model.decisions import reasons as reason_texts
-from treaty.model.decisions.reasons import NotVerified
+from treaty.model.decisions.reasons import NotCompared, NotVerified
 
 if TYPE_CHECKING:
     from .conftest import OtherBroker, Run
@@ -150,15 +150,35 @@ CASES: list[tuple[list[str], dict[str, Any], list[dict[str, Any]], str]] = [
         [],
         "pact-broker can-i-deploy --pacticipant Foo --version 1 --ignore Y --version 3 --to-environment test",
     ),
+    (TO_TEST, reason("missing_comparison", **BETWEEN), [], f"{CAN_I_DEPLOY} --retry-while-unknown 12"),
+    (
+        TO_TEST,
+        reason("missing_self_verification", **BETWEEN),
+        [],
+        (
+            "pact-broker publish-provider-contract DOCUMENT --provider Bar --provider-app-version 2 "
+            "--verification-exit-code EXIT_CODE_OF_THE_TESTS"
+        ),
+    ),
+    (
+        TO_TEST,
+        reason("failed_comparison", **BETWEEN),
+        [],
+        (
+            "pact-broker publish-provider-contract DOCUMENT --provider Bar --provider-app-version VERSION "
+            "--verification-exit-code EXIT_CODE_OF_THE_TESTS"
+        ),
+    ),
+    (TO_TEST, reason("missing_description", **BETWEEN), [], verifier("{url}", PACT, "2")),
     (TO_TEST, reason("more_obstacles"), [], f"{CAN_I_DEPLOY} --output json"),
 ]
 POSITIVE = {"all_verified", "nothing_required"}
 
 
 def test_the_table_has_every_kind_of_reason() -> None:
-    kinds = {reason_texts._CODES[kind] for kind in reason_texts._CODES}  # noqa: SLF001 - all kinds that exist
+    kinds = {*reason_texts._CODES.values(), *reason_texts._CODES_BY_GAP.values()}  # noqa: SLF001 - all that exist
     of_missing_results = {"missing_verification", "not_deployed"}
-    assert NotVerified not in reason_texts._CODES  # noqa: SLF001 - it has these two kinds
+    assert not {NotVerified, NotCompared} & set(reason_texts._CODES)  # noqa: SLF001 - they have several kinds
     assert {case[1]["kind"] for case in CASES} | POSITIVE == kinds | of_missing_results
 
 

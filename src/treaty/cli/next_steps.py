@@ -174,7 +174,13 @@ def _suggest(
     match reason:
         case ReasonRecord(kind="not_deployed"):
             yield from _suggest_deployment(reason, question)
-        case ReasonRecord(kind="missing_verification" | "failed_verification", consumer=Side(), provider=Side()):
+        case ReasonRecord(kind="missing_comparison" | "missing_self_verification" | "failed_comparison"):
+            yield _suggest_contract(reason, question)
+        case ReasonRecord(
+            kind="missing_verification" | "failed_verification" | "missing_description",
+            consumer=Side(),
+            provider=Side(),
+        ):
             yield _suggest_verification(broker, reason, question, rows)
         case ReasonRecord(kind="no_such_version", pacticipant=Side(name=name)):
             yield from _suggest_version(broker, name, question)
@@ -203,6 +209,19 @@ def _suggest_deployment(reason: ReasonRecord, question: Question) -> Iterator[Ne
             f"Deploy a version of {side.name} to {environment}, and record its deployment:",
             output.format_command("record-deployment", *words),
         )
+
+
+def _suggest_contract(reason: ReasonRecord, question: Question) -> NextStep:
+    """Suggest to wait, or to publish a contract: of the same version if it only lacks a result, else of a new one."""
+    if reason.kind == "missing_comparison":
+        text = "Wait until the pact has been compared with the provider's contract:"
+        return NextStep(text, output.format_command(*question.words(), "--retry-while-unknown", "12"))
+    provider = reason.provider or Side(name="", number=None)
+    number = provider.number if reason.kind == "missing_self_verification" else None
+    words = ("--provider", provider.name, "--provider-app-version", number or _VERSION)
+    result = ("--verification-exit-code", "EXIT_CODE_OF_THE_TESTS")
+    text = reason.suggestion.removesuffix(".") or f"Change the contract of {provider.name}, and publish it"
+    return NextStep(f"{text}:", output.format_command("publish-provider-contract", "DOCUMENT", *words, *result))
 
 
 def _suggest_verification(

@@ -194,17 +194,23 @@ def get_code(reason: Reason) -> str:
             return (
                 "not_deployed" if reason.provider.environment or reason.consumer.environment else "missing_verification"
             )
+        case NotCompared(gap=gap):
+            return _CODES_BY_GAP[gap]
         case _:
             return _CODES[type(reason)]
 
 
+_CODES_BY_GAP: Final = {
+    ComparisonGap.NOT_COMPARED: "missing_comparison",
+    ComparisonGap.NOT_SELF_VERIFIED: "missing_self_verification",
+    ComparisonGap.NOT_DESCRIBED: "missing_description",
+}
 _CODES: Final[dict[type[Reason], str]] = {
     NoDestination: "no_environment",
     NoNumber: "no_version_number",
     CannotIgnore: "cannot_ignore",
     NoSuchVersion: "no_such_version",
     VerificationFailed: "failed_verification",
-    NotCompared: "missing_comparison",
     ComparisonFailed: "failed_comparison",
     MoreObstacles: "more_obstacles",
     AllVerified: "all_verified",
