@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -84,6 +85,15 @@ def test_everybody_can_use_every_page(faults):
 def test_no_page_is_wider_than_the_screen_and_none_complains(faults):
     assert faults.widths == []
     assert faults.complaints == []
+
+
+def test_a_name_without_a_place_to_break_fits_into_a_narrow_audit_trail(site, page):
+    """The names of webhooks are UUIDs, most of which browsers break at few of their hyphens."""
+    httpx.post(f"{site.address}/pacticipants", json={"name": "1" * 80}).raise_for_status()
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.goto(site.paths["audit"])
+    assert page.get_by_role("link", name="1" * 80).count()
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
 
 
 def test_nothing_comes_from_another_host(site, faults):
