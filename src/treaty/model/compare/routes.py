@@ -1,9 +1,11 @@
 """Choice of the operation that a request belongs to."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -16,6 +18,10 @@ _PIECE: Final = re.compile(r"\{[.;]?[^*{}]+?\*?\}|\*+|.", re.DOTALL)
 _MALFORMED_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _DECODABLE: Final = re.compile(r"(?:%(?!2[346BbCcFf]|3[AaBbDdFf]|40)[0-9A-Fa-f]{2})+")
 _DUPLICATE_SLASHES: Final = re.compile(r"/{2,}")
+
+# Pieces of a template that match several characters, as regular expressions.
+_SEGMENT: Final = "([^/]+)"
+_REST: Final = ".*"
 
 # Order of the pieces of a template at a position: fixed text wins over a parameter, which wins over a wildcard.
 _FIXED, _PLACEHOLDER, _END, _WILDCARD = range(4)
@@ -46,18 +52,32 @@ class Route:
         return (*ranks, _END)
 
     @cached_property
-    def _regex(self) -> re.Pattern[str]:
-        parts: list[str] = []
+    def _pieces(self) -> list[str]:
+        """The pieces to match: `_SEGMENT`, `_REST`, or a character that is fixed."""
+        pieces: list[str] = []
         for piece in _PIECE.findall(self.template):
             if piece.startswith("*"):
-                parts.append(".*")
+                pieces.append(_REST)
             elif len(piece) > 1:
                 # A prefix of the styles `label` and `matrix` is literal.
-                prefix = piece[1] if piece[1] in ".;" else ""
-                parts.append(re.escape(prefix) + "([^/]+)")
+                pieces += [piece[1], _SEGMENT] if piece[1] in ".;" else [_SEGMENT]
             else:
-                parts.append(re.escape(piece))
+                pieces.append(piece)
+        return pieces
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        parts = [piece if piece in {_SEGMENT, _REST} else re.escape(piece) for piece in self._pieces]
         return re.compile("".join(parts), re.DOTALL if self.is_case_sensitive else re.DOTALL | re.IGNORECASE)
+
+    @cached_property
+    def _is_ambiguous(self) -> bool:
+        """Whether a regular expression would try out how to divide the path, and may take far too long for that."""
+        segment_numbers = accumulate(piece == "/" for piece in self._pieces)
+        counts = Counter(
+            number for number, piece in zip(segment_numbers, self._pieces, strict=True) if piece == _SEGMENT
+        )
+        return _REST in self._pieces or any(count > 1 for count in counts.values())
 
     @cached_property
     def _names(self) -> list[str]:
@@ -65,10 +85,51 @@ class Route:
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return the values of the path's parameters, by name without dashes; None if the path does not match."""
-        match = self._regex.fullmatch(path)
-        if match is None:
-            return None
-        return dict(zip(self._names, (unquote(value or "") for value in match.groups()), strict=False))
+        if self._is_ambiguous:
+            values = _match_in_linear_time(self._pieces, path, is_case_sensitive=self.is_case_sensitive)
+        else:
+            match = self._regex.fullmatch(path)
+            values = None if match is None else list(match.groups())
+        return None if values is None else dict(zip(self._names, map(unquote, values), strict=False))
+
+
+def _match_in_linear_time(pieces: Sequence[str], path: str, *, is_case_sensitive: bool) -> list[str] | None:
+    """Return what the segments of a template match, each as much as possible, as a regular expression would do."""
+    end = len(path)
+    fits = [end == position for position in range(end + 1)]
+    """By position: whether the pieces that have been looked at match the rest of the path."""
+    fits_after: list[list[bool]] = []
+    for piece in reversed(pieces):
+        fits_after.append(fits)
+        fits = _prepend(piece, path, fits, is_case_sensitive=is_case_sensitive)
+    if not fits[0]:
+        return None
+    values, position = [], 0
+    for piece in pieces:
+        fits, start = fits_after.pop(), position
+        if piece in {_SEGMENT, _REST}:
+            limit = path.find("/", start) if piece == _SEGMENT else end
+            candidates = range(end if limit < 0 else limit, start - 1, -1)
+            position = next(candidate for candidate in candidates if fits[candidate])
+        else:
+            position += 1
+        if piece == _SEGMENT:
+            values.append(path[start:position])
+    return values
+
+
+def _prepend(piece: str, path: str, fits: Sequence[bool], *, is_case_sensitive: bool) -> list[bool]:
+    """Return from which positions a piece matches up to one from which the pieces after it fit."""
+    result = [piece == _REST and fits[-1]]
+    for character, fits_next, fits_here in zip(reversed(path), reversed(fits), reversed(fits[:-1]), strict=False):
+        if piece == _REST:
+            result.append(fits_here or result[-1])
+        elif piece == _SEGMENT:
+            result.append(character != "/" and (fits_next or result[-1]))
+        else:
+            is_same = character == piece or (not is_case_sensitive and character.lower() == piece.lower())
+            result.append(is_same and fits_next)
+    return result[::-1]
 
 
 @dataclass(frozen=True, slots=True)
