@@ -27,7 +27,7 @@ _PLACEHOLDER: Final = re.compile(r"{(\w+)}")
 OTHER_TEXTS: Final = {
     *("HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "WRONG_VERSION_NUMBER"),  # reasons of OpenSSL
     "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS",  # of other clients, so that there is no warning
-    *("MAIN_BRANCH", "PROVIDER_URL"),  # placeholders in commands that are suggested
+    *("EXIT_CODE_OF_THE_TESTS", "MAIN_BRANCH", "PROVIDER_URL"),  # placeholders in commands that are suggested
     *("CI_TOKEN", "PACT_PROVIDER_BRANCH", "PACT_PROVIDER_VERSION"),  # in examples and presets of webhooks
     *("CONSUMER_NAME", "CONSUMER_VERSION", "CREATED_AT", "PROVIDER_NAME"),  # headings of text tables
     *("C_TAGS", "C_VERSION", "P_TAGS", "P_VERSION"),  # likewise
