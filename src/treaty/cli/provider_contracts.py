@@ -79,7 +79,7 @@ def _contract(file: str, values: dict[str, Any]) -> Json:
     }
 
 
-_ASYNCAPI: Final = re.compile(rb"""^\s*(?:\{\s*)?["']?asyncapi["']?\s*:""", re.MULTILINE)
+_ASYNCAPI: Final = re.compile(rb"""^[^\S\n]*(?:\{[^\S\n]*)?["']?asyncapi["']?\s*:""", re.MULTILINE)
 
 
 def _detect_specification(source: bytes) -> str:

@@ -37,10 +37,10 @@ def who_uses(broker: BrokerClient, form: str, *, provider: str, **criteria: str 
     interaction has to meet all of them. Exits with 1 if it is not known whether a consumer uses it, because a pact is
     not indexed yet.
     """
-    given = {name: value for name, value in criteria.items() if value is not None}
-    if not given.keys() - {"part"}:
+    query = {name: value for name, value in criteria.items() if value is not None}
+    if not query.keys() - {"part"}:
         raise Failure("Give at least one of --operation, --pointer, --field, --state and --text.")
-    pages = [*_fetch_pages(broker, provider, given)]
+    pages = [*_fetch_pages(broker, provider, query)]
     if form == "json":
         output.print_line(output.format_indented(_merge(pages)))
     else:

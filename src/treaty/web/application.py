@@ -10,7 +10,7 @@ from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import structlog
 from starlette.applications import Starlette
@@ -60,9 +60,7 @@ T = TypeVar("T")
 
 HTTP_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE_BODY_BYTES: Final = 256 * 1024
-"""A larger body is processed in a thread, so that it does not block the event loop."""
-HEAVY_BODY_BYTES: Final = 256 * 1024
-"""A body from which on its preparation takes seconds: a few of them run at a time."""
+"""A larger body is processed in a thread, so that it does not block the event loop. A few are prepared at a time."""
 MAX_CACHE_BYTES: Final = 16 * 2**20
 """Maximum size of the cached responses of a process."""
 REAUTHENTICATE_AFTER: Final = 1.0
@@ -310,7 +308,7 @@ class RequestHandler:
                 return outcome
 
     async def _prepare(self, request: Request, prepare: Callable[[], object]) -> object:
-        is_heavy = len(request.raw_body) >= HEAVY_BODY_BYTES
+        is_heavy = len(request.raw_body) > LARGE_BODY_BYTES
         return await (self._heavy_work.run(prepare) if is_heavy else self._run_in_thread(prepare))
 
     def _compare_missing(self, request: Request, pairs: Sequence[PairKey]) -> None:
@@ -319,14 +317,18 @@ class RequestHandler:
         If the results cannot be stored, the pairs stay unknown.
         """
         deadline = time.monotonic() + self._settings.comparison_budget.total_seconds()
-        options: Any = {"base_url": request.base_url, "now": request.now}
+        base_url, now = request.base_url, request.now
         try:
-            with audit.acting_as(request.actor, at=request.now):
+            with audit.acting_as(request.actor, at=now):
                 remaining = compare_pairs(
-                    self._database, pairs, **options, is_expired=lambda: time.monotonic() >= deadline
+                    self._database,
+                    pairs,
+                    base_url=base_url,
+                    now=now,
+                    is_expired=lambda: time.monotonic() >= deadline,
                 )
                 if remaining:
-                    self._database.write(lambda db: enqueue_pairs(db, remaining, **options))
+                    self._database.write(lambda db: enqueue_pairs(db, remaining, base_url=base_url, now=now))
                     request.has_queued = True
         except DATABASE_ERRORS:
             log.exception("compare", request_id=request.request_id)

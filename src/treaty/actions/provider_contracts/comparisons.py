@@ -73,7 +73,7 @@ _Compared = Mapping[PairKey, NewComparison | None]
 def _compare_batch(database: Database, pairs: Sequence[PairKey], is_expired: Callable[[], bool]) -> _Compared:
     """Compare pairs until the time is up. Pairs with equal contents are compared once."""
     compared: dict[PairKey, NewComparison | None] = {}
-    known: dict[tuple[str, str, str, str, str], NewComparison | None] = {}
+    by_subject: dict[tuple[str, str, str, str, str], NewComparison | None] = {}
     for key in pairs:
         if is_expired():
             break
@@ -82,9 +82,9 @@ def _compare_batch(database: Database, pairs: Sequence[PairKey], is_expired: Cal
             compared[key] = None
             continue
         subject = (key.consumer, key.provider, key.sha, inputs.documents_sha, inputs.profile)
-        if subject not in known:
-            known[subject] = _try_to_compare(key, inputs)
-        compared[key] = known[subject]
+        if subject not in by_subject:
+            by_subject[subject] = _try_to_compare(key, inputs)
+        compared[key] = by_subject[subject]
     return compared
 
 
@@ -126,9 +126,9 @@ def _record_comparison(
 
 def _require_verification(db: Connection, key: PairKey, *, base_url: str, now: datetime) -> None:
     """Enqueue the webhooks that start a verification, since the comparison alone cannot verify the pair."""
-    found = pacts.find_by_sha(db, key.consumer, key.provider, key.sha)
-    if found is not None:
-        enqueue_for_incomplete_comparison(db, found.pact, key.provider_version, base_url=base_url, now=now)
+    details = pacts.find_by_sha(db, key.consumer, key.provider, key.sha)
+    if details is not None:
+        enqueue_for_incomplete_comparison(db, details.pact, key.provider_version, base_url=base_url, now=now)
 
 
 def refresh_version(db: Connection, provider: str, version: str, *, base_url: str, now: datetime) -> None:
@@ -203,10 +203,10 @@ _VERIFIED_BY: Final = orjson.dumps({"implementation": VERIFIER}).decode()
 
 
 def _enqueue_webhooks(db: Connection, new: NewVerification, number: int, tags: Sequence[str], *, base_url: str) -> None:
-    found = pacts.find_by_sha(db, new.consumer, new.provider, new.sha)
-    if found is not None:
+    details = pacts.find_by_sha(db, new.consumer, new.provider, new.sha)
+    if details is not None:
         published = PublishedVerification(
-            number=number, new=new, pact=found.pact, metadata=Metadata(), provider_tags=tags
+            number=number, new=new, pact=details.pact, metadata=Metadata(), provider_tags=tags
         )
         enqueue_for_verification(db, published, base_url=base_url)
 

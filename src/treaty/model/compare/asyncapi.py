@@ -118,8 +118,8 @@ class AsyncApi:
             path = _locate(self.content, channel) or f"{location}.channel"
             declared = mapping(mapping(self.resolve(channel)).get("messages"))
             nodes = [(f"{path}.messages.{name}", node) for name, node in declared.items()]
-        found = [self._message(own_location, node) for own_location, node in nodes]
-        return [message for message in found if message is not None]
+        messages = (self._message(own_location, node) for own_location, node in nodes)
+        return [message for message in messages if message is not None]
 
     def _message(self, location: str, node: Any) -> Message | None:
         declaration = self.resolve(node)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from treaty.model.compare import messages
@@ -25,6 +26,11 @@ class Exchange:
     @property
     def switches(self) -> Switches:
         return self.operation.document.switches
+
+    @cached_property
+    def declared_response(self) -> tuple[str, Mapping[str, Any]] | None:
+        """The response that the document has for the interaction's status, with its key; None if it has none."""
+        return self.operation.find_response(self.interaction.status)
 
     @property
     def follows_declarations(self) -> bool:

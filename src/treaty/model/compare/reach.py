@@ -64,8 +64,8 @@ class Reach:
         if known is None:
             children = list(node.values()) if isinstance(node, dict) else node
             # Each child is looked at, so that the answers for all of them are known.
-            found = [self._has_reference(child) for child in children]
-            known = self._known[id(node)] = any(found) or "$ref" in node
+            have_references = [self._has_reference(child) for child in children]
+            known = self._known[id(node)] = any(have_references) or "$ref" in node
         return known
 
 

@@ -15,10 +15,9 @@ from treaty.model.compare.uses import note_deprecated_properties
 
 def compare_headers(exchange: Exchange) -> Iterator[Finding]:
     """Compare the response's headers with those that the document declares."""
-    found = exchange.operation.find_response(exchange.interaction.status)
-    if found is None:
+    if exchange.declared_response is None:
         return
-    _, response = found
+    _, response = exchange.declared_response
     yield from _compare_content_type(exchange, response)
     declared = mapping(response.get("headers"))
     for name, node in declared.items():
@@ -41,8 +40,7 @@ def compare_headers(exchange: Exchange) -> Iterator[Finding]:
 def compare_body(exchange: Exchange) -> Iterator[Finding]:
     """Compare the response's status and body. `headers` have been compared before."""
     status, responses = exchange.interaction.status, exchange.operation.responses
-    found = exchange.operation.find_response(status)
-    if found is None:
+    if exchange.declared_response is None:
         listed = list_names(responses) or "none"
         yield exchange.error(
             "response.status.unknown",
@@ -52,7 +50,7 @@ def compare_body(exchange: Exchange) -> Iterator[Finding]:
             (".responses", responses),
         )
         return
-    key, response = found
+    key, response = exchange.declared_response
     if key == "default":
         yield exchange.warning(
             "response.status.default",
@@ -85,7 +83,7 @@ def _compare_content(exchange: Exchange, response: Mapping[str, Any]) -> Iterato
         exchange.follows_declarations and (body is False or body == 0) and body is not ABSENT
     ):
         return
-    schema = declared.schema if declared.schema is not ABSENT else ABSENT
+    schema = declared.schema
     if schema is ABSENT:
         schema = declared.schema_of(media_types.best_match(media_type, list(declared.content)))
     if schema is ABSENT:
@@ -102,8 +100,7 @@ def _compare_content(exchange: Exchange, response: Mapping[str, Any]) -> Iterato
 def _check_body(exchange: Exchange, media_type: str, schema: Any) -> Iterator[Finding]:
     interaction = exchange.interaction
     location = f".responses.{interaction.status}.content.{media_type}.schema"
-    found = exchange.operation.find_response(interaction.status)
-    key = found[0] if found else ""
+    key = exchange.declared_response[0] if exchange.declared_response else ""
     compiled = exchange.operation.compiled(("response", key, media_type), schema, Direction.RESPONSE)
     rules = BodyRules(interaction.response) if exchange.switches.uses_matching_rules else None
     yield from exchange.violations(
@@ -143,8 +140,8 @@ def _check_header(exchange: Exchange, name: str, node: Any, text: str) -> Iterat
     declaration = exchange.operation.document.resolve(node)
     location = f".responses.{exchange.interaction.status}.headers.{name}"
     schema = declaration.get("schema") or node
-    found = exchange.operation.find_response(exchange.interaction.status)
-    compiled = exchange.operation.compiled(("header", found[0] if found else "", name), schema, Direction.REQUEST)
+    key = exchange.declared_response[0] if exchange.declared_response else ""
+    compiled = exchange.operation.compiled(("header", key, name), schema, Direction.REQUEST)
     if declaration.get("deprecated") is True:
         exchange.note_use("header", name, f".response.headers.{name}", location)
     value: Any = text

@@ -17,7 +17,7 @@ from treaty.model.decisions.selectors import ResolvedSelector, is_ignored_by
 from treaty.model.provider_contracts.comparisons import PairKey, decide_pair
 from treaty.store.decisions import matrix_summary
 from treaty.store.decisions.matrix_rows import MatrixScope, RowWithIds
-from treaty.store.engine.database import fetch_rows
+from treaty.store.engine.batches import fetch_in_batches, split
 from treaty.store.pacts.pacts import CONSUMER, PROVIDER
 from treaty.store.provider_contracts.comparisons import DEFAULT_PROFILE
 from treaty.store.provider_contracts.conditions import has_any_contracts
@@ -133,8 +133,6 @@ _STATES: Final = (
     # The newest of several engines counts: later rows replace earlier ones.
     .order_by(comparison.c.id)
 )
-_BATCH_SIZE: Final = 400
-"""Ids in a statement, since databases limit the number of its parameters."""
 
 
 def _find_gaps(db: Connection, is_verified_by_pair: Mapping[_PairIds, bool]) -> Mapping[_PairIds, ComparisonGap]:
@@ -152,19 +150,13 @@ def _find_gaps(db: Connection, is_verified_by_pair: Mapping[_PairIds, bool]) -> 
 
 
 def _load_states(db: Connection, pairs: Collection[_PairIds]) -> dict[_PairIds, Any]:
-    contents, versions = (sorted({pair[side] for pair in pairs}) for side in (0, 1))
-    states = {}
-    for some_contents in _split(contents):
-        for some_versions in _split(versions):
-            params = {"contents": some_contents, "versions": some_versions}
-            for row in fetch_rows(db, _STATES, params):
-                if (row.content_id, row.version_id) in pairs:
-                    states[row.content_id, row.version_id] = row
-    return states
-
-
-def _split(ids: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (ids[start : start + _BATCH_SIZE] for start in range(0, len(ids), _BATCH_SIZE))
+    contents, versions = ({pair[side] for pair in pairs} for side in (0, 1))
+    rows = (
+        row
+        for some_versions in split(versions)
+        for row in fetch_in_batches(db, _STATES, contents, {"versions": some_versions}, parameter="contents")
+    )
+    return {ids: row for row in rows if (ids := (row.content_id, row.version_id)) in pairs}
 
 
 def _find_gap(state: Any, *, is_verified: bool) -> ComparisonGap | None:

@@ -11,7 +11,9 @@ from sqlalchemy import (
     Connection,
     Executable,
     Integer,
+    ScalarSelect,
     Select,
+    Table,
     and_,
     bindparam,
     delete,
@@ -222,17 +224,25 @@ def remove_idle(db: Connection, names: Collection[str]) -> list[str]:
 
 # The dashboard
 
-# A subquery per tag, newest first, ends at the first pact. With a join, PostgreSQL compares all tags with all pacts.
-_PACT_OF_TAGGED: Final = (
-    select(publication.c.id)
-    .where(
-        publication.c.consumer_version_id == tag.c.version_id,
-        publication.c.provider_id == integration.c.provider_id,
-        publication.c.is_current,
+
+def select_pact_of_member(member: Table) -> ScalarSelect[int]:
+    """Select the pact of a version that has a tag or is on a branch, for a subquery that goes from newest to oldest.
+
+    It ends at the first pact. With a join, PostgreSQL compares all members with all pacts.
+    """
+    return (
+        select(publication.c.id)
+        .where(
+            publication.c.consumer_version_id == member.c.version_id,
+            publication.c.provider_id == integration.c.provider_id,
+            publication.c.is_current,
+        )
+        .correlate(member, integration)
+        .scalar_subquery()
     )
-    .correlate(tag, integration)
-    .scalar_subquery()
-)
+
+
+_PACT_OF_TAGGED: Final = select_pact_of_member(tag)
 LATEST_WITH_TAG: Final = (
     select(_PACT_OF_TAGGED)
     .where(

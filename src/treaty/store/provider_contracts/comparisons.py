@@ -20,11 +20,12 @@ from treaty.model.provider_contracts.comparisons import (
     PairKey,
     StoredComparison,
 )
-from treaty.store.engine.batches import BATCH_SIZE
+from treaty.store.engine.batches import execute_in_batches
 from treaty.store.engine.database import (
     execute,
     fetch_all,
     fetch_column,
+    fetch_first,
     fetch_one,
     fetch_rows,
     fetch_scalar,
@@ -224,8 +225,7 @@ def list_result_numbers(db: Connection, key: PairKey) -> list[int]:
 
 def remove_results(db: Connection, numbers: Sequence[int]) -> None:
     """Remove results, which no longer follow from the contract of their provider version."""
-    for start in range(0, len(numbers), BATCH_SIZE):
-        execute(db, _REMOVE_RESULTS, {"numbers": numbers[start : start + BATCH_SIZE]})
+    execute_in_batches(db, _REMOVE_RESULTS, numbers, parameter="numbers")
 
 
 # Pairs to compare ahead of time: those of versions that are deployed, released, on the main branch, or the head of a
@@ -281,10 +281,12 @@ def list_relevant_versions(db: Connection, provider: str, *, now: datetime) -> l
 
 def list_pairs_of_content(db: Connection, content_id: int, *, now: datetime) -> list[PairKey]:
     """List the pairs to compare after a content has been published."""
-    for consumer, provider, sha, provider_id in fetch_rows(db, _CONTENT_KEY, {"content_id": content_id}):
-        numbers = fetch_column(db, _PROVIDER_VERSIONS, {"pacticipant_id": provider_id, "since": now - RECENT})
-        return [PairKey(consumer, provider, sha, number) for number in numbers]
-    return []
+    row = fetch_first(db, _CONTENT_KEY, {"content_id": content_id})
+    if row is None:
+        return []
+    consumer, provider, sha, provider_id = row
+    numbers = fetch_column(db, _PROVIDER_VERSIONS, {"pacticipant_id": provider_id, "since": now - RECENT})
+    return [PairKey(consumer, provider, sha, number) for number in numbers]
 
 
 _PAIR: Final = (
@@ -326,13 +328,15 @@ _CONTENTS: Final = (
 
 def list_pairs_of_version(db: Connection, version_id: int, *, now: datetime) -> list[PairKey]:
     """List the pairs to compare after a provider version has published its contract."""
-    for provider, number, provider_id in fetch_rows(db, _VERSION_KEY, {"version_id": version_id}):
-        pairs: list[PairKey] = []
-        for consumer_id in fetch_column(db, _CONSUMERS, {"provider_id": provider_id}):
-            params = {"pacticipant_id": consumer_id, "provider_id": provider_id, "since": now - RECENT}
-            pairs += [PairKey(name, provider, sha, number) for name, sha in fetch_rows(db, _CONTENTS, params)]
-        return pairs
-    return []
+    row = fetch_first(db, _VERSION_KEY, {"version_id": version_id})
+    if row is None:
+        return []
+    provider, number, provider_id = row
+    pairs: list[PairKey] = []
+    for consumer_id in fetch_column(db, _CONSUMERS, {"provider_id": provider_id}):
+        params = {"pacticipant_id": consumer_id, "provider_id": provider_id, "since": now - RECENT}
+        pairs += [PairKey(name, provider, sha, number) for name, sha in fetch_rows(db, _CONTENTS, params)]
+    return pairs
 
 
 # Queue
@@ -429,10 +433,11 @@ def has_due(db: Connection, *, now: datetime) -> bool:
 
 def claim(db: Connection, *, now: datetime, until: datetime) -> Task | None:
     """Claim the oldest due task until a time, after which another worker may claim it."""
-    for row in fetch_rows(db, _CLAIM_DUE, {"now": now}):
-        execute(db, _RENEW, {"_id": row.id, "until": until})
-        return Task(*row)
-    return None
+    row = fetch_first(db, _CLAIM_DUE, {"now": now})
+    if row is None:
+        return None
+    execute(db, _RENEW, {"_id": row.id, "until": until})
+    return Task(*row)
 
 
 def end(db: Connection, task: Task, *, until: datetime) -> None:
@@ -466,5 +471,4 @@ def find_details(db: Connection, key: PairKey) -> ComparisonDetails | None:
     if documents_sha is None:
         return None
     params = {**key._asdict(), "documents_sha": documents_sha, "profile": load_profile(db, key.provider)}
-    found = fetch_all(db, _DETAILS_OF_PAIR, params, ComparisonDetails)
-    return found[0] if found else None
+    return next(iter(fetch_all(db, _DETAILS_OF_PAIR, params, ComparisonDetails)), None)

@@ -19,7 +19,7 @@ from treaty.model.provider_contracts.contracts import (
     combine_successes,
     hash_documents,
 )
-from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_scalar
+from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
     comparison,
@@ -143,9 +143,8 @@ def update_state(db: Connection, provider: str, version: str) -> VersionState:
 
 def load_state(db: Connection, provider: str, version: str) -> VersionState:
     """Load the denormalized state of a provider version; a missing version has no contract."""
-    for row in fetch_rows(db, _STATE, {"provider": provider, "version": version}):
-        return VersionState(row.documents_sha, row.is_self_verified)
-    return VersionState(None, None)
+    row = fetch_first(db, _STATE, {"provider": provider, "version": version})
+    return VersionState(None, None) if row is None else VersionState(row.documents_sha, row.is_self_verified)
 
 
 # Retrieval

@@ -27,7 +27,7 @@ _LATEST: Final = select(verification.c.comparison_id, verification.c.success, ve
 def load_of_version(db: Connection, provider: str, version: str) -> ProviderVersionResults | None:
     """Load the contracts of a provider version, with all pairs that were compared; None if it has no contract."""
     keys = comparisons.list_compared(db, provider, version)
-    latest = [(key, found.pact.version) for key in keys if (found := _find_pact(db, key)) is not None]
+    latest = [(key, newest.pact.version) for key in keys if (newest := _find_pact(db, key)) is not None]
     return _load(db, provider, version, latest)
 
 
@@ -40,17 +40,17 @@ def load_of_pair(db: Connection, provider: str, version: str, pact: PactKey) -> 
 
     None if the provider version has no contract, or the consumer version no pact with the provider.
     """
-    found = pacts.find(db, pact)
-    if found is None:
+    current = pacts.find(db, pact)
+    if current is None:
         return None
-    key = PairKey(pact.consumer, provider, found.pact.sha, version)
+    key = PairKey(pact.consumer, provider, current.pact.sha, version)
     return _load(db, provider, version, [(key, pact.version)])
 
 
 def load_of_content(db: Connection, key: PairKey) -> ProviderVersionResults | None:
     """Load the contracts of a provider version, with its pair with a pact's content; None as for `load_of_pair`."""
-    found = _find_pact(db, key)
-    return None if found is None else _load(db, key.provider, key.provider_version, [(key, found.pact.version)])
+    newest = _find_pact(db, key)
+    return None if newest is None else _load(db, key.provider, key.provider_version, [(key, newest.pact.version)])
 
 
 def _load(

@@ -13,7 +13,7 @@ from sqlalchemy import BindParameter, Connection, Insert, Select, Table, bindpar
 from treaty.model.maintenance.metrics import IndexProgress
 from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, TermKey, field_of
 from treaty.model.usage.words import list_words
-from treaty.store.engine.batches import fetch_in_batches
+from treaty.store.engine.batches import execute_in_batches, fetch_in_batches
 from treaty.store.engine.database import execute, execute_many, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.pacts.pacts import CONTENT_ID
@@ -255,13 +255,13 @@ _CONTENTS_OF_PAIR: Final = select(content.c.id).where(
 def remove(db: Connection, content_ids: Sequence[int]) -> None:
     """Remove contents from the index, with the interactions and terms that occur in no other content."""
     interaction_ids = _fetch_ids(db, _INTERACTIONS_OF_CONTENTS, content_ids)
-    _execute_for(db, _REMOVE_OCCURRENCES, content_ids)
-    _execute_for(db, _REMOVE_CONTENTS, content_ids)
+    execute_in_batches(db, _REMOVE_OCCURRENCES, content_ids)
+    execute_in_batches(db, _REMOVE_CONTENTS, content_ids)
     unused = _fetch_ids(db, _UNUSED_INTERACTIONS, interaction_ids)
     term_ids = _fetch_ids(db, _TERMS_OF_INTERACTIONS, unused)
-    _execute_for(db, _REMOVE_EXPECTATIONS, unused)
-    _execute_for(db, _REMOVE_INTERACTIONS, unused)
-    _execute_for(db, _REMOVE_TERMS, term_ids)
+    execute_in_batches(db, _REMOVE_EXPECTATIONS, unused)
+    execute_in_batches(db, _REMOVE_INTERACTIONS, unused)
+    execute_in_batches(db, _REMOVE_TERMS, term_ids)
 
 
 def remove_pair(db: Connection, *, consumer: str, provider: str) -> None:
@@ -277,8 +277,3 @@ def remove_unused_terms(db: Connection) -> None:
 
 def _fetch_ids(db: Connection, statement: Select[int], ids: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(row[0] for row in fetch_in_batches(db, statement, ids)))
-
-
-def _execute_for(db: Connection, statement: Any, ids: Sequence[int]) -> None:
-    for start in range(0, len(ids), 500):
-        execute(db, statement, {"ids": ids[start : start + 500]})

@@ -13,6 +13,7 @@ from treaty.model.usage.expectations import FORMAT
 from treaty.model.usage.usage import PactInUse, UsageBasis
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_first, fetch_rows
+from treaty.store.pacticipants.integrations import select_pact_of_member
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
     branch,
@@ -30,16 +31,7 @@ from treaty.store.tables import (
 
 PROVIDER_ID: Final = select_pacticipant_id("provider")
 _CONSUMER_IDS: Final = select(integration.c.consumer_id).where(integration.c.provider_id == PROVIDER_ID)
-_PACT_OF_VERSION: Final = (
-    select(publication.c.id)
-    .where(
-        publication.c.consumer_version_id == branch_version.c.version_id,
-        publication.c.provider_id == integration.c.provider_id,
-        publication.c.is_current,
-    )
-    .correlate(branch_version, integration)
-    .scalar_subquery()
-)
+_PACT_OF_VERSION: Final = select_pact_of_member(branch_version)
 # The newest version on the main branch that has a pact: the build of the head may not have published its pact yet.
 _ON_MAIN: Final = (
     select(_PACT_OF_VERSION)

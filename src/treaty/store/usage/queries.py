@@ -284,9 +284,10 @@ def find_usage(db: Connection, query: UsageQuery, page: Page) -> Usage:
     """Find who uses a part of a provider."""
     terms = find_terms(db, query)
     in_use = list_in_use(db, query.provider)
-    basis = load_basis(db, query.provider, in_use, is_search_truncated=any(len(found) > MAX_TERMS for found in terms))
-    params = {f"terms{index}": [term.id for term in found[:MAX_TERMS]] for index, found in enumerate(terms)}
-    missing = next((name for name, found in zip(query.criteria, terms, strict=True) if not found), None)
+    is_search_truncated = any(len(matching) > MAX_TERMS for matching in terms)
+    basis = load_basis(db, query.provider, in_use, is_search_truncated=is_search_truncated)
+    params = {f"terms{index}": [term.id for term in matching[:MAX_TERMS]] for index, matching in enumerate(terms)}
+    missing = next((name for name, matching in zip(query.criteria, terms, strict=True) if not matching), None)
     if missing is not None:
         suggestions = suggest(db, query, missing)
         return Usage(
@@ -326,7 +327,8 @@ def _add_interactions(
     if not content_ids:
         return []
     # The operation of each interaction is shown in any case, so that it need not be an expectation beside others.
-    shown = [term.id for found in terms for term in found[:MAX_TERMS] if len(terms) == 1 or not _is_operation(term)]
+    matching_terms = [term for matching in terms for term in matching[:MAX_TERMS]]
+    shown = [term.id for term in matching_terms if len(terms) == 1 or not _is_operation(term)]
     values = {**params, "shown": shown, "ids": sorted(content_ids), "limit": MAX_ROWS}
     rows = fetch_rows(db, _select_expectations(_shape_of(params)), values)
     by_consumer = groupby(rows, lambda row: row.consumer_id)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select
 
 from treaty.model.paging import Page, Paged
 from treaty.model.versions import Branch, BranchVersion
+from treaty.store.engine.batches import execute_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_one, fetch_rows
 from treaty.store.engine.listing import PagedQuery
 from treaty.store.pacticipants.pacticipants import escape_like
@@ -188,14 +189,11 @@ _REPLACE_HEAD: Final = (
     )
     .values(head_version_id=_NEWEST_MEMBER)
 )
-BATCH_SIZE: Final = 500
-"""Names per statement; SQLite and PostgreSQL limit the number of parameters."""
 
 
 def remove(db: Connection, pacticipant: str, names: Sequence[str]) -> None:
     """Remove branches. Their versions stay."""
-    for start in range(0, len(names), BATCH_SIZE):
-        execute(db, _REMOVE, {"pacticipant": pacticipant, "names": list(names[start : start + BATCH_SIZE])})
+    execute_in_batches(db, _REMOVE, names, {"pacticipant": pacticipant}, parameter="names")
 
 
 def remove_version(db: Connection, removed: BranchVersion) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, Connection, ScalarSelect, bindparam, delete, exists, func, insert, select, update
 
 from treaty.model.versions import Version
+from treaty.store.engine.batches import split
 from treaty.store.engine.database import execute, fetch_column, fetch_one, fetch_rows
 from treaty.store.tables import branch, branch_version, integration, pacticipant, publication, tag, tag_head, version
 
@@ -159,14 +160,11 @@ This must happen before the removal, which clears or deletes the heads that stil
 """
 
 _REMOVE: Final = delete(version).where(version.c.id.in_(_REMOVED))
-BATCH_SIZE: Final = 500
-"""Ids per statement; SQLite and PostgreSQL limit the number of parameters."""
 
 
 def remove(db: Connection, pacticipant: str, numbers: Sequence[str]) -> None:
     """Remove versions with their pacts, results, branch memberships, tags, deployments and releases."""
     ids = find_ids(db, pacticipant, numbers)
-    for start in range(0, len(ids), BATCH_SIZE):
-        params = {"ids": ids[start : start + BATCH_SIZE]}
+    for batch in split(ids):
         for statement in (*_REPLACE_HEADS, _REMOVE):
-            execute(db, statement, params)
+            execute(db, statement, {"ids": batch})

@@ -27,7 +27,7 @@ from treaty.model.webhooks.deliveries import Delivery
 from treaty.model.webhooks.events import EventSubject, get_subject
 from treaty.model.webhooks.parameters import DeliveryFacts, EventProviderVersion, EventResult
 from treaty.model.webhooks.webhooks import EncryptedText, Webhook
-from treaty.store.engine.batches import BATCH_SIZE, fetch_in_batches
+from treaty.store.engine.batches import execute_in_batches, fetch_in_batches, split
 from treaty.store.engine.database import execute, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
@@ -436,17 +436,15 @@ def preserve_for_results(db: Connection, ids: Collection[int]) -> None:
 
 def _list_using(db: Connection, queued: Sequence[Any], version_ids: Collection[int]) -> list[Any]:
     """List the queued deliveries about pacts that one of the versions published or verified."""
-    contents = sorted({row.content_id for row in queued})
     verified: set[int] = set()
-    for start in range(0, len(contents), BATCH_SIZE):
-        params = {"contents": contents[start : start + BATCH_SIZE]}
+    for contents in split({row.content_id for row in queued}):
+        params = {"contents": contents}
         verified.update(row.content_id for row in fetch_in_batches(db, _VERIFIED, version_ids, params))
     return [row for row in queued if row.consumer_version_id in version_ids or row.content_id in verified]
 
 
 def _detach(db: Connection, ids: Sequence[int]) -> None:
-    for start in range(0, len(ids), BATCH_SIZE):
-        execute(db, _DETACH, {"ids": ids[start : start + BATCH_SIZE]})
+    execute_in_batches(db, _DETACH, ids)
 
 
 def _is_any_queued(db: Connection) -> bool:

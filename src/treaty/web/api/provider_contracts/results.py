@@ -176,8 +176,8 @@ class _Part(NamedTuple):
 def _add_routes(name: str, part: _Part) -> None:
     @router.get(urls.BIDIRECTIONAL + f"/{name}", permission=Permission.READ, response=part.response, is_slow=True)
     def get_part_of_version(request: Request, provider: str, version: str) -> BidirectionalPart:
-        found = _require(results.load_of_version(request.db, provider, version))
-        return BidirectionalPart(name, urls.BIDIRECTIONAL.fill(provider=provider, version=version), found)
+        loaded = _require(results.load_of_version(request.db, provider, version))
+        return BidirectionalPart(name, urls.BIDIRECTIONAL.fill(provider=provider, version=version), loaded)
 
     get_part_of_version.__doc__ = f"Return {part.description} of a provider version."
 
@@ -186,28 +186,28 @@ def _add_routes(name: str, part: _Part) -> None:
         request: Request, provider: str, version: str, consumer: str, consumer_version: str
     ) -> BidirectionalPart:
         pact = PactKey(consumer=consumer, version=consumer_version, provider=provider)
-        found = _require(results.load_of_pair(request.db, provider, version, pact))
-        note_missing(_list_missing(found))
+        loaded = _require(results.load_of_pair(request.db, provider, version, pact))
+        note_missing(_list_missing(loaded))
         path = urls.BIDIRECTIONAL_PAIR.fill(
             provider=provider, version=version, consumer=consumer, consumerVersion=consumer_version
         )
-        return BidirectionalPart(name, path, found)
+        return BidirectionalPart(name, path, loaded)
 
     get_part_of_pair.__doc__ = f"Return {part.description} of a provider version, for a consumer version."
 
 
-def _require(found: ProviderVersionResults | None) -> ProviderVersionResults:
-    if found is None:
+def _require(loaded: ProviderVersionResults | None) -> ProviderVersionResults:
+    if loaded is None:
         raise NotFound
-    return found
+    return loaded
 
 
-def _list_missing(found: ProviderVersionResults) -> list[PairKey]:
-    return [pair.key for pair in found.pairs if pair.comparison is None]
+def _list_missing(loaded: ProviderVersionResults) -> list[PairKey]:
+    return [pair.key for pair in loaded.pairs if pair.comparison is None]
 
 
-def _embed_contracts(found: ProviderVersionResults) -> Mapping[str, object]:
-    return {"contracts": [_represent_contract(contract) for contract in found.contracts]}
+def _embed_contracts(loaded: ProviderVersionResults) -> Mapping[str, object]:
+    return {"contracts": [_represent_contract(contract) for contract in loaded.contracts]}
 
 
 def _represent_contract(contract: ProviderContract) -> Hal:
@@ -224,8 +224,8 @@ def _represent_contract(contract: ProviderContract) -> Hal:
     )
 
 
-def _embed_self_verifications(found: ProviderVersionResults) -> Mapping[str, object]:
-    verified = [(contract, contract.self_verification) for contract in found.contracts]
+def _embed_self_verifications(loaded: ProviderVersionResults) -> Mapping[str, object]:
+    verified = [(contract, contract.self_verification) for contract in loaded.contracts]
     return {"results": [_represent_result(contract, result) for contract, result in verified if result is not None]}
 
 
@@ -244,8 +244,8 @@ def _represent_result(contract: ProviderContract, result: SelfVerification) -> H
     )
 
 
-def _embed_pacts(found: ProviderVersionResults) -> Mapping[str, object]:
-    return {"contracts": [Hal(_identify(pair), links=_link_pact(pair)) for pair in found.pairs]}
+def _embed_pacts(loaded: ProviderVersionResults) -> Mapping[str, object]:
+    return {"contracts": [Hal(_identify(pair), links=_link_pact(pair)) for pair in loaded.pairs]}
 
 
 def _identify(pair: VerifiedPair) -> dict[str, object]:
@@ -262,8 +262,8 @@ def _link_pact(pair: VerifiedPair) -> dict[str, Link]:
     return {"pb:pact-version": Link(path, "Pact", name=f"{key.consumer} ({pair.consumer_version})")}
 
 
-def _embed_verifications(found: ProviderVersionResults) -> Mapping[str, object]:
-    return {"results": [_represent_verification(pair) for pair in found.pairs]}
+def _embed_verifications(loaded: ProviderVersionResults) -> Mapping[str, object]:
+    return {"results": [_represent_verification(pair) for pair in loaded.pairs]}
 
 
 def _represent_verification(pair: VerifiedPair) -> Hal:
@@ -274,8 +274,8 @@ def _represent_verification(pair: VerifiedPair) -> Hal:
     )
 
 
-def _embed_comparisons(found: ProviderVersionResults) -> Mapping[str, object]:
-    return {"results": [_represent_comparison(pair) for pair in found.pairs]}
+def _embed_comparisons(loaded: ProviderVersionResults) -> Mapping[str, object]:
+    return {"results": [_represent_comparison(pair) for pair in loaded.pairs]}
 
 
 def _represent_comparison(pair: VerifiedPair) -> Hal:
@@ -330,31 +330,31 @@ _PARTS: Final[Mapping[str, _Part]] = {
     "provider-contract": _Part(
         ProviderContractsDocument,
         "the contracts",
-        lambda found: found.self_verification_status,
+        lambda loaded: loaded.self_verification_status,
         _embed_contracts,
     ),
     "provider-contract-verification-results": _Part(
         SelfVerificationsDocument,
         "the newest self-verifications",
-        lambda found: found.self_verification_status,
+        lambda loaded: loaded.self_verification_status,
         _embed_self_verifications,
     ),
     "consumer-contract": _Part(
         ConsumerContractsDocument,
         "the pacts that were compared with the contracts",
-        lambda found: found.verification_status,
+        lambda loaded: loaded.verification_status,
         _embed_pacts,
     ),
     "consumer-contract-verification-results": _Part(
         ConsumerVerificationsDocument,
         "the results of verifying pacts with a verifier",
-        lambda found: found.verification_status,
+        lambda loaded: loaded.verification_status,
         _embed_verifications,
     ),
     "cross-contract-verification-results": _Part(
         ComparisonsDocument,
         "the comparisons with pacts",
-        lambda found: found.comparison_status,
+        lambda loaded: loaded.comparison_status,
         _embed_comparisons,
     ),
 }
@@ -366,15 +366,15 @@ for _name, _part in _PARTS.items():
 
 @represent.register
 def bidirectional_part(content: BidirectionalPart) -> Hal:
-    part, found = _PARTS[content.part], content.results
-    version_path = urls.VERSION.fill(pacticipant=found.provider, version=found.version)
+    part, loaded = _PARTS[content.part], content.results
+    version_path = urls.VERSION.fill(pacticipant=loaded.provider, version=loaded.version)
     return Hal(
-        {"verificationStatus": part.get_status(found).value, "_actions": []},
-        part.embed(found),
+        {"verificationStatus": part.get_status(loaded).value, "_actions": []},
+        part.embed(loaded),
         {
-            "self": Link(f"{content.path}/{content.part}", f"{found.provider} ({found.version})"),
+            "self": Link(f"{content.path}/{content.part}", f"{loaded.provider} ({loaded.version})"),
             **{f"pf:{name}": Link(f"{content.path}/{name}") for name in _PARTS},
-            "pb:pacticipant-version": Link(version_path, "Pacticipant version", name=found.version),
+            "pb:pacticipant-version": Link(version_path, "Pacticipant version", name=loaded.version),
         },
     )
 
@@ -418,21 +418,21 @@ class PairComparison:
 @router.get(urls.COMPARISON, permission=Permission.READ, response=PairComparisonDocument, is_slow=True)
 def get_comparison(request: Request, provider: str, version: str, consumer: str, sha: str) -> PairComparison:
     """Return the result of comparing a pact with the contracts of a provider version, and of its self-verification."""
-    found = _require(results.load_of_content(request.db, PairKey(consumer, provider, sha, version)))
-    note_missing(_list_missing(found))
-    return PairComparison(found)
+    loaded = _require(results.load_of_content(request.db, PairKey(consumer, provider, sha, version)))
+    note_missing(_list_missing(loaded))
+    return PairComparison(loaded)
 
 
 @represent.register
 def pair_comparison(content: PairComparison) -> Hal:
-    found = content.results
-    (pair,) = found.pairs
+    loaded = content.results
+    (pair,) = loaded.pairs
     links: SelfLink = {"self": Link(comparison_path(pair.key), "Result of the comparison")}
     return Hal(
         {
-            "summary": Hal({"success": pair.decide(is_self_verified=found.is_self_verified)}),
+            "summary": Hal({"success": pair.decide(is_self_verified=loaded.is_self_verified)}),
             "crossContractVerificationResults": _represent_cross_contract(pair.comparison),
-            "providerContractVerificationResults": _represent_provider_results(found),
+            "providerContractVerificationResults": _represent_provider_results(loaded),
         },
         links=links,
     )
@@ -452,11 +452,11 @@ def _represent_cross_contract(comparison: ComparisonDetails | None) -> Hal:
     )
 
 
-def _represent_provider_results(found: ProviderVersionResults) -> Hal:
-    verified = [contract.self_verification for contract in found.contracts]
+def _represent_provider_results(loaded: ProviderVersionResults) -> Hal:
+    verified = [contract.self_verification for contract in loaded.contracts]
     # Of several contracts, the one that decides is shown: a failure, or else the first.
     shown = next((result for result in verified if result and not result.success), verified[0])
-    success = {"success": found.is_self_verified}
+    success = {"success": loaded.is_self_verified}
     if shown is None:
         return Hal(success)
     return Hal(
