@@ -94,7 +94,8 @@ def open_server_database(
 ) -> Database:
     """Open the database of a server, and migrate it. `watch` is called with its engine before the first statement.
 
-    Waits for a database that is not up yet, with a line for each attempt, which is logged unless there is `report`.
+    Waits for a database that is not up yet, and for another server that is creating or upgrading the tables, with a
+    line for each attempt, which is logged unless there is `report`.
     Raises UnusableDatabase.
     """
     return _open(settings, watch=watch, may_create=may_create, report=report or _log_wait)
@@ -125,15 +126,17 @@ def _open(
         may_create=may_create,
     )
     watch(database.engine)
+
+    def prepare() -> None:
+        database.read_once(health.check)
+        if must_exist:
+            _check_has_tables(settings, database)
+        migrate(database)
+
     timeout = settings.database_startup_timeout.total_seconds()
+    pauses = startup.plan_pauses(timeout, settings.database_connect_max_retries)
     try:
-        with _explained_faults(database, is_opening=True):
-            startup.connect(
-                database, startup.plan_pauses(timeout, settings.database_connect_max_retries), report=report
-            )
-            if must_exist:
-                _check_has_tables(settings, database)
-            migrate(database)
+        startup.wait_for(prepare, database, pauses, report=report)
     except BaseException:
         database.close()
         raise
@@ -141,15 +144,15 @@ def _open(
 
 
 @contextmanager
-def _explained_faults(database: Database, *, is_opening: bool = False) -> Iterator[None]:
+def _explained_faults(database: Database) -> Iterator[None]:
     """Raise UnusableDatabase, which has a sentence for the user, instead of errors of the database.
 
-    Once it is open, errors in statements are raised unchanged: they are Treaty's own, and need their traceback.
+    Errors in statements are raised unchanged: they are Treaty's own, and need their traceback.
     """
     try:
         yield
     except health.DATABASE_ERRORS as error:
-        if not is_opening and is_error_in_statement(error):
+        if is_error_in_statement(error):
             raise
         raise explain_error(error, database.engine.url) from error
 

@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.api.conftest import hash_quickly
+from tests.waiting import PATIENCE
 from tests.whole import servers
 from treaty.actions.accounts import accounts, credentials
 from treaty.model.accounts.access import Role, Token
@@ -173,7 +174,7 @@ def test_the_right_password_ends_what_wrong_ones_have_begun_in_every_process(bot
 
 
 def test_servers_that_start_at_once_on_an_empty_database_both_come_up(empty_database_url: str, tmp_path: Path) -> None:
-    environ = {"TREATY_EXAMPLE_DATA": "true"}
+    environ = {"TREATY_EXAMPLE_DATA": "true", "TREATY_DATABASE_STARTUP_TIMEOUT": str(PATIENCE)}
     with ThreadPoolExecutor(2) as threads, ExitStack() as stack:
         starts = [
             threads.submit(servers.start, empty_database_url, cwd=tmp_path, environ=environ, has_tables=False)

@@ -160,8 +160,9 @@ class ServerSettings(Group):
     database_pool_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS)] = timedelta(seconds=5)
     """Seconds to wait for a free connection to PostgreSQL before the client is asked to retry."""
     database_startup_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=30)
-    """Seconds for which a server or a command that starts waits until PostgreSQL can be reached. It does not wait if
-    PostgreSQL rejects the user or the password, or does not have the database."""
+    """Seconds for which a server or a command that starts waits until PostgreSQL can be reached, and until another
+    server has created or upgraded the tables. It does not wait if PostgreSQL rejects the user or the password, or does
+    not have the database."""
     database_connect_max_retries: Annotated[int, Range(minimum=0)] | None = None
     """Number of retries, three seconds apart, that replace `database_startup_timeout`."""
     base_urls: Annotated[Texts, AfterValidator(_normalize_base_urls)] = ()

@@ -88,13 +88,16 @@ _SQLITE_FAULTS: Final = (
     ("", "{path} cannot be used: {detail}.", RESTORE),
 )
 """Beginnings of SQLite's names of errors, with the reason and the next step."""
+_LOCKS: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
 
 
 def explain_sqlite_error(error: sqlite3.Error, path: Path) -> UnusableDatabase:
     """Explain an error of SQLite."""
     name = getattr(error, "sqlite_errorname", "")
     reason, remedy = next((reason, remedy) for prefix, reason, remedy in _SQLITE_FAULTS if name.startswith(prefix))
-    return UnusableDatabase(reason.format(path=path, detail=_first_line(error)), remedy)
+    return UnusableDatabase(
+        reason.format(path=path, detail=_first_line(error)), remedy, is_temporary=name.startswith(_LOCKS)
+    )
 
 
 # PostgreSQL

@@ -1,13 +1,15 @@
 """The schema's history, and how a database is brought up to date."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, text
 
 from treaty.errors import UnusableDatabase
-from treaty.store.engine.database import Database
+from treaty.store.engine.database import BUSY_TIMEOUT_SECONDS, Busy, Database
 from treaty.store.engine.database_faults import RESTORE, name_database
 from treaty.store.engine.file_checks import SIGNATURE_TABLES, TABLES_ON_SQLITE, VERSION_TABLE
 from treaty.store.tables import metadata
@@ -23,13 +25,39 @@ _LOCK: Final = 7_247_001
 def migrate(database: Database) -> bool:
     """Bring the schema up to date, and return whether it was empty before.
 
-    Several servers may start at once: the first one migrates, and the others wait for it. Raises UnusableDatabase for a
-    schema that is not Treaty's, is incomplete, or was written by a newer Treaty.
+    Several servers may start at once: the first one migrates, and for the others this raises a temporary
+    UnusableDatabase, so that they can report that they wait. Raises another UnusableDatabase for a schema that is not
+    Treaty's, is incomplete, or was written by a newer Treaty.
     """
     before = database.read(revision)
     if before != HEAD:
-        database.write(_upgrade)
+        with _reporting_locks(database):
+            database.write(_upgrade)
     return before is None
+
+
+@contextmanager
+def _reporting_locks(database: Database) -> Iterator[None]:
+    """Have SQLite report the write lock of another process at once, instead of waiting for it silently."""
+    if database.engine.dialect.name != "sqlite":
+        yield
+        return
+    _set_busy_timeout(database, 0)
+    try:
+        yield
+    except Busy as error:
+        place = name_database(database.engine.url)
+        raise UnusableDatabase(
+            f"{place} is locked by another process, such as a server that is creating or upgrading its tables.",
+            "Try again when that server has started, or end the other process.",
+            is_temporary=True,
+        ) from error
+    finally:
+        _set_busy_timeout(database, BUSY_TIMEOUT_SECONDS)
+
+
+def _set_busy_timeout(database: Database, seconds: int) -> None:
+    database.read_once(lambda db: db.exec_driver_sql(f"PRAGMA busy_timeout = {seconds * 1000}").close())
 
 
 def revision(db: Connection) -> str | None:
@@ -95,10 +123,19 @@ _MOVE: Final = (
 
 
 def _upgrade(db: Connection) -> None:
-    if db.dialect.name == "postgresql":
-        db.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
+    if db.dialect.name == "postgresql" and not _lock(db):
+        raise UnusableDatabase(
+            f"another server is creating or upgrading the tables of {name_database(db.engine.url)}.",
+            "Try again when that server has started; if its upgrade takes long, increase database_startup_timeout.",
+            is_temporary=True,
+        )
     if revision(db) != HEAD:  # another server may have migrated it meanwhile
         _run(db)
+
+
+def _lock(db: Connection) -> bool:
+    """Take PostgreSQL's advisory lock until the end of the transaction, unless another server has it."""
+    return bool(db.execute(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": _LOCK}).scalar())
 
 
 def _run(db: Connection) -> None:
