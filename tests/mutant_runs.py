@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import Phase, settings
@@ -32,8 +32,6 @@ TIME_LIMIT: Final = 900
 _PRELOADED: Final = ("__main__", "alembic.command", "cryptography.fernet", "httpx", "networkx", "psycopg")
 _PRELOADED_FOR_SERVERS: Final = ("pydantic_settings", "sqlalchemy", "starlette.applications", "structlog", "uvicorn")
 
-_forkserver = multiprocessing.get_context("forkserver")
-_forkserver.set_forkserver_preload([*_PRELOADED, *_PRELOADED_FOR_SERVERS])
 _times = itertools.count(1)
 
 
@@ -70,10 +68,21 @@ def replaced(path: Path, text: str) -> Iterator[None]:
         os.utime(path, (time, time))
 
 
+def preload_libraries() -> None:
+    """Have the processes of `run_tests` forked. Only `./run mutants` may call this.
+
+    A process has one fork server, and that of the tests (`tests/whole/forked.py`) has imported Treaty.
+    """
+    multiprocessing.set_start_method("forkserver")
+    multiprocessing.set_forkserver_preload([*_PRELOADED, *_PRELOADED_FOR_SERVERS])
+
+
 def run_tests(folder: Path, tests: Sequence[str], *, seed: int, stops_at_failure: bool) -> Outcome:
     """Run tests in this order against the sources in a folder."""
-    receiver, sender = _forkserver.Pipe(duplex=False)
-    process = _forkserver.Process(target=_run, args=(folder, tests, seed, stops_at_failure, sender), daemon=True)
+    is_preloaded = multiprocessing.get_start_method(allow_none=True) == "forkserver"
+    context: Any = multiprocessing.get_context("forkserver" if is_preloaded else "spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(folder, tests, seed, stops_at_failure, sender), daemon=True)
     process.start()
     sender.close()
     outcome = Outcome(is_finished=False)

@@ -33,7 +33,7 @@ from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import mutate_code
 from coverage import CoverageData
 
-from tests.mutant_runs import ROOT, Outcome, copy_sources, replaced, run_tests
+from tests.mutant_runs import ROOT, Outcome, copy_sources, preload_libraries, replaced, run_tests
 
 SOURCES: Final = Path("src") / "treaty"
 PACKAGES: Final = ("model", "actions")
@@ -340,6 +340,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="choose the same mutants again")
     parser.add_argument("--count", type=int, default=25, help="number of mutants (default: 25)")
     options = parser.parse_args()
+    preload_libraries()
     if not measure():
         print("The tests fail without mutants.", file=sys.stderr)
         return 1

@@ -1,5 +1,6 @@
 """The tests' own tools: fresh databases, and tests that wait for `--slow` or `--long`."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from tests.absence import unavailable
 from tests.databases import Lender, open_kept
 from tests.scale import IS_LONG, IS_SLOW, VARIABLE
 from tests.waiting import eventually
+from tests.whole import forked
 from treaty.store.engine.database import Database
 from treaty.store.tables import metadata
 
@@ -166,6 +168,19 @@ def _is_gone(url: str) -> bool:
     except psycopg.OperationalError:
         return True
     return False
+
+
+def test_a_forked_process_has_imported_treaty_and_answered_requests_whichever_test_is_first(tmp_path: Path) -> None:
+    """Otherwise each of the processes that tests start would do so, which takes most of the tests' time."""
+    importlib.import_module("tests.mutants")  # whose own processes are forked from one without Treaty
+    words = ["pytest", "-p", "no:cacheprovider", str(tmp_path)]
+    if not forked.can_fork(words):
+        pytest.skip("nothing is forked here")
+    (tmp_path / "test_it.py").write_text(
+        "import sys\n\n\ndef test_it():\n    assert {'treaty.app', 'tests.whole.frozen'} <= sys.modules.keys()\n"
+    )
+    done = forked.run([*words, "-Wignore::pytest.PytestAssertRewriteWarning"], cwd=tmp_path, environ=dict(os.environ))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def migration_elsewhere(url: str) -> Iterator[Callable[[], None]]:
     if url.startswith("postgresql"):
         with psycopg.connect(url, autocommit=True) as server:
             server.execute("SELECT pg_advisory_lock(7247001)")
-            yield lambda: server.execute("SELECT pg_advisory_unlock_all()") and None
+            yield server.close
         return
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as server:
         server.execute("PRAGMA journal_mode = WAL")

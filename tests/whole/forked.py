@@ -13,8 +13,10 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
-from multiprocessing import reduction
+from functools import cache
+from multiprocessing import forkserver, reduction
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final
@@ -29,8 +31,8 @@ _PRELOADED: Final = (
 )
 _PROGRAMS: Final = ("treaty", "pact-broker", "pytest")
 _IS_POSSIBLE: Final = sys.platform == "linux" and not any(name.startswith("COV") for name in os.environ)
-_forkserver = multiprocessing.get_context("forkserver")
-_forkserver.set_forkserver_preload([*_PRELOADED, "tests.whole.frozen"])
+_ROOT: Final = Path(__file__).parents[2]
+_context = multiprocessing.get_context("forkserver")
 
 
 def can_fork(words: Sequence[str]) -> bool:
@@ -66,7 +68,8 @@ class Process:
     """A forked process, with the part of the interface of `subprocess.Popen` that tests use."""
 
     def __init__(self, call: Call) -> None:
-        self._process = _forkserver.Process(target=_become, args=(call,), daemon=True)
+        _start_fork_server()
+        self._process = _context.Process(target=_become, args=(call,), daemon=True)
         self._process.start()
 
     @property
@@ -89,6 +92,14 @@ class Process:
 
     def kill(self) -> None:
         self._process.kill()
+
+
+@cache
+def _start_fork_server() -> None:
+    """Start the process that others are forked from. A process of tests has only one, with what it has preloaded."""
+    _context.set_forkserver_preload([*_PRELOADED, "tests.whole.frozen"])
+    with chdir(_ROOT):  # where it finds `tests`: Python 3.11 does not pass sys.path on to it
+        forkserver.ensure_running()
 
 
 def run(
