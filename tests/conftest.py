@@ -17,7 +17,7 @@ from httpx._config import DEFAULT_TIMEOUT_CONFIG  # there is no public way to ch
 from httpx._transports import default
 from hypothesis import HealthCheck, settings
 
-from tests import databases, postgres
+from tests import databases, postgres, processor_time
 from tests.absence import unavailable
 from tests.waiting import PATIENCE
 
@@ -51,6 +51,8 @@ _LONGEST: Final = (
 # Clients of other languages install packages and compile. The Rust client and pact-python are in `tests/whole`, too.
 _SLOW: Final = ("tests/clients/",)
 
+_POSTGRESQL: Final = "postgresql"
+
 # How long an example takes says something about the machine, and nothing about what is tested.
 settings.register_profile("treaty", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("treaty")
@@ -65,6 +67,7 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run slow tests, too, as CI does")
     parser.addoption("--long", action="store_true", help="run slow and long tests, and the long form of the others")
+    parser.addoption("--processor-time", action="store_true", help="report the processor time of each test file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -72,12 +75,21 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[LONG] = "1"  # for modules that are loaded later, and for workers
     if config.getoption("--slow") or os.environ.get(LONG) == "1":
         os.environ[SLOW] = "1"
+    if config.getoption("--processor-time"):
+        _measure_processor_time(config)
     _forget_own_settings()
     _be_patient()
     _load_authorities_once()
     _log_failures()
     if _has_workers(config) and POSTGRES_URL not in os.environ:
         _share_a_server(config)
+
+
+def _measure_processor_time(config: pytest.Config) -> None:
+    if not _has_workers(config):
+        config.pluginmanager.register(processor_time.Recorder())
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(processor_time.Reporter())
 
 
 def _forget_own_settings() -> None:
@@ -132,9 +144,12 @@ def _share_a_server(config: pytest.Config) -> None:
         os.environ[POSTGRES_URL] = stack.enter_context(postgres.server())
 
 
+@pytest.hookimpl(trylast=True)  # after -k and -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     tiers = [tier for tier, variable in (("slow", SLOW), ("long", LONG)) if os.environ.get(variable) != "1"]
     left_out = {item for item in items if any(_belongs_to(tier, item) for tier in tiers)}
+    if "slow" in tiers:
+        left_out |= _find_repeats([item for item in items if item not in left_out])
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
     _share_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
@@ -143,8 +158,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _belongs_to(tier: str, item: pytest.Item) -> bool:
     if item.get_closest_marker(tier) or (tier == "slow" and item.nodeid.startswith(_SLOW)):
         return True
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return "postgresql" in parameters.values() and item.get_closest_marker(f"{tier}_on_postgresql") is not None
+    return _is_on_postgresql(item) and item.get_closest_marker(f"{tier}_on_postgresql") is not None
+
+
+def _find_repeats(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Find all cases but the first one of each test that runs on PostgreSQL, where they take twice the time."""
+    tests, repeats = set(), set()
+    for item in items:
+        if _is_on_postgresql(item) and not item.get_closest_marker("each_on_postgresql"):
+            test = item.nodeid.partition("[")[0]
+            if test in tests:
+                repeats.add(item)
+            tests.add(test)
+    return repeats
+
+
+def _is_on_postgresql(item: pytest.Item) -> bool:
+    return (
+        isinstance(item, pytest.Function) and hasattr(item, "callspec") and _POSTGRESQL in item.callspec.params.values()
+    )
 
 
 def pytest_collection_finish() -> None:

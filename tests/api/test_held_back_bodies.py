@@ -10,6 +10,8 @@ from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
 from treaty.model.accounts.access import Role
 
+pytestmark = pytest.mark.slow_on_postgresql  # about requests, and not about data
+
 BODY = b'{"name": "Shop"}'
 JSON = {"content-type": "application/json", "accept": "application/hal+json"}
 

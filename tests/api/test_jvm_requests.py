@@ -6,6 +6,8 @@ import pytest
 
 from tests.api.conftest import HAL, Answer, Api, publication
 
+pytestmark = pytest.mark.slow_on_postgresql  # about requests; other tests have the same statements
+
 CONSUMER, PROVIDER = "Order Page/ü", "OrderService"
 TEXT: Final = "application/json; charset=UTF-8"
 ANY: Final = "*/*"

@@ -13,6 +13,8 @@ from tests.api.described import find_responses
 from tests.api.filled import BRANCH, CONSUMERS, LABEL, PROVIDER, TAG, fill
 from tests.api.history import q
 
+pytestmark = pytest.mark.slow_on_postgresql  # about links; other tests have the same statements
+
 ACCEPT = "application/hal+json, text/plain;q=0.9, */*;q=0.1"
 
 MAY_BE_MISSING = {

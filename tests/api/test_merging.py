@@ -11,6 +11,8 @@ import pytest
 
 from tests.api.conftest import Answer, Api
 
+pytestmark = pytest.mark.slow_on_postgresql  # about contents, which are stored like any others
+
 PAIR = "/pacts/provider/Ledger/consumer/Till"
 PROBLEM = "application/hal+json, application/problem+json"
 

@@ -15,6 +15,8 @@ from treaty.settings import Settings
 from treaty.web.http.bodies import Body
 from treaty.web.routers import list_routers
 
+pytestmark = pytest.mark.slow_on_postgresql  # about names, and not about data
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -12,6 +12,8 @@ from tests.api.described import all_routes, document, hold, operations, problems
 from treaty.web.http.media_types import HAL
 from treaty.web.http.results import Deleted
 
+pytestmark = pytest.mark.slow_on_postgresql  # about a document, and not about data
+
 WITHOUT_EXAMPLE = {
     "OpenApi": "this is one",
     "WebhookTrial": "it would send a request",

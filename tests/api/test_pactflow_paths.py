@@ -4,6 +4,8 @@ import pytest
 
 from tests.api.conftest import Api
 
+pytestmark = pytest.mark.slow_on_postgresql  # about paths, and not about data
+
 CASES = [
     ("GET", "/integrations/team/5", "GET /integrations lists"),
     ("GET", "/metrics/teams", "GET /metrics counts"),

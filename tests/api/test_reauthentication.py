@@ -16,6 +16,8 @@ from treaty.store.accounts import accounts as stored
 from treaty.store.accounts import sessions, tokens
 from treaty.web.security.permissions import Permission
 
+pytestmark = pytest.mark.slow_on_postgresql  # about permissions, which need no statements of their own
+
 OTHER = "one more battery, please"
 AGAIN = "/sign-in/again"
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

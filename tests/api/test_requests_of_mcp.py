@@ -12,6 +12,8 @@ import pytest
 from tests.api.conftest import Api, pact
 from tests.api.history import History
 
+pytestmark = pytest.mark.slow_on_postgresql  # about requests; other tests have the same statements
+
 HEADERS: Final = {
     "accept-language": "*",
     "sec-fetch-mode": "cors",

@@ -21,6 +21,8 @@ from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 from treaty.web.urls import Url
 
+pytestmark = pytest.mark.slow_on_postgresql  # about permissions, which need no statements of their own
+
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SELF_ONLY = "regenerate_token"
 """The handler of the only write that concerns the token itself rather than an application."""

@@ -12,6 +12,8 @@ from treaty.model.accounts.access import Role
 from treaty.settings import Settings
 from treaty.store.engine.vault import get_vault
 
+pytestmark = pytest.mark.slow_on_postgresql  # about a form, and not about data
+
 NEW = {"name": "ada", "email": "", "password": PASSWORD, "again": PASSWORD}
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.pages.conftest import BROWSER
 
+pytestmark = pytest.mark.slow_on_postgresql  # tests/api/test_audit.py reads the same on both databases
+
 PAGE = "/settings/audit"
 
 

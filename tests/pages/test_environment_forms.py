@@ -7,6 +7,10 @@ import pytest
 from tests.pages.conftest import deploy
 from tests.pages.test_hostile import TAGS, TRICKS
 
+pytestmark = (
+    pytest.mark.slow_on_postgresql
+)  # about forms; tests/api/test_environments.py writes the same on both databases
+
 about_html = pytest.mark.long_on_postgresql
 """Marks tests of forms whose statements other tests run on PostgreSQL."""
 

@@ -12,6 +12,8 @@ from tests.pages.test_in_a_browser import WIDTHS, page, site  # noqa: F401 - fix
 from tests.whole.proxies import free_address
 from tests.whole.servers import running
 
+pytestmark = pytest.mark.slow_on_postgresql  # about a page, and not about data
+
 PATHS = ["/explorer", "/hal-browser", "/hal-browser/browser.html"]
 SHOP = "/pacticipants/Web%20Shop"
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.api.test_usage import PROVIDER, interaction, publish
 
+pytestmark = pytest.mark.slow_on_postgresql  # tests/api/test_usage.py reads the same on both databases
+
 PAGE = f"/pacticipants/{quote(PROVIDER)}/usage"
 
 

@@ -10,6 +10,8 @@ from tests.pages.test_hostile import TAGS, TRICKS
 from tests.receiver import receiving
 from treaty.model.webhooks.events import EVENT_TYPES
 
+pytestmark = pytest.mark.slow_on_postgresql  # about forms; tests/api/test_webhooks.py writes the same on both databases
+
 about_html = pytest.mark.long_on_postgresql
 """Marks tests of forms whose statements other tests run on PostgreSQL."""
 
