@@ -198,14 +198,19 @@ def test_a_slow_test_on_postgresql_is_run_when_asked_for(database_url: str) -> N
     assert IS_SLOW or database_url.startswith("sqlite")
 
 
+@pytest.mark.parametrize("case", ["first", "second"])
+def test_a_second_case_on_postgresql_is_run_when_asked_for(database_url: str, case: str) -> None:
+    assert IS_SLOW or database_url.startswith("sqlite") or case == "first"
+
+
 @pytest.mark.parametrize(
     ("option", "variables", "passed"),
     [
-        ("--slow", {}, 3),
-        pytest.param("--long", {}, 4, marks=pytest.mark.slow),
-        pytest.param("-q", {"TREATY_TEST_SLOW": "1"}, 3, marks=pytest.mark.slow),
-        pytest.param("-q", {"TREATY_TEST_LONG": "1"}, 4, marks=pytest.mark.slow),
-        pytest.param("-q", {}, 1, marks=pytest.mark.slow),
+        ("--slow", {}, 7),
+        pytest.param("--long", {}, 8, marks=pytest.mark.slow),
+        pytest.param("-q", {"TREATY_TEST_SLOW": "1"}, 7, marks=pytest.mark.slow),
+        pytest.param("-q", {"TREATY_TEST_LONG": "1"}, 8, marks=pytest.mark.slow),
+        pytest.param("-q", {}, 4, marks=pytest.mark.slow),
     ],
 )
 def test_slow_and_long_tests_are_selected_by_options_or_variables(

@@ -13,6 +13,8 @@ from treaty.actions.versions import removal, versions
 from treaty.settings import Settings
 from treaty.store.engine.database import Database, open_database
 
+pytestmark = pytest.mark.each_on_postgresql  # the cases differ in their statements
+
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 WRONG_TAG_HEADS = text("""

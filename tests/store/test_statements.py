@@ -23,6 +23,8 @@ from treaty.store.engine.database import (
 from treaty.store.engine.prepared import MAX_LIST_LENGTH
 from treaty.store.tables import environment
 
+pytestmark = pytest.mark.each_on_postgresql  # the cases are statements
+
 Ask = Callable[[Callable[[Connection], Any]], Any]
 NOON = datetime(2024, 5, 6, 12, 0, 0, 123, tzinfo=UTC)
 ADD = insert(environment).values(
