@@ -63,6 +63,7 @@ def test_an_address_behind_the_sign_is_shown_as_it_was_by_the_original(page, pat
     expect(page.locator("#explorer-document .tree").first).to_contain_text('mainBranch: "main"')
 
 
+@pytest.mark.slow  # a step of the journeys that are quick
 def test_whole_addresses_of_this_broker_are_shown_too(site, page):  # noqa: F811
     page.goto(f"/hal-browser/browser.html#{site.address}{SHOP}")
     expect(heading(page)).to_have_text(SHOP)
@@ -82,6 +83,7 @@ def test_links_are_followed_and_back_leads_back(page):  # noqa: F811
     expect(heading(page)).to_have_text("/")
 
 
+@pytest.mark.slow  # likewise
 def test_what_is_embedded_unfolds_with_its_links(page):  # noqa: F811
     page.goto(f"/explorer#{SHOP}")
     page.locator("details.resource > summary", has_text="team-checkout").click()
@@ -103,6 +105,7 @@ def test_a_template_is_filled_in_and_encoded(page):  # noqa: F811
     expect(page.locator("#explorer-document")).to_contain_text("200 OK")
 
 
+@pytest.mark.slow  # likewise
 def test_parameters_of_the_query_are_offered(page):  # noqa: F811
     page.goto("/explorer#/pacticipants")
     page.get_by_text("Parameters (").click()
@@ -111,6 +114,7 @@ def test_parameters_of_the_query_are_offered(page):  # noqa: F811
     expect(heading(page)).to_have_text("/pacticipants?q=Web%20Shop")
 
 
+@pytest.mark.slow  # likewise
 def test_what_a_relation_means_stands_beside_it(page):  # noqa: F811
     page.goto("/explorer")
     page.get_by_role("button", name="About pb:pacticipants", exact=True).click()
@@ -120,6 +124,7 @@ def test_what_a_relation_means_stands_beside_it(page):  # noqa: F811
     page.wait_for_url("**/docs#*")
 
 
+@pytest.mark.slow  # likewise
 def test_a_narrow_screen_shows_the_meaning_below_the_link(page):  # noqa: F811
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto("/explorer")
@@ -153,6 +158,7 @@ def test_what_is_refused_is_shown_with_its_reason(page):  # noqa: F811
     expect(page.locator("#explorer-answer .tree")).to_contain_text("must be filled")
 
 
+@pytest.mark.slow  # likewise
 def test_methods_that_an_address_does_not_take_cannot_be_chosen(page):  # noqa: F811
     page.goto("/explorer#/contracts/publish")
     expect(page.get_by_label("Method")).to_have_value("POST")
@@ -215,6 +221,7 @@ def test_what_was_published_becomes_text(site, page):  # noqa: F811
     assert [one for one in hrefs if not one.startswith(site.address)] == []
 
 
+@pytest.mark.slow  # likewise
 def test_an_answer_can_be_copied_as_it_was_sent(site, page):  # noqa: F811
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"/explorer#{SHOP}")
@@ -224,6 +231,7 @@ def test_an_answer_can_be_copied_as_it_was_sent(site, page):  # noqa: F811
     assert copied["_links"]["self"]["href"] == f"{site.address}{SHOP}"
 
 
+@pytest.mark.slow  # likewise
 def test_headers_and_text_are_shown(page):  # noqa: F811
     page.goto("/explorer#GET /metrics/prometheus")
     page.get_by_text("Headers (").click()
@@ -231,6 +239,7 @@ def test_headers_and_text_are_shown(page):  # noqa: F811
     expect(page.locator("#explorer-answer pre")).to_contain_text("# HELP")
 
 
+@pytest.mark.slow  # likewise
 def test_another_media_type_can_be_asked_for(page):  # noqa: F811
     page.goto("/explorer#/matrix?q[][pacticipant]=Web%20Shop")
     page.get_by_label("Response as").select_option("text/plain")
@@ -312,6 +321,7 @@ def test_everything_can_be_read_while_an_answer_is_awaited(page):  # noqa: F811
     assert browsers.hurdles_in_both_schemes(page) == []
 
 
+@pytest.mark.slow  # likewise
 def test_it_fits_every_width_and_never_complains(site, page):  # noqa: F811
     faults = []
     page.on("console", lambda said: faults.append(said.text))

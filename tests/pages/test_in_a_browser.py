@@ -148,6 +148,7 @@ def test_a_link_to_an_interaction_opens_it(page):
     assert "an order was shipped" in page.locator("details[open]").inner_text()
 
 
+@pytest.mark.slow  # a detail of an address
 def test_fields_left_blank_do_not_stand_in_the_address(page):
     page.goto("/matrix")
     page.get_by_label("Name").first.fill("Web Shop")
@@ -156,6 +157,7 @@ def test_fields_left_blank_do_not_stand_in_the_address(page):
     assert "Web Shop" in page.locator("table").inner_text()
 
 
+@pytest.mark.slow  # the search box, in test_forms_in_a_browser.py, is quick
 def test_the_matrix_offers_versions_branches_and_tags_of_the_application_that_is_named(page):
     page.goto("/matrix")
     page.get_by_role("button", name="Add an application").click()
@@ -188,6 +190,7 @@ def shown_part(page):
     return [float(one) for one in page.locator("svg.graph").get_attribute("viewBox").split()]
 
 
+@pytest.mark.slow  # the next quick test uses a graph
 def test_a_graph_is_zoomed_and_moved_by_buttons_keys_wheel_and_mouse(page):
     page.goto("/network")
     whole = shown_part(page)
@@ -216,6 +219,7 @@ def test_a_graph_is_zoomed_and_moved_by_buttons_keys_wheel_and_mouse(page):
     assert shown_part(page) == pytest.approx(whole)
 
 
+@pytest.mark.slow  # likewise
 def test_a_wheel_scrolls_the_page_until_somebody_turns_to_the_graph(page):
     page.goto("/network")
     whole = shown_part(page)
@@ -224,6 +228,7 @@ def test_a_wheel_scrolls_the_page_until_somebody_turns_to_the_graph(page):
     assert shown_part(page) == whole
 
 
+@pytest.mark.slow  # likewise
 def test_two_fingers_zoom_a_graph(page):
     page.goto("/network")
     whole = shown_part(page)
@@ -242,6 +247,7 @@ def test_two_fingers_zoom_a_graph(page):
     assert shown_part(page)[2] == pytest.approx(whole[2] / 2, rel=0.02)
 
 
+@pytest.mark.slow  # likewise
 def test_an_application_is_found_in_a_graph_and_its_neighbours_stand_out(page):
     page.goto("/network")
     page.get_by_label("Find in the graph").fill("service-3")
