@@ -56,8 +56,10 @@ class IndexingWorker(PollingWorker):
 
     def step(self) -> None:
         """Index what waits, if anything does."""
-        if self._has_waiting():
-            self.index_all()
+        if self._has_waiting() and not self.index_all():
+            # Another process is indexing, or was killed and still has the lease. Then all contents are searched again,
+            # since it may have left any of them.
+            self._look_count = 0
 
     def _has_waiting(self) -> bool:
         is_search = self._look_count % LOOKS_PER_SEARCH == 0
