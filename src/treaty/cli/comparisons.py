@@ -88,8 +88,8 @@ def diff(broker: BrokerClient | None, old: str, new: str, form: str, profile: st
     """List the consumers that a new version of a document breaks, warns or does not affect.
 
     A consumer that the old document breaks, too, is reported as such. Pacts that the difference between the documents
-    cannot affect are not compared twice. The exit code is 0 if no consumer breaks, 1 if
-    one does, and 2 if the comparison is not possible.
+    cannot affect are not compared twice. The exit code is 0 if no consumer breaks, 1 if one does, and 2 if the
+    comparison is not possible.
     """
     selected = select_pacts(PactSource(**source), broker)
     before = _compare(selected, (old,), Profile(profile))

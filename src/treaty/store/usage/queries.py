@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import BindParameter, ColumnElement, Connection, Integer, Select, bindparam, exists, func, select
 
 from treaty.model.paging import Page, Paged
+from treaty.model.usage.documents import DocumentedName
 from treaty.model.usage.expectations import BODIES, Place
 from treaty.model.usage.operations import OperationQuery
 from treaty.model.usage.strictness import Strictness
@@ -45,6 +46,7 @@ from treaty.store.tables import (
     usage_term,
     version,
 )
+from treaty.store.usage import documents
 from treaty.store.usage.pacts import PROVIDER_ID, PactsOfProvider, list_in_use, load_basis
 from treaty.store.usage.words import HasWords, build_search
 
@@ -55,11 +57,13 @@ MAX_INTERACTIONS: Final = 20
 MAX_ROWS: Final = 2000
 """Expectations that are loaded for an answer."""
 MAX_FORMER_CONSUMERS: Final = 20
+MAX_DOCUMENTED: Final = 20
 MAX_SUGGESTED: Final = 5000
 """Names among which suggestions are searched."""
 
 # Terms
 
+_HAS_WORDS: Final = HasWords(usage_term.c.id, "usage_text")
 _TERM: Final = select(usage_term.c.id, usage_term.c.place, usage_term.c.name)
 _OF_PROVIDER: Final = _TERM.where(usage_term.c.provider_id == PROVIDER_ID)
 _IN_PLACE: Final = _OF_PROVIDER.where(usage_term.c.place == bindparam("place")).order_by(usage_term.c.name)
@@ -70,7 +74,7 @@ _WITH_FIELD: Final = (
     .order_by(usage_term.c.name, usage_term.c.place)
 )
 _WITH_WORDS: Final = (
-    _TERM.where(HasWords()).order_by(func.length(usage_term.c.name), usage_term.c.id).limit(bindparam("limit"))
+    _TERM.where(_HAS_WORDS).order_by(func.length(usage_term.c.name), usage_term.c.id).limit(bindparam("limit"))
 )
 _FIELDS: Final = (
     select(usage_term.c.field)
@@ -291,7 +295,12 @@ def find_usage(db: Connection, query: UsageQuery, page: Page) -> Usage:
     if missing is not None:
         suggestions = suggest(db, query, missing)
         return Usage(
-            query=query, consumers=Paged([], page, 0), former_consumers=(), suggestions=suggestions, basis=basis
+            query=query,
+            consumers=Paged([], page, 0),
+            former_consumers=(),
+            suggestions=suggestions,
+            basis=basis,
+            documented=_find_documented(db, query),
         )
     counts = _count_interactions(db, in_use, params)
     using = [pact for pact in in_use.pacts if pact.content_id in counts]
@@ -302,7 +311,17 @@ def find_usage(db: Connection, query: UsageQuery, page: Page) -> Usage:
         former_consumers=_find_former_consumers(db, query, params, {pact.consumer_id for pact in using}),
         suggestions=(),
         basis=basis,
+        documented=_find_documented(db, query),
     )
+
+
+def _find_documented(db: Connection, query: UsageQuery) -> tuple[DocumentedName, ...]:
+    """Find names in the provider's documents, if the query is for words only."""
+    if query.text is None or query.criteria.keys() != {"text"} or query.part is not None:
+        return ()
+    provider_id = fetch_scalar(db, _PROVIDER, {"provider": query.provider})
+    found = documents.search(db, query.text, MAX_DOCUMENTED, provider_id=provider_id)
+    return tuple(name for _, name in found)
 
 
 def _count_interactions(db: Connection, in_use: PactsOfProvider, params: Mapping[str, list[int]]) -> dict[int, int]:
@@ -431,7 +450,7 @@ def _load_interactions(
 _WITH_WORDS_ANYWHERE: Final = (
     _TERM.add_columns(pacticipant.c.name.label("provider"))
     .join_from(usage_term, pacticipant, pacticipant.c.id == usage_term.c.provider_id)
-    .where(HasWords())
+    .where(_HAS_WORDS)
     .order_by(func.length(usage_term.c.name), usage_term.c.name, pacticipant.c.name, usage_term.c.place)
     .limit(bindparam("limit", type_=Integer))
 )
