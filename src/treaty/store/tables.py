@@ -841,7 +841,8 @@ usage_expectation: Final = Table(
     _part_of_key("usage_term", "term_id"),
     _part_of_key("usage_interaction", "interaction_id"),
     Column("strictness", SmallInteger, nullable=False),
-    Index(None, "interaction_id"),
+    # Has both columns, so that PostgreSQL need not read the rows of an interaction.
+    Index(None, "interaction_id", "term_id"),
     sqlite_with_rowid=False,
 )
 

@@ -1,4 +1,7 @@
-"""The words of providers' documents, for search. It is empty: the indexing worker of the servers adds existing ones."""
+"""The words of providers' documents, for search, and a covering index of the usage index.
+
+The first is empty: the indexing worker of the servers adds existing documents.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +13,12 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _add_documents()
+    op.create_index("ix_usage_expectation_interaction_id_term_id", "usage_expectation", ["interaction_id", "term_id"])
+    op.drop_index("ix_usage_expectation_interaction_id", "usage_expectation")
+
+
+def _add_documents() -> None:
     op.create_table(
         "document_index",
         sa.Column("provider_document_id", sa.Integer(), nullable=False),
