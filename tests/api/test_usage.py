@@ -81,6 +81,21 @@ def test_a_consumer_is_found_by_what_its_pact_expects(api: Api) -> None:
         assert answer["_embedded"]["consumers"] == []
 
 
+def test_a_field_of_many_interactions_is_found_where_it_is(api: Api) -> None:
+    """Where many interactions have the terms, consumers are found by their first one."""
+    many = [interaction(f"/a{number}", {"id": number, "name": "x"}) for number in range(40)]
+    publish(api, "Web Shop", "1", interaction("/b", {"other": 1}), *many)
+    publish(api, "Till", "1", interaction("/b", {"other": 1}))
+    publish(api, "Map", "1", *many[:3])
+    for criteria in ({"field": "id"}, {"text": "name"}, {"operation": "GET /{x}", "field": "name"}):
+        answer = usage(api, **criteria)
+        counts = [(each["name"], each["interactionCount"]) for each in answer["_embedded"]["consumers"]]
+        assert counts == [("Map", 3), ("Web Shop", 40)]
+        assert [len(each["interactions"]) for each in answer["_embedded"]["consumers"]] == [3, 20]
+    assert consumers(api, operation="GET /{x}") == ["Map", "Till", "Web Shop"]
+    assert consumers(api, operation="GET /{x}", field="other") == ["Till", "Web Shop"]
+
+
 def test_an_answer_says_how_strict_each_expectation_is(api: Api) -> None:
     rules = {
         "body": {

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, text
 
-from tests.api.conftest import Api
+from tests.api.conftest import Api, Clock
 from tests.api.test_usage import consumers, count_rows, interaction, publish, remove_consumer, usage
 from tests.databases import open_kept
 from tests.waiting import eventually
-from treaty.actions.usage import IndexingStep, index_steps, plan_steps
+from treaty.actions.usage import LEASE_DURATION, IndexingStep, claim_indexing, index_steps, plan_steps
 from treaty.store.engine.database import Database
 from treaty.store.usage import contents
 from treaty.workers.usage import IndexingWorker
@@ -109,6 +109,20 @@ def test_several_workers_do_not_index_a_content_twice(
     assert sum(counts) == 3
     assert count_rows(database) == rows
     assert consumers(api, field="f45") == ["Web Shop"]
+
+
+def test_a_worker_continues_what_another_one_has_left_among_the_oldest_contents(
+    database: Database, rows: dict[str, int], monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    empty(database)
+    monkeypatch.setattr("treaty.workers.usage.NEWEST_IDS", 0)
+    assert database.write(lambda db: claim_indexing(db, owner="a killed process", now=clock()))
+    worker = IndexingWorker(database, clock=clock)
+    worker.step()
+    assert count_rows(database)["usage_content"] == 0
+    clock.now += LEASE_DURATION
+    worker.step()
+    assert count_rows(database) == rows
 
 
 def test_publications_and_the_worker_run_at_the_same_time(api: Api, database: Database, rows: dict[str, int]) -> None:

@@ -73,3 +73,10 @@ def test_another_broker_is_said_to_have_no_usage_index(run: Run, broker: OtherBr
     result = run("who-uses", "--provider", "P", "--field", "a")
     assert result.exit_code == 1
     assert "has no usage index" in result.output
+
+
+def test_names_in_documents_are_shown(run: Run, broker: OtherBroker) -> None:
+    documented = [{"place": "operation", "name": "GET /prices"}]
+    broker.answer("GET /usage?provider=P&text=price&size=50", {**usage("unused"), "documented": documented})
+    result = run("who-uses", "--provider", "P", "--text", "price")
+    assert result.stdout == "A summary.\n  In the provider's document: operation GET /prices\n"

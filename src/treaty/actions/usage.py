@@ -9,10 +9,11 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.model.pacts.pacts import Contract
+from treaty.model.usage.documents import IndexedDocument
 from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, index_content, index_tree
 from treaty.store.engine import leases
 from treaty.store.pacticipants import pacticipants
-from treaty.store.usage import contents
+from treaty.store.usage import contents, documents
 from treaty.store.usage.contents import WaitingContent
 
 MAX_INLINE_BYTES: Final = 64 * 1024
@@ -87,6 +88,13 @@ def _take_step(db: Connection, step: IndexingStep) -> bool:
     if step.is_last:
         contents.mark(db, key, step.indexed)
     return step.is_last
+
+
+def index_document_of_provider(db: Connection, document_id: int, indexed: IndexedDocument) -> None:
+    """Index a document that its publication has not indexed, because an older Treaty has stored it."""
+    document = documents.find(db, document_id)
+    if document is not None:
+        documents.add(db, document_id, document.provider_id, indexed)
 
 
 def claim_indexing(db: Connection, *, owner: str, now: datetime) -> bool:

@@ -231,6 +231,7 @@ def changes_as_json(changes: Sequence[ConsumerChange], new: Report) -> Json:
     return {
         "success": all(change.effect is not Effect.BREAKS for change in changes),
         "profile": new.profile.value,
+        "comparedPacts": sum(not pact.is_reused for pact in new.pacts),
         "consumers": [
             {
                 "consumer": change.pact.consumer,

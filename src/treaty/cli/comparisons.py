@@ -13,7 +13,7 @@ from treaty.cli.program import Check
 from treaty.errors import ClientError
 from treaty.model.compare import Profile, UnusableDocument, UnusablePact
 from treaty.model.compare.reading import read_document
-from treaty.model.compare.reports import Effect, compare_changes, compare_pacts
+from treaty.model.compare.reports import Effect, compare_changes, compare_new_version, compare_pacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,11 +87,13 @@ def compare(broker: BrokerClient | None, documents: tuple[str, ...], form: str, 
 def diff(broker: BrokerClient | None, old: str, new: str, form: str, profile: str, **source: Any) -> None:
     """List the consumers that a new version of a document breaks, warns or does not affect.
 
-    A consumer that the old document breaks, too, is reported as such. The exit code is 0 if no consumer breaks, 1 if
-    one does, and 2 if the comparison is not possible.
+    A consumer that the old document breaks, too, is reported as such. Pacts that the difference between the documents
+    cannot affect are not compared twice. The exit code is 0 if no consumer breaks, 1 if one does, and 2 if the
+    comparison is not possible.
     """
     selected = select_pacts(PactSource(**source), broker)
-    before, after = (_compare(selected, (path,), Profile(profile)) for path in (old, new))
+    before = _compare(selected, (old,), Profile(profile))
+    after = _compare_new_version(before, new)
     changes = compare_changes(before, after)
     if form == "json":
         output.show_value(comparison_reports.changes_as_json(changes, after), "pretty")
@@ -106,6 +108,15 @@ def _compare(pacts: Sequence[SelectedPact], paths: Sequence[str], profile: Profi
     documents = [_read(path) for path in dict.fromkeys(paths)]
     try:
         return compare_pacts(pacts, documents, profile)
+    except (UnusableDocument, UnusablePact) as error:
+        raise ClientError(str(error)) from error
+
+
+def _compare_new_version(old: Report, path: str) -> Report:
+    """Compare pacts with a new version of their document. Raises ClientError if it cannot be used."""
+    document = _read(path)
+    try:
+        return compare_new_version(old, [document])
     except (UnusableDocument, UnusablePact) as error:
         raise ClientError(str(error)) from error
 

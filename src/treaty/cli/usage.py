@@ -76,6 +76,8 @@ def _merge(pages: list[HalResource]) -> Json:
 
 def _format(pages: list[HalResource]) -> Iterator[str]:
     yield pages[0].body["summary"]
+    for documented in pages[0].body.get("documented", ()):
+        yield f"  In the provider's document: {documented['place']} {documented['name']}"
     for page in pages:
         for consumer in page.embedded("consumers"):
             yield ""

@@ -405,6 +405,24 @@ provider_document: Final = Table(
     UniqueConstraint("provider_id", "sha"),
 )
 
+# The names in a document, for search (store/usage/documents.py). On SQLite the virtual table `usage_text_documents`
+# indexes the words; triggers update it.
+document_index: Final = Table(
+    "document_index",
+    metadata,
+    _part_of_key("provider_document", "provider_document_id"),
+    Column("format", SmallInteger, nullable=False),
+    # The provider and all words, separated by spaces.
+    Column("words", Text, nullable=False),
+    # JSON: lists of the kind of a name, the name, and its words.
+    Column("names", Text, nullable=False),
+    Index(
+        "ix_document_index_words",
+        text("array_to_tsvector(string_to_array(words, ' '))"),
+        postgresql_using="gin",
+    ).ddl_if(dialect="postgresql"),
+)
+
 # The contracts of provider versions. A version has one without a name, or several with names.
 provider_contract: Final = Table(
     "provider_contract",
@@ -823,7 +841,8 @@ usage_expectation: Final = Table(
     _part_of_key("usage_term", "term_id"),
     _part_of_key("usage_interaction", "interaction_id"),
     Column("strictness", SmallInteger, nullable=False),
-    Index(None, "interaction_id"),
+    # Has both columns, so that PostgreSQL need not read the rows of an interaction.
+    Index(None, "interaction_id", "term_id"),
     sqlite_with_rowid=False,
 )
 

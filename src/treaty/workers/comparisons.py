@@ -4,7 +4,7 @@ A task is claimed for a while, and removed when all its pairs have been compared
 expires, and another worker starts again: pairs that were compared already take one query each.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from treaty.actions.provider_contracts.comparisons import compare_pairs
+from treaty.actions.provider_contracts.narrowing import reuse_comparisons
 from treaty.model.audit import Actor
 from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.store import audit
@@ -59,9 +60,7 @@ class ComparisonWorker(PollingWorker):
             return False
         pairs = self._database.read(lambda db: _list_pairs(db, task, now=now))
         with audit.acting_as(_ACTOR):
-            remaining = compare_pairs(
-                self._database, pairs, base_url=task.base_url, now=now, is_expired=lambda: self._must_stop(until)
-            )
+            remaining = self._compare(pairs, base_url=task.base_url, now=now, is_expired=lambda: self._must_stop(until))
         if remaining and not self._is_stopping.is_set():
             # Too many pairs for one claim: those that are compared already are quick the next time.
             log.info("compare", remaining=len(remaining))
@@ -69,6 +68,13 @@ class ComparisonWorker(PollingWorker):
         if not remaining:
             self._database.write(lambda db: comparisons.end(db, task, until=until))
         return True
+
+    def _compare(
+        self, pairs: Sequence[PairKey], *, base_url: str, now: datetime, is_expired: Callable[[], bool]
+    ) -> list[PairKey]:
+        """Reuse what earlier comparisons say about pairs, compare the others, and return those without a result."""
+        candidates = reuse_comparisons(self._database, pairs, base_url=base_url, now=now, is_expired=is_expired)
+        return compare_pairs(self._database, candidates, base_url=base_url, now=now, is_expired=is_expired)
 
     def _must_stop(self, until: datetime) -> bool:
         return self._is_stopping.is_set() or self._clock() > until - CLAIM_TIME / 4

@@ -4,6 +4,7 @@ A lease ensures that one process of several indexes. Each transaction takes a fe
 content is marked when all its steps are done, so that a killed process leaves nothing wrong behind.
 """
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +15,18 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
-from treaty.actions.usage import LEASE_DURATION, IndexingStep, claim_indexing, index_steps, plan_steps, release_indexing
+from treaty.actions.usage import (
+    LEASE_DURATION,
+    IndexingStep,
+    claim_indexing,
+    index_document_of_provider,
+    index_steps,
+    plan_steps,
+    release_indexing,
+)
+from treaty.model.usage.documents import index_document
 from treaty.store.engine.database import Database
-from treaty.store.usage import contents
+from treaty.store.usage import contents, documents
 from treaty.store.usage.contents import WaitingContent
 from treaty.workers.cleanup import MIN_PAUSE_SECONDS, BatchSizer
 from treaty.workers.polling import PollingWorker
@@ -56,8 +66,10 @@ class IndexingWorker(PollingWorker):
 
     def step(self) -> None:
         """Index what waits, if anything does."""
-        if self._has_waiting():
-            self.index_all()
+        if self._has_waiting() and not self.index_all():
+            # Another process is indexing, or was killed and still has the lease. Then all contents are searched again,
+            # since it may have left any of them.
+            self._look_count = 0
 
     def _has_waiting(self) -> bool:
         is_search = self._look_count % LOOKS_PER_SEARCH == 0
@@ -65,15 +77,16 @@ class IndexingWorker(PollingWorker):
         return self._database.read(
             lambda db: bool(
                 contents.list_waiting(db, 1, after=0 if is_search else contents.find_newest_id(db) - NEWEST_IDS)
+                or (is_search and documents.find_waiting(db))
             )
         )
 
     def index_all(self) -> int:
-        """Index all waiting contents, and return their number; 0 if another process does it."""
+        """Index all waiting contents and documents, and return their number; 0 if another process does it."""
         if not self._claim():
             return 0
         try:
-            return self._index_waiting()
+            return self._index_waiting() + self._index_documents()
         finally:
             self._database.write(lambda db: release_indexing(db, owner=self._owner, now=self._clock()))
 
@@ -92,6 +105,18 @@ class IndexingWorker(PollingWorker):
                 reported_at = time.monotonic()
                 self._report()
         self._report()
+        return total
+
+    def _index_documents(self) -> int:
+        """Index the documents of providers that an older Treaty has stored."""
+        total = 0
+        while not self._is_stopping.is_set() and (document_id := self._database.read(documents.find_waiting)):
+            document = self._database.read(partial(documents.find, document_id=document_id))
+            if document is not None:
+                indexed = index_document(json.loads(document.body))
+                self._database.write(partial(index_document_of_provider, document_id=document_id, indexed=indexed))
+                total += 1
+            self._is_stopping.wait(MIN_PAUSE_SECONDS)
         return total
 
     def _plan(self, waiting: Sequence[WaitingContent]) -> Iterator[Sequence[IndexingStep]]:

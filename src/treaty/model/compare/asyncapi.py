@@ -168,11 +168,21 @@ def _is_of_version_3(interaction: MessageInteraction) -> bool:
     return interaction.location.startswith("[root].messages")
 
 
+def operation_name(interaction: MessageInteraction) -> str | None:
+    """Return the name of the operation that an interaction refers to; None if it refers to none."""
+    name = mapping(_read_references(interaction)).get("operationId")
+    return name if isinstance(name, str) and name else None
+
+
+def _read_references(interaction: MessageInteraction) -> Any:
+    return mapping(mapping(interaction.raw.get("comments")).get("references")).get("AsyncAPI")
+
+
 def _read_operation(interaction: MessageInteraction) -> str | Finding:
     """Return the name of the operation that an interaction refers to, or the finding that it has none."""
-    references = mapping(mapping(interaction.raw.get("comments")).get("references")).get("AsyncAPI")
-    name = mapping(references).get("operationId")
-    if isinstance(name, str) and name:
+    references = _read_references(interaction)
+    name = operation_name(interaction)
+    if name is not None:
         return name
     reason = (
         "is not complete: it has no operationId"

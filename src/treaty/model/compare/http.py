@@ -10,23 +10,20 @@ from treaty.model.compare.findings import DeprecatedUse, DocumentPlace, Finding,
 from treaty.model.compare.interactions import HttpInteraction, join_values
 from treaty.model.compare.messages import list_names
 from treaty.model.compare.openapi import OpenApi
+from treaty.model.compare.routes import Match
 from treaty.model.compare.security import compare_security
 
 
 def compare_http(document: OpenApi, interaction: HttpInteraction, used: list[DeprecatedUse]) -> list[Finding]:
     """Compare one interaction. The deprecated parts that it uses are added to `used`."""
-    path = interaction.path if interaction.path.startswith("/") else f"/{interaction.path}"
-    # The reference engine takes a fragment for the query.
-    path, fragment_mark, fragment = path.partition("#")
-    match = None if "?" in path else document.find(interaction.method, path)
+    match = find_operation(document, interaction)
     if match is None:
-        return [_unknown_path(document, interaction, path)]
-    query = _query(interaction.query, is_escaped=document.switches.follows_declarations)
+        return [_unknown_path(document, interaction, _split_path(interaction)[0])]
     exchange = Exchange(
         operation=match.operation,
         interaction=interaction,
         path_parameters=match.parameters,
-        query=f"{fragment}?{query}" if fragment_mark and query else fragment or query,
+        query=read_query(document, interaction),
         used=used,
     )
     findings = list(requests.compare_path(exchange))
@@ -35,6 +32,26 @@ def compare_http(document: OpenApi, interaction: HttpInteraction, used: list[Dep
     if exchange.operation.is_deprecated:
         exchange.note_use("operation", f"{interaction.method.upper()} {match.operation.path}", "", "")
     return list(_compare_parts(exchange))
+
+
+def find_operation(document: OpenApi, interaction: HttpInteraction) -> Match | None:
+    """Find the operation that an interaction belongs to."""
+    path, _ = _split_path(interaction)
+    return None if "?" in path else document.find(interaction.method, path)
+
+
+def read_query(document: OpenApi, interaction: HttpInteraction) -> str:
+    """Return the query of an interaction as one text."""
+    _, fragment = _split_path(interaction)
+    query = _query(interaction.query, is_escaped=document.switches.follows_declarations)
+    return query if fragment is None else f"{fragment}?{query}" if query else fragment
+
+
+def _split_path(interaction: HttpInteraction) -> tuple[str, str | None]:
+    """Split a path at its fragment, which the reference engine takes for the query."""
+    path = interaction.path if interaction.path.startswith("/") else f"/{interaction.path}"
+    path, mark, fragment = path.partition("#")
+    return path, fragment if mark else None
 
 
 def _compare_parts(exchange: Exchange) -> Iterator[Finding]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from treaty.model.compare import positions
+from treaty.model.compare.changes import DocumentChanges
 from treaty.model.compare.documents import UnusablePact
 from treaty.model.compare.engine import CompiledDocument, compare
 from treaty.model.compare.findings import Severity
@@ -50,6 +51,8 @@ class ComparedPact:
 
     pact: SelectedPact
     comparison: Comparison
+    is_reused: bool = False
+    """Whether the comparison is that with an earlier version of the documents, whose changes cannot affect it."""
 
     def as_json(self) -> Json:
         return {
@@ -149,6 +152,33 @@ def _compare_pact(pact: SelectedPact, documents: Sequence[CompiledDocument], pro
         return ComparedPact(pact=pact, comparison=compare(pact.content, documents, profile))
     except UnusablePact as error:
         raise UnusablePact(f"{pact.source}: {error}" if pact.source else str(error)) from error
+
+
+def compare_new_version(old: Report, documents: Sequence[ReadDocument]) -> Report:
+    """Compare the pacts of a report with a new version of its documents. Only pacts that it can affect are compared.
+
+    Raises UnusableDocument and UnusablePact.
+    """
+    changes = DocumentChanges(_compile_unnamed(old.documents, old.profile), _compile_unnamed(documents, old.profile))
+    compiled = [CompiledDocument(document.document, old.profile) for document in documents]
+    pacts = (_compare_again(before, compiled, changes, old.profile) for before in old.pacts)
+    return Report(pacts=tuple(pacts), documents=tuple(documents), profile=old.profile)
+
+
+def _compile_unnamed(documents: Iterable[ReadDocument], profile: Profile) -> list[CompiledDocument]:
+    """Compile documents without their names, which are those of files: the new version is in another one."""
+    return [CompiledDocument(replace(document.document, name=""), profile) for document in documents]
+
+
+def _compare_again(
+    before: ComparedPact, documents: Sequence[CompiledDocument], changes: DocumentChanges, profile: Profile
+) -> ComparedPact:
+    earlier = before.comparison
+    is_clean = not (earlier.findings or earlier.used or earlier.notes)
+    # Findings and notes name the old document.
+    if is_clean and not changes.affects(before.pact.content, is_clean=True):
+        return replace(before, is_reused=True)
+    return _compare_pact(before.pact, documents, profile)
 
 
 def find_positions(documents: Iterable[ReadDocument], findings: Iterable[Finding]) -> PositionedFindings:

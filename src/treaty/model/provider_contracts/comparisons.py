@@ -105,7 +105,7 @@ def compare_contents(inputs: ComparisonInputs) -> NewComparison:
     """
     pact = orjson.loads(inputs.pact)
     try:
-        result = compare(pact, _compile_documents(_CompilationKey(inputs)), Profile(inputs.profile))
+        result = compare(pact, compile_documents(inputs), Profile(inputs.profile))
     except (UnusableDocument, UnusablePact) as error:
         is_compatible, details = False, _describe_unusable(str(error), pact)
     else:
@@ -118,6 +118,11 @@ def compare_contents(inputs: ComparisonInputs) -> NewComparison:
         is_complete=_is_complete(pact, {document.specification for document in inputs.documents}),
         details=orjson.dumps(details, default=str, option=orjson.OPT_NON_STR_KEYS),
     )
+
+
+def compile_documents(inputs: ComparisonInputs) -> Sequence[CompiledDocument]:
+    """Parse and compile the documents of a comparison, unless they are cached. Raises UnusableDocument."""
+    return _compile_documents(_CompilationKey(inputs))
 
 
 class _CompilationKey:
@@ -137,7 +142,6 @@ class _CompilationKey:
 # The documents of a version are compared with many pacts in a row. A large one takes some ten megabytes.
 @lru_cache(maxsize=4)
 def _compile_documents(key: _CompilationKey) -> Sequence[CompiledDocument]:
-    """Parse and compile documents. Raises UnusableDocument."""
     profile = Profile(key.inputs.profile)
     return [
         compile_document(

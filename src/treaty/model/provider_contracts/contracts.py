@@ -6,6 +6,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, Literal
 
+from treaty.model.usage.documents import IndexedDocument
+
 Specification = Literal["oas", "asyncapi"]
 SPECIFICATIONS: Final[tuple[str, ...]] = ("oas", "asyncapi")
 
@@ -39,6 +41,8 @@ class NewContract:
     """The value of the document, as JSON."""
     operations: Sequence[Mapping[str, str]]
     self_verification: NewSelfVerification | None
+    index: IndexedDocument
+    """Its names, for search."""
     warnings: Sequence[str] = ()
     """Sentences about parts of the document that cannot be compared."""
 

@@ -12,6 +12,7 @@ from treaty.model.provider_contracts.contracts import (
     describe_name,
     list_operations,
 )
+from treaty.model.usage.documents import index_document
 
 _NO_KIND: Final = (
     "The {label} was stored, but it is neither an OpenAPI nor an AsyncAPI document: it has no member 'openapi',"
@@ -50,5 +51,6 @@ def read_contract(
         body=json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(),
         operations=list_operations(specification, content),
         self_verification=self_verification,
+        index=index_document(content),
         warnings=warnings,
     )

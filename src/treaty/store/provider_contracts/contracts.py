@@ -30,6 +30,7 @@ from treaty.store.tables import (
     self_verification,
     version,
 )
+from treaty.store.usage import documents
 
 _PROVIDER_ID: Final = select_pacticipant_id("provider")
 _IS_VERSION: Final = and_(version.c.pacticipant_id == _PROVIDER_ID, version.c.number == bindparam("version"))
@@ -53,6 +54,7 @@ _SHAS: Final = (
     .where(provider_contract.c.version_id == _VERSION_ID)
 )
 _FIND_DOCUMENT: Final = select(_DOCUMENT_ID)
+_DOCUMENT_KEY: Final = select(_DOCUMENT_ID, _PROVIDER_ID)
 _ADD_DOCUMENT: Final = insert(provider_document).values(
     provider_id=_PROVIDER_ID,
     **{name: bindparam(name) for name in ("sha", "specification", "operations", "created_at", "source", "body")},
@@ -89,6 +91,8 @@ def add(db: Connection, provider: str, version: str, new: NewContract, *, now: d
             "created_at": now,
         }
         execute(db, _ADD_DOCUMENT, {**names, **values})
+        document_id, provider_id = fetch_first(db, _DOCUMENT_KEY, names)
+        documents.add(db, document_id, provider_id, new.index)
     execute(db, _ADD_CONTRACT, {**names, "name": new.name, "content_type": new.content_type, "created_at": now})
 
 

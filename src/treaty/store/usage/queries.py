@@ -5,14 +5,25 @@ of the query. Neither depends on the length of the history.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Integer, Select, bindparam, exists, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+)
 
 from treaty.model.paging import Page, Paged
+from treaty.model.usage.documents import DocumentedName
 from treaty.model.usage.expectations import BODIES, Place
 from treaty.model.usage.operations import OperationQuery
 from treaty.model.usage.strictness import Strictness
@@ -36,6 +47,7 @@ from treaty.spelling import find_similar_names
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_rows, fetch_scalar
 from treaty.store.tables import (
+    content,
     integration,
     pacticipant,
     publication,
@@ -45,6 +57,7 @@ from treaty.store.tables import (
     usage_term,
     version,
 )
+from treaty.store.usage import documents
 from treaty.store.usage.pacts import PROVIDER_ID, PactsOfProvider, list_in_use, load_basis
 from treaty.store.usage.words import HasWords, build_search
 
@@ -55,11 +68,13 @@ MAX_INTERACTIONS: Final = 20
 MAX_ROWS: Final = 2000
 """Expectations that are loaded for an answer."""
 MAX_FORMER_CONSUMERS: Final = 20
+MAX_DOCUMENTED: Final = 20
 MAX_SUGGESTED: Final = 5000
 """Names among which suggestions are searched."""
 
 # Terms
 
+_HAS_WORDS: Final = HasWords(usage_term.c.id, "usage_text")
 _TERM: Final = select(usage_term.c.id, usage_term.c.place, usage_term.c.name)
 _OF_PROVIDER: Final = _TERM.where(usage_term.c.provider_id == PROVIDER_ID)
 _IN_PLACE: Final = _OF_PROVIDER.where(usage_term.c.place == bindparam("place")).order_by(usage_term.c.name)
@@ -70,7 +85,7 @@ _WITH_FIELD: Final = (
     .order_by(usage_term.c.name, usage_term.c.place)
 )
 _WITH_WORDS: Final = (
-    _TERM.where(HasWords()).order_by(func.length(usage_term.c.name), usage_term.c.id).limit(bindparam("limit"))
+    _TERM.where(_HAS_WORDS).order_by(func.length(usage_term.c.name), usage_term.c.id).limit(bindparam("limit"))
 )
 _FIELDS: Final = (
     select(usage_term.c.field)
@@ -157,7 +172,7 @@ class _Shape(NamedTuple):
     is_selective: bool
     """Whether the criteria have so few terms that looking up each interaction is faster than listing all of theirs."""
     has_few_interactions: bool = False
-    """Whether so few interactions are compared that reading their expectations is faster than listing all of theirs."""
+    """Whether so few interactions are compared that looking each of them up is faster than listing all of theirs."""
 
 
 MAX_LOOKED_UP: Final = 4
@@ -182,19 +197,56 @@ def _has_terms(interaction_id: ColumnElement[int], parameter: str, shape: _Shape
     if shape.is_selective:
         return exists().where(_met.c.term_id.in_(terms), _met.c.interaction_id == interaction_id)
     if shape.has_few_interactions:
-        return exists().where((_met.c.term_id + 0).in_(terms), _met.c.interaction_id == interaction_id)
+        # With a limit, PostgreSQL looks each interaction up. It would read all expectations for `EXISTS`.
+        first: Select[int] = select(literal_column("1")).where(
+            (_met.c.term_id + 0).in_(terms), _met.c.interaction_id == interaction_id
+        )
+        return first.limit(literal_column("1")).scalar_subquery().is_not(None)
     return (interaction_id + 0).in_(select(_met.c.interaction_id).where(_met.c.term_id.in_(terms)))
 
 
 _IDS: Final[BindParameter[Sequence[int]]] = bindparam("ids", expanding=True)
 
 
+_occurring: Final = usage_occurrence.alias("occurring")
+
+
 @cache
-def _count_by_content(shape: _Shape) -> Select[int, int]:
+def _select_matching(shape: _Shape) -> Select[int]:
+    """Build the statement for the contents with an interaction that meets the criteria, where most of them have one.
+
+    The first one of each content is enough.
+    """
+    first: Select[int] = (
+        select(literal_column("1"))
+        .select_from(_occurring)
+        .where(
+            _occurring.c.content_id == content.c.id,
+            *_meets_criteria(_occurring.c.interaction_id, shape._replace(has_few_interactions=True)),
+        )
+        .limit(literal_column("1"))
+    )
+    return select(content.c.id).where(content.c.id.in_(_IDS), first.scalar_subquery().is_not(None))
+
+
+_EXPECTATIONS_UP_TO: Final = select(func.count()).select_from(
+    select(literal_column("1"))
+    .select_from(usage_expectation)
+    .where(usage_expectation.c.term_id.in_(bindparam("terms", expanding=True)))
+    .limit(bindparam("limit", type_=Integer))
+    .subquery()
+)
+DENSITY: Final = 8
+"""Expectations for each content in use from which on the terms of a criterion are expected of most contents."""
+
+
+@cache
+def _select_contents(shape: _Shape) -> Select[int]:
+    """Build the statement for the contents with an interaction that meets the criteria, where few have one."""
     return (
-        select(usage_occurrence.c.content_id, func.count().label("interactions"))
+        select(usage_occurrence.c.content_id)
         .where(usage_occurrence.c.content_id.in_(_IDS), *_meets_criteria(usage_occurrence.c.interaction_id, shape))
-        .group_by(usage_occurrence.c.content_id)
+        .distinct()
     )
 
 
@@ -203,43 +255,35 @@ _operation: Final = usage_term.alias("operation")
 
 
 @cache
-def _select_expectations(shape: _Shape) -> Select[*tuple[Any, ...]]:
-    """Build the statement for the expectations of the first interactions of each consumer of a page."""
-    occurring = select(usage_occurrence.c.interaction_id).where(usage_occurrence.c.content_id.in_(_IDS))
-    number = func.row_number().over(partition_by=usage_interaction.c.consumer_id, order_by=usage_interaction.c.id)
-    listed = (
-        select(
-            usage_interaction.c.id,
-            usage_interaction.c.consumer_id,
-            usage_interaction.c.kind,
-            usage_interaction.c.description_id,
-            usage_interaction.c.operation_id,
-            number.label("number"),
-        )
-        .where(
-            usage_interaction.c.id.in_(occurring),
-            *_meets_criteria(usage_interaction.c.id, shape._replace(has_few_interactions=True)),
-        )
-        .subquery("listed")
+def _select_interactions(shape: _Shape) -> Select[int, int]:
+    """Build the statement for the interactions of a page's contents that meet the criteria."""
+    return select(usage_occurrence.c.content_id, usage_occurrence.c.interaction_id).where(
+        usage_occurrence.c.content_id.in_(_IDS), *_meets_criteria(usage_occurrence.c.interaction_id, shape)
     )
+
+
+@cache
+def _select_expectations(*, is_by_interaction: bool) -> Select[*tuple[Any, ...]]:
+    """Build the statement for the expectations of a page's interactions that the answer shows."""
+    # As a sum, the column uses no index.
+    term_id = usage_expectation.c.term_id + 0 if is_by_interaction else usage_expectation.c.term_id
     return (
         select(
-            listed.c.consumer_id,
-            listed.c.id,
-            listed.c.kind,
+            usage_interaction.c.consumer_id,
+            usage_interaction.c.id,
+            usage_interaction.c.kind,
             _description.c.name.label("description"),
             _operation.c.name.label("operation"),
             usage_term.c.place,
             usage_term.c.name,
             usage_expectation.c.strictness,
         )
-        .join_from(listed, usage_expectation, usage_expectation.c.interaction_id == listed.c.id)
+        .join_from(usage_interaction, usage_expectation, usage_expectation.c.interaction_id == usage_interaction.c.id)
         .join(usage_term, usage_term.c.id == usage_expectation.c.term_id)
-        .join(_description, _description.c.id == listed.c.description_id)
-        .outerjoin(_operation, _operation.c.id == listed.c.operation_id)
-        .where(listed.c.number <= MAX_INTERACTIONS, usage_expectation.c.term_id.in_(bindparam("shown", expanding=True)))
-        .order_by(listed.c.consumer_id, listed.c.id, usage_term.c.place, usage_term.c.name)
-        .limit(bindparam("limit", type_=Integer))
+        .join(_description, _description.c.id == usage_interaction.c.description_id)
+        .outerjoin(_operation, _operation.c.id == usage_interaction.c.operation_id)
+        .where(usage_interaction.c.id.in_(_IDS), term_id.in_(bindparam("shown", expanding=True)))
+        .order_by(usage_interaction.c.consumer_id, usage_interaction.c.id, usage_term.c.place, usage_term.c.name)
     )
 
 
@@ -291,51 +335,102 @@ def find_usage(db: Connection, query: UsageQuery, page: Page) -> Usage:
     if missing is not None:
         suggestions = suggest(db, query, missing)
         return Usage(
-            query=query, consumers=Paged([], page, 0), former_consumers=(), suggestions=suggestions, basis=basis
+            query=query,
+            consumers=Paged([], page, 0),
+            former_consumers=(),
+            suggestions=suggestions,
+            basis=basis,
+            documented=_find_documented(db, query),
         )
-    counts = _count_interactions(db, in_use, params)
-    using = [pact for pact in in_use.pacts if pact.content_id in counts]
-    consumers = _page_consumers(using, counts, page)
+    content_ids = _find_matching(db, in_use.content_ids, params)
+    using = [pact for pact in in_use.pacts if pact.content_id in content_ids]
+    consumers = _page_consumers(using, page)
     return Usage(
         query=query,
-        consumers=replace(consumers, items=_add_interactions(db, consumers.items, params, terms)),
+        consumers=Paged(_describe_consumers(db, consumers.items, params, terms), page, consumers.total),
         former_consumers=_find_former_consumers(db, query, params, {pact.consumer_id for pact in using}),
         suggestions=(),
         basis=basis,
+        documented=_find_documented(db, query),
     )
 
 
-def _count_interactions(db: Connection, in_use: PactsOfProvider, params: Mapping[str, list[int]]) -> dict[int, int]:
-    """Count the interactions of each content in use that meet the criteria."""
-    rows = fetch_in_batches(db, _count_by_content(_shape_of(params)), in_use.content_ids, params)
-    return {row.content_id: row.interactions for row in rows}
+def _find_documented(db: Connection, query: UsageQuery) -> tuple[DocumentedName, ...]:
+    """Find names in the provider's documents, if the query is for words only."""
+    if query.text is None or query.criteria.keys() != {"text"} or query.part is not None:
+        return ()
+    provider_id = fetch_scalar(db, _PROVIDER, {"provider": query.provider})
+    found = documents.search(db, query.text, MAX_DOCUMENTED, provider_id=provider_id)
+    return tuple(name for _, name in found)
 
 
-def _page_consumers(using: Sequence[PactInUse], counts: Mapping[int, int], page: Page) -> Paged[UsingConsumer]:
+def _find_matching(db: Connection, content_ids: Collection[int], params: Mapping[str, list[int]]) -> set[int]:
+    """Find the contents with an interaction that meets the criteria."""
+    limit = DENSITY * len(content_ids)
+    is_dense = all(
+        fetch_scalar(db, _EXPECTATIONS_UP_TO, {"terms": term_ids, "limit": limit}) == limit
+        for term_ids in params.values()
+    )
+    if is_dense and content_ids:
+        return {row.id for row in fetch_in_batches(db, _select_matching(_shape_of(params)), content_ids, params)}
+    rows = fetch_in_batches(db, _select_contents(_shape_of(params)), content_ids, params)
+    return {row.content_id for row in rows}
+
+
+def _page_consumers(using: Sequence[PactInUse], page: Page) -> Paged[tuple[str, tuple[PactInUse, ...]]]:
     by_consumer = [(name, tuple(pacts)) for name, pacts in groupby(using, lambda pact: pact.consumer)]
-    consumers = [
-        UsingConsumer(name=name, pacts=pacts, interaction_count=max(counts[pact.content_id] for pact in pacts))
-        for name, pacts in by_consumer[page.offset : page.offset + page.limit]
-    ]
-    return Paged(consumers, page, len(by_consumer))
+    return Paged(by_consumer[page.offset : page.offset + page.limit], page, len(by_consumer))
 
 
-def _add_interactions(
-    db: Connection, consumers: Sequence[UsingConsumer], params: Mapping[str, list[int]], terms: Sequence[Sequence[Term]]
+def _describe_consumers(
+    db: Connection,
+    consumers: Sequence[tuple[str, tuple[PactInUse, ...]]],
+    params: Mapping[str, list[int]],
+    terms: Sequence[Sequence[Term]],
 ) -> list[UsingConsumer]:
-    content_ids = {pact.content_id for consumer in consumers for pact in consumer.pacts}
-    if not content_ids:
-        return []
+    """Add the interactions that meet the criteria to the consumers of a page: the first ones, and their number."""
+    interaction_ids = _find_interactions(db, [pact for _, pacts in consumers for pact in pacts], params)
+    listed = {
+        name: sorted({one for pact in pacts for one in interaction_ids[pact.content_id]})[:MAX_INTERACTIONS]
+        for name, pacts in consumers
+    }
+    interactions = _load_interactions(db, [one for ids in listed.values() for one in ids], terms)
+    return [
+        UsingConsumer(
+            name=name,
+            pacts=pacts,
+            interaction_count=max(len(interaction_ids[pact.content_id]) for pact in pacts),
+            interactions=interactions.get(pacts[0].consumer_id, ()),
+        )
+        for name, pacts in consumers
+    ]
+
+
+def _find_interactions(
+    db: Connection, pacts: Sequence[PactInUse], params: Mapping[str, list[int]]
+) -> dict[int, list[int]]:
+    """Find the interactions of each content that meet the criteria."""
+    shape = _shape_of(params)._replace(has_few_interactions=True)
+    found: dict[int, list[int]] = {}
+    rows = fetch_in_batches(db, _select_interactions(shape), {pact.content_id for pact in pacts}, params)
+    for content_id, interaction_id in rows:
+        found.setdefault(content_id, []).append(interaction_id)
+    return found
+
+
+def _load_interactions(
+    db: Connection, interaction_ids: Sequence[int], terms: Sequence[Sequence[Term]]
+) -> dict[int, tuple[UsingInteraction, ...]]:
+    """Load interactions by their consumers."""
     # The operation of each interaction is shown in any case, so that it need not be an expectation beside others.
     matching_terms = [term for matching in terms for term in matching[:MAX_TERMS]]
     shown = [term.id for term in matching_terms if len(terms) == 1 or not _is_operation(term)]
-    values = {**params, "shown": shown, "ids": sorted(content_ids), "limit": MAX_ROWS}
-    rows = fetch_rows(db, _select_expectations(_shape_of(params)), values)
-    by_consumer = groupby(rows, lambda row: row.consumer_id)
-    interactions = {consumer_id: _read_interactions(list(own_rows)) for consumer_id, own_rows in by_consumer}
-    return [
-        replace(consumer, interactions=interactions.get(consumer.pacts[0].consumer_id, ())) for consumer in consumers
-    ]
+    # With many terms, SQLite would look up each of them with each interaction. PostgreSQL decides by their numbers.
+    is_by_interaction = len(shown) > MAX_LOOKED_UP and db.dialect.name == "sqlite"
+    statement = _select_expectations(is_by_interaction=is_by_interaction)
+    rows = sorted(fetch_in_batches(db, statement, interaction_ids, {"shown": shown}), key=lambda row: row.consumer_id)
+    by_consumer = groupby(rows[:MAX_ROWS], lambda row: row.consumer_id)
+    return {consumer_id: _read_interactions(list(own_rows)) for consumer_id, own_rows in by_consumer}
 
 
 def _is_operation(term: Term) -> bool:
@@ -376,51 +471,57 @@ def _find_former_consumers(
 
 # What consumers expect
 
-_OCCURRING: Final = select(usage_occurrence.c.interaction_id).where(usage_occurrence.c.content_id.in_(_IDS))
-_OPERATIONS_IN_USE: Final = (
-    select(usage_term.c.id, usage_term.c.place, usage_term.c.name)
-    .join_from(usage_interaction, usage_term, usage_term.c.id == usage_interaction.c.operation_id)
-    .where(usage_interaction.c.id.in_(_OCCURRING))
-    .distinct()
+_first_use: Final = (
+    select(literal_column("1"))
+    .select_from(usage_interaction)
+    .join(usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
+    .where(usage_interaction.c.operation_id == usage_term.c.id, (usage_occurrence.c.content_id + 0).in_(_IDS))
+    .limit(literal_column("1"))
+    .scalar_subquery()
+)
+# The first use of each operation is enough; there are many more interactions than operations.
+_OPERATIONS_IN_USE: Final = _OF_PROVIDER.where(
+    usage_term.c.place.in_(bindparam("places", expanding=True)), _first_use.is_not(None)
 )
 _INTERACTIONS_OF_OPERATIONS: Final = (
-    select(
-        usage_interaction.c.operation_id,
-        usage_term.c.name.label("description"),
-        pacticipant.c.name.label("consumer"),
-    )
-    .join_from(usage_interaction, usage_term, usage_term.c.id == usage_interaction.c.description_id)
-    .join(pacticipant, pacticipant.c.id == usage_interaction.c.consumer_id)
+    select(usage_interaction.c.operation_id, usage_interaction.c.description_id, usage_interaction.c.consumer_id)
+    .join(usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
     .where(
         usage_interaction.c.operation_id.in_(bindparam("operations", expanding=True)),
-        (usage_interaction.c.id + 0).in_(_OCCURRING),
+        (usage_occurrence.c.content_id + 0).in_(_IDS),
     )
     .distinct()
-    .order_by(usage_interaction.c.operation_id, usage_term.c.name, pacticipant.c.name)
 )
+_NAMES_OF_TERMS: Final = select(usage_term.c.id, usage_term.c.name).where(usage_term.c.id.in_(_IDS))
 
 
 def list_operations(db: Connection, provider: str, page: Page) -> ExpectedOperations:
     """List the operations and messages that pacts in use expect of a provider, by path."""
     in_use = list_in_use(db, provider)
-    terms = list(dict.fromkeys(_read_terms(fetch_in_batches(db, _OPERATIONS_IN_USE, in_use.content_ids))))
+    params = {"provider": provider, "places": [Place.OPERATION.value, Place.MESSAGE.value]}
+    rows = fetch_in_batches(db, _OPERATIONS_IN_USE, in_use.content_ids, params)
+    terms = list(dict.fromkeys(_read_terms(rows)))
     terms.sort(key=lambda term: (term.place, term.name.partition(" ")[2], term.name))
     shown = terms[page.offset : page.offset + page.limit]
-    interactions = _load_interactions(db, [term.id for term in shown], in_use.content_ids)
+    interactions = _list_expected(db, [term.id for term in shown], in_use)
     operations = [ExpectedOperation(term.place, term.name, interactions.get(term.id, ())) for term in shown]
     return ExpectedOperations(provider, Paged(operations, page, len(terms)), load_basis(db, provider, in_use))
 
 
-def _load_interactions(
-    db: Connection, operation_ids: Sequence[int], content_ids: Collection[int]
+def _list_expected(
+    db: Connection, operation_ids: Sequence[int], in_use: PactsOfProvider
 ) -> dict[int, tuple[ExpectedInteraction, ...]]:
-    consumers: dict[int, dict[str, dict[str, None]]] = {}
+    """List the interactions of each operation by their descriptions, each with its consumers."""
     params = {"operations": list(operation_ids)}
-    for row in fetch_in_batches(db, _INTERACTIONS_OF_OPERATIONS, content_ids, params):
-        consumers.setdefault(row.operation_id, {}).setdefault(row.description, {})[row.consumer] = None
+    rows = {tuple(row) for row in fetch_in_batches(db, _INTERACTIONS_OF_OPERATIONS, in_use.content_ids, params)}
+    descriptions = {row.id: row.name for row in fetch_in_batches(db, _NAMES_OF_TERMS, {row[1] for row in rows})}
+    names = {pact.consumer_id: pact.consumer for pact in in_use.pacts}
+    consumers: dict[int, dict[str, list[str]]] = {}
+    for operation_id, description, consumer in sorted((row[0], descriptions[row[1]], names[row[2]]) for row in rows):
+        consumers.setdefault(operation_id, {}).setdefault(description, []).append(consumer)
     return {
         operation_id: tuple(
-            ExpectedInteraction(description, tuple(names)) for description, names in by_description.items()
+            ExpectedInteraction(description, tuple(own_names)) for description, own_names in by_description.items()
         )
         for operation_id, by_description in consumers.items()
     }
@@ -431,7 +532,7 @@ def _load_interactions(
 _WITH_WORDS_ANYWHERE: Final = (
     _TERM.add_columns(pacticipant.c.name.label("provider"))
     .join_from(usage_term, pacticipant, pacticipant.c.id == usage_term.c.provider_id)
-    .where(HasWords())
+    .where(_HAS_WORDS)
     .order_by(func.length(usage_term.c.name), usage_term.c.name, pacticipant.c.name, usage_term.c.place)
     .limit(bindparam("limit", type_=Integer))
 )

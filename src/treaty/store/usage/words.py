@@ -7,7 +7,7 @@ that a search within one provider reads nothing of the others.
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Boolean, ColumnElement, Connection, Text, bindparam
+from sqlalchemy import BindParameter, Boolean, Column, ColumnElement, Connection, Text, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -32,22 +32,28 @@ def build_search(db: Connection, words: Sequence[str], provider_id: int | None) 
 
 
 class HasWords(ColumnElement[bool]):
-    """Condition that a term matches the search in the parameter `search`."""
+    """Condition that a row's column `words` matches the search in the parameter `search`.
+
+    `key` is the primary key, and `index` the full-text table of SQLite.
+    """
 
     inherit_cache = False
     type = Boolean()
 
-    def __init__(self) -> None:
+    def __init__(self, key: Column[int], index: str) -> None:
         self.search: BindParameter[str] = bindparam("search", type_=Text)
+        self.key = f"{key.table.name}.{key.name}"
+        self.words = f"{key.table.name}.words"
+        self.index = index
 
 
 @compiles(HasWords, "sqlite")
 def _compile_for_sqlite(element: HasWords, compiler: SQLCompiler, **options: Any) -> str:
     search = compiler.process(element.search, **options)
-    return f"usage_term.id IN (SELECT rowid FROM usage_text WHERE usage_text MATCH {search})"  # noqa: S608 - a placeholder
+    return f"{element.key} IN (SELECT rowid FROM {element.index} WHERE {element.index} MATCH {search})"  # noqa: S608 - a placeholder
 
 
 @compiles(HasWords, "postgresql")
 def _compile_for_postgresql(element: HasWords, compiler: SQLCompiler, **options: Any) -> str:
     search = compiler.process(element.search, **options)
-    return f"array_to_tsvector(string_to_array(usage_term.words, ' ')) @@ CAST({search} AS tsquery)"
+    return f"array_to_tsvector(string_to_array({element.words}, ' ')) @@ CAST({search} AS tsquery)"

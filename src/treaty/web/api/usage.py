@@ -96,6 +96,11 @@ class UsageBasisDocument(TypedDict):
     consumersWithoutPacts: list[str]
 
 
+class DocumentedNameDocument(TypedDict):
+    place: str
+    name: str
+
+
 class UsingConsumers(TypedDict):
     consumers: list[UsingConsumerDocument]
 
@@ -110,6 +115,7 @@ class UsageDocument(PageState):
     summary: str
     formerConsumers: list[UsagePactDocument]
     suggestions: list[str]
+    documented: list[DocumentedNameDocument]
     basis: UsageBasisDocument
     _embedded: UsingConsumers
     _links: UsageLinks
@@ -197,6 +203,7 @@ def usage_document(usage: Usage) -> Hal:
                 {"consumer": consumer.name, "version": consumer.version} for consumer in usage.former_consumers
             ],
             "suggestions": list(usage.suggestions),
+            "documented": [{"place": documented.place, "name": documented.name} for documented in usage.documented],
             "basis": _represent_basis(usage.basis),
             **page_state(usage.consumers),
         },

@@ -1,4 +1,4 @@
-"""Search for applications, versions, environments, branches, labels and webhooks, and for what pacts contain."""
+"""Search for applications, versions, environments, branches, labels, webhooks, and what pacts and documents contain."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from treaty.model.usage.usage import describe_place
 from treaty.store import deployments
 from treaty.store.overview import overview
 from treaty.store.overview import search as search_store
-from treaty.store.usage import queries
+from treaty.store.usage import documents, queries
 from treaty.web import urls
 from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
@@ -55,6 +55,7 @@ def _search_words(request: Request, query: str) -> dict[str, object]:
         "labels": search_store.list_labels(request.db, query, MAX_FOUND),
         "webhooks": search_store.list_webhooks(request.db, query, MAX_FOUND) if has_webhooks else (),
         "terms": queries.search(request.db, query, MAX_FOUND),
+        "documented": documents.search(request.db, query, MAX_FOUND),
         "criterion_of": criterion_of,
         "describe_place": describe_place,
     }

@@ -1,0 +1,112 @@
+"""The names in providers' documents: those of versions in environments, on main branches, and the newest documents."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, Integer, Select, bindparam, delete, exists, func, insert, select, union
+
+from treaty.model.usage.documents import FORMAT, DocumentedName, IndexedDocument
+from treaty.model.usage.words import list_query_words
+from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows
+from treaty.store.tables import (
+    branch,
+    deployed_version,
+    document_index,
+    pacticipant,
+    provider_contract,
+    provider_document,
+    released_version,
+)
+from treaty.store.usage.words import HasWords, build_search, join_words
+
+MAX_DOCUMENTS: Final = 100
+"""Documents in which names are searched, the newest ones."""
+
+# Adding
+
+_ADD: Final = insert(document_index).values(
+    {name: bindparam(name) for name in ("provider_document_id", "format", "words", "names")}
+)
+_REMOVE: Final = delete(document_index).where(document_index.c.provider_document_id == bindparam("document_id"))
+_IS_INDEXED: Final = exists().where(
+    document_index.c.provider_document_id == provider_document.c.id, document_index.c.format == FORMAT
+)
+_WAITING: Final = select(provider_document.c.id).where(~_IS_INDEXED).order_by(provider_document.c.id.desc()).limit(1)
+_DOCUMENT: Final = select(provider_document.c.provider_id, provider_document.c.body).where(
+    provider_document.c.id == bindparam("document_id")
+)
+
+
+class DocumentToIndex(NamedTuple):
+    """A document, as JSON, and its provider."""
+
+    provider_id: int
+    body: bytes
+
+
+def add(db: Connection, document_id: int, provider_id: int, indexed: IndexedDocument) -> None:
+    """Index a document, whose provider is locked."""
+    execute(db, _REMOVE, {"document_id": document_id})
+    names = [(name.place, name.name, words) for name, words in indexed.names.items()]
+    values = {"words": join_words(provider_id, indexed.words), "names": orjson.dumps(names).decode()}
+    execute(db, _ADD, {"provider_document_id": document_id, "format": FORMAT, **values})
+
+
+def find_waiting(db: Connection) -> int | None:
+    """Find the newest document that is not indexed."""
+    return next(iter(fetch_column(db, _WAITING, {})), None)
+
+
+def find(db: Connection, document_id: int) -> DocumentToIndex | None:
+    """Find a document; None if it has been removed."""
+    row = fetch_first(db, _DOCUMENT, {"document_id": document_id})
+    return None if row is None else DocumentToIndex(*row)
+
+
+# Search
+
+
+def _select_documents(version_id: Any) -> Select[int]:
+    return select(provider_contract.c.provider_document_id).where(provider_contract.c.version_id == version_id)
+
+
+_IN_USE: Final = union(
+    _select_documents(deployed_version.c.version_id).where(deployed_version.c.undeployed_at.is_(None)),
+    _select_documents(released_version.c.version_id).where(released_version.c.support_ended_at.is_(None)),
+    _select_documents(branch.c.head_version_id).where(
+        branch.c.pacticipant_id == pacticipant.c.id, branch.c.name == pacticipant.c.main_branch
+    ),
+    select(func.max(provider_document.c.id)).group_by(provider_document.c.provider_id),
+).subquery("in_use")
+_owner: Final = pacticipant.alias("owner")
+_MATCHING: Final = (
+    select(_owner.c.name.label("provider"), document_index.c.names)
+    .select_from(document_index)
+    .join(provider_document, provider_document.c.id == document_index.c.provider_document_id)
+    .join(_owner, _owner.c.id == provider_document.c.provider_id)
+    .where(
+        HasWords(document_index.c.provider_document_id, "usage_text_documents"),
+        document_index.c.provider_document_id.in_(select(_IN_USE.c[0])),
+    )
+    .order_by(document_index.c.provider_document_id.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
+
+
+def search(
+    db: Connection, text: str, limit: int, *, provider_id: int | None = None
+) -> Sequence[tuple[str, DocumentedName]]:
+    """Find names with the words of a text, shortest first; each with the provider's name."""
+    words = list_query_words(text)
+    if not words:
+        return []
+    params = {"search": build_search(db, words, provider_id), "limit": MAX_DOCUMENTS}
+    found = {(row.provider, name) for row in fetch_rows(db, _MATCHING, params) for name in _find(row.names, text)}
+    return sorted(found, key=lambda pair: (len(pair[1].name), pair[1].name, pair[0], pair[1].place))[:limit]
+
+
+def _find(names: str, text: str) -> Iterable[DocumentedName]:
+    return IndexedDocument({DocumentedName(place, name): words for place, name, words in orjson.loads(names)}).find(
+        text
+    )
