@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from treaty.store.engine.database import Database
 
 COVERAGE = "/contracts/bi-directional/provider/Prices/version/1/coverage"
+SAME_STATEMENTS = pytest.mark.slow_on_postgresql
 OPENAPI = """\
 openapi: 3.0.3
 info: {title: Prices, version: 1.0.0}
@@ -140,6 +141,7 @@ def test_results_of_verifiers_for_pacts_are_shown_beside(api: Api, success: bool
     assert operations(api)["GET /prices/{sku}"]["consumers"] == [{"name": "Shop", "verifiedByPact": success}]
 
 
+@SAME_STATEMENTS
 @pytest.mark.parametrize(
     ("report", "reason"),
     [
@@ -159,6 +161,7 @@ def test_without_a_readable_report_nothing_is_said_about_operations(api: Api, re
     assert ("publish a report that names them" in notices(answer)) == (report is not None)
 
 
+@SAME_STATEMENTS
 def test_a_contract_without_a_self_verification_has_no_coverage(api: Api) -> None:
     api.post(PUBLISH, build(contract={**contract(None), "selfVerificationResults": None}))
     assert "There is no self-verification." in api.get(COVERAGE).json()["summary"]
@@ -168,6 +171,7 @@ def warnings(answer: Answer) -> list[str]:
     return [notice["text"] for notice in answer.json()["notices"] if notice["type"] == "warning"]
 
 
+@SAME_STATEMENTS
 def test_a_success_with_failures_in_its_report_gets_a_warning(api: Api) -> None:
     (warning,) = warnings(publish(api, junit(list="passed", get="failed", other="failed")))
     assert "has 2 failures, of which the first is GET /prices/{sku}: 500 instead of 200." in warning
@@ -175,6 +179,7 @@ def test_a_success_with_failures_in_its_report_gets_a_warning(api: Api) -> None:
     assert not warnings(publish(api, junit(get="passed")))
 
 
+@SAME_STATEMENTS
 def test_a_report_of_another_api_gets_a_warning(api: Api) -> None:
     report = '<testsuite><testcase name="GET /users"/><testcase name="POST /users"/></testsuite>'
     (warning,) = warnings(publish(api, report))
@@ -183,6 +188,7 @@ def test_a_report_of_another_api_gets_a_warning(api: Api) -> None:
     assert document["report"]["unknownOperations"] == ["GET /users", "POST /users"]
 
 
+@SAME_STATEMENTS
 def test_several_contracts_with_one_report_get_no_warning_if_it_is_about_one_of_them(api: Api) -> None:
     report = junit(list="passed", add="passed", get="passed")
     contracts = [contract(report, name="http"), contract(report, name="events", source=ASYNCAPI)]
@@ -193,6 +199,7 @@ def test_several_contracts_with_one_report_get_no_warning_if_it_is_about_one_of_
     assert len(warnings(api.post(PUBLISH_SEVERAL, build(contracts=failed)))) == 1
 
 
+@SAME_STATEMENTS
 def test_the_older_way_of_publishing_reads_the_report_too(api: Api) -> None:
     document = contract(junit(list="passed"))
     names = {"specification": "contractType", "selfVerificationResults": "verificationResults"}
@@ -200,6 +207,7 @@ def test_the_older_way_of_publishing_reads_the_report_too(api: Api) -> None:
     assert "1 of 3 operations exercised." in notices(api.put(PUT, body))
 
 
+@SAME_STATEMENTS
 def test_messages_of_an_asyncapi_document_are_found_by_the_name_of_the_operation(api: Api) -> None:
     report = '<testsuite><testcase name="priceChanged"/></testsuite>'
     api.post(PUBLISH, build(contract=contract(report, source=ASYNCAPI)))
@@ -224,6 +232,7 @@ def test_an_incomplete_index_is_reported(api: Api, database: Database) -> None:
     assert not api.get(COVERAGE).json()["isIndexComplete"]
 
 
+@SAME_STATEMENTS
 def test_a_report_that_is_not_encoded_is_read_as_it_is(api: Api) -> None:
     document = contract(None)
     document["selfVerificationResults"]["content"] = json.dumps(

@@ -7,7 +7,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from treaty.model.provider_contracts.reports.cases import Case, Outcome, Report, build_case, collect, read_outcome
+from treaty.model.provider_contracts.reports.cases import (
+    Case,
+    Outcome,
+    Report,
+    Target,
+    build_case,
+    collect,
+    read_outcome,
+)
 
 MAX_LINES: Final = 500_000
 """Lines that are examined. A report with more lines is not read."""
@@ -45,7 +53,7 @@ def read_text(text: str) -> Report:
     table = collect(_read_drift_table(lines))
     if table:
         return Report(format="Drift", cases=table, has_scenario_names=True)
-    cases = collect(map(_read_line, _until_summary(lines)))
+    cases = collect(_read_lines(lines))
     has_summary, tested = _read_counts(lines)
     if not has_summary and not cases:
         return Report(format=None, problem="No line of it names an operation with an outcome.")
@@ -54,25 +62,32 @@ def read_text(text: str) -> Report:
     return Report(format="text", cases=cases, names_failures_only=is_partial, tested_operations=tested)
 
 
-def _until_summary(lines: Iterable[str]) -> Iterator[str]:
+def _read_lines(lines: Iterable[str]) -> Iterator[Case]:
+    failed: set[Target | None] = set()
     for line in lines:
         if _SUMMARY.match(line):
             return
-        yield line
+        case = _read_line(line)
+        # The sections about failures repeat those of the list before.
+        if case is None or (_is_heading(line) and case.target in failed):
+            continue
+        if case.outcome is Outcome.FAILED:
+            failed.add(case.target)
+        yield case
 
 
 def _read_line(line: str) -> Case | None:
     if "/" not in line or len(line) > _MAX_LINE_LENGTH:
         return None
-    outcome = _read_heading(line) or _read_progress(line) or _read_mark(line)
+    outcome = Outcome.FAILED if _is_heading(line) else _read_progress(line) or _read_mark(line)
     case = build_case([line.strip(" _#")], outcome) if outcome else None
     # Without an operation, a line of text may be anything.
     return case if case is not None and case.target else None
 
 
-def _read_heading(line: str) -> Outcome | None:
-    """Read the heading of a failure in Schemathesis and pytest: `______ GET /orders ______`."""
-    return Outcome.FAILED if line.startswith("___") and line.rstrip().endswith("___") else None
+def _is_heading(line: str) -> bool:
+    """Whether it is the heading of a failure in Schemathesis and pytest: `______ GET /orders ______`."""
+    return line.startswith("___") and line.rstrip().endswith("___")
 
 
 _PERCENTAGE: Final = re.compile(r"\s{0,3}\d{1,3}%\]\s{0,5}")

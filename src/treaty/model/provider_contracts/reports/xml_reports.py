@@ -8,8 +8,10 @@ from typing import Any, Final
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, iterparse
 
-from treaty.model.provider_contracts.reports.cases import Case, Outcome, Report, build_case, collect
+from treaty.model.provider_contracts.reports.cases import Case, Outcome, Report, TooManyCases, build_case, collect
 
+MAX_ELEMENTS: Final = 500_000
+"""Elements that are examined."""
 _NOT_JUNIT: Final = "It is XML, but not JUnit XML: it has no test cases."
 _BROKEN: Final = "It is not well-formed XML."
 _DECLARATIONS: Final = "It is XML with a document type declaration, which is refused since it can define entities."
@@ -32,7 +34,10 @@ def read_junit(content: bytes) -> Report:
 
 def _read_cases(content: bytes) -> Iterator[Case | None]:
     suites: list[str] = []
-    for event, element in iterparse(BytesIO(content), events=("start", "end"), forbid_dtd=True):
+    events = iterparse(BytesIO(content), events=("start", "end"), forbid_dtd=True)
+    for number, (event, element) in enumerate(events):
+        if number > 2 * MAX_ELEMENTS:
+            raise TooManyCases
         name = _local_name(element)
         if name == "testsuite":
             if event == "start":
