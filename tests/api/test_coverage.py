@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from tests.api.history import History
 from tests.api.test_provider_contracts import PUBLISH, PUBLISH_SEVERAL, PUT, build, encode, notices
+from treaty.web.api.provider_contracts import publication
 
 if TYPE_CHECKING:
     from tests.api.conftest import Answer, Api
@@ -102,6 +103,16 @@ def test_operations_that_consumers_use_and_the_report_lacks_are_claimed_but_not_
     assert (body["summary"], body["exercisedCount"], body["claimedOnlyCount"]) == (summary, 1, 1)
     assert body["undocumentedOperations"] == [{"operation": "DELETE /v1/prices/{id}", "consumers": ["Till"]}]
     assert (found["POST /prices"]["deprecated"], found["GET /prices"]["summary"]) == (True, "List prices")
+
+
+@SAME_STATEMENTS
+def test_the_notice_leaves_out_consumers_if_they_have_very_many_interactions(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_pact(api, "Shop", "1", "GET /v1/prices", "GET /v1/prices/17")
+    monkeypatch.setattr(publication, "MAX_INTERACTIONS", 1)
+    assert "2 of 3 operations exercised." in notices(publish(api, junit(list="passed", add="passed")))
+    assert api.get(COVERAGE).json()["claimedOnlyCount"] == 1
 
 
 def test_coverage_is_linked_from_the_results_of_the_self_verification(api: Api) -> None:

@@ -3,16 +3,17 @@
 An operation that consumers use, and that the provider claims to have but has not exercised, is *claimed, not shown*.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from treaty.model.provider_contracts.contracts import Specification, describe_name
 from treaty.model.provider_contracts.outline import DocumentOperation, OperationFinder
 from treaty.model.provider_contracts.reports.cases import Outcome, Target
 from treaty.model.provider_contracts.shown_operations import ShownOperations
-from treaty.model.usage.operations import ANY, OperationQuery
+from treaty.model.usage.operations import ANY, ID, OperationQuery
 
 MAX_NAMED: Final = 5
 """Operations that a summary names."""
@@ -197,11 +198,11 @@ def compute_coverage(
     has_http = any(contract.specification == "oas" for contract in outlined)
     consumers: dict[tuple[str, str], dict[str, bool | None]] = {}
     undocumented: dict[str, set[str]] = {}
-    finders = [(contract.name, contract.specification, OperationFinder(contract.operations)) for contract in outlined]
+    finders = [_UseFinder(contract) for contract in outlined]
     for use in uses:
-        found = [(name, operation) for name, kind, finder in finders if (operation := _find(use, kind, finder))]
-        for name, operation in found:
-            own = consumers.setdefault((name, operation.key), {})
+        found = [(finder, operation) for finder in finders if (operation := finder.find(use))]
+        for finder, operation in found:
+            own = consumers.setdefault((finder.contract.name, operation.key), {})
             own[use.consumer] = _worse(own.get(use.consumer, use.is_verified), use.is_verified)
         if not found and has_http and use.kind != "message":
             undocumented.setdefault(use.name, set()).add(use.consumer)
@@ -223,30 +224,39 @@ def _worse(left: bool | None, right: bool | None) -> bool | None:  # noqa: FBT00
     return None if None in (left, right) else True
 
 
-def _find(use: OperationUse, specification: str, finder: OperationFinder) -> DocumentOperation | None:
-    if specification == "asyncapi":
-        return finder.find_named(use.name) if use.kind == "message" else None
-    if use.kind == "message":
-        return None
-    method, _, path = use.name.partition(" ")
-    operation = finder.find(Target(method, path))
-    # A segment that a matching rule leaves open may also be fixed in the document.
-    return operation or (_find_fixed(use.name, finder) if ANY in path else None)
+class _UseFinder:
+    """Finds the operation of a document that a consumer uses."""
 
+    def __init__(self, contract: OutlinedContract) -> None:
+        self.contract = contract
+        self._finder = OperationFinder(contract.operations)
 
-def _find_fixed(name: str, finder: OperationFinder) -> DocumentOperation | None:
-    for operation in finder.operations:
-        for base in operation.base_paths:
-            if operation.target and _matches(f"{operation.target.method} {base}{operation.target.path}", name):
-                return operation
-    return None
+    def find(self, use: OperationUse) -> DocumentOperation | None:
+        if self.contract.specification == "asyncapi":
+            return self._finder.find_named(use.name) if use.kind == "message" else None
+        if use.kind == "message":
+            return None
+        method, _, path = use.name.partition(" ")
+        operation = self._finder.find(Target(method, path))
+        # A segment that the index generalizes may be fixed in the document, such as the version in `/1.0/orders`.
+        return operation or (self._find_fixed(use.name) if ANY in path or ID in path else None)
 
+    def _find_fixed(self, name: str) -> DocumentOperation | None:
+        candidates = self._queries.get(name.count("/"), ())
+        matching = [operation for query, operation in candidates if query.matches(name)]
+        return min(matching, key=lambda operation: operation.key.count("{"), default=None)
 
-def _matches(operation: str, used: str) -> bool:
-    try:
-        return OperationQuery(operation).matches(used)
-    except ValueError:
-        return False
+    @cached_property
+    def _queries(self) -> Mapping[int, list[tuple[OperationQuery, DocumentOperation]]]:
+        """Queries for the operations, by the number of slashes."""
+        queries: dict[int, list[tuple[OperationQuery, DocumentOperation]]] = {}
+        for operation in self.contract.operations:
+            if operation.target and operation.target.path.startswith("/"):
+                for base in (*operation.base_paths, ""):
+                    path = base + operation.target.path
+                    query = OperationQuery(f"{operation.target.method} {path}")
+                    queries.setdefault(path.count("/"), []).append((query, operation))
+        return queries
 
 
 def _cover(contract: OutlinedContract, consumers: dict[tuple[str, str], dict[str, bool | None]]) -> ContractCoverage:

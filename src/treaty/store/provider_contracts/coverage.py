@@ -17,6 +17,7 @@ from treaty.store.tables import (
     provider_contract,
     provider_document,
     self_verification,
+    usage_content,
     usage_interaction,
     usage_occurrence,
     usage_term,
@@ -44,6 +45,9 @@ _CONTRACTS: Final = (
 )
 _BODY: Final = select(provider_document.c.body).where(provider_document.c.id == bindparam("document_id"))
 _CONTENT: Final = select(self_verification.c.content).where(self_verification.c.id == bindparam("result_id"))
+_INTERACTIONS: Final = select(usage_content.c.interactions).where(
+    usage_content.c.content_id.in_(bindparam("ids", expanding=True))
+)
 _OPERATIONS: Final = (
     select(usage_occurrence.c.content_id, usage_term.c.place, usage_term.c.name)
     .join_from(usage_occurrence, usage_interaction, usage_interaction.c.id == usage_occurrence.c.interaction_id)
@@ -59,20 +63,28 @@ _VERIFIED: Final = select(verification.c.content_id, verification.c.success).whe
 )
 
 
-def load(db: Connection, provider: str, version: str) -> Coverage | None:
-    """Load the coverage of a provider version; None if it has no contract."""
+def load(db: Connection, provider: str, version: str, *, max_interactions: int | None = None) -> Coverage | None:
+    """Load the coverage of a provider version; None if it has no contract.
+
+    If the pacts in use have more than `max_interactions`, consumers are left out.
+    """
     names = {"provider": provider, "version": version}
     rows = fetch_rows(db, _CONTRACTS, names)
     if not rows:
         return None
     in_use = list_in_use(db, provider)
+    has_uses = max_interactions is None or _count_interactions(db, in_use) <= max_interactions
     return compute_coverage(
         provider=provider,
         version=version,
         contracts=[_load_contract(db, row) for row in rows],
-        uses=_load_uses(db, in_use, names),
-        is_index_complete=load_basis(db, provider, in_use).covers_use,
+        uses=_load_uses(db, in_use, names) if has_uses else (),
+        is_index_complete=has_uses and load_basis(db, provider, in_use).covers_use,
     )
+
+
+def _count_interactions(db: Connection, in_use: PactsOfProvider) -> int:
+    return sum(row.interactions for row in fetch_in_batches(db, _INTERACTIONS, in_use.content_ids))
 
 
 def _load_contract(db: Connection, row: Any) -> OutlinedContract:

@@ -49,6 +49,8 @@ MAX_CONTRACTS: Final = 50
 """Contracts in a request."""
 MAX_TAGS: Final = 100
 """Tags in a request."""
+MAX_INTERACTIONS: Final = 20_000
+"""Interactions of pacts in use up to which a notice names what consumers use. More would take long in a write."""
 
 
 def _check_specification(value: Any) -> Any:
@@ -408,7 +410,11 @@ def _publish(request: Request, new: NewContracts) -> Publication:
         request.db, new, base_url=request.base_url, now=request.now, settings=request.settings
     )
     has_report = any(contract.self_verification and contract.self_verification.report for contract in new.contracts)
-    return Publication(published, coverage.load(request.db, new.provider, new.version) if has_report else None)
+    return Publication(published, _load_coverage(request, new) if has_report else None)
+
+
+def _load_coverage(request: Request, new: NewContracts) -> Coverage | None:
+    return coverage.load(request.db, new.provider, new.version, max_interactions=MAX_INTERACTIONS)
 
 
 # Representation
