@@ -45,7 +45,7 @@ _NEXT_STEPS: Final = """Next steps:
     help="Whether the provider was verified against the contract.",
 )
 @click.option("--verification-exit-code", type=int, help="Or the exit code of the tool that verified it.")
-@click.option("--verification-results", metavar="FILE", help="File with the results of the tool.")
+@click.option("--verification-results", metavar="FILE", help="The report of the tool, best in JUnit XML or CTRF.")
 @click.option("--verification-results-content-type", help="The media type of that file.")
 @click.option("--verification-results-format", help="The format of that file, such as text.")
 @click.option("--verifier", help="The tool's name.")

@@ -450,6 +450,8 @@ self_verification: Final = Table(
     Column("verifier_version", Text),
     _created(),
     Column("content", LargeBinary),
+    # JSON: the operations that the content shows. NULL if there is no content, or if it has not been read yet.
+    Column("report", Text),
     Index(None, "provider_contract_id"),
 )
 

@@ -188,6 +188,7 @@ PROVIDER_CONTRACT: Final = Url("/contracts/provider/{provider}/version/{version}
 """The address to which clients put contracts if the index does not link to `PUBLISH_PROVIDER_CONTRACT`."""
 BIDIRECTIONAL: Final = Url("/contracts/bi-directional/provider/{provider}/version/{version}")
 BIDIRECTIONAL_PAIR: Final = BIDIRECTIONAL + "/consumer/{consumer}/version/{consumerVersion}"
+COVERAGE: Final = BIDIRECTIONAL + "/coverage"
 COMPARISON: Final = PROVIDER_CONTRACT + "/consumer/{consumer}/pact-version/{sha}/verification-results"
 
 

@@ -26,6 +26,13 @@ class NewSelfVerification:
     format: str | None
     verifier: str | None
     verifier_version: str | None
+    report: str | None = None
+    """What the output says about operations, as `ShownOperations.as_json` returns it."""
+
+    @property
+    def hints(self) -> tuple[str | None, ...]:
+        """Names that may say which tool has written the output."""
+        return self.verifier, self.format, self.content_type
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

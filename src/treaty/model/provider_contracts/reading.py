@@ -1,7 +1,9 @@
 """Reading the document of a contract that is published."""
 
 import json
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 from treaty.model.compare import reading
 from treaty.model.compare.reading import UnknownKind
@@ -12,6 +14,8 @@ from treaty.model.provider_contracts.contracts import (
     describe_name,
     list_operations,
 )
+from treaty.model.provider_contracts.outline import outline_document
+from treaty.model.provider_contracts.shown_operations import read_shown
 from treaty.model.usage.documents import index_document
 
 _NO_KIND: Final = (
@@ -30,7 +34,7 @@ def read_contract(
     self_verification: NewSelfVerification | None,
     max_bytes: int,
 ) -> NewContract:
-    """Parse the document of a contract, which takes seconds for large YAML, and extract its operations.
+    """Parse the document of a contract and the report about it, which takes seconds for large YAML.
 
     An object that is not an OpenAPI or AsyncAPI document is accepted with a warning: PactFlow accepts it, too, and
     clients test with such documents. Raises UnreadableDocument for others.
@@ -50,7 +54,16 @@ def read_contract(
         source=source,
         body=json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(),
         operations=list_operations(specification, content),
-        self_verification=self_verification,
         index=index_document(content),
+        self_verification=_read_report(self_verification, specification, content) if self_verification else None,
         warnings=warnings,
     )
+
+
+def _read_report(
+    result: NewSelfVerification, specification: Specification, content: Mapping[str, Any]
+) -> NewSelfVerification:
+    if result.content is None:
+        return result
+    shown = read_shown(result.content, outline_document(specification, content), hints=result.hints)
+    return replace(result, report=shown.as_json())

@@ -34,7 +34,7 @@ from treaty.store.usage import documents
 
 _PROVIDER_ID: Final = select_pacticipant_id("provider")
 _IS_VERSION: Final = and_(version.c.pacticipant_id == _PROVIDER_ID, version.c.number == bindparam("version"))
-_VERSION_ID: Final = select(version.c.id).where(_IS_VERSION).scalar_subquery()
+VERSION_ID: Final = select(version.c.id).where(_IS_VERSION).scalar_subquery()
 _DOCUMENT_ID: Final = (
     select(provider_document.c.id)
     .where(provider_document.c.provider_id == _PROVIDER_ID, provider_document.c.sha == bindparam("sha"))
@@ -42,7 +42,7 @@ _DOCUMENT_ID: Final = (
 )
 _CONTRACT_ID: Final = (
     select(provider_contract.c.id)
-    .where(provider_contract.c.version_id == _VERSION_ID, provider_contract.c.name == bindparam("name"))
+    .where(provider_contract.c.version_id == VERSION_ID, provider_contract.c.name == bindparam("name"))
     .scalar_subquery()
 )
 
@@ -51,7 +51,7 @@ _CONTRACT_ID: Final = (
 _SHAS: Final = (
     select(provider_contract.c.name, provider_document.c.sha)
     .join_from(provider_contract, provider_document)
-    .where(provider_contract.c.version_id == _VERSION_ID)
+    .where(provider_contract.c.version_id == VERSION_ID)
 )
 _FIND_DOCUMENT: Final = select(_DOCUMENT_ID)
 _DOCUMENT_KEY: Final = select(_DOCUMENT_ID, _PROVIDER_ID)
@@ -60,7 +60,7 @@ _ADD_DOCUMENT: Final = insert(provider_document).values(
     **{name: bindparam(name) for name in ("sha", "specification", "operations", "created_at", "source", "body")},
 )
 _ADD_CONTRACT: Final = insert(provider_contract).values(
-    version_id=_VERSION_ID,
+    version_id=VERSION_ID,
     provider_document_id=_DOCUMENT_ID,
     **{name: bindparam(name) for name in ("name", "content_type", "created_at")},
 )
@@ -68,7 +68,9 @@ _ADD_SELF_VERIFICATION: Final = insert(self_verification).values(
     provider_contract_id=_CONTRACT_ID,
     **{
         name: bindparam(name)
-        for name in ("success", "content", "content_type", "format", "verifier", "verifier_version", "created_at")
+        for name in (
+            *("success", "content", "content_type", "format", "verifier", "verifier_version", "report", "created_at"),
+        )
     },
 )
 
@@ -113,7 +115,7 @@ class VersionState(NamedTuple):
 
 
 _candidate: Final = self_verification.alias("candidate")
-_NEWEST: Final = (
+NEWEST_SELF_VERIFICATION: Final = (
     select(_candidate.c.id)
     .where(_candidate.c.provider_contract_id == provider_contract.c.id)
     .order_by(_candidate.c.id.desc())
@@ -124,8 +126,8 @@ _WITH_NEWEST: Final = (
     select(provider_document.c.sha, self_verification.c.success)
     .select_from(provider_contract)
     .join(provider_document, provider_document.c.id == provider_contract.c.provider_document_id)
-    .outerjoin(self_verification, self_verification.c.id == _NEWEST)
-    .where(provider_contract.c.version_id == _VERSION_ID)
+    .outerjoin(self_verification, self_verification.c.id == NEWEST_SELF_VERIFICATION)
+    .where(provider_contract.c.version_id == VERSION_ID)
 )
 _SET_STATE: Final = (
     update(version)
@@ -169,8 +171,8 @@ _CONTRACTS: Final = (
     )
     .select_from(provider_contract)
     .join(provider_document, provider_document.c.id == provider_contract.c.provider_document_id)
-    .outerjoin(self_verification, self_verification.c.id == _NEWEST)
-    .where(provider_contract.c.version_id == _VERSION_ID)
+    .outerjoin(self_verification, self_verification.c.id == NEWEST_SELF_VERIFICATION)
+    .where(provider_contract.c.version_id == VERSION_ID)
     .order_by(provider_contract.c.name)
 )
 
@@ -193,7 +195,7 @@ def _build_contract(row: Mapping[str, Any]) -> ProviderContract:
 _BODIES: Final = (
     select(provider_contract.c.name, provider_document.c.specification, provider_document.c.body)
     .join_from(provider_contract, provider_document)
-    .where(provider_contract.c.version_id == _VERSION_ID)
+    .where(provider_contract.c.version_id == VERSION_ID)
     .order_by(provider_contract.c.name)
 )
 

@@ -6,7 +6,7 @@ Documents are parsed before the transaction: large ones take seconds, in which n
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Protocol, cast
 
 from pydantic import BeforeValidator
@@ -26,9 +26,11 @@ from treaty.model.provider_contracts.contracts import (
     NewSelfVerification,
     Specification,
 )
+from treaty.model.provider_contracts.coverage import Coverage
 from treaty.model.provider_contracts.notices import ContractOutcome, build_contract_notices
 from treaty.model.provider_contracts.reading import read_contract
 from treaty.model.versions import Version, find_order_problem
+from treaty.store.provider_contracts import coverage
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
@@ -47,6 +49,8 @@ MAX_CONTRACTS: Final = 50
 """Contracts in a request."""
 MAX_TAGS: Final = 100
 """Tags in a request."""
+MAX_INTERACTIONS: Final = 20_000
+"""Interactions of pacts in use up to which a notice names what consumers use. More would take long in a write."""
 
 
 def _check_specification(value: Any) -> Any:
@@ -301,6 +305,7 @@ class Publication:
     """Published contracts, with what their notices need."""
 
     published: PublishedProviderContracts
+    coverage: Coverage | None
     lists_names: bool = False
     """Whether the response lists the names of the contracts."""
 
@@ -356,7 +361,7 @@ def _declare(prepare: Callable[[Request], _Prepared], body: type, response: type
 )
 def publish_provider_contract(request: Request, provider: str) -> Publication:
     """Publish the contract of a provider version, with its branch and tags."""
-    return Publication(_publish_build(request, provider))
+    return _publish_build(request, provider)
 
 
 @router.post(
@@ -365,7 +370,7 @@ def publish_provider_contract(request: Request, provider: str) -> Publication:
 )
 def publish_several_provider_contracts(request: Request, provider: str) -> Publication:
     """Publish several contracts of a provider version, one for each of its APIs."""
-    return Publication(_publish_build(request, provider), lists_names=True)
+    return replace(_publish_build(request, provider), lists_names=True)
 
 
 @router.put(
@@ -375,18 +380,17 @@ def put_provider_contract(request: Request, provider: str, version: str) -> Publ
     """Publish the contract of a provider version, whose branch and tags have been recorded before."""
     _check_version(request, version, "version")
     prepared = cast("_Prepared", request.prepared)
-    published = _publish(
+    publication = _publish(
         request,
         NewContracts(
             provider=provider, version=version, branch=None, tags=(), build_url=None, contracts=prepared.contracts
         ),
     )
-    publication = Publication(published)
-    is_new = any(contract.outcome is ContractOutcome.NEW for contract in published.contracts)
+    is_new = any(contract.outcome is ContractOutcome.NEW for contract in publication.published.contracts)
     return Created(publication, None) if is_new else publication
 
 
-def _publish_build(request: Request, provider: str) -> PublishedProviderContracts:
+def _publish_build(request: Request, provider: str) -> Publication:
     prepared = cast("_Prepared", request.prepared)
     build = cast("BuildBody", prepared.build)
     new = NewContracts(
@@ -400,11 +404,17 @@ def _publish_build(request: Request, provider: str) -> PublishedProviderContract
     return _publish(request, new)
 
 
-def _publish(request: Request, new: NewContracts) -> PublishedProviderContracts:
+def _publish(request: Request, new: NewContracts) -> Publication:
     request.has_queued = True
-    return publish_provider_contracts(
+    published = publish_provider_contracts(
         request.db, new, base_url=request.base_url, now=request.now, settings=request.settings
     )
+    has_report = any(contract.self_verification and contract.self_verification.report for contract in new.contracts)
+    return Publication(published, _load_coverage(request, new) if has_report else None)
+
+
+def _load_coverage(request: Request, new: NewContracts) -> Coverage | None:
+    return coverage.load(request.db, new.provider, new.version, max_interactions=MAX_INTERACTIONS)
 
 
 # Representation
@@ -414,7 +424,7 @@ def _publish(request: Request, new: NewContracts) -> PublishedProviderContracts:
 def publication(publication: Publication) -> Hal:
     published = publication.published
     version = published.version
-    notices = _build_notices(published)
+    notices = _build_notices(publication)
     return Hal(
         state={
             "notices": [{"type": notice.type, "text": notice.text} for notice in notices],
@@ -440,13 +450,18 @@ def publication(publication: Publication) -> Hal:
     )
 
 
-def _build_notices(published: PublishedProviderContracts) -> list[Notice]:
+def _build_notices(publication: Publication) -> list[Notice]:
+    published = publication.published
     version = published.version
     notices = build_version_notices(
         version.pacticipant, version.number, is_new=published.is_new, branch=published.branch, tags=published.tags
     )
     return notices + build_contract_notices(
-        version.pacticipant, version.number, published.contracts, is_self_verified=published.is_self_verified
+        version.pacticipant,
+        version.number,
+        published.contracts,
+        is_self_verified=published.is_self_verified,
+        coverage=publication.coverage,
     )
 
 

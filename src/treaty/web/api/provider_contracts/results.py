@@ -126,6 +126,7 @@ BidirectionalLinks = TypedDict(
         "pf:consumer-contract": Link,
         "pf:consumer-contract-verification-results": Link,
         "pf:cross-contract-verification-results": Link,
+        "pb:coverage": Link,
         "pb:pacticipant-version": Link,
     },
 )
@@ -374,6 +375,7 @@ def bidirectional_part(content: BidirectionalPart) -> Hal:
         {
             "self": Link(f"{content.path}/{content.part}", f"{loaded.provider} ({loaded.version})"),
             **{f"pf:{name}": Link(f"{content.path}/{name}") for name in _PARTS},
+            "pb:coverage": Link(urls.COVERAGE.fill(provider=loaded.provider, version=loaded.version), "Coverage"),
             "pb:pacticipant-version": Link(version_path, "Pacticipant version", name=loaded.version),
         },
     )
