@@ -137,14 +137,19 @@ def refresh_version(db: Connection, provider: str, version: str, *, base_url: st
     The provider must be locked. Consumers are not: these results belong to the provider's version, and each write of
     them locks the provider.
     """
-    state = contracts.load_state(db, provider, version)
-    profile = comparisons.load_profile(db, provider)
     for key in comparisons.list_compared(db, provider, version):
-        stored = comparisons.find(db, key, state.documents_sha, profile) if state.documents_sha else None
-        if stored is None:
-            _remove_results(db, key)
-        else:
-            _record_result(db, key, stored, is_self_verified=state.is_self_verified, base_url=base_url, now=now)
+        refresh_pair(db, key, base_url=base_url, now=now)
+
+
+def refresh_pair(db: Connection, key: PairKey, *, base_url: str, now: datetime) -> None:
+    """Adapt the result of a pair to its comparison. The provider must be locked."""
+    state = contracts.load_state(db, key.provider, key.provider_version)
+    profile = comparisons.load_profile(db, key.provider)
+    stored = comparisons.find(db, key, state.documents_sha, profile) if state.documents_sha else None
+    if stored is None:
+        _remove_results(db, key)
+    else:
+        _record_result(db, key, stored, is_self_verified=state.is_self_verified, base_url=base_url, now=now)
 
 
 def _record_result(
