@@ -115,6 +115,18 @@ def find(db: Connection, key: PairKey, documents_sha: str, profile: str) -> Stor
     return fetch_one(db, _FIND, params, StoredComparison)
 
 
+_SIZE_OF_PACT: Final = select(func.length(content.c.body)).where(content.c.id == CONTENT_ID)
+
+
+def measure_inputs(db: Connection, key: PairKey) -> int:
+    """Measure what has to be compared for a pair, in bytes; 0 if there is a comparison already."""
+    documents_sha = contracts.load_state(db, key.provider, key.provider_version).documents_sha
+    if documents_sha is None or find(db, key, documents_sha, load_profile(db, key.provider)) is not None:
+        return 0
+    size_of_pact: int = fetch_scalar(db, _SIZE_OF_PACT, key._asdict()) or 0
+    return size_of_pact + contracts.measure_bodies(db, key.provider, key.provider_version)
+
+
 def load_inputs(db: Connection, key: PairKey) -> ComparisonInputs | None:
     """Load what has to be compared for a pair.
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, select, union, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, union, update
 
 from treaty.model.provider_contracts.contracts import (
     NewContract,
@@ -192,6 +192,19 @@ _BODIES: Final = (
     .where(provider_contract.c.version_id == _VERSION_ID)
     .order_by(provider_contract.c.name)
 )
+
+
+_SIZE_OF_BODIES: Final = (
+    select(func.coalesce(func.sum(func.length(provider_document.c.body)), 0))
+    .select_from(provider_contract)
+    .join(provider_document, provider_document.c.id == provider_contract.c.provider_document_id)
+    .where(provider_contract.c.version_id == _VERSION_ID)
+)
+
+
+def measure_bodies(db: Connection, provider: str, version: str) -> int:
+    """Measure the documents of a provider version, in bytes."""
+    return int(fetch_scalar(db, _SIZE_OF_BODIES, {"provider": provider, "version": version}))
 
 
 class DocumentBody(NamedTuple):
