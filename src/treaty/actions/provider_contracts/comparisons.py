@@ -43,6 +43,9 @@ from treaty.store.webhooks import delivery_facts
 BATCH_SIZE: Final = 20
 """Pairs whose inputs are in memory together, and whose results are stored in one transaction."""
 
+WITHOUT_WEBHOOKS: Final = ""
+"""The base URL of tasks whose results trigger no webhooks."""
+
 log = structlog.get_logger("treaty.comparisons")
 
 
@@ -144,7 +147,7 @@ def _record_comparison(
     stored = comparisons.find(db, key, state.documents_sha, profile)
     if stored is None and new is not None and (new.documents_sha, new.profile) == (state.documents_sha, profile):
         stored = comparisons.add(db, key, new, now=now)
-        if stored.is_compatible and not stored.is_complete:
+        if stored.is_compatible and not stored.is_complete and base_url != WITHOUT_WEBHOOKS:
             _require_verification(db, key, base_url=base_url, now=now)
     if stored is not None:
         _record_result(db, key, stored, is_self_verified=state.is_self_verified, base_url=base_url, now=now)
@@ -209,7 +212,9 @@ def _record_result(
     )
     if stored.announced_success is not success:
         comparisons.set_announced(db, stored.id, success=success)
-        _enqueue_webhooks(db, new, number, tags, base_url=base_url)
+        # Results of imported contracts trigger no webhooks: the source has triggered its own.
+        if base_url != WITHOUT_WEBHOOKS:
+            _enqueue_webhooks(db, new, number, tags, base_url=base_url)
 
 
 def _build_result(key: PairKey, *, success: bool, now: datetime) -> NewVerification:

@@ -104,6 +104,12 @@ def set_profile(db: Connection, provider: str, profile: str) -> None:
     execute(db, _SET_PROFILE, {"provider": provider, "profile": profile})
 
 
+def find_own_profile(db: Connection, provider: str) -> str | None:
+    """Find the profile that was set for a provider; None if it has the default."""
+    profile: str | None = fetch_scalar(db, _PROFILE, {"provider": provider})
+    return profile
+
+
 def list_results_of_provider(db: Connection, provider: str) -> list[int]:
     """List the numbers of all results of comparing a provider's contracts."""
     return fetch_column(db, _RESULTS_OF_PROVIDER, {"provider": provider})

@@ -2,7 +2,21 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Text, and_, exists, func, literal_column, not_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Text,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal_column,
+    not_,
+    null,
+    select,
+)
 
 from treaty.store.engine.database import fetch_scalar
 from treaty.store.provider_contracts.comparisons import DEFAULT_PROFILE
@@ -55,4 +69,24 @@ def is_uncompared(content_id: ColumnElement[Any], version_id: ColumnElement[Any]
         not_(is_compared),
         # A missing self-verification is NULL, which is not true either.
         is_partial.is_not(True),
+    )
+
+
+def decisive_success(result: FromClause) -> ColumnElement[Any]:
+    """Whether a latest result, together with that of the other kind, verifies its content and provider version.
+
+    False if the latest result of either kind is a failure, and NULL while a success of a verifier lacks the comparison,
+    as in decisions. `result` is the table of results or an alias of it.
+    """
+    other = verification.alias("result_of_other_kind")
+    has_failed = exists().where(
+        other.c.content_id == result.c.content_id,
+        other.c.provider_version_id == result.c.provider_version_id,
+        other.c.is_latest,
+        not_(other.c.success),
+    )
+    return case(
+        (and_(result.c.success, has_failed), false()),
+        (and_(result.c.success, is_uncompared(result.c.content_id, result.c.provider_version_id)), null()),
+        else_=result.c.success,
     )

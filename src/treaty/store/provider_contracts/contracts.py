@@ -92,6 +92,18 @@ def add(db: Connection, provider: str, version: str, new: NewContract, *, now: d
     execute(db, _ADD_CONTRACT, {**names, "name": new.name, "content_type": new.content_type, "created_at": now})
 
 
+_NEWEST_RESULT_TIME: Final = select(func.max(self_verification.c.created_at)).where(
+    self_verification.c.provider_contract_id == _CONTRACT_ID
+)
+
+
+def find_newest_self_verification(db: Connection, provider: str, version: str, name: str) -> datetime | None:
+    """Find when the newest self-verification of a contract was recorded."""
+    names = {"provider": provider, "version": version, "name": name}
+    newest: datetime | None = fetch_scalar(db, _NEWEST_RESULT_TIME, names)
+    return newest
+
+
 def add_self_verification(
     db: Connection, provider: str, version: str, name: str, new: NewSelfVerification, *, now: datetime
 ) -> None:
