@@ -45,6 +45,7 @@ from treaty.model.maintenance.retention import (
     parse_selector_json,
     parse_version_selectors,
 )
+from treaty.model.provider_contracts.recomparisons import EngineProgress
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine import health, startup
@@ -54,6 +55,7 @@ from treaty.store.engine.database_files import is_in_memory, is_readable_by_all,
 from treaty.store.engine.vault import KeyFile, KeyStatus, Vault, get_vault, has_key, locate_key_file
 from treaty.store.maintenance import encrypted_columns
 from treaty.store.migrations import migrate, revision
+from treaty.store.provider_contracts import recomparisons
 from treaty.store.usage import contents as usage_contents
 from treaty.store.webhooks import plain_secrets
 from treaty.telemetry import metrics, tracing
@@ -68,6 +70,7 @@ from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, che
 from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.deliveries import DeliveryWorker
 from treaty.workers.key_rotation import KeyRotation, Report
+from treaty.workers.recomparisons import RecomparisonWorker
 from treaty.workers.usage import IndexingWorker
 
 if TYPE_CHECKING:
@@ -220,6 +223,7 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
         ComparisonWorker(database),
         DeliveryWorker(database, settings, PARAMETER_URLS, send=send),
         IndexingWorker(database),
+        RecomparisonWorker(database),
     ]
     if not _has_scheduled_cleanup(settings):
         return workers
@@ -395,6 +399,11 @@ def check_integrity(settings: Settings, *, fixes: bool) -> list[IntegrityFinding
 def load_index_progress(settings: Settings) -> IndexProgress:
     """Count the contents that a server's usage index covers."""
     return _with_database(settings, lambda database: database.read(usage_contents.count_contents), "treaty doctor")
+
+
+def load_engine_progress(settings: Settings) -> EngineProgress:
+    """Count the comparisons that a newer engine has still to compute, or whose verdict it would change."""
+    return _with_database(settings, lambda database: database.read(recomparisons.load_progress), "treaty doctor")
 
 
 def create_setup_link(settings: Settings, address: str) -> str | None:

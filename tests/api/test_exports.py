@@ -12,7 +12,7 @@ from tests.api.history import History
 from treaty.store.maintenance import exports
 
 KINDS = (
-    *("pacticipants", "versions", "pacts", "overwritten-pacts", "results"),
+    *("pacticipants", "versions", "pacts", "overwritten-pacts", "results", "provider-contracts"),
     *("environments", "deployments", "releases"),
 )
 

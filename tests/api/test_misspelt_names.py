@@ -135,7 +135,7 @@ CREATING = {
     "publish-provider-contract",
 }
 """Commands that create what they name."""
-LISTING = {"list-latest-pact-versions", "list-environments", "list-pacticipants"}
+LISTING = {"comparison-engine", "list-latest-pact-versions", "list-environments", "list-pacticipants"}
 
 
 def test_the_table_has_every_command_that_names_something():

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from tests.api.conftest import Answer, Api, pact, publication
 from tests.api.history import History
+from treaty.model.compare.engine import ENGINE_VERSION
 
 CONSUMER, PROVIDER, BRANCH, TAG = "Shop", "Prices", "feat/x", "beta"
 PAIR: Final = f"/pacts/provider/{PROVIDER}/consumer/{CONSUMER}"
@@ -127,6 +128,7 @@ WRITES: Final[dict[str, Write]] = {
         f"/contracts/provider/{CONSUMER}/version/3",
         {**DOCUMENT, "contractType": "oas"},
     ),
+    "accept_comparison_engine": lambda _: ("/provider-contracts/engine/accepted", {"engine": ENGINE_VERSION}),
     "put_pact": lambda _: (f"{PAIR}/version/3", pact(CONSUMER, PROVIDER, "new")),
     "patch_pact": lambda _: (f"{PAIR}/version/1", pact(CONSUMER, PROVIDER, "more")),
     "delete_pact": lambda _: (f"{PAIR}/version/1", None),
@@ -171,6 +173,7 @@ _WEBHOOK_FORM: Final = _form(
     method="POST", url="https://ci.example.org/build", events="contract_published", consumer=CONSUMER, enabled="yes"
 )
 FORMS: Final[dict[str, Write]] = {
+    "accept_results": lambda _: ("/settings/comparisons", _form(engine=ENGINE_VERSION)),
     "send_again": lambda it: (f"/triggered-webhooks/{it.delivery}/again", b""),
     "add_webhook": lambda _: ("/webhooks/new", _WEBHOOK_FORM),
     "change_webhook": lambda it: (f"/webhooks/{it.webhook}/edit", _WEBHOOK_FORM),

@@ -27,6 +27,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "can-i-merge": VERSION,
     "compare": (PACT, "--provider", "Bar", "--main"),
     "diff": (PACT, PACT, "--provider", "Bar", "--environment", "test"),
+    "comparison-engine": (),
     "create-environment": ("--name", "test"),
     "update-environment": UUID,
     "describe-environment": UUID,

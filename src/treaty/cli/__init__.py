@@ -28,6 +28,10 @@ _CLIENT: Final = {
         "treaty.cli.comparisons:compare", "Compare OpenAPI and AsyncAPI documents with pacts, without publishing them."
     ),
     "diff": CommandEntry("treaty.cli.comparisons:diff", "List the consumers that a new version of a document breaks."),
+    "comparison-engine": CommandEntry(
+        "treaty.cli.comparison_engine:comparison_engine",
+        "Show which verdicts a newer comparison engine would change, and accept them.",
+    ),
     "create-environment": CommandEntry("treaty.cli.environments:create_environment", "Create an environment."),
     "update-environment": CommandEntry("treaty.cli.environments:update_environment", "Change an environment."),
     "describe-environment": CommandEntry("treaty.cli.environments:describe_environment", "Show an environment."),

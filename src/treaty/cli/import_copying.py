@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from treaty.cli.import_contracts import copy_contracts
 from treaty.cli.import_exports import copy_exported
 from treaty.cli.import_progress import Progress
 from treaty.cli.import_reports import CopyReport
@@ -57,11 +58,15 @@ def copy_all(
 
 def _copy_resources(source: ImportSource, target: ImportTarget) -> None:
     """Copy the data of a broker without an export, such as the original, resource by resource."""
-    progress = Progress(_STEPS)
+    has_contracts = source.broker.index.has_link("pf:publish-provider-contract")
+    progress = Progress(_STEPS + has_contracts)
     names = _copy_pacticipants(source, target)
-    links = _copy_versions(source, target, progress, names)
+    versions = _list_versions(source, progress, names)
+    links = _copy_versions(source, target, progress, versions)
     pacts = _copy_pacts(source, target, progress, source.with_revisions(links))
     _copy_results(source, target, progress, pacts)
+    if has_contracts:
+        copy_contracts(source, target, progress, {name: _list_times(of_one) for name, of_one in versions.items()})
     _copy_environments(source, target)
     progress.end()
 
@@ -116,16 +121,15 @@ _Neighbours = tuple[str | None, str | None]
 
 
 def _copy_versions(
-    source: ImportSource, target: ImportTarget, progress: Progress, names: Sequence[str]
+    source: ImportSource, target: ImportTarget, progress: Progress, versions: Mapping[str, Sequence[_Version]]
 ) -> list[PactLink]:
     """Copy the versions of pacticipants with their branches and tags; return their pacts, the oldest first.
 
     Lists do not have the times of branches and tags, so each of them has to be fetched, unless an earlier import stored
     its time in the target.
     """
-    versions = _list_versions(source, progress, names)
     progress.begin("versions", sum(map(len, versions.values())))
-    branches = source.branches([name for name in names if any(map(_has_branches, versions[name]))])
+    branches = source.branches([name for name in versions if any(map(_has_branches, versions[name]))])
     neighbours: dict[str, dict[str, _Neighbours]] = {}
     for (name, version, stored_times), resources in source.find_all("versions", _label_jobs(target, versions)):
         if name not in neighbours:
@@ -146,6 +150,11 @@ def _list_versions(source: ImportSource, progress: Progress, names: Sequence[str
         versions[name] = [_parse_version(name, version) for version in listed]
         progress.advance()
     return versions
+
+
+def _list_times(versions: Sequence[_Version]) -> dict[str, str]:
+    """Return when each version was created, by its number."""
+    return {version.number: str(version.times["createdAt"]) for version in versions}
 
 
 def _version_fact(pacticipant: str, version: _Version, neighbours: _Neighbours) -> Json:

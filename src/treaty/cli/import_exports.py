@@ -51,8 +51,17 @@ def _key(fact: Json) -> list[str] | None:
             return ["publication", fact["consumer"], fact["provider"], fact["version"], fact["sha"]]
         case "result":
             return ["result", fact["consumer"], fact["provider"], fact["sha"], str(fact["number"])]
+        case "provider-contract":
+            return contract_key(fact)
         case _:
             return None
+
+
+def contract_key(fact: Json) -> list[str]:
+    """Return the key of a contract of a provider, which changes with its self-verification."""
+    result = fact.get("selfVerification")
+    marker = result["createdAt"] if result else "none"
+    return ["provider-contract", fact["provider"], fact["version"], fact["name"], marker]
 
 
 def _describe(fact: Json) -> str:
@@ -62,12 +71,24 @@ def _describe(fact: Json) -> str:
             return f"application {fact['name']}"
         case "version":
             return f"version {fact['number']} of {fact['pacticipant']}"
-        case "pact":
-            pact = f"the pact of {fact['consumer']} {fact['version']} with {fact['provider']}"
-            return pact if fact["isCurrent"] else f"an overwritten revision of {pact}"
-        case "result":
-            return f"result {fact['number']} for the pact between {fact['consumer']} and {fact['provider']}"
+        case "pact" | "result":
+            return _describe_of_pair(fact)
+        case "provider-contract":
+            return describe_contract(fact)
         case "environment":
             return f"environment {fact['name']}"
         case _:
             return f"version {fact['version']} of {fact['pacticipant']} in {fact['environmentName']}"
+
+
+def _describe_of_pair(fact: Json) -> str:
+    if fact["kind"] == "result":
+        return f"result {fact['number']} for the pact between {fact['consumer']} and {fact['provider']}"
+    pact = f"the pact of {fact['consumer']} {fact['version']} with {fact['provider']}"
+    return pact if fact["isCurrent"] else f"an overwritten revision of {pact}"
+
+
+def describe_contract(fact: Json) -> str:
+    """Name a contract of a provider in the report."""
+    name = f" {fact['name']}" if fact["name"] else ""
+    return f"the contract{name} of {fact['provider']} {fact['version']}"

@@ -17,6 +17,7 @@ KINDS: Final = {
     "environments": "environments",
     "pacts": "pacts",
     "results": "verification results",
+    "provider-contracts": "contracts of providers",
     "deployments": "deployments",
     "releases": "releases",
     "webhooks": "webhooks",

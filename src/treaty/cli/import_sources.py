@@ -117,6 +117,25 @@ class ImportSource:
         ((_, (resource,)),) = self.find_all(kind, [(None, [request])])
         return resource
 
+    def find_optional(
+        self, kind: str, jobs: Iterable[tuple[Subject, Request]]
+    ) -> Iterator[tuple[Subject, HalResource | None]]:
+        """Fetch one resource for each job in parallel; None, without a report, where the source has none."""
+        waiting: deque[tuple[Subject, Request, Future[_Response]]] = deque()
+
+        def take() -> tuple[Subject, HalResource | None]:
+            subject, request, future = waiting.popleft()
+            response = self._wait(future)
+            is_missing = isinstance(response, Refused) and response.status == HTTPStatus.NOT_FOUND
+            return subject, None if is_missing else self._use(kind, request, response)
+
+        for subject, request in jobs:
+            waiting.append((subject, request, self._threads.submit(self._fetch, request.href)))
+            if len(waiting) > self._max_read_ahead:
+                yield take()
+        while waiting:
+            yield take()
+
     def find_all(
         self, kind: str, jobs: Iterable[tuple[Subject, Sequence[Request]]]
     ) -> Iterator[tuple[Subject, list[HalResource | None]]]:

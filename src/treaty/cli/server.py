@@ -56,6 +56,7 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
         settings = read_settings({"database_url": database_url})
         findings = app.check_integrity(settings, fixes=fixes)
         progress = app.load_index_progress(settings)
+        engine = app.load_engine_progress(settings)
     except InvalidSetting as error:
         click.echo(f"treaty doctor: {error}", err=True)
         sys.exit(1)
@@ -65,6 +66,8 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
     if progress.indexed < progress.contents:
         counts = f"{progress.indexed} of {progress.contents}"
         click.echo(f"wait   the usage index covers {counts} contents of pacts; a running server indexes the others")
+    if engine.is_noteworthy:
+        click.echo(f"wait   {engine.summary}")
     broken = sum(finding.broken for finding in findings)
     if broken and not fixes:
         click.echo(f"{broken} rows are wrong. `treaty doctor --fix` repairs them.", err=True)

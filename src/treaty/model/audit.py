@@ -40,6 +40,7 @@ class Action(StrEnum):
     VERIFICATION_REMOVAL = "verification_removal"
     PROVIDER_CONTRACT_PUBLICATION = "provider_contract_publication"
     COMPARISON = "comparison"
+    ENGINE_ACCEPTANCE = "engine_acceptance"
     PACTICIPANT_CREATION = "pacticipant_creation"
     PACTICIPANT_CHANGE = "pacticipant_change"
     PACTICIPANT_RENAME = "pacticipant_rename"

@@ -473,6 +473,25 @@ comparison: Final = Table(
     # JSON: findings, notes and counts.
     Column("details", LargeBinary, nullable=False),
     UniqueConstraint("content_id", "documents_sha", "engine", "profile"),
+    # Finds those of former versions of the engine.
+    Index(None, "engine"),
+)
+
+# Results by a newer version of the engine that would change a verdict, until they are accepted.
+recomparison: Final = Table(
+    "recomparison",
+    metadata,
+    _id(),
+    _to("comparison"),
+    Column("engine", Text, nullable=False),
+    # NULL if the newer engine failed: the former result stays.
+    Column("is_compatible", Boolean),
+    Column("is_complete", Boolean),
+    # The server's URL for webhooks, once accepted.
+    Column("accepted_base_url", Text),
+    _created(),
+    Column("details", LargeBinary),
+    UniqueConstraint("comparison_id"),
 )
 
 # Queue of comparisons: of a content, of a provider version, or of both with each other. `due_at` is when a worker may

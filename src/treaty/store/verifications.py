@@ -105,6 +105,34 @@ def select_newest_id(content_id: Any) -> Any:
     )
 
 
+def _select_decisive_id(content_id: Any) -> Any:
+    """Build a subquery for the id of the newest result; that of the other kind for its version, if that is a failure.
+
+    A verification and a comparison have a latest result each, and either one fails the pair.
+    """
+    failure = verification.alias("failure")
+    newest_version = (
+        select(_other.c.provider_version_id)
+        .where(_other.c.content_id == content_id)
+        .order_by(_other.c.created_at.desc(), _other.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    failed = (
+        select(failure.c.id)
+        .where(
+            failure.c.content_id == content_id,
+            failure.c.provider_version_id == newest_version,
+            failure.c.is_latest,
+            ~failure.c.success,
+        )
+        .order_by(failure.c.created_at.desc(), failure.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return func.coalesce(failed, select_newest_id(content_id))
+
+
 # The result of content whose pacts were all deleted is stored, so that content published again is verified already.
 # Until then it is not found, because it has no consumer version to be shown with.
 _IS_PUBLISHED: Final = exists().where(publication.c.content_id == verification.c.content_id)
@@ -116,7 +144,7 @@ _BY_NUMBER: Final = _select_verifications(_LATEST_CONSUMER_VERSION).where(
     _IS_PUBLISHED,
 )
 _LATEST_OF_CONTENT: Final = _select_verifications(_LATEST_CONSUMER_VERSION).where(
-    verification.c.id == select_newest_id(CONTENT_ID), _IS_PUBLISHED
+    verification.c.id == _select_decisive_id(CONTENT_ID), _IS_PUBLISHED
 )
 
 
@@ -147,7 +175,7 @@ _LATEST_OF_VERSION: Final = (
     _select_verifications(_CONSUMER_VERSION.c.number)
     .join(publication, publication.c.content_id == verification.c.content_id)
     .join(_CONSUMER_VERSION, _CONSUMER_VERSION.c.id == publication.c.consumer_version_id)
-    .where(_OF_VERSION, verification.c.id == select_newest_id(publication.c.content_id))
+    .where(_OF_VERSION, verification.c.id == _select_decisive_id(publication.c.content_id))
     .order_by(func.lower(PROVIDER.c.name), PROVIDER.c.name)
 )
 _UNVERIFIED_PROVIDERS: Final = (

@@ -20,6 +20,7 @@ from sqlalchemy.pool import QueuePool
 
 from treaty.model.decisions.matrix import Matrix
 from treaty.model.maintenance.metrics import DeliveryQueue, IndexProgress
+from treaty.model.provider_contracts.recomparisons import EngineProgress
 from treaty.telemetry import KNOWN_METHODS
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -64,7 +65,7 @@ class ServerMetrics:
         """Return the function that counts a result; None if it is not a decision."""
         return self._verdicts[result.verdict.summary.deployable].inc if isinstance(result, Matrix) else None
 
-    def render(self, queue: DeliveryQueue, index: IndexProgress) -> bytes:
+    def render(self, queue: DeliveryQueue, index: IndexProgress, engine: EngineProgress) -> bytes:
         """Render all metrics in Prometheus's text format, with the queue of deliveries and the usage index."""
         registry = self._registry
         if MULTIPROCESS_DIRECTORY in os.environ:
@@ -75,6 +76,7 @@ class ServerMetrics:
         queue_registry = CollectorRegistry()
         queue_registry.register(_DeliveryCollector(queue))
         queue_registry.register(_IndexCollector(index))
+        queue_registry.register(_EngineCollector(engine))
         return generate_latest(registry) + generate_latest(queue_registry)
 
     def _watch_connections(self, engine: Engine) -> None:
@@ -147,4 +149,23 @@ class _IndexCollector(Collector):
         yield GaugeMetricFamily("treaty_usage_contents", "Contents of pacts.", value=self._index.contents)
         yield GaugeMetricFamily(
             "treaty_usage_indexed_contents", "Contents that the usage index covers.", value=self._index.indexed
+        )
+
+
+class _EngineCollector(Collector):
+    """Metrics of comparisons by former versions of the engine, read from the database at each scrape."""
+
+    def __init__(self, progress: EngineProgress) -> None:
+        self._progress = progress
+
+    def collect(self) -> Iterator[Any]:
+        yield GaugeMetricFamily(
+            "treaty_comparisons_to_recompute",
+            "Comparisons that a newer engine has not computed again yet.",
+            value=self._progress.remaining,
+        )
+        yield GaugeMetricFamily(
+            "treaty_comparisons_to_accept",
+            "Comparisons whose verdict a newer engine would change, once it is accepted.",
+            value=self._progress.changed,
         )

@@ -16,7 +16,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from treaty.actions.provider_contracts.comparisons import compare_pairs, enqueue_pairs
+from treaty.actions.provider_contracts.comparisons import ComparisonBudget, compare_pairs, enqueue_pairs
 from treaty.errors import Malformed, TreatyError
 from treaty.model.accounts.access import ANONYMOUS_CALLER
 from treaty.model.provider_contracts.comparisons import PairKey
@@ -58,6 +58,8 @@ from treaty.web.transactions import NotAcceptable, UnsupportedMediaType, run_han
 
 T = TypeVar("T")
 
+COMPARED_BYTES_PER_SECOND: Final = 16_000_000
+"""Bytes of a pact and documents that are parsed and compiled in a second, at least on usual machines."""
 HTTP_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE_BODY_BYTES: Final = 256 * 1024
 """A larger body is processed in a thread, so that it does not block the event loop. A few are prepared at a time."""
@@ -316,7 +318,11 @@ class RequestHandler:
 
         If the results cannot be stored, the pairs stay unknown.
         """
-        deadline = time.monotonic() + self._settings.comparison_budget.total_seconds()
+        seconds = self._settings.comparison_budget.total_seconds()
+        deadline = time.monotonic() + seconds
+        budget = ComparisonBudget(
+            is_expired=lambda: time.monotonic() >= deadline, max_bytes=int(seconds * COMPARED_BYTES_PER_SECOND)
+        )
         base_url, now = request.base_url, request.now
         try:
             with audit.acting_as(request.actor, at=now):
@@ -325,7 +331,7 @@ class RequestHandler:
                     pairs,
                     base_url=base_url,
                     now=now,
-                    is_expired=lambda: time.monotonic() >= deadline,
+                    budget=budget,
                 )
                 if remaining:
                     self._database.write(lambda db: enqueue_pairs(db, remaining, base_url=base_url, now=now))

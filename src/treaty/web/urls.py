@@ -184,6 +184,9 @@ PROVIDER_CONTRACTS: Final = Url("/provider-contracts/provider/{provider}")
 PUBLISH_PROVIDER_CONTRACT: Final = PROVIDER_CONTRACTS + "/publish"
 PUBLISH_PROVIDER_CONTRACTS: Final = PROVIDER_CONTRACTS + "/publish-contracts"
 COMPARISON_PROFILE: Final = PROVIDER_CONTRACTS + "/profile"
+COMPARISON_ENGINE: Final = Url("/provider-contracts/engine")
+ACCEPTED_ENGINE: Final = COMPARISON_ENGINE + "/accepted"
+COMPARISON_ENGINE_PAGE: Final = Url("/settings/comparisons")
 PROVIDER_CONTRACT: Final = Url("/contracts/provider/{provider}/version/{version}")
 """The address to which clients put contracts if the index does not link to `PUBLISH_PROVIDER_CONTRACT`."""
 BIDIRECTIONAL: Final = Url("/contracts/bi-directional/provider/{provider}/version/{version}")

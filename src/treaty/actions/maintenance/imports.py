@@ -21,9 +21,12 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from treaty.actions.provider_contracts.comparisons import WITHOUT_WEBHOOKS, refresh_version
+from treaty.actions.provider_contracts.profiles import set_profile
 from treaty.actions.versions.versions import ensure_version
 from treaty.errors import Conflict, Invalid, Malformed
 from treaty.model.audit import Action, redact_url
+from treaty.model.compare.profiles import Profile
 from treaty.model.deployments import Environment, Release, ReleasedVersion
 from treaty.model.maintenance.imports import (
     BranchMembership,
@@ -34,6 +37,7 @@ from treaty.model.maintenance.imports import (
     ImportResult,
     PactFact,
     PacticipantFact,
+    ProviderContractFact,
     ReleaseFact,
     ResultFact,
     TagMembership,
@@ -56,6 +60,7 @@ from treaty.store.engine import leases
 from treaty.store.maintenance import imports
 from treaty.store.pacticipants import former_names, labels, pacticipants
 from treaty.store.pacts import publications
+from treaty.store.provider_contracts import comparisons, contracts
 from treaty.store.versions import branches, tags, versions
 from treaty.store.webhooks import webhooks
 
@@ -122,6 +127,8 @@ def _pacticipant_names(fact: Fact | Invalid) -> Iterable[str]:
             return (fact.name,)
         case PactFact() | ResultFact():
             return (fact.consumer, fact.provider)
+        case ProviderContractFact():
+            return (fact.provider,)
         case VersionFact() | DeploymentFact() | ReleaseFact():
             return (fact.pacticipant,)
         case _:
@@ -308,8 +315,20 @@ class _Importer:
             if has_changed:
                 pacticipants.change(self.db, completed)
         has_changed = self._add_labels(fact) or has_changed
+        has_changed = self._add_profile(fact) or has_changed
         self.remember("pacticipant", fact.name)
         return _COPIED if has_changed else _PRESENT
+
+    def _add_profile(self, fact: PacticipantFact) -> bool:
+        """Set the profile of comparisons, unless one was set here, and return whether it has changed."""
+        if fact.comparison_profile is None or comparisons.find_own_profile(self.db, fact.name) is not None:
+            return False
+        if fact.comparison_profile not in list(Profile):
+            raise _FactRefused(f"the profile {fact.comparison_profile} does not exist here")
+        profile = Profile(fact.comparison_profile)
+        has_changed = profile.value != comparisons.load_profile(self.db, fact.name)
+        set_profile(self.db, fact.name, profile, base_url=WITHOUT_WEBHOOKS, now=self.now)
+        return has_changed
 
     def _add_labels(self, fact: PacticipantFact) -> bool:
         """Add the labels that are missing, and return whether there were any."""
@@ -581,6 +600,43 @@ class _Importer:
             publications.touch(self.db, fact.consumer, fact.provider, now=recorded_at)
             self._changed_at[fact.consumer, fact.provider] = recorded_at
 
+    # Contracts of providers
+
+    @_add.register
+    def _(self, fact: ProviderContractFact) -> ImportResult:
+        if self._find_version(fact.provider, fact.version) is None:
+            description = f"Version {fact.version} of {fact.provider}"
+            return self.handle_missing(description, "version", fact.provider, fact.version)
+        key = ("provider-contract", fact.provider, fact.version, fact.name)
+        sha = contracts.load_shas(self.db, fact.provider, fact.version).get(fact.name)
+        if sha is None and self.was_copied(*key):
+            return _removed("the contract was removed here after an earlier import")
+        if sha is not None and sha != fact.contract.sha:
+            return _outdated("the version has another document here, which stays")
+        has_changed = self._save_contract(fact, is_new=sha is None)
+        self.remember(*key)
+        self.remember(*key, fact.marker)
+        return _COPIED if has_changed else _PRESENT
+
+    def _save_contract(self, fact: ProviderContractFact, *, is_new: bool) -> bool:
+        """Add what is missing of a contract, and return whether anything was. The comparisons are enqueued."""
+        names = (fact.provider, fact.version)
+        if is_new:
+            contracts.add(self.db, *names, fact.contract, now=fact.created_at)
+        newest = contracts.find_newest_self_verification(self.db, *names, fact.name)
+        result = fact.self_verification
+        has_newer = result is not None and (newest is None or newest < result.created_at)
+        if result is not None and has_newer and fact.contract.self_verification is not None:
+            recorded_at = min(self.now, result.created_at)
+            contracts.add_self_verification(
+                self.db, *names, fact.name, fact.contract.self_verification, now=recorded_at
+            )
+        if is_new or has_newer:
+            contracts.update_state(self.db, *names)
+            refresh_version(self.db, *names, base_url=WITHOUT_WEBHOOKS, now=self.now)
+            comparisons.enqueue_for_version(self.db, *names, base_url=WITHOUT_WEBHOOKS, now=self.now)
+        return is_new or has_newer
+
     # Environments, deployments and releases
 
     @_add.register
@@ -764,6 +820,9 @@ def _list_keys(fact: Fact) -> Iterator[tuple[str, ...]]:
         case ResultFact():
             yield ("result", fact.consumer, fact.provider, fact.sha, str(fact.number))
             yield ("content", fact.consumer, fact.provider, fact.sha)
+        case ProviderContractFact():
+            yield ("provider-contract", fact.provider, fact.version, fact.name)
+            yield ("provider-contract", fact.provider, fact.version, fact.name, fact.marker)
         case EnvironmentFact() | WebhookFact():
             yield ("environment" if isinstance(fact, EnvironmentFact) else "webhook", fact.uuid)
         case DeploymentFact() | ReleaseFact():
@@ -779,6 +838,8 @@ def _list_versions(fact: Fact) -> Iterator[tuple[str, str]]:
             yield fact.consumer, fact.version
         case ResultFact():
             yield fact.provider, fact.provider_version
+        case ProviderContractFact():
+            yield fact.provider, fact.version
         case DeploymentFact() | ReleaseFact():
             yield fact.pacticipant, fact.version
         case _:

@@ -6,6 +6,7 @@ whatever changed it has enqueued it again.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -20,6 +21,7 @@ from treaty.actions.webhooks.events import (
     enqueue_for_verification,
 )
 from treaty.model.audit import Action
+from treaty.model.compare.documents import ComparisonInterrupted
 from treaty.model.decisions.metadata import Metadata
 from treaty.model.provider_contracts.comparisons import (
     VERIFIER,
@@ -41,7 +43,20 @@ from treaty.store.webhooks import delivery_facts
 BATCH_SIZE: Final = 20
 """Pairs whose inputs are in memory together, and whose results are stored in one transaction."""
 
+WITHOUT_WEBHOOKS: Final = ""
+"""The base URL of tasks whose results trigger no webhooks."""
+
 log = structlog.get_logger("treaty.comparisons")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComparisonBudget:
+    """Limits for comparisons within a request. A pair that exceeds them is left to the worker."""
+
+    is_expired: Callable[[], bool]
+    """Called before each pair, and before each interaction."""
+    max_bytes: int
+    """Maximum size of a pact together with the documents. Parsing and compiling them cannot be interrupted."""
 
 
 def compare_pairs(
@@ -51,47 +66,61 @@ def compare_pairs(
     base_url: str,
     now: datetime,
     is_expired: Callable[[], bool] = lambda: False,
+    budget: ComparisonBudget | None = None,
 ) -> list[PairKey]:
     """Compare pairs, store the results, and enqueue the webhooks of their events.
 
-    Returns the pairs that were not compared because `is_expired` returned true; it is called before each pair.
+    Returns the pairs that were not compared because `is_expired`, which is called before each pair, returned true, or
+    because they exceed the budget.
     """
+    remaining: list[PairKey] = []
+    is_over = budget.is_expired if budget else is_expired
     for start in range(0, len(pairs), BATCH_SIZE):
         batch = pairs[start : start + BATCH_SIZE]
-        compared = _compare_batch(database, batch, is_expired)
+        compared = _compare_batch(database, batch, is_over, budget)
         if compared:
             database.write(partial(record_comparisons, compared=compared, base_url=base_url, now=now))
-        if len(compared) < len(batch):
-            return list(pairs[start + len(compared) :])
-    return []
+        remaining += [key for key in batch if key not in compared]
+        if remaining and is_over():
+            return [*remaining, *pairs[start + len(batch) :]]
+    return remaining
 
 
 _Compared = Mapping[PairKey, NewComparison | None]
 """The new comparisons of pairs; None if the stored one counts, or if comparing failed."""
 
 
-def _compare_batch(database: Database, pairs: Sequence[PairKey], is_expired: Callable[[], bool]) -> _Compared:
+def _compare_batch(
+    database: Database, pairs: Sequence[PairKey], is_expired: Callable[[], bool], budget: ComparisonBudget | None
+) -> _Compared:
     """Compare pairs until the time is up. Pairs with equal contents are compared once."""
     compared: dict[PairKey, NewComparison | None] = {}
     by_subject: dict[tuple[str, str, str, str, str], NewComparison | None] = {}
     for key in pairs:
         if is_expired():
             break
+        if budget and database.read(partial(comparisons.measure_inputs, key=key)) > budget.max_bytes:
+            continue
         inputs = database.read(partial(comparisons.load_inputs, key=key))
         if inputs is None:
             compared[key] = None
             continue
         subject = (key.consumer, key.provider, key.sha, inputs.documents_sha, inputs.profile)
-        if subject not in by_subject:
-            by_subject[subject] = _try_to_compare(key, inputs)
+        try:
+            if subject not in by_subject:
+                by_subject[subject] = _try_to_compare(key, inputs, budget)
+        except ComparisonInterrupted:
+            break
         compared[key] = by_subject[subject]
     return compared
 
 
-def _try_to_compare(key: PairKey, inputs: ComparisonInputs) -> NewComparison | None:
+def _try_to_compare(key: PairKey, inputs: ComparisonInputs, budget: ComparisonBudget | None) -> NewComparison | None:
     """Compare a pair. After a fault of the program it stays unknown, and the others are compared all the same."""
     try:
-        return compare_contents(inputs)
+        return compare_contents(inputs, is_expired=budget.is_expired) if budget else compare_contents(inputs)
+    except ComparisonInterrupted:
+        raise
     except Exception:
         log.exception("compare", **key._asdict())
         return None
@@ -118,7 +147,7 @@ def _record_comparison(
     stored = comparisons.find(db, key, state.documents_sha, profile)
     if stored is None and new is not None and (new.documents_sha, new.profile) == (state.documents_sha, profile):
         stored = comparisons.add(db, key, new, now=now)
-        if stored.is_compatible and not stored.is_complete:
+        if stored.is_compatible and not stored.is_complete and base_url != WITHOUT_WEBHOOKS:
             _require_verification(db, key, base_url=base_url, now=now)
     if stored is not None:
         _record_result(db, key, stored, is_self_verified=state.is_self_verified, base_url=base_url, now=now)
@@ -137,14 +166,19 @@ def refresh_version(db: Connection, provider: str, version: str, *, base_url: st
     The provider must be locked. Consumers are not: these results belong to the provider's version, and each write of
     them locks the provider.
     """
-    state = contracts.load_state(db, provider, version)
-    profile = comparisons.load_profile(db, provider)
     for key in comparisons.list_compared(db, provider, version):
-        stored = comparisons.find(db, key, state.documents_sha, profile) if state.documents_sha else None
-        if stored is None:
-            _remove_results(db, key)
-        else:
-            _record_result(db, key, stored, is_self_verified=state.is_self_verified, base_url=base_url, now=now)
+        refresh_pair(db, key, base_url=base_url, now=now)
+
+
+def refresh_pair(db: Connection, key: PairKey, *, base_url: str, now: datetime) -> None:
+    """Adapt the result of a pair to its comparison. The provider must be locked."""
+    state = contracts.load_state(db, key.provider, key.provider_version)
+    profile = comparisons.load_profile(db, key.provider)
+    stored = comparisons.find(db, key, state.documents_sha, profile) if state.documents_sha else None
+    if stored is None:
+        _remove_results(db, key)
+    else:
+        _record_result(db, key, stored, is_self_verified=state.is_self_verified, base_url=base_url, now=now)
 
 
 def _record_result(
@@ -178,7 +212,9 @@ def _record_result(
     )
     if stored.announced_success is not success:
         comparisons.set_announced(db, stored.id, success=success)
-        _enqueue_webhooks(db, new, number, tags, base_url=base_url)
+        # Results of imported contracts trigger no webhooks: the source has triggered its own.
+        if base_url != WITHOUT_WEBHOOKS:
+            _enqueue_webhooks(db, new, number, tags, base_url=base_url)
 
 
 def _build_result(key: PairKey, *, success: bool, now: datetime) -> NewVerification:

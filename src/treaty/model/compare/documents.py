@@ -24,3 +24,7 @@ class Document:
     name: str
     specification: Specification
     content: Mapping[str, Any]
+
+
+class ComparisonInterrupted(Exception):
+    """Raised when a comparison has no more time, so that there is no result."""

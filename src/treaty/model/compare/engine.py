@@ -1,11 +1,11 @@
 """The comparison of a pact with the documents of a provider version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from treaty.model.compare.asyncapi import AsyncApi, compare_message
-from treaty.model.compare.documents import Document
+from treaty.model.compare.documents import ComparisonInterrupted, Document
 from treaty.model.compare.findings import Comparison, DeprecatedUse, DocumentPlace, Finding, Severity
 from treaty.model.compare.http import compare_http
 from treaty.model.compare.interactions import HttpInteraction, MessageInteraction, mapping, read_interactions
@@ -46,12 +46,16 @@ def compare(
     pact: Mapping[str, Any],
     documents: Sequence[Document | CompiledDocument],
     profile: Profile = Profile.STRICT,
+    *,
+    is_expired: Callable[[], bool] = lambda: False,
 ) -> Comparison:
     """Compare a pact with the documents of a provider version. An interaction has to fit one of the documents.
 
-    Compiled documents have been compiled for a profile, which `profile` does not change.
+    Compiled documents have been compiled for a profile, which `profile` does not change. `is_expired` is called before
+    each interaction.
 
     Raises:
+        ComparisonInterrupted: `is_expired` returned true.
         UnusableDocument: A document is of no known kind or version.
         UnusablePact: An HTTP interaction lacks its method, path or numeric status.
     """
@@ -64,6 +68,8 @@ def compare(
     findings: list[Finding] = []
     compared = 0
     for interaction in interactions:
+        if is_expired():
+            raise ComparisonInterrupted
         own = _compare_interaction(compiled, interaction, used)
         if own is not None:
             findings += own

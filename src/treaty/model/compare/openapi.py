@@ -46,6 +46,10 @@ class Body:
     schema: Any
     is_required: bool = False
 
+    def item_schema_of(self, media_type: str) -> Any:
+        """Return the schema for each item of a sequence (OpenAPI 3.2), or `ABSENT`."""
+        return mapping(self.content.get(media_type)).get("itemSchema", ABSENT)
+
     def schema_of(self, media_type: str | None) -> Any:
         """Return the schema for one of the media types, or `ABSENT`."""
         entry = self.content.get(media_type) if media_type else None
@@ -62,11 +66,14 @@ class Operation:
     method: str
     raw: Mapping[str, Any]
     path_item: Mapping[str, Any]
+    is_additional: bool = False
+    """Whether it is one of the path's `additionalOperations` (OpenAPI 3.2)."""
     _schemas: dict[Any, CompiledSchema] = field(default_factory=dict)
 
     @property
     def location(self) -> str:
-        return f"[root].paths.{self.path}.{self.method}"
+        member = ".additionalOperations" if self.is_additional else ""
+        return f"[root].paths.{self.path}{member}.{self.method}"
 
     def place(self, suffix: str = "", value: Any = ABSENT) -> DocumentPlace:
         """Return the place of a part of the operation; `suffix` begins with a dot or is empty."""
@@ -104,7 +111,7 @@ class Operation:
     def request(self) -> Body:
         declared = self.document.resolve(self.raw.get("requestBody"))
         parameter = next((parameter for parameter in self.parameters if parameter.place == "body"), None)
-        content = mapping(declared.get("content"))
+        content = self.document.resolve_members(declared.get("content"))
         consumes = self._inherited("consumes")
         return Body(
             media_types=list(content) if consumes is None else consumes,
@@ -125,7 +132,7 @@ class Operation:
         return None
 
     def body_of(self, response: Mapping[str, Any]) -> Body:
-        content = mapping(response.get("content"))
+        content = self.document.resolve_members(response.get("content"))
         produces = self._inherited("produces")
         return Body(
             media_types=list(content) if produces is None else produces,
@@ -210,6 +217,13 @@ class OpenApi:
             return {}
         return target
 
+    def resolve_members(self, node: Any) -> Mapping[str, Any]:
+        """Return the media types of a content. They may be references (OpenAPI 3.2)."""
+        members = mapping(node)
+        if not self.has_additions or not any("$ref" in mapping(member) for member in members.values()):
+            return members
+        return {name: self.resolve(member) for name, member in members.items()}
+
     def note(self, code: str, message: str, location: str) -> None:
         self._notes.setdefault((code, message), Note(code=code, message=message, location=location))
 
@@ -218,7 +232,8 @@ class OpenApi:
 
     def methods_of(self, path: str) -> list[str]:
         """Return the methods that the document has for a path, for messages."""
-        return [method for method in sorted(METHODS) if self._router.find(method, path)]
+        methods = {operation.method.upper() for operation in self.operations}
+        return [method for method in sorted(methods) if self._router.find(method, path)]
 
     def compile(self, schema: Any, direction: Direction) -> CompiledSchema:
         return CompiledSchema(self._transformer, schema, direction)
@@ -232,12 +247,21 @@ class OpenApi:
         ]
         return Router(routes, self.switches)
 
+    @cached_property
+    def has_additions(self) -> bool:
+        """Whether the additions of OpenAPI 3.2 count. The reference engine ignores them."""
+        return self.switches.follows_declarations and str(self.content.get("openapi")).startswith("3.2")
+
     def _operations(self) -> Iterator[Operation]:
+        methods = METHODS | {"QUERY"} if self.has_additions else METHODS
         for path, node in mapping(self.content.get("paths")).items():
             item = self.resolve(node)
             for method, raw in item.items():
-                if method.upper() in METHODS and isinstance(raw, Mapping):
+                if method.upper() in methods and isinstance(raw, Mapping):
                     yield Operation(self, str(path), method, raw, item)
+            for method, raw in mapping(item.get("additionalOperations") if self.has_additions else None).items():
+                if isinstance(raw, Mapping):
+                    yield Operation(self, str(path), method, raw, item, is_additional=True)
 
     def base_paths_of(self, operation: Operation) -> list[str]:
         """Return the prefixes of the operation's path; most often one, which is empty."""

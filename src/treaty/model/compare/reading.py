@@ -77,6 +77,7 @@ def read_document(
         raise UnreadableDocument(
             f"The document is {_NAMES[kind]}, but it was declared as '{specification}'. Declare it as '{kind}'."
         )
+    _shorten_own_references(content)
     return ReadDocument(Document(name, kind, content), text, tuple(_check_references(content, text)))
 
 
@@ -178,6 +179,20 @@ def _find_specification(content: dict[str, Json]) -> Specification:
             "2.0 and AsyncAPI 3: convert the document to one of them."
         )
     return "asyncapi" if member == "asyncapi" else "oas"
+
+
+def _shorten_own_references(content: dict[str, Json]) -> None:
+    """Let references that begin with the document's own address (`$self` of OpenAPI 3.2) begin with `#`."""
+    own = content.get("$self")
+    if not isinstance(own, str) or not own:
+        return
+    address = own.partition("#")[0]
+    for reference, path in find_references(content):
+        if reference.startswith(f"{address}#"):
+            node: Json = content
+            for name in path[:-1]:
+                node = node[name]
+            node["$ref"] = reference[len(address) :]
 
 
 def _check_references(content: dict[str, Json], text: str) -> Iterator[Note]:

@@ -1,10 +1,12 @@
 """Comparison of a pact's request with an operation."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
-from treaty.model.compare import media_types
+from treaty.model.compare import media_types, sequences
 from treaty.model.compare.exchanges import Exchange, is_given
 from treaty.model.compare.findings import ABSENT, DocumentPlace, Finding
 from treaty.model.compare.interactions import mapping
@@ -84,6 +86,10 @@ def compare_headers(exchange: Exchange) -> Iterator[Finding]:
 
 def compare_query(exchange: Exchange) -> Iterator[Finding]:
     """Compare the query of a request that the provider accepts."""
+    whole = next(_in(exchange, "querystring"), None) if exchange.operation.document.has_additions else None
+    if whole is not None:
+        yield from _check_whole_query(exchange, whole)
+        return
     is_flat = exchange.switches.legacy_parser
     values = parse_flat(exchange.query) if is_flat else parse_nested(exchange.query)
     texts = values if is_flat else parse_nested(exchange.query, has_structure=False)
@@ -116,6 +122,10 @@ def compare_body(exchange: Exchange) -> Iterator[Finding]:
         return
     header = exchange.interaction.request_headers.get("content-type") or ""
     media_type = (media_types.best_match(header, declared.media_types) or header) if header else media_types.JSON
+    items = sequences.find_items(exchange, declared, media_type, body)
+    if items is not None:
+        yield from _check_items(exchange, media_type, declared.item_schema_of(media_type), items)
+        return
     if not media_types.can_be_validated(media_type, multipart=not exchange.switches.disable_multipart_formdata):
         if body is not ABSENT:
             yield _unvalidatable(exchange, media_type)
@@ -142,6 +152,18 @@ def _check_body(exchange: Exchange, media_type: str, header: str, schema: Any) -
         document=location,
     )
     note_deprecated_properties(exchange, compiled, value, pact=".request.body", document=location)
+
+
+def _check_items(exchange: Exchange, media_type: str, schema: Any, items: Sequence[Any]) -> Iterator[Finding]:
+    compiled = exchange.operation.compiled(("request items", media_type), schema, Direction.REQUEST)
+    for index, item in enumerate(items):
+        yield from exchange.violations(
+            "request.body.incompatible",
+            "the request body",
+            compiled.check(item),
+            pact=f".request.body.{index}",
+            document=f".requestBody.content.{media_type}.itemSchema",
+        )
 
 
 def _unvalidatable(exchange: Exchange, media_type: str) -> Finding:
@@ -255,6 +277,44 @@ def _check_query(exchange: Exchange, parameter: Parameter, compiled: CompiledSch
         pact=f".request.query.{parameter.name}",
         document=f"{parameter.location}.schema",
     )
+
+
+def _check_whole_query(exchange: Exchange, parameter: Parameter) -> Iterator[Finding]:
+    """Compare the query with a parameter that describes all of it (OpenAPI 3.2), as a form or as JSON."""
+    document, location = exchange.operation.document, parameter.location
+    content = document.resolve_members(parameter.declaration.get("content"))
+    media_type = media_types.best_match(f"{media_types.FORM}, {media_types.JSON}", list(content))
+    if media_type is None:
+        document.note(
+            "parameter.querystring.ignored",
+            f"The query of {exchange.operation.path} has a media type that cannot be compared: {list_names(content)}.",
+            exchange.operation.location + location,
+        )
+        return
+    if not exchange.query and not parameter.is_required:
+        return
+    compiled = exchange.operation.compiled(
+        location, mapping(content[media_type]).get("schema", True), Direction.REQUEST
+    )
+    yield from exchange.violations(
+        "request.query.incompatible",
+        "the query",
+        compiled.check_text(_parse_whole_query(exchange.query, media_type), is_sequential=False),
+        pact=".request.query",
+        document=f"{location}.content.{media_type}.schema",
+    )
+
+
+def _parse_whole_query(query: str, media_type: str) -> Any:
+    if not query:
+        return ABSENT
+    if media_types.best_match(media_types.JSON, [media_type]) is None:
+        return parse_flat(query)
+    text = unquote(query)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _in(exchange: Exchange, place: str) -> Iterator[Parameter]:

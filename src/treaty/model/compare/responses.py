@@ -1,9 +1,9 @@
 """Comparison of a pact's response with an operation."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from treaty.model.compare import media_types
+from treaty.model.compare import media_types, sequences
 from treaty.model.compare.exchanges import Exchange, is_given
 from treaty.model.compare.findings import ABSENT, Finding
 from treaty.model.compare.interactions import mapping
@@ -69,6 +69,10 @@ def _compare_content(exchange: Exchange, response: Mapping[str, Any]) -> Iterato
         iter(declared.media_types), media_types.JSON
     )
     content = (f".responses.{interaction.status}.content", response.get("content", ABSENT))
+    items = sequences.find_items(exchange, declared, media_type, body)
+    if items is not None:
+        yield from _check_items(exchange, media_type, declared.item_schema_of(media_type), items)
+        return
     if not media_types.can_be_validated(media_type):
         if body is not ABSENT:
             yield exchange.warning(
@@ -111,6 +115,19 @@ def _check_body(exchange: Exchange, media_type: str, schema: Any) -> Iterator[Fi
         document=location,
     )
     note_deprecated_properties(exchange, compiled, interaction.response_body, pact=".response.body", document=location)
+
+
+def _check_items(exchange: Exchange, media_type: str, schema: Any, items: Sequence[Any]) -> Iterator[Finding]:
+    key = exchange.declared_response[0] if exchange.declared_response else ""
+    compiled = exchange.operation.compiled(("response items", key, media_type), schema, Direction.RESPONSE)
+    for index, item in enumerate(items):
+        yield from exchange.violations(
+            "response.body.incompatible",
+            "the response body",
+            compiled.check(item),
+            pact=f".response.body.{index}",
+            document=f".responses.{exchange.interaction.status}.content.{media_type}.itemSchema",
+        )
 
 
 def _compare_content_type(exchange: Exchange, response: Mapping[str, Any]) -> Iterator[Finding]:

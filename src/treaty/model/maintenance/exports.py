@@ -15,6 +15,7 @@ class ExportKind(StrEnum):
     PACTS = "pacts"
     OVERWRITTEN_PACTS = "overwritten-pacts"
     RESULTS = "results"
+    PROVIDER_CONTRACTS = "provider-contracts"
     ENVIRONMENTS = "environments"
     DEPLOYMENTS = "deployments"
     RELEASES = "releases"

@@ -2,10 +2,16 @@
 
 import hashlib
 import json
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
+
+from treaty.model.compare.reading import DEFAULT_MAX_BYTES
+from treaty.model.provider_contracts.contracts import SINGLE, NewContract, NewSelfVerification, Specification
+from treaty.model.provider_contracts.reading import read_contract
 
 
 class ImportOutcome(StrEnum):
@@ -45,6 +51,8 @@ class PacticipantFact:
     contacts: str | None = None
     """A JSON array, as text."""
     labels: Sequence[str] = ()
+    comparison_profile: str | None = None
+    """The profile by which the contracts of the provider are compared with pacts; None for the default."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,6 +140,66 @@ class ResultFact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ImportedSelfVerification:
+    """The newest result of testing a provider version against its own contract."""
+
+    success: bool
+    created_at: datetime
+    content: str | None = None
+    """Base64."""
+    content_type: str | None = None
+    format: str | None = None
+    verifier: str | None = None
+    verifier_version: str | None = None
+
+    def as_new(self) -> NewSelfVerification:
+        """Raises ValueError if the content is not base64."""
+        return NewSelfVerification(
+            success=self.success,
+            content=None if self.content is None else b64decode(self.content, validate=True),
+            content_type=self.content_type,
+            format=self.format,
+            verifier=self.verifier,
+            verifier_version=self.verifier_version,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderContractFact:
+    """A contract of a provider version, with its newest self-verification."""
+
+    provider: str
+    version: str
+    content: str
+    """The document as it was published, in base64."""
+    content_type: str
+    specification: Specification
+    created_at: datetime
+    name: str = SINGLE
+    self_verification: ImportedSelfVerification | None = None
+
+    @cached_property
+    def contract(self) -> NewContract:
+        """The parsed document, which takes seconds for large YAML: so parse it before the transaction.
+
+        Raises ValueError if a content is not base64, and UnreadableDocument.
+        """
+        return read_contract(
+            b64decode(self.content, validate=True),
+            name=self.name,
+            specification=self.specification,
+            content_type=self.content_type,
+            self_verification=self.self_verification.as_new() if self.self_verification else None,
+            max_bytes=DEFAULT_MAX_BYTES,
+        )
+
+    @property
+    def marker(self) -> str:
+        """Text that changes with the self-verification, so that a later import need not send the contract again."""
+        return self.self_verification.created_at.isoformat() if self.self_verification else "none"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EnvironmentFact:
     uuid: str
     name: str
@@ -179,7 +247,15 @@ class WebhookFact:
 
 
 Fact = (
-    PacticipantFact | VersionFact | PactFact | ResultFact | EnvironmentFact | DeploymentFact | ReleaseFact | WebhookFact
+    PacticipantFact
+    | VersionFact
+    | PactFact
+    | ResultFact
+    | ProviderContractFact
+    | EnvironmentFact
+    | DeploymentFact
+    | ReleaseFact
+    | WebhookFact
 )
 
 

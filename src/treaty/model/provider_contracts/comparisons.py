@@ -5,7 +5,7 @@ self-verification succeeded, and an ordinary verification of the pair, if there 
 comparison or a self-verification the verdict is unknown.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -98,14 +98,15 @@ def decide_pair(*, is_compatible: bool, is_complete: bool, is_self_verified: boo
     return True if is_complete and is_self_verified else None
 
 
-def compare_contents(inputs: ComparisonInputs) -> NewComparison:
+def compare_contents(inputs: ComparisonInputs, *, is_expired: Callable[[], bool] = lambda: False) -> NewComparison:
     """Compare a pact with the documents of a provider version.
 
-    A document that is neither OpenAPI nor AsyncAPI, or a pact that cannot be read, is compatible with nothing.
+    A document that is neither OpenAPI nor AsyncAPI, or a pact that cannot be read, is compatible with nothing. Raises
+    ComparisonInterrupted if `is_expired`, which is called before each interaction, returns true.
     """
     pact = orjson.loads(inputs.pact)
     try:
-        result = compare(pact, compile_documents(inputs), Profile(inputs.profile))
+        result = compare(pact, compile_documents(inputs), Profile(inputs.profile), is_expired=is_expired)
     except (UnusableDocument, UnusablePact) as error:
         is_compatible, details = False, _describe_unusable(str(error), pact)
     else:

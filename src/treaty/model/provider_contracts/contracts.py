@@ -134,8 +134,11 @@ def list_operations(specification: str, content: Mapping[str, Any]) -> list[dict
 
 def _list_http_operations(content: Mapping[str, Any]) -> Iterable[dict[str, str]]:
     for path, item in _members(content.get("paths")):
-        for method, operation in _members(item):
-            if method.lower() in _METHODS and isinstance(operation, Mapping):
+        own = [(method, operation) for method, operation in _members(item) if method.lower() in _METHODS]
+        # OpenAPI 3.2
+        additional = _members(item.get("additionalOperations")) if isinstance(item, Mapping) else []
+        for method, operation in (*own, *additional):
+            if isinstance(operation, Mapping):
                 yield {"method": method.upper(), "path": path, **_texts(operation, "operationId", "summary")}
 
 

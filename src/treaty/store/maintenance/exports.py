@@ -4,6 +4,7 @@ Pages follow ids that existed when the export began, so that data added meanwhil
 refers to one that was left out. Each page is small enough for its request not to block others.
 """
 
+from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -32,8 +33,10 @@ from treaty.model.maintenance.imports import (
     DeploymentFact,
     EnvironmentFact,
     Fact,
+    ImportedSelfVerification,
     PactFact,
     PacticipantFact,
+    ProviderContractFact,
     ReleaseFact,
     ResultFact,
     TagMembership,
@@ -50,8 +53,11 @@ from treaty.store.tables import (
     environment,
     label,
     pacticipant,
+    provider_contract,
+    provider_document,
     publication,
     released_version,
+    self_verification,
     tag,
     verification,
     version,
@@ -95,6 +101,7 @@ _TABLES: Final[Mapping[ExportKind, tuple[Any, ColumnElement[bool]]]] = {
     ExportKind.PACTS: (publication, publication.c.is_current),
     ExportKind.OVERWRITTEN_PACTS: (publication, not_(publication.c.is_current)),
     ExportKind.RESULTS: (verification, _IS_EXPORTED),
+    ExportKind.PROVIDER_CONTRACTS: (provider_contract, true()),
     ExportKind.ENVIRONMENTS: (environment, true()),
     ExportKind.DEPLOYMENTS: (deployed_version, true()),
     ExportKind.RELEASES: (released_version, true()),
@@ -162,6 +169,7 @@ _PACTICIPANTS: Final = _page_of(
         pacticipant.c.repository_url,
         pacticipant.c.repository_name,
         pacticipant.c.repository_namespace,
+        pacticipant.c.comparison_profile,
         pacticipant.c.created_at,
         pacticipant.c.updated_at,
     ),
@@ -376,6 +384,71 @@ def _result_fact(row: Any, details: Any) -> ResultFact:
     )
 
 
+# Contracts of providers
+
+_CONTRACTS: Final = _page_of(
+    select(
+        pacticipant.c.name.label("provider"),
+        version.c.number.label("version"),
+        provider_contract.c.name,
+        provider_contract.c.content_type,
+        provider_contract.c.created_at,
+        provider_document.c.specification,
+        provider_document.c.id.label("document_id"),
+    )
+    .select_from(provider_contract)
+    .join(version, version.c.id == provider_contract.c.version_id)
+    .join(pacticipant, pacticipant.c.id == version.c.pacticipant_id)
+    .join(provider_document, provider_document.c.id == provider_contract.c.provider_document_id),
+    provider_contract,
+)
+_SOURCES: Final = select(provider_document.c.id, provider_document.c.source).where(
+    provider_document.c.id.in_(bindparam("ids", expanding=True))
+)
+_SELF_VERIFICATIONS: Final = (
+    select(
+        self_verification.c.provider_contract_id.label("owner_id"),
+        *(
+            self_verification.c[name]
+            for name in ("success", "content", "content_type", "format", "verifier", "verifier_version", "created_at")
+        ),
+    )
+    .where(self_verification.c.provider_contract_id.in_(bindparam("ids", expanding=True)))
+    .order_by(self_verification.c.id)
+)
+
+
+def _read_contracts(db: Connection, after: str | None, until: int) -> ExportPage:
+    rows = _fetch(db, _CONTRACTS, after, until)
+    facts: list[Fact] = []
+    size = 0
+    for start in range(0, len(rows), _BYTES_CHUNK):
+        chunk = rows[start : start + _BYTES_CHUNK]
+        # Versions share documents.
+        sources = {row.id: row.source for row in fetch_in_batches(db, _SOURCES, {row.document_id for row in chunk})}
+        results = _group(fetch_in_batches(db, _SELF_VERIFICATIONS, [row.id for row in chunk]), _self_verification)
+        facts += [_contract_fact(row, sources[row.document_id], results[row.id]) for row in chunk]
+        size += sum(len(sources[row.document_id]) for row in chunk)
+        if size >= MAX_PAGE_BYTES:
+            break
+    return _end(ExportKind.PROVIDER_CONTRACTS, rows, facts)
+
+
+def _contract_fact(row: Any, source: bytes, results: Sequence[ImportedSelfVerification]) -> ProviderContractFact:
+    values = _without_id(row)
+    del values["document_id"]
+    return ProviderContractFact(
+        **values, content=b64encode(source).decode(), self_verification=results[-1] if results else None
+    )
+
+
+def _self_verification(row: Any) -> ImportedSelfVerification:
+    values: dict[str, Any] = row._asdict()
+    del values["owner_id"]
+    content = None if row.content is None else b64encode(row.content).decode()
+    return ImportedSelfVerification(**{**values, "success": bool(row.success), "content": content})
+
+
 # Environments, deployments and releases
 
 _ENVIRONMENTS: Final = _page_of(
@@ -438,6 +511,7 @@ _READERS: Final[Mapping[ExportKind, Callable[[Connection, str | None, int], Expo
     ExportKind.PACTS: _read_pacts,
     ExportKind.OVERWRITTEN_PACTS: _read_overwritten_pacts,
     ExportKind.RESULTS: _read_results,
+    ExportKind.PROVIDER_CONTRACTS: _read_contracts,
     ExportKind.ENVIRONMENTS: _read_environments,
     ExportKind.DEPLOYMENTS: _read_deployments,
     ExportKind.RELEASES: _read_releases,

@@ -15,6 +15,7 @@ from treaty.store.decisions import matrix
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_all, fetch_rows, fetch_scalar
 from treaty.store.overview.overview import NEWEST_RESULT
+from treaty.store.provider_contracts.conditions import decisive_success
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -49,7 +50,7 @@ _PUBLICATIONS: Final = (
         publication.c.created_at,
         content.c.sha,
         verification.c.id.label("verification"),
-        verification.c.success,
+        decisive_success(verification).label("success"),
         verification.c.was_pending,
         verification.c.created_at.label("verified_at"),
         _provider_version.c.id.label("provider_version_id"),
@@ -197,7 +198,7 @@ _GRID_RESULTS: Final = (
         content.c.sha,
         version.c.number.label("provider_version"),
         verification.c.id.label("number"),
-        verification.c.success,
+        decisive_success(verification).label("success"),
         verification.c.created_at,
     )
     .select_from(content)
@@ -210,6 +211,8 @@ _GRID_RESULTS: Final = (
         verification.c.provider_version_id.in_(bindparam("ids", expanding=True)),
         verification.c.is_latest,
     )
+    # Of a verification and a comparison, the later one replaces the other in the grid.
+    .order_by(verification.c.success.desc(), verification.c.id)
 )
 
 
@@ -232,10 +235,11 @@ def load_grid(db: Connection, consumer: str, provider: str, page: Page, columns:
             (row.sha, row.provider_version): ResultInHistory(
                 number=row.number,
                 provider_version=row.provider_version,
-                success=row.success,
+                success=bool(row.success),
                 created_at=row.created_at,
             )
             for row in result_rows
+            if row.success is not None
         },
     )
 
@@ -255,20 +259,22 @@ _VERSION_IDS: Final = (
     )
     .scalar_subquery()
 )
+_OUTCOME: Final = decisive_success(verification).label("outcome")
 _COUNTS_AS_CONSUMER: Final = (
-    select(version.c.number, verification.c.success, func.count().label("times"))
+    select(version.c.number, _OUTCOME, func.count().label("times"))
     .select_from(publication)
     .join(version, version.c.id == publication.c.consumer_version_id)
     .outerjoin(verification, verification.c.id == NEWEST_RESULT)
     .where(publication.c.consumer_version_id.in_(_VERSION_IDS), publication.c.is_current)
-    .group_by(version.c.number, verification.c.success)
+    .group_by(version.c.number, "outcome")
 )
 _COUNTS_AS_PROVIDER: Final = (
-    select(version.c.number, verification.c.success, func.count().label("times"))
+    # A verification and a comparison of the same content count once.
+    select(version.c.number, _OUTCOME, func.count(verification.c.content_id.distinct()).label("times"))
     .select_from(verification)
     .join(version, version.c.id == verification.c.provider_version_id)
     .where(verification.c.provider_version_id.in_(_VERSION_IDS), verification.c.is_latest)
-    .group_by(version.c.number, verification.c.success)
+    .group_by(version.c.number, "outcome")
 )
 
 
@@ -281,7 +287,7 @@ def count_results(
         counts: dict[str, dict[bool | None, int]] = defaultdict(dict)
         params = {"pacticipant": pacticipant}
         for row in fetch_in_batches(db, statement, numbers, params, parameter="numbers"):
-            counts[row.number][row.success] = row.times
+            counts[row.number][row.outcome] = row.times
         counts_by_role.append(counts)
     as_consumer, as_provider = counts_by_role
     return {number: (_build_counts(as_consumer[number]), _build_counts(as_provider[number])) for number in numbers}

@@ -44,7 +44,7 @@ from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_running_pacts
 from treaty.store.pacticipants.pacticipants import escape_like
-from treaty.store.provider_contracts.conditions import is_uncompared
+from treaty.store.provider_contracts.conditions import decisive_success, has_any_contracts, is_uncompared
 from treaty.store.tables import (
     Time,
     branch,
@@ -87,6 +87,8 @@ class _OverviewShape:
     has_branch: bool
     sorting: OverviewSorting
     is_reversed: bool
+    has_contracts: bool = False
+    """Whether any provider has a contract: only then does a result need that of the other kind."""
 
     @property
     def may_repeat_pairs(self) -> bool:
@@ -105,13 +107,20 @@ _WAS_VERIFIED: Final = (
     .correlate(integration)
 )
 _NOT_VERIFIED: Final = case((_WAS_VERIFIED, PactState.CHANGED.value), else_=PactState.UNKNOWN.value)
-_STATE: Final = case(
-    (publication.c.id.is_(None), PactState.NO_PACT.value),
-    (verification.c.id.is_(None), _NOT_VERIFIED),
-    (verification.c.success, PactState.VERIFIED.value),
-    (verification.c.was_pending, PactState.PENDING.value),
-    else_=PactState.FAILED.value,
-)
+
+
+def _build_state(success: ColumnElement[Any]) -> ColumnElement[Any]:
+    return case(
+        (publication.c.id.is_(None), PactState.NO_PACT.value),
+        (success.is_(None), _NOT_VERIFIED),
+        (success, PactState.VERIFIED.value),
+        (verification.c.was_pending, PactState.PENDING.value),
+        else_=PactState.FAILED.value,
+    )
+
+
+_STATE_WITHOUT_CONTRACTS: Final = _build_state(verification.c.success)
+_STATE: Final = _build_state(decisive_success(verification))
 _RANKS: Final = {state.value: rank for rank, state in enumerate(PactState)}
 """Ranks of states, from worst to best."""
 
@@ -165,7 +174,9 @@ _STATE_IN_ENVIRONMENT: Final = case((verification.c.success & _IS_RESULT_MISSING
 
 
 def _state_column(shape: _OverviewShape) -> ColumnElement[Any]:
-    return _STATE_IN_ENVIRONMENT if shape.has_environment else _STATE
+    if shape.has_environment:
+        return _STATE_IN_ENVIRONMENT
+    return _STATE if shape.has_contracts else _STATE_WITHOUT_CONTRACTS
 
 
 def _result_id(shape: _OverviewShape) -> ColumnElement[Any]:
@@ -309,7 +320,9 @@ def _build_order(shape: _OverviewShape) -> list[ColumnElement[Any]]:
     return [(column.desc() if is_descending else column.asc()).nulls_last(), *tie_breakers]
 
 
-def _build_shape(overview_filter: OverviewFilter, sorting: OverviewSorting, *, is_reversed: bool) -> _OverviewShape:
+def _build_shape(
+    overview_filter: OverviewFilter, sorting: OverviewSorting, *, is_reversed: bool, has_contracts: bool = False
+) -> _OverviewShape:
     return _OverviewShape(
         word_count=len(overview_filter.words[:MAX_WORDS]),
         has_label=overview_filter.label is not None,
@@ -317,6 +330,7 @@ def _build_shape(overview_filter: OverviewFilter, sorting: OverviewSorting, *, i
         has_branch=overview_filter.branch is not None,
         sorting=sorting,
         is_reversed=is_reversed,
+        has_contracts=has_contracts,
     )
 
 
@@ -347,7 +361,7 @@ def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the 
     """
     # Counts cover all states, so that a page that shows one state can link to the others: the state is filtered here.
     of_any_state = replace(overview_filter, state=None)
-    shape = _build_shape(of_any_state, sorting, is_reversed=is_reversed)
+    shape = _build_shape(of_any_state, sorting, is_reversed=is_reversed, has_contracts=has_any_contracts(db))
     rows = fetch_rows(db, _select_states(shape), {**_build_params(of_any_state), "overdue_since": overdue_since})
     if shape.may_repeat_pairs:
         rows = _keep_worst_of_pairs(rows)
@@ -413,7 +427,8 @@ def _select_edges(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
 
 def list_network_edges(db: Connection, overview_filter: OverviewFilter) -> list[NetworkEdge]:
     """List all integrations of any state that match a filter, by the names of their consumers and providers."""
-    shape = _build_shape(overview_filter, OverviewSorting.CONSUMER, is_reversed=False)
+    has_contracts = has_any_contracts(db)
+    shape = _build_shape(overview_filter, OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_contracts)
     rows = fetch_rows(db, _select_edges(shape), _build_params(overview_filter))
     if shape.may_repeat_pairs:
         rows = _keep_worst_of_pairs(rows)
@@ -429,7 +444,8 @@ def count_integrations(db: Connection) -> int:
 
 
 def _build_unfiltered_shape(sorting: OverviewSorting) -> _OverviewShape:
-    return _build_shape(OverviewFilter(), sorting, is_reversed=False)
+    # These statements load few rows, for which looking for results of the other kind costs little.
+    return _build_shape(OverviewFilter(), sorting, is_reversed=False, has_contracts=True)
 
 
 _IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)

@@ -30,6 +30,7 @@ from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_tuples
 from treaty.store.engine.listing import PagedQuery
 from treaty.store.pacticipants.pacticipants import escape_like, select_pacticipant_id
+from treaty.store.provider_contracts.conditions import decisive_success
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -344,7 +345,7 @@ _RESULTS: Final = (
     select(
         verification.c.content_id,
         verification.c.provider_version_id,
-        verification.c.success,
+        decisive_success(verification).label("success"),
         verification.c.was_pending,
         verification.c.created_at,
         version.c.number,
@@ -393,7 +394,9 @@ def list_dashboard_items(db: Connection, page: Page, *, pair: tuple[str, str] | 
     max_consumers = min(page.offset + page.limit, MAX_OFFSET)
     params = {**names, "limit": page.limit, "offset": page.offset, "max_consumers": max_consumers}
     rows = fetch_rows(db, _dashboard(of_pair=pair is not None), params)
-    results = {row.content_id: row for row in fetch_in_batches(db, _RESULTS, {row.content_id for row in rows})}
+    contents = {row.content_id for row in rows}
+    # Without a needed comparison, a verification is no result yet.
+    results = {row.content_id: row for row in fetch_in_batches(db, _RESULTS, contents) if row.success is not None}
     consumer_versions = {row.consumer_version_id for row in rows}
     provider_versions = {result.provider_version_id for result in results.values()}
     branches = _fetch_names(db, _BRANCHES, consumer_versions | provider_versions)

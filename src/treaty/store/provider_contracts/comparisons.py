@@ -104,6 +104,12 @@ def set_profile(db: Connection, provider: str, profile: str) -> None:
     execute(db, _SET_PROFILE, {"provider": provider, "profile": profile})
 
 
+def find_own_profile(db: Connection, provider: str) -> str | None:
+    """Find the profile that was set for a provider; None if it has the default."""
+    profile: str | None = fetch_scalar(db, _PROFILE, {"provider": provider})
+    return profile
+
+
 def list_results_of_provider(db: Connection, provider: str) -> list[int]:
     """List the numbers of all results of comparing a provider's contracts."""
     return fetch_column(db, _RESULTS_OF_PROVIDER, {"provider": provider})
@@ -113,6 +119,18 @@ def find(db: Connection, key: PairKey, documents_sha: str, profile: str) -> Stor
     """Find the comparison of a content with a set of documents."""
     params = {**key._asdict(), "documents_sha": documents_sha, "profile": profile}
     return fetch_one(db, _FIND, params, StoredComparison)
+
+
+_SIZE_OF_PACT: Final = select(func.length(content.c.body)).where(content.c.id == CONTENT_ID)
+
+
+def measure_inputs(db: Connection, key: PairKey) -> int:
+    """Measure what has to be compared for a pair, in bytes; 0 if there is a comparison already."""
+    documents_sha = contracts.load_state(db, key.provider, key.provider_version).documents_sha
+    if documents_sha is None or find(db, key, documents_sha, load_profile(db, key.provider)) is not None:
+        return 0
+    size_of_pact: int = fetch_scalar(db, _SIZE_OF_PACT, key._asdict()) or 0
+    return size_of_pact + contracts.measure_bodies(db, key.provider, key.provider_version)
 
 
 def load_inputs(db: Connection, key: PairKey) -> ComparisonInputs | None:

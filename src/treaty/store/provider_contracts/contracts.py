@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, select, union, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, select, union, update
 
 from treaty.model.provider_contracts.contracts import (
     NewContract,
@@ -96,6 +96,18 @@ def add(db: Connection, provider: str, version: str, new: NewContract, *, now: d
         document_id, provider_id = fetch_first(db, _DOCUMENT_KEY, names)
         documents.add(db, document_id, provider_id, new.index)
     execute(db, _ADD_CONTRACT, {**names, "name": new.name, "content_type": new.content_type, "created_at": now})
+
+
+_NEWEST_RESULT_TIME: Final = select(func.max(self_verification.c.created_at)).where(
+    self_verification.c.provider_contract_id == _CONTRACT_ID
+)
+
+
+def find_newest_self_verification(db: Connection, provider: str, version: str, name: str) -> datetime | None:
+    """Find when the newest self-verification of a contract was recorded."""
+    names = {"provider": provider, "version": version, "name": name}
+    newest: datetime | None = fetch_scalar(db, _NEWEST_RESULT_TIME, names)
+    return newest
 
 
 def add_self_verification(
@@ -198,6 +210,19 @@ _BODIES: Final = (
     .where(provider_contract.c.version_id == VERSION_ID)
     .order_by(provider_contract.c.name)
 )
+
+
+_SIZE_OF_BODIES: Final = (
+    select(func.coalesce(func.sum(func.length(provider_document.c.body)), 0))
+    .select_from(provider_contract)
+    .join(provider_document, provider_document.c.id == provider_contract.c.provider_document_id)
+    .where(provider_contract.c.version_id == _VERSION_ID)
+)
+
+
+def measure_bodies(db: Connection, provider: str, version: str) -> int:
+    """Measure the documents of a provider version, in bytes."""
+    return int(fetch_scalar(db, _SIZE_OF_BODIES, {"provider": provider, "version": version}))
 
 
 class DocumentBody(NamedTuple):

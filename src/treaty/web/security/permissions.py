@@ -28,6 +28,7 @@ class Permission(Enum):
     """Not part of public reading: webhooks name internal servers."""
     MANAGE_WEBHOOK = "manage webhooks"
     MANAGE_SECRET = "manage secrets"  # noqa: S105 - the name of a permission
+    ACCEPT_ENGINE = "accept results of a newer comparison engine"
     IMPORT = "import from another broker"
     SIGN_IN = "sign in"
     USE_OWN_ACCOUNT = "use an account of their own"
@@ -64,14 +65,14 @@ PERMISSIONS_BY_ROLE: Final[Mapping[Role | None, frozenset[Permission]]] = {
     Role.ADMINISTRATOR: frozenset(Permission),
 }
 """Permissions that are not granted to another role here belong to administrators only."""
-GRANTED_WITHOUT_ADMINISTRATORS: Final = {Permission.READ_AUDIT, Permission.TEST_ERRORS}
+GRANTED_WITHOUT_ADMINISTRATORS: Final = {Permission.READ_AUDIT, Permission.TEST_ERRORS, Permission.ACCEPT_ENGINE}
 """Permissions of administrators that read-write callers without an account have, too.
 
 They are the users of the settings, and those of a server with open access, which have no administrator to ask.
 """
 PERMISSIONS_WITHOUT_SECOND_FACTOR: Final = _ANONYMOUS | {Permission.SECURE_OWN_ACCOUNT}
 """What a user may do who has to set up a second factor first."""
-SENSITIVE_PERMISSIONS: Final = frozenset({Permission.MANAGE_USER, Permission.MANAGE_SECRET})
+SENSITIVE_PERMISSIONS: Final = frozenset({Permission.MANAGE_USER, Permission.MANAGE_SECRET, Permission.ACCEPT_ENGINE})
 """Permissions whose pages, forms and writes require that the user of a session has entered the password lately.
 
 Other routes declare it themselves (`Route.is_sensitive`).

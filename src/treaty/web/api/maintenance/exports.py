@@ -31,6 +31,7 @@ _FACT_KINDS: Final = {
     ExportKind.PACTS: "pact",
     ExportKind.OVERWRITTEN_PACTS: "pact",
     ExportKind.RESULTS: "result",
+    ExportKind.PROVIDER_CONTRACTS: "provider-contract",
     ExportKind.ENVIRONMENTS: "environment",
     ExportKind.DEPLOYMENTS: "deployment",
     ExportKind.RELEASES: "release",
@@ -151,6 +152,8 @@ def _to_value(value: Any) -> Any:
     if isinstance(value, datetime):
         # With fractions of a second, unlike other documents: which of two events was first decides about pending pacts.
         return value.isoformat()
+    if is_dataclass(value):
+        return _to_json(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_to_json(item) if is_dataclass(item) else item for item in value]
     return value

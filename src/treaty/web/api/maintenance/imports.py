@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -12,12 +12,14 @@ from typing_extensions import TypedDict
 
 from treaty.actions.maintenance.imports import ImportBatch, import_batch
 from treaty.errors import Invalid, Problem
+from treaty.model.compare.yaml_documents import UnreadableDocument
 from treaty.model.maintenance.imports import (
     DeploymentFact,
     EnvironmentFact,
     Fact,
     PactFact,
     PacticipantFact,
+    ProviderContractFact,
     ReleaseFact,
     ResultFact,
     VersionFact,
@@ -42,6 +44,7 @@ _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
     "version": TypeAdapter(VersionFact),
     "pact": TypeAdapter(PactFact),
     "result": TypeAdapter(ResultFact),
+    "provider-contract": TypeAdapter(ProviderContractFact),
     "environment": TypeAdapter(EnvironmentFact),
     "deployment": TypeAdapter(DeploymentFact),
     "release": TypeAdapter(ReleaseFact),
@@ -105,9 +108,18 @@ class ImportedFactsDocument(TypedDict):
     values: list[str | None]
 
 
+def _read_facts(request: Request) -> list[Fact | Invalid]:
+    """Read the facts before the transaction: the documents of providers take long to parse."""
+    body = request.body(ImportBody)
+    if len(body.facts) > MAX_FACTS:
+        raise Invalid.member("facts", f"cannot be more than {MAX_FACTS}")
+    return [_fact_or_problem(raw) for raw in body.facts]
+
+
 @router.post(
     urls.IMPORT,
     permission=Permission.IMPORT,
+    prepare=_read_facts,
     is_slow=True,
     body=ImportBody,
     response=ImportOutcomesDocument,
@@ -120,12 +132,10 @@ def import_facts(request: Request) -> ImportOutcomesDocument:
     earlier import are not copied again, and no webhooks are called. Returns 409 while another import is running.
     """
     body = request.body(ImportBody)
-    if len(body.facts) > MAX_FACTS:
-        raise Invalid.member("facts", f"cannot be more than {MAX_FACTS}")
     batch = ImportBatch(
         source=body.source,
         run=body.run,
-        facts=[_fact_or_problem(raw) for raw in body.facts],
+        facts=cast("list[Fact | Invalid]", request.prepared),
         is_dry=body.dry_run,
         is_last=body.finished,
     )
@@ -163,8 +173,19 @@ def _fact_or_problem(raw: dict[str, Any]) -> Fact | Invalid:
         return Invalid(*(Problem(tuple(item["loc"]), f"{item['loc'][-1]}: {item['msg']}") for item in error.errors()))
     except (TypeError, ValueError, OverflowError) as error:
         return Invalid.member("facts", f"cannot be read: {error}")
-    problems = list(_find_problems(fact))
+    problems = list(_find_problems(fact)) or list(_find_document_problems(fact))
     return Invalid(*problems) if problems else fact
+
+
+def _find_document_problems(fact: Fact) -> Iterator[Problem]:
+    """List the problems with the document of a provider, which this parses."""
+    if isinstance(fact, ProviderContractFact):
+        try:
+            _ = fact.contract
+        except UnreadableDocument as error:
+            yield Problem(("content",), f"content: {error}")
+        except ValueError:
+            yield Problem(("content",), "content must be base64")
 
 
 _NAMES: Final = frozenset(
@@ -207,7 +228,8 @@ def _find_problems(fact: Any) -> Iterator[Problem]:
 def _check_text(fact_class: type, name: str, value: str) -> str | None:
     """Return the message for an invalid text, or None."""
     # The original broker accepts blank application instances, so its data may contain them.
-    if name in _NAMES and not value.strip() and name != "application_instance":
+    is_single_contract = fact_class is ProviderContractFact and name == "name"
+    if name in _NAMES and not value.strip() and name != "application_instance" and not is_single_contract:
         return "cannot be blank"
     if name in _NAMES and (problem := find_forbidden_character(value)):
         return problem
@@ -234,6 +256,8 @@ def _convert_value(name: str, value: Any) -> Any:
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     if name == "main_branch" and isinstance(value, str) and not value.strip():
         return None  # better to import the application without a main branch than to refuse it
+    if isinstance(value, dict):
+        return _convert_members(value)
     if isinstance(value, list):
         return [_convert_members(item) if isinstance(item, dict) else item for item in value]
     return value

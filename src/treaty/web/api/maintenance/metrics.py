@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 
 from treaty.model.maintenance.metrics import Distribution, Metrics
 from treaty.store.maintenance import metrics
+from treaty.store.provider_contracts import recomparisons
 from treaty.store.usage import contents
 from treaty.web import urls
 from treaty.web.hal import represent
@@ -104,7 +105,8 @@ def show_prometheus(request: Request) -> RawBody:
     """Return the metrics of this server in Prometheus's text format."""
     queue = metrics.load_queue(request.db, now=request.now)
     index = contents.count_contents(request.db)
-    return RawBody(request.server_metrics.render(queue, index), PROMETHEUS)
+    engine = recomparisons.load_progress(request.db)
+    return RawBody(request.server_metrics.render(queue, index, engine), PROMETHEUS)
 
 
 @represent.register

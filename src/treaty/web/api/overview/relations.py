@@ -112,6 +112,11 @@ _BY_RELATION: Final = {
         " response has notices for the log of the build.",
         urls.PUBLISH_CONTRACTS,
     ),
+    "accepted-engine": RelationMeaning(
+        "POST accepts the results of the server's comparison engine, so that they decide instead of those of the former"
+        " engine.",
+        urls.ACCEPTED_ENGINE,
+    ),
     "publish-provider-contract": RelationMeaning(
         "POST publishes the contract of a provider version, an OpenAPI or AsyncAPI document, with the version's branch"
         " and tags, and the result of testing the provider against it. The contract is compared with pacts.",

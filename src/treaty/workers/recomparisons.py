@@ -1,0 +1,106 @@
+"""Computes the comparisons of former versions of the engine again, after an upgrade of the server.
+
+A lease ensures that one process of several does it. The work is taken from the database some comparisons at a time, so
+that it continues after a restart, and pauses in between leave the processor to requests.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import structlog
+
+from treaty.actions.provider_contracts.recomparisons import (
+    apply_accepted,
+    claim_recomparing,
+    record_recomparisons,
+    release_recomparing,
+)
+from treaty.model.audit import Actor
+from treaty.model.provider_contracts.comparisons import NewComparison, compare_contents
+from treaty.model.provider_contracts.recomparisons import Recomparison, WaitingComparison
+from treaty.store import audit
+from treaty.store.engine.database import Database
+from treaty.store.provider_contracts import recomparisons
+from treaty.workers.polling import PollingWorker
+
+BATCH_SIZE: Final = 20
+"""Comparisons whose inputs are in memory together, and whose results are stored in one transaction."""
+REPORT_SECONDS: Final = 10.0
+"""Seconds between lines about the progress in the log."""
+_ACTOR: Final = Actor(credential_name="recomparer")
+
+log = structlog.get_logger("treaty.workers.recomparisons")
+
+
+class RecomparisonWorker(PollingWorker):
+    """Computes outdated comparisons again, and applies accepted results. `stop` waits for the current batch."""
+
+    name = "recomparer"
+    poll_seconds = 60.0
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__()
+        self._database = database
+        self._clock = clock
+        self._owner = str(uuid.uuid4())
+
+    def step(self) -> None:
+        """Do what there is to do, unless another process does."""
+        if not self._database.read(recomparisons.list_former_engines) or not self._claim():
+            return
+        try:
+            with audit.acting_as(_ACTOR):
+                self._apply_accepted()
+                self._recompute_all()
+        finally:
+            self._database.write(lambda db: release_recomparing(db, owner=self._owner, now=self._clock()))
+
+    def _claim(self) -> bool:
+        return self._database.write(lambda db: claim_recomparing(db, owner=self._owner, now=self._clock()))
+
+    def _apply_accepted(self) -> None:
+        apply = partial(apply_accepted, limit=BATCH_SIZE, now=self._clock())
+        while not self._is_stopping.is_set() and self._database.read(lambda db: recomparisons.list_accepted(db, 1)):
+            self._database.write(apply)
+
+    def _recompute_all(self) -> None:
+        reported_at, has_worked = time.monotonic(), False
+        while not self._is_stopping.is_set() and (waiting := self._list_waiting()):
+            started = time.monotonic()
+            recomputed = [_recompute(item) for item in waiting]
+            self._database.write(partial(record_recomparisons, recomputed=recomputed, now=self._clock()))
+            has_worked = True
+            if not self._claim():
+                return
+            if time.monotonic() - reported_at > REPORT_SECONDS:
+                reported_at = time.monotonic()
+                self._report()
+            self._is_stopping.wait(time.monotonic() - started)
+        if has_worked:
+            self._report()
+
+    def _list_waiting(self) -> list[WaitingComparison]:
+        return self._database.read(lambda db: recomparisons.list_waiting(db, BATCH_SIZE))
+
+    def _report(self) -> None:
+        progress = self._database.read(recomparisons.load_progress)
+        counts = {name: getattr(progress, name) for name in ("total", "remaining", "changed", "failed")}
+        log.info("recompare", engine=progress.engine, **counts)
+
+
+def _recompute(waiting: WaitingComparison) -> Recomparison:
+    return Recomparison(waiting.outdated, _try_to_compare(waiting))
+
+
+def _try_to_compare(waiting: WaitingComparison) -> NewComparison | None:
+    """Compare again. After a fault of the program, the former result stays."""
+    try:
+        return compare_contents(waiting.inputs)
+    except Exception:
+        outdated = waiting.outdated
+        log.exception("recompare", consumer=outdated.consumer, provider=outdated.provider, sha=outdated.sha)
+        return None
