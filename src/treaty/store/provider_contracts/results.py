@@ -14,7 +14,9 @@ from treaty.store.pacts.pacts import CONTENT_ID, PROVIDER_ID
 from treaty.store.provider_contracts import comparisons, contracts
 from treaty.store.tables import verification, version
 
-_LATEST: Final = select(verification.c.comparison_id, verification.c.success, verification.c.verified_at).where(
+_LATEST: Final = select(
+    verification.c.id, verification.c.comparison_id, verification.c.success, verification.c.verified_at
+).where(
     verification.c.content_id == CONTENT_ID,
     verification.c.provider_version_id
     == select(version.c.id)
@@ -74,4 +76,5 @@ def _load_pair(db: Connection, key: PairKey, consumer_version: str) -> VerifiedP
         compared_success=None if compared is None else compared.success,
         verified_success=None if verified is None else verified.success,
         verified_at=None if verified is None else verified.verified_at,
+        verified_number=None if verified is None else verified.id,
     )

@@ -1,0 +1,1 @@
+"""Pages of the contracts of providers, and of their comparisons with pacts."""
