@@ -182,10 +182,10 @@ def excerpt_document(lines: Sequence[str], position: Position) -> Excerpt:
     )
 
 
-def cut_line(line: str, column: int = 1) -> str:
+def cut_line(line: str, column: int = 1, *, length: int = MAX_LINE_LENGTH) -> str:
     """Cut a long line to its part around a column."""
-    if len(line) <= MAX_LINE_LENGTH:
+    if len(line) <= length:
         return line.rstrip("\r")
-    start = max(0, column - 1 - _LENGTH_BEFORE) if column > MAX_LINE_LENGTH else 0
-    part = line[start : start + MAX_LINE_LENGTH]
-    return f"{'…' if start else ''}{part}{'…' if start + MAX_LINE_LENGTH < len(line) else ''}"
+    start = max(0, column - 1 - _LENGTH_BEFORE) if column > length else 0
+    part = line[start : start + length]
+    return f"{'…' if start else ''}{part}{'…' if start + length < len(line) else ''}"

@@ -72,8 +72,14 @@ class StoredFinding:
     @property
     def operation(self) -> str | None:
         """The operation of an OpenAPI document: `GET /orders/{id}`."""
-        method, path = self._document.get("pathMethod"), self._document.get("pathName")
-        return f"{method.upper()} {path}" if method and path else None
+        key = self.operation_key
+        return f"{key[1].upper()} {key[0]}" if key else None
+
+    @property
+    def operation_key(self) -> tuple[str, str] | None:
+        """The path and the method of the operation, as the document has them."""
+        path, method = self._document.get("pathName"), self._document.get("pathMethod")
+        return (path, method) if path and method else None
 
     @property
     def interaction(self) -> tuple[str, int]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from treaty.model.provider_contracts.comparisons import ComparisonDetails, PairKey, decide_pair
 from treaty.model.provider_contracts.contracts import ProviderContract, combine_successes
@@ -60,6 +61,17 @@ class VerifiedPair:
             return compared
         # The documents do not describe all kinds of interactions: a verifier has to verify the others.
         return True if is_self_verified and self.verified_success else None
+
+
+class ComparedContent(NamedTuple):
+    """A pact's content, and its comparison with a provider version."""
+
+    consumer: str
+    sha: str
+    is_compatible: bool | None
+    """None if the comparison is still to be computed."""
+    details: bytes | None
+    """The details of the comparison, if it found errors."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
