@@ -9,7 +9,7 @@ from treaty.model.pacts.pacts import PactKey
 from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.model.provider_contracts.results import ComparedContent, ProviderVersionResults, VerifiedPair
 from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.database import fetch_rows
+from treaty.store.engine.database import fetch_rows, fetch_scalar
 from treaty.store.pacts import pacts
 from treaty.store.pacts.pacts import CONSUMER, CONTENT_ID, PROVIDER_ID
 from treaty.store.provider_contracts import comparisons, contracts
@@ -25,6 +25,14 @@ _LATEST: Final = select(
     .scalar_subquery(),
     verification.c.is_latest,
 )
+
+_COMPARISON: Final = select(verification.c.comparison_id).where(verification.c.id == bindparam("number"))
+
+
+def is_of_comparison(db: Connection, number: int) -> bool:
+    """Whether a result is that of a comparison, instead of a verifier's."""
+    return fetch_scalar(db, _COMPARISON, {"number": number}) is not None
+
 
 _COMPARED: Final = (
     select(
