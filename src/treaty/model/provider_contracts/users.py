@@ -8,8 +8,8 @@ import orjson
 
 from treaty.model.compare.findings import Severity
 from treaty.model.compare.locations import Path
+from treaty.model.provider_contracts.document_outlines import Outline
 from treaty.model.provider_contracts.findings import StoredFinding
-from treaty.model.provider_contracts.outlines import Outline
 from treaty.model.provider_contracts.results import ComparedContent
 from treaty.model.usage.usage import ExpectedOperation
 

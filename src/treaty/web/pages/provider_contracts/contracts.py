@@ -13,9 +13,9 @@ from treaty.model.compare import positions
 from treaty.model.paging import Page
 from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.model.provider_contracts.contracts import ProviderContract
+from treaty.model.provider_contracts.document_outlines import Outline, OutlinedOperation, OutlinedSchema, read_outline
 from treaty.model.provider_contracts.excerpts import cut_line, decode_source, split_lines
 from treaty.model.provider_contracts.findings import MAX_LOCATED_BYTES
-from treaty.model.provider_contracts.outlines import Outline, OutlinedOperation, OutlinedSchema, read_outline
 from treaty.model.provider_contracts.results import ComparedContent, ProviderVersionResults
 from treaty.model.provider_contracts.users import OperationUser, OperationUsers, find_users
 from treaty.model.usage.usage import ExpectedOperation
