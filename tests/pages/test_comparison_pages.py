@@ -182,6 +182,15 @@ def test_a_minified_document_is_shown_around_the_column(api, show):
     assert len(located) < 3000
 
 
+def test_of_a_document_that_is_too_large_to_look_for_lines_the_value_is_shown(api, show):
+    publish_pact(api, pact(interaction({"amount": "1"})))
+    publish_document(api, DOCUMENT + f"x-padding: {'x' * 3_000_000}\n")
+    page = show(OF_VERSIONS)
+    assert "The document is too large to show its lines here, so its value is shown." in page.text
+    assert marked(page)[1] == "&#34;type&#34;: &#34;number&#34;"
+    assert len(page.answer.body) < 50_000
+
+
 def test_several_documents_are_named(api, show):
     publish_pact(api, pact(interaction({"amount": "1"})))
     contracts = [{"name": name, **document(text)} for name, text in (("a/b ü", DOCUMENT), ("other", EMPTY))]
