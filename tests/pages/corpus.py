@@ -47,6 +47,16 @@ class Filler:
         }
         self.ask("POST", pact["_links"]["pb:publish-verification-results"]["href"], body)
 
+    def publish_document(self, provider: str, version: str, text: str, **result: object) -> None:
+        contract = {
+            "content": base64.b64encode(text.encode()).decode(),
+            "contentType": "application/yaml",
+            "specification": "oas",
+            "selfVerificationResults": {"success": True, "verifier": "schemathesis", **result},
+        }
+        body = {"pacticipantVersionNumber": version, "branch": "main", "contract": contract}
+        self.ask("POST", f"/provider-contracts/provider/{quote(provider, safe='')}/publish", body)
+
     def environment(self, name: str) -> Any:
         found = self.ask("GET", "/environments")["_embedded"]["environments"]
         return next(one for one in found if one["name"] == name)
@@ -109,6 +119,39 @@ def pact(status: int, *, has_message: bool) -> dict[str, Any]:
     return {"interactions": interactions, "metadata": {"pactSpecification": {"version": "4.0"}}}
 
 
+DOCUMENT = """\
+openapi: 3.1.0
+info: {title: 'Orders', version: 3.3.0}
+paths:
+  /orders/{id}:
+    get:
+      summary: TRICK
+      deprecated: true
+      parameters:
+        - {name: id, in: path, required: true, schema: {type: integer}}
+      responses:
+        200:
+          description: The order
+          content:
+            application/json:
+              schema: {$ref: '#/components/schemas/Order'}
+  /LONG:
+    post: {responses: {204: {description: done}}}
+components:
+  schemas:
+    Order:
+      type: object
+      required: [id]
+      properties:
+        id: {type: integer}
+        placedAt: {type: string, format: date}
+        items:
+          type: array
+          items: {type: object, properties: {sku: {type: string}, price: {type: string}}}
+"""
+"""A document that does not satisfy `pact`."""
+
+
 def fill(address: str) -> dict[str, str]:
     """Fill a broker that has the example data; return the paths of all kinds of pages by what they are."""
     filler = Filler(address)
@@ -128,6 +171,8 @@ def fill(address: str) -> dict[str, str]:
     filler.ask("POST", "/webhooks", {"description": TRICK, **event, **more})
     webhook = filler.ask("POST", "/webhooks", {"description": "Start the provider's build", **event})
     filler.publish("Web Shop", "2", "feat/new-basket", "orders-api", pact(201, has_message=False))
+    document = DOCUMENT.replace("TRICK", json.dumps(TRICK)).replace("LONG", LONG)
+    filler.publish_document("orders-api", "3.3.0", document, content=TRICK)
     hostile = {"interactions": [{"description": TRICK, "request": {"path": TRICK, "body": {TRICK: TRICK}}}, None, 7]}
     filler.publish(TRICK, "1", "main", LONG, hostile)
     filler.ask("PUT", "/pacticipants/Web%20Shop/labels/team-checkout", {})
@@ -157,6 +202,9 @@ def _forms(environment: str, webhook: str) -> dict[str, str]:
     }
 
 
+CONTRACT = "/contracts/bi-directional/provider/orders-api/version/3.3.0"
+
+
 def _paths(webhook: str, logs: str) -> dict[str, str]:
     pair = "/pacts/provider/orders-api/consumer/Web%20Shop"
     trick, long = quote(TRICK, safe=""), quote(LONG, safe="")
@@ -178,6 +226,11 @@ def _paths(webhook: str, logs: str) -> dict[str, str]:
         "pact-hostile": f"/pacts/provider/{long}/consumer/{trick}/latest",
         "application-hostile": f"/pacticipants/{trick}",
         "difference": f"{pair}/version/2/diff/previous-distinct",
+        "contract": f"{CONTRACT}/provider-contract",
+        "contract-text": f"{CONTRACT}/provider-contract/document?line=12",
+        "contract-missing": "/pacticipants/Web%20Shop/provider-contract",
+        "comparison": f"{CONTRACT}/consumer/Web%20Shop/version/{SHA}/cross-contract-verification-results",
+        "matrix-compared": "/matrix?q[][pacticipant]=Web%20Shop&q[][pacticipant]=orders-api",
         "matrix": f"/matrix?{selectors}",
         "matrix-pair": "/matrix/provider/orders-api/consumer/Web%20Shop",
         "pair": "/dashboard/provider/orders-api/consumer/Web%20Shop",

@@ -57,6 +57,12 @@ PAGES = {
 }
 
 
+COMPARISON = (
+    "/contracts/bi-directional/provider/Orders/version/52/consumer/Web%20Shop/version/8e2f4a1"
+    "/cross-contract-verification-results"
+)
+
+
 def take_documents() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with (
@@ -75,7 +81,19 @@ def take_documents() -> None:
                 page.wait_for_load_state("networkidle")
                 page.screenshot(path=IMAGES / f"{name}-{scheme}.png")
             context.close()
+        # Its results would be on the other pages, once they have been computed.
+        fill_contract(Filler(server.address))
+        take_comparison(browser, server.address)
     sys.stdout.write(f"The pictures are in {IMAGES}\n")
+
+
+def take_comparison(browser: Browser, address: str) -> None:
+    for scheme in SCHEMES:
+        context = browser.new_context(viewport={"width": 1180, "height": 900}, color_scheme=scheme, base_url=address)
+        page = context.new_page()
+        page.goto(COMPARISON)
+        page.screenshot(path=IMAGES / f"comparison-{scheme}.png")
+        context.close()
 
 
 def fill_shop(filler: Filler) -> None:
@@ -105,6 +123,34 @@ def fill_shop(filler: Filler) -> None:
     filler.publish("Web Shop", "8e2f4a1", "main", "Orders", of_shop("Orders", 201))
     filler.publish("Web Shop", "8e2f4a1", "main", "Prices", of_shop("Prices", 200))
     filler.verify("Web Shop", "8e2f4a1", "Orders", "51", success=False)
+
+
+def fill_contract(filler: Filler) -> None:
+    document = """\
+openapi: 3.1.0
+info: {title: Orders, version: 1.0.0}
+paths:
+  /orders/{id}:
+    get:
+      summary: Find an order
+      responses:
+        201:
+          description: The order
+          content:
+            application/json:
+              schema: {$ref: '#/components/schemas/Order'}
+components:
+  schemas:
+    Order:
+      type: object
+      properties:
+        id: {type: string, format: uuid}
+        placedAt: {type: string, format: date}
+        items:
+          type: array
+          items: {type: object, properties: {sku: {type: string}, price: {type: number}}}
+"""
+    filler.publish_document("Orders", "52", document)
 
 
 def of_shop(provider: str, status: int) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Whatever is published, pages run nothing of it and link nowhere but to the web."""
 
+import base64
 import json
 from urllib.parse import quote
 
@@ -51,6 +52,7 @@ TAGS |= {
     "rect",
     "text",
     "tspan",
+    "mark",
 }
 
 
@@ -116,7 +118,32 @@ def pages(api, trick):
     result = {"success": False, "providerApplicationVersion": trick, "testResults": {trick: trick}, "buildUrl": trick}
     api.post(api.get(f"{pair}/version/2").link("pb:publish-verification-results"), result)
     api.post(api.get(f"{pair}/version/2").link("pb:publish-verification-results"), {**result, "buildUrl": None})
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": trick, "version": trick},
+        "paths": {trick: {"get": {"summary": trick, "responses": {}}}, "/x": {"get": {"operationId": trick}}},
+        "components": {"schemas": {trick: {"type": "object"}}},
+    }
+    contract = {
+        "name": trick,
+        "content": base64.b64encode(json.dumps(document).encode()).decode(),
+        "contentType": "application/json",
+        "specification": "oas",
+        "selfVerificationResults": {"success": False, "content": trick, "verifier": trick, "verifierVersion": trick},
+    }
+    build = {"pacticipantVersionNumber": trick, "contracts": [contract]}
+    assert api.post("/provider-contracts/provider/Victim/publish-contracts", build).status == 200
+    interaction = {"description": trick, "request": {"method": "GET", "path": trick}, "response": {"status": 200}}
+    readable = {"consumer": {"name": trick}, "provider": {"name": "Victim"}, "interactions": [interaction]}
+    assert api.put(f"{pair}/version/3", readable).status == 201
+    contracts = f"/contracts/bi-directional/provider/Victim/version/{name}"
     return [
+        f"{contracts}/provider-contract",
+        f"{contracts}/provider-contract?q={name}",
+        f"{contracts}/provider-contract/document?name={name}&line={name}",
+        f"{contracts}/consumer/{name}/version/3/cross-contract-verification-results",
+        f"{contracts}/consumer/{name}/version/{name}/cross-contract-verification-results",
+        f"/pacticipants/{name}/provider-contract",
         "/",
         f"/?q={name}&branch={name}&label={name}&environment={name}&state={name}&sort={name}",
         f"/?tags=true&q={name}&tag={name}",

@@ -103,10 +103,25 @@ def test_nothing_comes_from_another_host(site, faults):
 
 
 def test_what_was_published_does_not_run(site, page):
-    for name in ("pact-hostile", "application-hostile", "verification"):
+    for name in ("pact-hostile", "application-hostile", "verification", "contract", "contract-text", "comparison"):
         page.goto(site.paths[name])
         assert page.title() != "run"
         assert page.locator("main img").count() == 0
+
+
+@pytest.mark.parametrize(("width", "is_stacked"), [(390, True), (768, False), (1280, False)])
+def test_a_comparison_shows_both_sides_of_a_finding_as_wide_as_the_screen(site, page, width, is_stacked):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(site.paths["comparison"])
+    pact, document = (page.locator(".finding .half").nth(index).bounding_box() for index in (0, 1))
+    assert (document["y"] >= pact["y"] + pact["height"]) is is_stacked
+    assert (document["x"] >= pact["x"] + pact["width"]) is not is_stacked
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert page.locator("mark").first.inner_text().strip() == '"price": 12.5'
+    page.get_by_role("link", name="in the document").first.click()
+    page.wait_for_url("**/document?name=&line=28#line-28")
+    expect(page.locator("#line-28")).to_be_in_viewport()
+    assert "price: {type: string}" in page.locator("#line-28").inner_text()
 
 
 def test_all_can_be_read_without_scripts(site):

@@ -193,7 +193,16 @@ BIDIRECTIONAL: Final = Url("/contracts/bi-directional/provider/{provider}/versio
 BIDIRECTIONAL_PAIR: Final = BIDIRECTIONAL + "/consumer/{consumer}/version/{consumerVersion}"
 COVERAGE: Final = BIDIRECTIONAL + "/coverage"
 COMPARISON: Final = PROVIDER_CONTRACT + "/consumer/{consumer}/pact-version/{sha}/verification-results"
-
+"""The comparison of a pact with the contract of a provider version: for clients, and as a page for browsers."""
+COMPARISON_OF_VERSIONS: Final = BIDIRECTIONAL_PAIR + "/cross-contract-verification-results"
+"""The comparison by the version of the consumer instead of its content, with the same page."""
+CONTRACT: Final = BIDIRECTIONAL + "/provider-contract"
+"""The contract of a provider version: for clients, and as a page for browsers."""
+CONTRACT_TEXT: Final = CONTRACT + "/document"
+"""The page with the text of a document; `name` is its name, and `line` a line to show."""
+CONTRACT_DOWNLOAD: Final = CONTRACT_TEXT + "/download"
+NEWEST_CONTRACT: Final = PACTICIPANT + "/provider-contract"
+"""The page of the newest contract of a provider."""
 
 VERIFICATIONS: Final = PACT_VERSION + "/verification-results"
 VERIFICATIONS_WITH_METADATA: Final = PACT_VERSION_WITH_METADATA + "/verification-results"

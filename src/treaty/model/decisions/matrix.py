@@ -151,6 +151,8 @@ class Verdict:
     """Number of rows, including those beyond the limit."""
     multi_version_pacticipants: AbstractSet[str]
     """The pacticipants of which the query selects several versions."""
+    gaps: Mapping[GapKey, ComparisonGap] = field(default_factory=dict)
+    """Why rows whose provider version has a contract have no result; empty where the database has summarized them."""
 
     @property
     def rows(self) -> list[MatrixRow]:
@@ -165,6 +167,11 @@ class Verdict:
         if row.verification is None and row.provider not in self.multi_version_pacticipants:
             return None
         return row.provider_version
+
+    def find_gap(self, row: MatrixRow) -> ComparisonGap | None:
+        """Return why a row has no result, if its provider version has a contract."""
+        key = (row.consumer, row.consumer_version, row.provider, row.provider_version)
+        return self.gaps.get(key) if row.success is None else None
 
     @property
     def versions(self) -> set["VersionKey"]:
@@ -233,6 +240,7 @@ def decide(query: MatrixQuery, facts: MatrixFacts) -> Verdict:
         reasons=[*_list_warnings(query, facts), *(obstacles or [success])],
         total=rows_summary.total,
         multi_version_pacticipants=_find_multi_version_pacticipants(facts),
+        gaps=facts.gaps,
     )
 
 

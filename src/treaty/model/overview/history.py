@@ -34,6 +34,8 @@ class PublicationInHistory:
     state: PactState
     verification: int | None
     """Number of the result in its URL; None if the content has no result."""
+    is_comparison: bool
+    """Whether the result is that of comparing the content with a provider contract, instead of a verifier's."""
     provider_version: str | None
     provider_version_summary: VersionSummary | None
     verified_at: datetime | None
@@ -47,6 +49,8 @@ class ResultInHistory:
     provider_version: str
     success: bool
     created_at: datetime
+    is_comparison: bool
+    """Whether it is the result of comparing the content with a provider contract, instead of a verifier's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -81,6 +81,8 @@ class IntegrationSummary:
     state: PactState
     provider_version: str | None
     verified_at: datetime | None
+    is_comparison: bool
+    """Whether the result is that of comparing the pact with a provider contract, instead of a verifier's."""
     environments: Sequence[EnvironmentReference]
     """Environments of the consumer version."""
     webhooks: DeliveryStatus | None

@@ -100,6 +100,11 @@ class ProviderContract:
     created_at: datetime
     self_verification: SelfVerification | None
 
+    @property
+    def is_json(self) -> bool:
+        """Whether the text is JSON; otherwise it is YAML."""
+        return self.source[:100].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+
 
 def describe_name(name: str) -> str:
     """Return the words for a contract in a sentence after "the": its name, if it has one."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from treaty.model.provider_contracts.comparisons import ComparisonDetails, PairKey, decide_pair
 from treaty.model.provider_contracts.contracts import ProviderContract, combine_successes
@@ -39,6 +40,8 @@ class VerifiedPair:
     verified_success: bool | None
     """The latest result of an ordinary verification."""
     verified_at: datetime | None
+    verified_number: int | None
+    """The number of the latest result of an ordinary verification in its URL."""
 
     def decide(self, *, is_self_verified: bool | None) -> bool | None:
         if self.comparison is None:
@@ -48,6 +51,27 @@ class VerifiedPair:
             is_complete=self.comparison.is_complete,
             is_self_verified=is_self_verified,
         )
+
+    def combine(self, *, is_self_verified: bool | None) -> bool | None:
+        """Combine the comparison and the self-verification with the result of a verifier, as decisions do."""
+        compared = self.decide(is_self_verified=is_self_verified)
+        if False in (compared, self.verified_success):
+            return False
+        if compared or self.comparison is None:
+            return compared
+        # The documents do not describe all kinds of interactions: a verifier has to verify the others.
+        return True if is_self_verified and self.verified_success else None
+
+
+class ComparedContent(NamedTuple):
+    """A pact's content, and its comparison with a provider version."""
+
+    consumer: str
+    sha: str
+    is_compatible: bool | None
+    """None if the comparison is still to be computed."""
+    details: bytes | None
+    """The details of the comparison, if it found errors."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -52,6 +52,7 @@ _PUBLICATIONS: Final = (
         verification.c.id.label("verification"),
         decisive_success(verification).label("success"),
         verification.c.was_pending,
+        verification.c.comparison_id.is_not(None).label("is_comparison"),
         verification.c.created_at.label("verified_at"),
         _provider_version.c.id.label("provider_version_id"),
         _provider_version.c.number.label("provider_version"),
@@ -148,6 +149,7 @@ def list_publications(
             sha=row.sha,
             state=compute_pact_state(success=row.success, was_pending=row.was_pending),
             verification=row.verification,
+            is_comparison=bool(row.is_comparison),
             provider_version=row.provider_version,
             provider_version_summary=summaries[provider, row.provider_version] if row.provider_version else None,
             verified_at=row.verified_at,
@@ -163,6 +165,7 @@ _RESULTS: Final = (
         version.c.number.label("provider_version"),
         verification.c.success,
         verification.c.created_at,
+        verification.c.comparison_id.is_not(None).label("is_comparison"),
     )
     .join_from(verification, version, version.c.id == verification.c.provider_version_id)
     .join(content, content.c.id == verification.c.content_id)
@@ -200,6 +203,7 @@ _GRID_RESULTS: Final = (
         verification.c.id.label("number"),
         decisive_success(verification).label("success"),
         verification.c.created_at,
+        verification.c.comparison_id.is_not(None).label("is_comparison"),
     )
     .select_from(content)
     .join(verification, verification.c.content_id == content.c.id)
@@ -237,6 +241,7 @@ def load_grid(db: Connection, consumer: str, provider: str, page: Page, columns:
                 provider_version=row.provider_version,
                 success=bool(row.success),
                 created_at=row.created_at,
+                is_comparison=bool(row.is_comparison),
             )
             for row in result_rows
             if row.success is not None

@@ -251,6 +251,7 @@ _SUMMARY_COLUMNS: Final = (
     publication.c.created_at.label("published_at"),
     _provider_version.c.number.label("provider_version"),
     verification.c.created_at.label("verified_at"),
+    verification.c.comparison_id.is_not(None).label("is_comparison"),
 )
 
 
@@ -597,6 +598,7 @@ def _build_summaries(db: Connection, rows: Sequence[Any]) -> list[IntegrationSum
             state=PactState(row.state),
             provider_version=row.provider_version,
             verified_at=row.verified_at,
+            is_comparison=bool(row.is_comparison),
             environments=environments.get(row.version_id, []),
             webhooks=statuses.get((row.consumer_id, row.provider_id)),
         )

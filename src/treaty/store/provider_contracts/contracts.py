@@ -19,6 +19,7 @@ from treaty.model.provider_contracts.contracts import (
     combine_successes,
     hash_documents,
 )
+from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
@@ -237,6 +238,27 @@ def load_bodies(db: Connection, provider: str, version: str) -> Sequence[Documen
     """Load the documents of a provider version."""
     rows = fetch_rows(db, _BODIES, {"provider": provider, "version": version})
     return [DocumentBody(*row) for row in rows]
+
+
+_HAS_CONTRACT: Final = and_(version.c.pacticipant_id == _PROVIDER_ID, version.c.documents_sha.is_not(None))
+_NEWEST_WITH_CONTRACT: Final = (
+    select(version.c.number).where(_HAS_CONTRACT).order_by(version.c.position.desc()).limit(1)
+)
+_WITH_CONTRACT: Final = select(version.c.number).where(
+    _HAS_CONTRACT, version.c.number.in_(bindparam("numbers", expanding=True))
+)
+
+
+def find_newest_version(db: Connection, provider: str) -> str | None:
+    """Find the newest version of a provider that has a contract."""
+    number: str | None = fetch_scalar(db, _NEWEST_WITH_CONTRACT, {"provider": provider})
+    return number
+
+
+def list_versions_with_contract(db: Connection, provider: str, numbers: Sequence[str]) -> set[str]:
+    """List those of a provider's versions that have a contract."""
+    rows = fetch_in_batches(db, _WITH_CONTRACT, numbers, {"provider": provider}, parameter="numbers")
+    return {row.number for row in rows}
 
 
 # Clean-up

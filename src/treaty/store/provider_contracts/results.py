@@ -1,20 +1,23 @@
 """Retrieval of what is known about a provider version's contracts and its pairs with consumers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, case, select
 
 from treaty.model.pacts.pacts import PactKey
 from treaty.model.provider_contracts.comparisons import PairKey
-from treaty.model.provider_contracts.results import ProviderVersionResults, VerifiedPair
-from treaty.store.engine.database import fetch_rows
+from treaty.model.provider_contracts.results import ComparedContent, ProviderVersionResults, VerifiedPair
+from treaty.store.engine.batches import fetch_in_batches
+from treaty.store.engine.database import fetch_rows, fetch_scalar
 from treaty.store.pacts import pacts
-from treaty.store.pacts.pacts import CONTENT_ID, PROVIDER_ID
+from treaty.store.pacts.pacts import CONSUMER, CONTENT_ID, PROVIDER_ID
 from treaty.store.provider_contracts import comparisons, contracts
-from treaty.store.tables import verification, version
+from treaty.store.tables import comparison, content, verification, version
 
-_LATEST: Final = select(verification.c.comparison_id, verification.c.success, verification.c.verified_at).where(
+_LATEST: Final = select(
+    verification.c.id, verification.c.comparison_id, verification.c.success, verification.c.verified_at
+).where(
     verification.c.content_id == CONTENT_ID,
     verification.c.provider_version_id
     == select(version.c.id)
@@ -22,6 +25,52 @@ _LATEST: Final = select(verification.c.comparison_id, verification.c.success, ve
     .scalar_subquery(),
     verification.c.is_latest,
 )
+
+_COMPARISON: Final = select(verification.c.comparison_id).where(verification.c.id == bindparam("number"))
+
+
+def is_of_comparison(db: Connection, number: int) -> bool:
+    """Whether a result is that of a comparison, instead of a verifier's."""
+    return fetch_scalar(db, _COMPARISON, {"number": number}) is not None
+
+
+_COMPARED: Final = (
+    select(
+        content.c.id,
+        CONSUMER.c.name.label("consumer"),
+        content.c.sha,
+        comparison.c.is_compatible,
+        # The details of a comparison without errors explain nothing, and may be large.
+        case((comparison.c.is_compatible, None), else_=comparison.c.details).label("details"),
+    )
+    .select_from(content)
+    .join(CONSUMER, CONSUMER.c.id == content.c.consumer_id)
+    .join(version, version.c.pacticipant_id == content.c.provider_id)
+    .outerjoin(
+        comparison,
+        and_(
+            comparison.c.content_id == content.c.id,
+            comparison.c.documents_sha == version.c.documents_sha,
+            comparison.c.profile == bindparam("profile"),
+        ),
+    )
+    .where(
+        content.c.id.in_(bindparam("ids", expanding=True)),
+        content.c.provider_id == PROVIDER_ID,
+        version.c.number == bindparam("version"),
+    )
+    # The newest of several engines counts: later rows replace earlier ones.
+    .order_by(comparison.c.id)
+)
+
+
+def list_contents(
+    db: Connection, provider: str, version: str, content_ids: Collection[int]
+) -> dict[int, ComparedContent]:
+    """List contents, by their ids, with their comparisons with a provider version."""
+    params = {"provider": provider, "version": version, "profile": comparisons.load_profile(db, provider)}
+    rows = fetch_in_batches(db, _COMPARED, content_ids, params)
+    return {row.id: ComparedContent(*row[1:]) for row in rows}
 
 
 def load_of_version(db: Connection, provider: str, version: str) -> ProviderVersionResults | None:
@@ -74,4 +123,5 @@ def _load_pair(db: Connection, key: PairKey, consumer_version: str) -> VerifiedP
         compared_success=None if compared is None else compared.success,
         verified_success=None if verified is None else verified.success,
         verified_at=None if verified is None else verified.verified_at,
+        verified_number=None if verified is None else verified.id,
     )

@@ -10,10 +10,11 @@ from treaty.model.verifications.interaction_results import InteractionResult, ma
 from treaty.model.verifications.verifications import Verification
 from treaty.store import verifications
 from treaty.store.pacts import pacts
-from treaty.web import urls
+from treaty.store.provider_contracts import results
+from treaty.web import pages, urls
 from treaty.web.api.verifications import LATEST_GETTERS, GetLatest, get_verification_by_number
 from treaty.web.http.request import Request
-from treaty.web.http.results import HtmlPage
+from treaty.web.http.results import HtmlPage, Redirect
 from treaty.web.http.router import Router
 from treaty.web.pages.pacts.pacts import PAGE_SIZE
 from treaty.web.security.permissions import Permission
@@ -26,7 +27,7 @@ MAX_RESULTS_LENGTH: Final = 200_000
 
 
 @router.page(urls.VERIFICATION, permission=Permission.READ, is_original=False)
-def show_verification(request: Request, provider: str, consumer: str, sha: str, number: str) -> HtmlPage:
+def show_verification(request: Request, provider: str, consumer: str, sha: str, number: str) -> HtmlPage | Redirect:
     """Show a result."""
     return _render(request, get_verification_by_number(request, provider, consumer, sha, number))
 
@@ -34,14 +35,14 @@ def show_verification(request: Request, provider: str, consumer: str, sha: str, 
 @router.page(urls.VERIFICATION_WITH_METADATA, permission=Permission.READ, is_original=False)
 def show_verification_as_said(
     request: Request, provider: str, consumer: str, sha: str, _segment: str, number: str
-) -> HtmlPage:
+) -> HtmlPage | Redirect:
     """Show a result."""
     return _render(request, get_verification_by_number(request, provider, consumer, sha, number))
 
 
 def _add_latest_page(url: Url, find: GetLatest) -> None:
     @router.page(url, permission=Permission.READ, is_original=False)
-    def show_latest(request: Request, *names: str) -> HtmlPage:
+    def show_latest(request: Request, *names: str) -> HtmlPage | Redirect:
         return _render(request, find(request, *names))
 
 
@@ -49,7 +50,10 @@ for _url, _find in LATEST_GETTERS.items():
     _add_latest_page(_url, _find)
 
 
-def _render(request: Request, result: Verification) -> HtmlPage:
+def _render(request: Request, result: Verification) -> HtmlPage | Redirect:
+    if results.is_of_comparison(request.db, result.number):
+        names = {"provider": result.provider, "consumer": result.consumer, "sha": result.sha}
+        return pages.redirect(request, urls.COMPARISON.fill(version=result.provider_version, **names))
     context = {
         "result": result,
         "tags": verifications.list_tags(request.db, result),

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from treaty.errors import Invalid, InvalidQuery, NotFound
-from treaty.model.decisions.matrix import Matrix
+from treaty.model.decisions.matrix import Matrix, MatrixRow, Verdict
+from treaty.model.decisions.reasons import ComparisonGap
 from treaty.model.paging import Page
 from treaty.store import deployments
 from treaty.store.overview import overview
@@ -98,7 +99,28 @@ def _page(
         former_names.check_not_former(request.db, *in_path)
         return HtmlPage("matrix.html", {**values, "problems": [str(error)]})
     reasons = describe_reasons(matrix.verdict.reasons) if matrix else []
-    return HtmlPage("matrix.html", {**values, "matrix": matrix, "reasons": reasons})
+    kinds = _list_kinds(matrix.verdict) if matrix else []
+    return HtmlPage("matrix.html", {**values, "matrix": matrix, "reasons": reasons, "kinds": kinds})
+
+
+_KINDS_OF_GAPS: Final = {
+    ComparisonGap.NOT_COMPARED: "not-compared",
+    ComparisonGap.NOT_SELF_VERIFIED: "not-self-verified",
+    ComparisonGap.NOT_DESCRIBED: "not-described",
+}
+
+
+def _list_kinds(verdict: Verdict) -> list[str | None]:
+    """List the kind of each row's result; empty if no provider version has a contract, as there is only one kind."""
+    kinds = [_find_kind(verdict, row) for row in verdict.rows]
+    return kinds if {*kinds} - {None, "verifier"} else []
+
+
+def _find_kind(verdict: Verdict, row: MatrixRow) -> str | None:
+    if row.success is None:
+        gap = verdict.find_gap(row)
+        return _KINDS_OF_GAPS[gap] if gap else None
+    return "verifier" if row.comparison is None else "comparison"
 
 
 def _build_form_selectors(raw_selectors: object, min_count: int) -> list[_FormSelector]:

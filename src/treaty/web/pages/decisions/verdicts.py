@@ -25,7 +25,8 @@ class ReasonView:
     text: str
     next: str | None = None
     link: str | None = None
-    """The path of the pact in question."""
+    """The path of the page that explains it: the pact, or its comparison with the provider contract."""
+    link_text: str = "Show the pact"
     command: str | None = None
 
 
@@ -43,7 +44,8 @@ def _build_view(reason: Reason) -> ReasonView:
                 severity=severity,
                 text=text,
                 next=reason_texts.suggest_next_step(reason),
-                link=_find_pact_path(reason),
+                link=_find_comparison_path(reason) or _find_pact_path(reason),
+                link_text="Show the comparison" if _find_comparison_path(reason) else "Show the pact",
                 command=_find_command(reason),
             )
         case NoSuchVersion():
@@ -57,6 +59,18 @@ def _find_pact_path(reason: PairObstacle) -> str | None:
         return None
     names = {"provider": reason.provider.pacticipant, "consumer": reason.consumer.pacticipant}
     return urls.PACT.fill(**names, version=reason.consumer.version)
+
+
+def _find_comparison_path(reason: PairObstacle) -> str | None:
+    consumer, provider = reason.consumer, reason.provider
+    if not isinstance(reason, NotCompared | ComparisonFailed) or None in (consumer.version, provider.version):
+        return None
+    return urls.COMPARISON_OF_VERSIONS.fill(
+        provider=provider.pacticipant,
+        version=str(provider.version),
+        consumer=consumer.pacticipant,
+        consumerVersion=str(consumer.version),
+    )
 
 
 def _find_command(reason: PairObstacle) -> str | None:

@@ -22,6 +22,7 @@ from treaty.store.decisions import matrix, selectors
 from treaty.store.overview import history, overview
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import lists
+from treaty.store.provider_contracts import contracts
 from treaty.store.versions import branches, details
 from treaty.web import urls
 from treaty.web.http.page_queries import read_rows_page
@@ -59,6 +60,7 @@ def show_pacticipant(request: Request, name: str) -> HtmlPage:
         )
     page = read_rows_page(request, PAGE_SIZE)
     versions = _list_versions(request, name, page)
+    numbers = [version.number for version in versions.items]
     return HtmlPage(
         "pacticipant.html",
         {
@@ -67,7 +69,8 @@ def show_pacticipant(request: Request, name: str) -> HtmlPage:
             "versions": versions.items,
             "page": page,
             "total": versions.total,
-            "tallies": history.count_results(request.db, name, [version.number for version in versions.items]),
+            "tallies": history.count_results(request.db, name, numbers),
+            "numbers_with_contract": contracts.list_versions_with_contract(request.db, name, numbers),
             "branches": [
                 branch.name for branch in branches.list_matching(request.db, name, like=None, page=BRANCHES_PAGE).items
             ],
