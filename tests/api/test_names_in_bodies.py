@@ -30,6 +30,7 @@ def contract(**more: object) -> dict[str, Any]:
 
 NO_NAMES = base64.b64encode(json.dumps({"interactions": []}).encode()).decode()
 COMPARED = {"documents": [{"content": "b3BlbmFwaTogMy4xLjAK"}]}
+DECISION = {"environment": "prod", "versions": [{"pacticipant": "Foo", "version": "1"}]}
 WEBHOOK = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://ci.example.org"}}
 ENVIRONMENT = {"name": "new", "production": False}
 RESULT = {"success": True, "providerApplicationVersion": "1"}
@@ -112,6 +113,9 @@ BODIES: dict[str, tuple[str, str, object]] = {
     ),
     "CompareBody.provider": ("POST", "/contracts/compare", {**COMPARED, "provider": NAME, "mainBranch": True}),
     "CompareBody.environment": ("POST", "/contracts/compare", {**COMPARED, "provider": "Bar", "environment": NAME}),
+    "SetDecisionBody.environment": ("POST", "/decisions", DECISION | {"environment": NAME}),
+    "MemberBody.pacticipant": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": NAME, "version": "1"}]}),
+    "MemberBody.version": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": "Foo", "version": NAME}]}),
     "VerificationBody.provider_application_version": (
         "POST",
         "{results}",

@@ -147,7 +147,8 @@ def list_names(ctx: click.Context) -> Iterator[NamedResource]:
 def _list_applications(command: str, params: Mapping[str, Any]) -> list[str]:
     own = ("name",) if command in {"describe-pacticipant", "rename"} else ()
     names = _values(params, "pacticipant", "provider", "consumer", *own)
-    return list(dict.fromkeys(names))
+    of_set = [member.rpartition("@")[0] for member in _values(params, "members")]
+    return list(dict.fromkeys([*names, *of_set]))
 
 
 def _list_parts(application: str, params: Mapping[str, Any]) -> Iterator[NamedResource]:

@@ -65,6 +65,7 @@ _PATHS: Final = {
     "pb:environment": "/environments/{uuid}",
     "pb:webhooks": "/webhooks",
     "pb:webhook": "/webhooks/{uuid}",
+    "pb:decisions": "/decisions",
 }
 """The paths of relations of the index, which are the same in all brokers.
 
