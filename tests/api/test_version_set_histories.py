@@ -1,6 +1,7 @@
 """Whatever happened, a decision for a set is that of trying every subset and every order."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 from hypothesis import HealthCheck, Phase, event, given, settings
@@ -11,12 +12,13 @@ from tests.api.test_matrix_histories import (
     Story,
     broker,  # noqa: F401 - a fixture
 )
-from tests.oracle.sets_oracle import Member, expected_set
+from tests.oracle.matrix_oracle import World
+from tests.oracle.sets_oracle import Member, broken_pairs, expected_set
 from tests.scale import choose
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 VERSIONS = ("1", "2")
-EXAMPLES, QUESTIONS = choose((25, 4), slow=(100, 6), long=(1000, 20))
+EXAMPLES, QUESTIONS = choose((10, 4), slow=(60, 6), long=(1000, 20))
 
 
 class Pact(NamedTuple):
@@ -141,3 +143,80 @@ def test_a_decision_for_a_set_is_that_of_trying_everything(
             assert answer["deployable"] is single["summary"]["deployable"]
             texts = [reason["text"] for reason in answer["reasons"] if reason["kind"] != "leave_out"]
             assert texts == [reason["text"] for reason in single["reasons"]]
+
+
+CHANGES = st.lists(
+    st.one_of(
+        *[st.tuples(st.just("deploy"), NAME, st.sampled_from(VERSIONS))] * 3,
+        st.tuples(st.just("undeploy"), NAME, st.none()),
+        st.tuples(st.just("retire"), NAME, st.none()),
+        st.tuples(st.just("endSupport"), NAME, st.sampled_from(VERSIONS)),
+    ),
+    min_size=1,
+    max_size=3,
+)
+Change = tuple[str, str, str | None]
+
+
+def apply(world: World, changes: Sequence[Change]) -> bool:
+    """Apply changes, and say whether all of them are possible."""
+    for kind, name, version in changes:
+        here = [place for place in world.running if place[:2] == ("live", name)]
+        supported = [release for release in world.supported if release[:2] == ("live", name)]
+        match kind:
+            case "deploy":
+                world.deploy(name, str(version), "live", None)
+            case "undeploy" if ("live", name, None) in here:
+                world.undeploy(name, "live", None)
+            case "endSupport" if ("live", name, version) in supported:
+                world.end_support(name, str(version), "live")
+            case "retire" if here or supported:
+                for place in here:
+                    del world.running[place]
+                world.supported -= set(supported)
+            case _:
+                return False
+    return True
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    phases=[Phase.generate, Phase.shrink],
+)
+@given(
+    pacts=st.lists(PACTS, min_size=3, max_size=12),
+    places=st.lists(PLACES, min_size=2, max_size=9),
+    questions=st.lists(CHANGES, min_size=QUESTIONS, max_size=QUESTIONS),
+)
+def test_the_effect_of_changes_is_that_of_making_them(
+    broker: Broker,  # noqa: F811 - the fixture
+    pacts: list[Pact],
+    places: list[Place],
+    questions: list[list[Change]],
+) -> None:
+    story = Story(broker)
+    tell(story, pacts, places)
+    before = broken_pairs(story.world, "live")
+    for changes in questions:
+        changed = deepcopy(story.world)
+        is_possible = apply(changed, changes)
+        described = [
+            {"change": kind, "pacticipant": name, **({"version": version} if version else {})}
+            for kind, name, version in changes
+        ]
+        answer = story.api.post("/decisions/what-if", {"environment": "live", "changes": described})
+        assert answer.status == (200 if is_possible else 400), answer.text
+        if is_possible:
+            after, names = broken_pairs(changed, "live"), {name for _, name, _ in changes}
+            near = {pair for pair in before | after if names & set(pair)}
+            assert read_pairs(answer.json()["breaks"]) == (after - before) & near
+            assert read_pairs(answer.json()["repairs"]) == (before - after) & near
+            assert read_pairs(answer.json()["stillBroken"]) == before & after & near
+
+
+def read_pairs(pairs: Sequence[Any]) -> set[tuple[str, str]]:
+    assert all(pair["reasons"] for pair in pairs)
+    return {(pair["consumer"], pair["provider"]) for pair in pairs}

@@ -98,3 +98,26 @@ class _Sets:
             == (pact.consumer, pact.provider, pact.content, provider)
         ]
         return max(results, key=lambda one: one.number).success if results else None
+
+
+def broken_pairs(world: World, environment: str) -> set[tuple[str, str]]:
+    """The consumers and providers of which some versions in an environment do not work together."""
+    return {
+        (pact.consumer, pact.provider)
+        for pact in world.publications
+        if world.is_current(pact)
+        and pact.version in world.live(pact.consumer, environment)
+        and not works_with_all(world, pact, world.live(pact.provider, environment))
+    }
+
+
+def works_with_all(world: World, pact: Publication, providers: set[str]) -> bool:
+    return bool(providers) and all(
+        any(
+            one.success and world.is_latest(one)
+            for one in world.results
+            if (one.consumer, one.provider, one.content, one.version)
+            == (pact.consumer, pact.provider, pact.content, provider)
+        )
+        for provider in providers
+    )

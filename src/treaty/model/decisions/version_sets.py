@@ -30,9 +30,13 @@ class LiveVersion(NamedTuple):
 
     pacticipant: str
     number: str
-    stays: bool
-    """Whether it stays when another version is deployed: it runs in an application instance, or is released. A
-    deployment replaces the version that was deployed without an application instance."""
+    application_instance: str | None = None
+    is_released: bool = False
+
+    @property
+    def stays(self) -> bool:
+        """Whether it stays when another version is deployed without an application instance."""
+        return self.is_released or bool(self.application_instance)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

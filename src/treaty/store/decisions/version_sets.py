@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, func, select, true, union_all
+from sqlalchemy import Connection, Select, Text, bindparam, cast, false, null, select, true, union_all
 
 from treaty.model.decisions.queries import LatestBy
 from treaty.model.decisions.selectors import FoundVersion, NoVersion, Selector
@@ -71,12 +71,13 @@ def load_rows(
 # Live versions
 
 
-def _select_live(table: Any, ended_at: str, stays: Any) -> Select[*tuple[Any, ...]]:
+def _select_live(table: Any, ended_at: str, instance: Any, *, is_released: bool) -> Select[*tuple[Any, ...]]:
     return (
         select(
             pacticipant.c.name,
             version.c.number,
-            stays.label("stays"),
+            instance.label("application_instance"),
+            (true() if is_released else false()).label("is_released"),
             pacticipant.c.id.label("pacticipant_id"),
             version.c.id.label("version_id"),
             version.c.position,
@@ -92,10 +93,9 @@ def _select_live(table: Any, ended_at: str, stays: Any) -> Select[*tuple[Any, ..
     )
 
 
-_stays: Final = func.coalesce(deployed_version.c.application_instance, "") != ""
 _LIVE: Final = union_all(
-    _select_live(deployed_version, "undeployed_at", _stays),
-    _select_live(released_version, "support_ended_at", true()),
+    _select_live(deployed_version, "undeployed_at", deployed_version.c.application_instance, is_released=False),
+    _select_live(released_version, "support_ended_at", cast(null(), Text), is_released=True),
 )
 
 
@@ -106,6 +106,10 @@ def list_live(db: Connection, pacticipant_ids: Collection[int], *, environment_n
     """
     rows = fetch_in_batches(db, _LIVE, pacticipant_ids, {"environment": environment_name})
     return [
-        LiveVersionWithIds(LiveVersion(row.name, row.number, bool(row.stays)), row.pacticipant_id, row.version_id)
+        LiveVersionWithIds(
+            LiveVersion(row.name, row.number, row.application_instance, bool(row.is_released)),
+            row.pacticipant_id,
+            row.version_id,
+        )
         for row in sorted(rows, key=lambda row: (row.name, -row.position))
     ]

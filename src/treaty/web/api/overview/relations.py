@@ -272,6 +272,11 @@ _BY_RELATION: Final = {
         " otherwise, and in which order to deploy them. Nothing is stored.",
         urls.DECISIONS,
     ),
+    "what-if": RelationMeaning(
+        "POST shows which pairs of applications would break, and which would be repaired, if an environment were"
+        " changed: by a deployment, a roll back, an undeployment or the end of a support. Nothing is stored.",
+        urls.WHAT_IF,
+    ),
     "can-i-deploy-badge": RelationMeaning(
         "A badge that shows whether the newest version with a tag is compatible with those that have another tag.",
         urls.CAN_I_DEPLOY_TAG_BADGE,
