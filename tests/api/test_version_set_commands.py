@@ -1,6 +1,7 @@
 """`can-i-deploy --set`: the same decisions on the command line, with the next steps."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from click.testing import CliRunner, Result
@@ -18,8 +19,8 @@ PRODUCTION = ("--to-environment", "production")
 
 
 @pytest.fixture
-def ask(api: Api) -> Iterator[Ask]:
-    """Call can-i-deploy with the application of this process."""
+def call(api: Api) -> Iterator[Ask]:
+    """Call a command with the application of this process."""
 
     def respond(request: Request) -> Answer:
         headers = [(name, value) for name, value in request.headers.items() if name in {"accept", "content-type"}]
@@ -30,11 +31,16 @@ def ask(api: Api) -> Iterator[Ask]:
 
     with serving(respond) as url:
 
-        def ask(*words: str, program: object = PACT_BROKER, **env: str) -> Result:
+        def call(*words: str, program: object = PACT_BROKER, **env: str) -> Result:
             variables = {"PACT_BROKER_BASE_URL": url, "PACT_BROKER_HTTP_RETRIES": "1"} | env
-            return CliRunner().invoke(program, ["can-i-deploy", *words], prog_name="pact-broker", env=variables)  # type: ignore[arg-type]  # a program
+            return CliRunner().invoke(program, words, prog_name="pact-broker", env=variables)  # type: ignore[arg-type]  # a program
 
-        yield ask
+        yield call
+
+
+@pytest.fixture
+def ask(call: Ask) -> Ask:
+    return partial(call, "can-i-deploy")
 
 
 @pytest.fixture

@@ -147,8 +147,10 @@ def list_names(ctx: click.Context) -> Iterator[NamedResource]:
 def _list_applications(command: str, params: Mapping[str, Any]) -> list[str]:
     own = ("name",) if command in {"describe-pacticipant", "rename"} else ()
     names = _values(params, "pacticipant", "provider", "consumer", *own)
-    of_set = [member.rpartition("@")[0] for member in _values(params, "members")]
-    return list(dict.fromkeys([*names, *of_set]))
+    with_versions = _values(params, "members", "deploy", "release", "end_support")
+    names += [text.rpartition("@")[0] for text in with_versions]
+    names += _values(params, "undeploy", "roll_back", "retire")
+    return list(dict.fromkeys(names))
 
 
 def _list_parts(application: str, params: Mapping[str, Any]) -> Iterator[NamedResource]:

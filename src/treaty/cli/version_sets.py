@@ -20,11 +20,11 @@ _UNKNOWN_KINDS: Final = {"not_deployed", "more_obstacles"}
 """Kinds of reasons for a missing result whose names do not begin with `missing_`."""
 
 
-def parse_member(text: str) -> VersionSelector:
-    """Split a member at its last `@`, since names such as `@acme/web` begin with one. Raises Failure."""
+def parse_member(text: str, option: str = "--set") -> VersionSelector:
+    """Split a value of an option at its last `@`, since names such as `@acme/web` begin with one. Raises Failure."""
     name, _, version = text.rpartition("@")
     if not name.strip() or not version.strip():
-        raise Failure(f"--set {text} has no version. Write the name and the version as NAME@VERSION.")
+        raise Failure(f"{option} {text} has no version. Write the name and the version as NAME@VERSION.")
     return VersionSelector(pacticipant=name, version=version)
 
 

@@ -66,6 +66,7 @@ _PATHS: Final = {
     "pb:webhooks": "/webhooks",
     "pb:webhook": "/webhooks/{uuid}",
     "pb:decisions": "/decisions",
+    "pb:what-if": "/decisions/what-if",
 }
 """The paths of relations of the index, which are the same in all brokers.
 
