@@ -71,6 +71,7 @@ def recorded(api: Api) -> dict[str, Any]:
     found = {name: api.get(path).json() for name, path in _documents(api, given).items()}
     found["ComparisonReport"] = api.post("/contracts/compare", _COMPARED).json()
     found["SetDecision"] = api.post("/decisions", _SET).json()
+    found["WhatIf"] = api.post("/decisions/what-if", _CHANGES).json()
     for name, method, path, accept in _BETTER:
         found[name] = api.request(method, path, accept=accept).json()
     text = json.dumps(dict(sorted(found.items()))).replace(BASE, PUBLIC)
@@ -114,6 +115,10 @@ _BETTER: Final = (
 _SET: Final = {
     "environment": "production",
     "versions": [{"pacticipant": CONSUMER, "version": NEWEST}, {"pacticipant": PROVIDER, "version": "1.0.0"}],
+}
+_CHANGES: Final = {
+    "environment": "production",
+    "changes": [{"change": "deploy", "pacticipant": CONSUMER, "version": NEWEST}],
 }
 _OPENAPI: Final = """\
 openapi: 3.1.0

@@ -65,6 +65,11 @@ def publishing(**members: object) -> tuple[str, str, object]:
     return "POST", path, {"pacticipantVersionNumber": "9", "contract": DOCUMENT, **members}
 
 
+def what_if(kind: str, *, environment: str = "prod", **members: object) -> tuple[str, str, object]:
+    change = {"change": kind, "pacticipant": "Foo", **members}
+    return "POST", "/decisions/what-if", {"environment": environment, "changes": [change]}
+
+
 def imported(fact: object) -> tuple[str, str, object]:
     return "POST", "/import", {"source": "https://old.example.org", "run": "1", "facts": [fact]}
 
@@ -116,6 +121,11 @@ BODIES: dict[str, tuple[str, str, object]] = {
     "SetDecisionBody.environment": ("POST", "/decisions", DECISION | {"environment": NAME}),
     "MemberBody.pacticipant": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": NAME, "version": "1"}]}),
     "MemberBody.version": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": "Foo", "version": NAME}]}),
+    "WhatIfBody.environment": what_if("retire", environment=NAME),
+    "ChangeBody.pacticipant": what_if("retire", pacticipant=NAME),
+    "ChangeBody.version": what_if("deploy", version=NAME),
+    "ChangeBody.application_instance": what_if("undeploy", applicationInstance=NAME),
+    "AssumedDocumentBody.name": what_if("deploy", version="9", documents=[{**DOCUMENT, "name": NAME}]),
     "VerificationBody.provider_application_version": (
         "POST",
         "{results}",
@@ -158,6 +168,7 @@ OTHER_TEXTS = {
     *("SecretBody.name", "SecretBody.value", "SecretBody.description", "SecretBody.allowed_origins"),
     *("ComparedDocumentBody.name", "ComparedDocumentBody.content", "ComparedDocumentBody.content_type"),
     *("ComparedDocumentBody.specification", "CompareBody.profile"),
+    *("AssumedDocumentBody.content", "AssumedDocumentBody.specification", "ChangeBody.change"),
     *("_Contact.name", "PacticipantBody.display_name", "NewPacticipantBody.display_name"),
 }
 """Texts of bodies that are no names in paths."""

@@ -15,6 +15,11 @@ from treaty.cli import TREATY
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
+FAILED = (
+    "The verification for the pact between the version of till currently in prod (1) and version 2 of prices failed"
+)
+
+
 @pytest.fixture
 def ask(call: Ask, api: Api) -> Ask:  # noqa: F811 - the fixture
     tell(History(api))
@@ -33,10 +38,7 @@ def test_what_breaks_is_listed_with_the_reasons(ask: Ask) -> None:
         "",
         "This would break:",
         "  * till and prices",
-        (
-            "    The verification for the pact between the version of till currently in prod (1) and version 2 of prices "
-            "failed"
-        ),
+        f"    {FAILED}",
     ]
 
 

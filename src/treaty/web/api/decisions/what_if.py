@@ -3,9 +3,8 @@
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, Final, Literal, NotRequired
 
 from pydantic import Field
@@ -136,15 +135,14 @@ class _Prepared:
 
 def _prepare(request: Request) -> _Prepared:
     """Read the body, which takes seconds for large documents. Raises Invalid."""
-    raw_body = request.body(dict)
-    bodies.check_sizes(raw_body, {"changes": MAX_CHANGES})
-    body = bodies.validate(raw_body, WhatIfBody)
-    problems = [problem for index, change in enumerate(body.changes) for problem in _list_problems(index, change)]
+    body = request.body(WhatIfBody)
+    bodies.check_sizes({"changes": body.changes}, {"changes": MAX_CHANGES})
+    problems = [problem for index, change in enumerate(body.changes) for problem in list_problems(index, change)]
     if problems:
         raise Invalid(*problems)
     assumptions = Assumptions(
         environment=body.environment,
-        changes=[_read_change(change) for change in body.changes],
+        changes=[read_change(change) for change in body.changes],
         pacts=[
             _read_pact((index, number), change, pact)
             for index, change in enumerate(body.changes)
@@ -157,7 +155,7 @@ def _prepare(request: Request) -> _Prepared:
     return _Prepared(body, assumptions)
 
 
-def _list_problems(index: int, change: ChangeBody) -> Iterable[Problem]:
+def list_problems(index: int, change: ChangeBody) -> Iterable[Problem]:
     """Yield contradictions of a change."""
     kind, path = ChangeKind(change.change), ("changes", index)
     if kind in NEEDS_VERSION and change.version is None:
@@ -174,7 +172,7 @@ def _list_problems(index: int, change: ChangeBody) -> Iterable[Problem]:
             yield Problem((*path, name), f"size cannot be greater than {limit}")
 
 
-def _read_change(change: ChangeBody) -> Change:
+def read_change(change: ChangeBody) -> Change:
     return Change(
         kind=ChangeKind(change.change),
         pacticipant=change.pacticipant,
@@ -249,22 +247,20 @@ def _read_contract(request: Request, index: int, change: ChangeBody) -> AssumedC
 def ask_what_if(request: Request) -> WhatIfVerdict | AfterCommit:
     """Show which applications would no longer work together if an environment were changed. Nothing is stored."""
     assert isinstance(request.prepared, _Prepared)  # noqa: S101 - for type checkers
-    return answer_what_if(request, request.prepared.assumptions)
+    facts, pending = load_what_if(request, request.prepared.assumptions)
+    if not pending:
+        return assess(facts)
+    return AfterCommit(lambda: assess(compare_pending(facts, pending)), is_heavy=True)
 
 
-def answer_what_if(request: Request, assumptions: Assumptions) -> WhatIfVerdict | AfterCommit:
-    """Answer the question, or return the comparisons to make first. Raises Invalid."""
+def load_what_if(request: Request, assumptions: Assumptions) -> tuple[WhatIfFacts, list[PendingComparison]]:
+    """Load the facts of changes, and the comparisons to make before they are assessed. Raises Invalid."""
     named = selectors.load_named_ids(request.db, assumptions.selectors, assumptions.environment)
     _check(request.db, assumptions, named)
     try:
-        facts, pending = what_if.load_facts(request.db, assumptions, named, now=request.now)
+        return what_if.load_facts(request.db, assumptions, named, now=request.now)
     except ImpossibleChange as error:
         raise Invalid(Problem(("changes", error.index), error.text)) from error
-    return AfterCommit(partial(_compare, facts, pending), is_heavy=True) if pending else assess(facts)
-
-
-def _compare(facts: WhatIfFacts, pending: Sequence[PendingComparison]) -> WhatIfVerdict:
-    return assess(compare_pending(facts, pending))
 
 
 def _check(db: Connection, assumptions: Assumptions, named: NamedIds) -> None:
