@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
@@ -104,6 +105,7 @@ def read(members: Sequence[dict[str, str]]) -> list[Member]:
     return [(member["pacticipant"], member["version"]) for member in members]
 
 
+@pytest.mark.slow_on_postgresql  # examples of both run there
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -179,6 +181,7 @@ def apply(world: World, changes: Sequence[Change]) -> bool:
     return True
 
 
+@pytest.mark.slow_on_postgresql  # examples of both run there
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -258,6 +258,7 @@ def list_rows(database: Database) -> dict[str, list[Any]]:
         }
 
 
+@pytest.mark.slow_on_postgresql  # no other statements
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
