@@ -122,6 +122,17 @@ def _first(ask: Callable[[History, int], Asked]) -> Callable[[History, int], Ask
     return ask_first
 
 
+SET_SIZE: Final = 30
+
+
+def _decide_about_set(history: History, _pair: int) -> Asked:
+    """Ask about a consumer of many providers together with most of these."""
+    newest = number(history.of_hubs.in_production + 2)
+    names = [hub(max(histories.HUBS)), *map(histories.spoke, range(SET_SIZE - 1))]
+    versions = [{"pacticipant": name, "version": newest} for name in names]
+    return Asked("POST", "/decisions", json_body({"environment": "production", "versions": versions}))
+
+
 def _can_i_deploy_hub(size: int) -> Callable[[History, int], Asked]:
     def ask(history: History, _pair: int) -> Asked:
         version = quote(number(history.of_hubs.in_production + 2), safe="")
@@ -171,6 +182,13 @@ OPERATIONS: Final = (
             most_of_shorter=1.5,
         )
         for size in histories.HUBS
+    ),
+    Operation(
+        name="decision-set",
+        title=f"a set of {SET_SIZE} versions",
+        ask=_decide_about_set,
+        compared_with=SMALL,
+        most_of_shorter=1.5,
     ),
     Operation(name="for-verification", title="pacts for verification", ask=_for_verification, compared_with=SMALL),
     Operation(

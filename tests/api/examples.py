@@ -70,6 +70,8 @@ def recorded(api: Api) -> dict[str, Any]:
     given = enrich(lambda method, path, body: api.request(method, path, body).json())
     found = {name: api.get(path).json() for name, path in _documents(api, given).items()}
     found["ComparisonReport"] = api.post("/contracts/compare", _COMPARED).json()
+    found["SetDecision"] = api.post("/decisions", _SET).json()
+    found["WhatIf"] = api.post("/decisions/what-if", _CHANGES).json()
     for name, method, path, accept in _BETTER:
         found[name] = api.request(method, path, accept=accept).json()
     text = json.dumps(dict(sorted(found.items()))).replace(BASE, PUBLIC)
@@ -110,6 +112,14 @@ _BETTER: Final = (
     ("RemovedBranches", "DELETE", f"/pacticipants/{q(CONSUMER)}/branches?exclude[]=main", HAL),
     ("DeletedPacts", "DELETE", f"{PAIR}/version/{NEWEST}", HAL),
 )
+_SET: Final = {
+    "environment": "production",
+    "versions": [{"pacticipant": CONSUMER, "version": NEWEST}, {"pacticipant": PROVIDER, "version": "1.0.0"}],
+}
+_CHANGES: Final = {
+    "environment": "production",
+    "changes": [{"change": "deploy", "pacticipant": CONSUMER, "version": NEWEST}],
+}
 _OPENAPI: Final = """\
 openapi: 3.1.0
 info: {title: Example API, version: '1'}

@@ -69,6 +69,8 @@ FAILING = [
         (*RIGHT, *RIGHT_VERSION, "--ignore", "stock-servcie", "--to-environment", ENVIRONMENT),
         f"There is no application stock-servcie. Did you mean {STOCK}?",
     ),
+    ("can-i-deploy", ("--set", "web-storefrnt@1.4.0", "--to-environment", ENVIRONMENT), APPLICATION),
+    ("can-i-deploy", ("--set", f"{SHOP}@1.4.0", "--to-environment", "stagign-eu"), PLACE),
     ("can-i-merge", (*TYPO, *RIGHT_VERSION), APPLICATION),
     ("can-i-merge", (*RIGHT, *WRONG_VERSION), VERSION),
     ("update-environment", ("--uuid", "ENVIRONMENT"), f"ENVIRONMENT ({ENVIRONMENT})"),
@@ -121,6 +123,8 @@ SUCCEEDING = [
 ]
 """Commands with an empty answer, and those that, as in the original, succeed although there is nothing to delete."""
 UNANSWERED = [
+    ("what-if", (*RIGHT_PLACE, "--retire", "web-storefrnt"), APPLICATION),
+    ("what-if", (*WRONG_PLACE, "--deploy", f"{SHOP}@1.4.0"), PLACE),
     ("compare", ("api.yaml", "--main", "--provider", "stock-servcie"), f"Did you mean {STOCK}?"),
     ("compare", ("api.yaml", "--provider", STOCK, *WRONG_PLACE), PLACE),
     ("diff", ("old.yaml", "new.yaml", "--provider", STOCK, *WRONG_PLACE), PLACE),

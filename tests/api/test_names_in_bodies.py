@@ -32,6 +32,7 @@ def contract(**more: object) -> dict[str, Any]:
 
 NO_NAMES = base64.b64encode(json.dumps({"interactions": []}).encode()).decode()
 COMPARED = {"documents": [{"content": "b3BlbmFwaTogMy4xLjAK"}]}
+DECISION = {"environment": "prod", "versions": [{"pacticipant": "Foo", "version": "1"}]}
 WEBHOOK = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://ci.example.org"}}
 ENVIRONMENT = {"name": "new", "production": False}
 RESULT = {"success": True, "providerApplicationVersion": "1"}
@@ -64,6 +65,11 @@ def selected(**members: object) -> tuple[str, str, object]:
 def publishing(**members: object) -> tuple[str, str, object]:
     path = "/provider-contracts/provider/Bar/publish"
     return "POST", path, {"pacticipantVersionNumber": "9", "contract": DOCUMENT, **members}
+
+
+def what_if(kind: str, *, environment: str = "prod", **members: object) -> tuple[str, str, object]:
+    change = {"change": kind, "pacticipant": "Foo", **members}
+    return "POST", "/decisions/what-if", {"environment": environment, "changes": [change]}
 
 
 def imported(fact: object) -> tuple[str, str, object]:
@@ -114,6 +120,14 @@ BODIES: dict[str, tuple[str, str, object]] = {
     ),
     "CompareBody.provider": ("POST", "/contracts/compare", {**COMPARED, "provider": NAME, "mainBranch": True}),
     "CompareBody.environment": ("POST", "/contracts/compare", {**COMPARED, "provider": "Bar", "environment": NAME}),
+    "SetDecisionBody.environment": ("POST", "/decisions", DECISION | {"environment": NAME}),
+    "MemberBody.pacticipant": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": NAME, "version": "1"}]}),
+    "MemberBody.version": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": "Foo", "version": NAME}]}),
+    "WhatIfBody.environment": what_if("retire", environment=NAME),
+    "ChangeBody.pacticipant": what_if("retire", pacticipant=NAME),
+    "ChangeBody.version": what_if("deploy", version=NAME),
+    "ChangeBody.application_instance": what_if("undeploy", applicationInstance=NAME),
+    "AssumedDocumentBody.name": what_if("deploy", version="9", documents=[{**DOCUMENT, "name": NAME}]),
     "VerificationBody.provider_application_version": (
         "POST",
         "{results}",
@@ -157,6 +171,8 @@ OTHER_TEXTS = {
     *("ComparedDocumentBody.name", "ComparedDocumentBody.content", "ComparedDocumentBody.content_type"),
     *("ComparedDocumentBody.specification", "CompareBody.profile"),
     *("AcceptedEngineBody.engine", "_Contact.name", "PacticipantBody.display_name", "NewPacticipantBody.display_name"),
+    *("AssumedDocumentBody.content", "AssumedDocumentBody.specification", "ChangeBody.change"),
+    *("_Contact.name", "PacticipantBody.display_name", "NewPacticipantBody.display_name"),
 }
 """Texts of bodies that are no names in paths."""
 

@@ -49,7 +49,7 @@ BODIES = sorted(name for name in ROUTES if name in WRITES and name not in NOT_OB
 
 
 def test_every_route_with_a_body_is_tested_or_excused() -> None:
-    others = {"select_pacts_for_verification", "compare_contracts"}
+    others = {"select_pacts_for_verification", "compare_contracts", "decide_about_set", "ask_what_if"}
     assert set(ROUTES) - NOT_OBSERVED - set(BODIES) - others == set()
 
 
@@ -108,6 +108,21 @@ def test_a_comparison_names_ignored_fields(api: Api) -> None:
     body = {"documents": [{"content": document}], "pacts": [], "profil": "reference"}
     assert warnings(api.post("/contracts/compare", body)) == [
         "The field `profil` is not known and was ignored. Did you mean profile?"
+    ]
+
+
+@only_sqlite
+def test_decisions_name_ignored_fields(api: Api) -> None:
+    history = History(api)
+    history.version("Shop", "1")
+    history.deploy("Shop", "1", "prod")
+    member = {"pacticipant": "Shop", "version": "1", "verison": "2"}
+    assert warnings(api.post("/decisions", {"environment": "prod", "versions": [member]})) == [
+        "The field `versions[0].verison` is not known and was ignored. Did you mean version?"
+    ]
+    change = {"change": "retire", "pacticipant": "Shop", "aplicationInstance": "blue"}
+    assert warnings(api.post("/decisions/what-if", {"environment": "prod", "changes": [change]})) == [
+        "The field `changes[0].aplicationInstance` is not known and was ignored. Did you mean applicationInstance?"
     ]
 
 

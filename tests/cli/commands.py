@@ -25,6 +25,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "who-uses": ("--provider", "Bar", "--field", "price"),
     "can-i-deploy": (*VERSION, "--to-environment", "test"),
     "can-i-merge": VERSION,
+    "what-if": ("--environment", "test", "--retire", "Foo"),
     "compare": (PACT, "--provider", "Bar", "--main"),
     "diff": (PACT, PACT, "--provider", "Bar", "--environment", "test"),
     "comparison-engine": (),
@@ -55,7 +56,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
-NO_ANSWER: dict[str, int] = {"compare": 2, "diff": 2}
+NO_ANSWER: dict[str, int] = {"what-if": 2, "compare": 2, "diff": 2}
 """Exit codes without an answer, of commands for which 1 is a negative answer and nothing else."""
 
 

@@ -365,3 +365,13 @@ def test_rows_that_a_limit_leaves_out_are_counted(
     broker.answer(ASKED, answer("no", row("Foo@1"), rows={"shown": 1, "total": total}))
     line = f"1 of {total} rows are shown; the answer depends on all of them."
     assert (line in run(*ARGS).stdout.splitlines()) is is_counted
+
+
+def test_another_broker_has_no_decisions_about_sets(run: Run, broker: OtherBroker) -> None:
+    result = run("can-i-deploy", "--set", "@acme/web@2", "--set", "prices@2", "--to-environment", "test")
+    assert result.exit_code == 1
+    assert broker.last.line == "POST /decisions"
+    assert result.stdout.splitlines()[0] == (
+        "Error retrieving decision. This broker cannot decide about several versions together, so --set cannot be used."
+    )
+    assert result.stderr.splitlines()[-1] == "Ask about each version with --pacticipant, or use a Treaty broker."

@@ -199,6 +199,7 @@ def _forms(environment: str, webhook: str) -> dict[str, str]:
         "environment-edit": f"{environment}/edit",
         "environment-delete": f"{environment}/delete",
         "environment-history": f"{environment}/history/Web%20Shop",
+        "environment-what-if": f"{environment}/what-if?change=undeploy&pacticipant=Web%20Shop",
     }
 
 

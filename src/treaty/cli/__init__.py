@@ -24,6 +24,9 @@ _CLIENT: Final = {
     "can-i-merge": CommandEntry(
         "treaty.cli.verdicts:can_i_merge", "Check whether a version is compatible with all main branches."
     ),
+    "what-if": CommandEntry(
+        "treaty.cli.what_if:what_if", "Show what a change of an environment would break, without making it."
+    ),
     "compare": CommandEntry(
         "treaty.cli.comparisons:compare", "Compare OpenAPI and AsyncAPI documents with pacts, without publishing them."
     ),

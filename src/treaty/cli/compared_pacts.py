@@ -49,11 +49,12 @@ def select_pacts(source: PactSource, broker: BrokerClient | None) -> list[Select
     paths = source.pacts or ((DEFAULT_FOLDER,) if Path(DEFAULT_FOLDER).is_dir() else ())
     if not paths:
         raise Failure(_NO_SOURCE)
-    pacts = [_read(path) for path in pactfiles.find_pact_files(paths)]
+    pacts = [read_pact(path) for path in pactfiles.find_pact_files(paths)]
     return _of_one_provider(pacts, source.provider)
 
 
-def _read(path: str) -> SelectedPact:
+def read_pact(path: str) -> SelectedPact:
+    """Read a pact file. Raises ClientError."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:

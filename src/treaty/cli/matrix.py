@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from treaty.client import Json
 
 _HEADINGS: Final = ["CONSUMER", "C.VERSION", "PROVIDER", "P.VERSION", "SUCCESS?", "RESULT#"]
-_YES: Final = "Computer says yes \\o/ "
-_NO: Final = "Computer says no ¯\\_(ツ)_/¯"
+YES: Final = "Computer says yes \\o/ "
+NO: Final = "Computer says no ¯\\_(ツ)_/¯"
 _UNKNOWN: Final = "???"
 _MAX_VERSION_LENGTH: Final = 60
 _IGNORE_UNSUPPORTED: Final = (
@@ -61,7 +61,7 @@ def describe(body: Json, *, ignores_pacticipants: bool) -> str:
     is_ignore_unsupported = ignores_pacticipants and not isinstance(get_summary(body).get("ignored"), int)
     parts = [
         output.yellow(_IGNORE_UNSUPPORTED) if is_ignore_unsupported else "",
-        output.green(_YES) if is_deployable(body) else output.red(_NO),
+        output.green(YES) if is_deployable(body) else output.red(NO),
         table,
         _describe_row_limit(body),
         results,
@@ -83,9 +83,9 @@ def describe_dry_run(text: str, *, deployable: bool | None) -> str:
     if deployable is not None:
         position = next((number for number, line in enumerate(lines) if line.startswith("Computer says")), 0)
         lines[position] = (
-            _YES + "(and maybe you don't need to enable dry run)"
+            YES + "(and maybe you don't need to enable dry run)"
             if deployable
-            else _NO + " (but you're ignoring this by enabling dry run)"
+            else NO + " (but you're ignoring this by enabling dry run)"
         )
     return mark_dry_run("\n".join([*lines, "", output.green("Dry run enabled - ignoring any failures")]))
 

@@ -147,6 +147,9 @@ def list_names(ctx: click.Context) -> Iterator[NamedResource]:
 def _list_applications(command: str, params: Mapping[str, Any]) -> list[str]:
     own = ("name",) if command in {"describe-pacticipant", "rename"} else ()
     names = _values(params, "pacticipant", "provider", "consumer", *own)
+    with_versions = _values(params, "members", "deploy", "release", "end_support")
+    names += [text.rpartition("@")[0] for text in with_versions]
+    names += _values(params, "undeploy", "roll_back", "retire")
     return list(dict.fromkeys(names))
 
 

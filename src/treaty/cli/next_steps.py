@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from treaty.cli import output
@@ -38,13 +38,19 @@ class Question:
     environment: str | None = None
     to: str | None = None
     """The destination's tag; for can-i-merge, its branch."""
+    is_set: bool = False
+    """Whether the versions are to be deployed together."""
 
     def find_selector(self, name: str) -> VersionSelector | None:
         return next((selector for selector in self.selected if selector.pacticipant == name), None)
 
     def words(self, *, version: str | None = None, without: Sequence[VersionSelector] = ()) -> tuple[str, ...]:
         """Return the words of the command, with another version or without some of the ignored names."""
-        words = [self.command, *(word for item in self.selected for word in item.words(version))]
+        words = [self.command]
+        if self.is_set:
+            words += [word for item in self.selected for word in ("--set", f"{item.pacticipant}@{item.version}")]
+        else:
+            words += [word for item in self.selected for word in item.words(version)]
         words += [word for item in self.ignored if item not in without for word in ("--ignore", *item.words()[1:])]
         words += ["--to-environment", self.environment] if self.environment else []
         return (*words, *(("--to", self.to) if self.to else ()))
@@ -80,14 +86,16 @@ class ReasonRecord:
     pacticipant: Side | None = None
 
 
-def describe_next_steps(broker: BrokerClient, url: str, body: Json, question: Question) -> str:
-    """Describe what would change a negative decision, and give the URL of its page, after a blank line."""
+def describe_next_steps(broker: BrokerClient, url: str | None, body: Json, question: Question) -> str:
+    """Describe what would change a negative decision, and give the URL of its page, if any, after a blank line."""
     steps = list(dict.fromkeys(_list_steps(broker, body, question)))
     lines = ["To change this answer:"] if steps else []
     for step in steps[:_MAX_STEPS]:
         lines += [f"  * {step.text}", *([f"    {step.command}"] if step.command else [])]
     more = len(steps) - _MAX_STEPS
-    lines += [f"  * {more} more: see the page."] if more > 0 else []
+    lines += [f"  * {more} more: see {'the page' if url else 'the reasons above'}."] if more > 0 else []
+    if url is None:
+        return "\n".join(["", *lines])
     # The page has the same path and query as the matrix.
     return "\n".join(["", *lines, f"See {url.replace('[', '%5B').replace(']', '%5D')}"])
 
@@ -98,6 +106,17 @@ def _list_steps(broker: BrokerClient, body: Json, question: Question) -> Iterato
     # Warnings do not prevent the deployment, so their steps come last.
     for reason in sorted(reasons, key=lambda reason: reason.kind in _WARNINGS):
         yield from _suggest(broker, reason, question, rows)
+    if question.is_set:
+        yield from _suggest_leaving_out(body, question)
+
+
+def _suggest_leaving_out(body: Json, question: Question) -> Iterator[NextStep]:
+    """Suggest to deploy the members of a set that work without the others."""
+    left_out = {member.get("pacticipant") for member in body.get("leaveOut") or []}
+    others = [selector for selector in question.selected if selector.pacticipant not in left_out]
+    if left_out and others:
+        command = output.format_command(*replace(question, selected=others).words())
+        yield NextStep("Deploy the other versions without those to leave out:", command)
 
 
 _WARNINGS: Final = {"no_environment", "no_version_number", "cannot_ignore"}

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import matrix, names, options, output, selectors
+from treaty.cli import matrix, names, options, output, selectors, version_sets
 from treaty.cli.next_steps import Question, describe_next_steps
 from treaty.cli.program import WORDS_KEY, Command, Failure, Flag
 from treaty.errors import ClientError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
-    from treaty.cli.selectors import SelectorOptions
+    from treaty.cli.selectors import SelectorOptions, VersionSelector
     from treaty.client import BrokerClient, Json, Query
 
 _NO_UNKNOWN_COUNT: Final = (
@@ -29,9 +29,13 @@ _NO_UNKNOWN_COUNT: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerdictRequest:
-    """A query of the matrix, repeated up to `max_retries` times every `interval` seconds while results are missing."""
+    """A question, repeated up to `max_retries` times every `interval` seconds while results are missing.
 
-    query: Query
+    It is a query of the matrix or, about versions that are to be deployed together, the members of a set.
+    """
+
+    query: Query = ()
+    members: Sequence[VersionSelector] = ()
     question: Question
     form: str
     max_retries: int
@@ -68,8 +72,28 @@ _ignore_option: Final = click.option(
 )
 
 
+class _RequiredWithoutSet(click.Option):
+    """An option that is required unless --set is given."""
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        if opts.get("members") and not opts.get(self.name or ""):
+            ctx.params[self.name or ""] = ()
+            return (), args
+        return super().handle_parse_result(ctx, opts, args)
+
+
 @click.command("can-i-deploy", cls=Command)
-@click.option("-a", "--pacticipant", multiple=True, required=True, metavar="NAME", help="Repeatable, see above.")
+@click.option(
+    "-a",
+    "--pacticipant",
+    cls=_RequiredWithoutSet,
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="Repeatable, see above.",
+)
 @click.option("-e", "--version", multiple=True, help="The version of the pacticipant named before it.")
 @click.option(
     "-l", "--latest", multiple=True, is_flag=False, flag_value="", metavar="[TAG]", help="Its latest version."
@@ -78,6 +102,13 @@ _ignore_option: Final = click.option(
 @click.option("--main-branch/--no-main-branch", cls=Flag, help="The latest version of its main branch.")
 @click.option("--all", "all_tagged", multiple=True, metavar="TAG", help="All versions with this tag.")
 @click.option("--tag", multiple=True, hidden=True, help="Same as --all.")
+@click.option(
+    "--set",
+    "members",
+    multiple=True,
+    metavar="NAME@VERSION",
+    help="A version to deploy together with others; repeatable, instead of --pacticipant. Treaty only.",
+)
 @_ignore_option
 @click.option("--to-environment", metavar="ENVIRONMENT", help="The environment to deploy to.")
 @click.option("--to", metavar="TAG", help="The tag of the versions in the environment, if tags mark them.")
@@ -90,11 +121,16 @@ def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> 
     """Check whether versions are compatible with everything in an environment.
 
     Give each --pacticipant, followed by the option that selects its version: --version, --branch, --main-branch,
-    --latest or --all.
+    --latest or --all. For versions that are to be deployed together, give a --set for each of them instead: the
+    answer has the order in which to deploy them, or the fewest of them to leave out.
     """
-    selector_options = _read_selectors(ctx, "PACT_BROKER_CAN_I_DEPLOY_IGNORE")
+    if values["members"]:
+        if not _decide(broker, _set_request(values)):
+            raise SystemExit(_exit_code())
+        return
+    selector_options = _read_selectors(ctx, _IGNORE_VARIABLE)
     query = _deployment_query(selector_options, values)
-    request = _verdict_request(values, query, selector_options, dry_run_variable="PACT_BROKER_CAN_I_DEPLOY_DRY_RUN")
+    request = _verdict_request(values, query, selector_options, dry_run_variable=_DRY_RUN_VARIABLE)
     if not _decide(broker, request):
         raise SystemExit(_exit_code())
 
@@ -206,6 +242,42 @@ def _deployment_query(selector_options: SelectorOptions, values: dict[str, Any])
     return selectors.build_query(selector_options, latest_by=_latest_by(selector_options), target=target)
 
 
+_NOT_WITH_SET: Final = {
+    "pacticipant": "--pacticipant",
+    "version": "--version",
+    "latest": "--latest",
+    "branch": "--branch",
+    "main_branch": "--main-branch",
+    "all_tagged": "--all",
+    "tag": "--tag",
+    "ignore": "--ignore",
+    "to": "--to",
+    "limit": "--limit",
+}
+"""Options that --set cannot be combined with."""
+_IGNORE_VARIABLE: Final = "PACT_BROKER_CAN_I_DEPLOY_IGNORE"
+_DRY_RUN_VARIABLE: Final = "PACT_BROKER_CAN_I_DEPLOY_DRY_RUN"
+
+
+def _set_request(values: dict[str, Any]) -> VerdictRequest:
+    """Build the question about a set. Raises Failure for a member without a version, and for other options."""
+    others = [option for name, option in _NOT_WITH_SET.items() if values[name]]
+    if others:
+        raise Failure(f"--set cannot be combined with {others[0]}. Give only --set options and --to-environment.")
+    if not values["to_environment"]:
+        raise Failure("--set needs --to-environment ENVIRONMENT, the environment to deploy to.")
+    if os.environ.get(_IGNORE_VARIABLE):
+        output.print_warning(f"{_IGNORE_VARIABLE} has no effect on --set: all results are taken into account.")
+    members = [version_sets.parse_member(text) for text in values["members"]]
+    question = Question(
+        command=click.get_current_context().command.name or "",
+        selected=members,
+        environment=values["to_environment"],
+        is_set=True,
+    )
+    return _build_request(values, question, members=members, dry_run_variable=_DRY_RUN_VARIABLE)
+
+
 def _verdict_request(
     values: dict[str, Any], query: Query, selector_options: SelectorOptions, *, dry_run_variable: str
 ) -> VerdictRequest:
@@ -216,8 +288,20 @@ def _verdict_request(
         environment=values.get("to_environment"),
         to=values.get("to"),
     )
+    return _build_request(values, question, query=query, dry_run_variable=dry_run_variable)
+
+
+def _build_request(
+    values: dict[str, Any],
+    question: Question,
+    *,
+    query: Query = (),
+    members: Sequence[VersionSelector] = (),
+    dry_run_variable: str,
+) -> VerdictRequest:
     return VerdictRequest(
         query=query,
+        members=members,
         question=question,
         form=values["form"],
         max_retries=values["retry_while_unknown"],
@@ -237,34 +321,46 @@ def _exit_code() -> int:
 def _decide(broker: BrokerClient, request: VerdictRequest) -> bool:
     """Print the broker's decision, and return whether the command succeeds."""
     try:
-        body = _fetch_matrix(broker, request)
+        body = _fetch_decision(broker, request)
     except ClientError as error:
         return _show_failure(broker, error, request)
     _show(body, request)
-    if not matrix.is_deployable(body) and request.form != "json":
+    is_deployable = _is_deployable(body, request)
+    if not is_deployable and request.form != "json":
         _show_next_steps(broker, body, request)
-    return matrix.is_deployable(body) or request.dry_run
+    return is_deployable or request.dry_run
 
 
-def _fetch_matrix(broker: BrokerClient, request: VerdictRequest) -> Json:
-    """Fetch the matrix, again while results are missing."""
-    url = broker.url_for("matrix", query=request.query)
+def _is_deployable(body: Json, request: VerdictRequest) -> bool:
+    return body.get("deployable") is True if request.members else matrix.is_deployable(body)
+
+
+def _fetch_decision(broker: BrokerClient, request: VerdictRequest) -> Json:
+    """Fetch the decision, again while results are missing."""
     with output.show_progress("Asking the broker"):
-        body = broker.get(url).body
+        body = _ask(broker, request)
     if request.dry_run or request.max_retries <= 0:
         return body
-    if _count_unknown(body):
-        output.print_error(_waiting_message(_count_unknown(body), request))
+    if _count_unknown(body, request):
+        output.print_error(_waiting_message(_count_unknown(body, request), request))
     for _ in range(request.max_retries):
-        if not _count_unknown(body):
+        if not _count_unknown(body, request):
             break
         with output.show_progress("Waiting for results"):
             time.sleep(request.interval)
-            body = broker.get(url).body
+            body = _ask(broker, request)
     return body
 
 
-def _count_unknown(body: Json) -> int:
+def _ask(broker: BrokerClient, request: VerdictRequest) -> Json:
+    if request.members:
+        return version_sets.fetch_decision(broker, request.members, str(request.question.environment))
+    return broker.get(broker.url_for("matrix", query=request.query)).body
+
+
+def _count_unknown(body: Json, request: VerdictRequest) -> int:
+    if request.members:
+        return version_sets.count_unknown(body)
     count = matrix.get_summary(body).get("unknown")
     if not isinstance(count, int):
         raise ClientError(_NO_UNKNOWN_COUNT)
@@ -281,15 +377,19 @@ def _show(body: Json, request: VerdictRequest) -> None:
     if request.form == "json":
         output.print_line(output.format_indented(body))
         return
-    text = matrix.describe(body, ignores_pacticipants=bool(request.question.ignored))
-    deployable = matrix.is_deployable(body)
+    if request.members:
+        text = version_sets.describe(body)
+    else:
+        text = matrix.describe(body, ignores_pacticipants=bool(request.question.ignored))
+    deployable = _is_deployable(body, request)
     output.print_line(matrix.describe_dry_run(text, deployable=deployable) if request.dry_run else text)
 
 
 def _show_next_steps(broker: BrokerClient, body: Json, request: VerdictRequest) -> None:
-    # The page shows all rows.
+    # The page shows all rows. Sets have no page.
     query = [parameter for parameter in request.query if parameter[0] != "limit"]
-    text = describe_next_steps(broker, broker.url_for("matrix", query=query), body, request.question)
+    url = None if request.members else broker.url_for("matrix", query=query)
+    text = describe_next_steps(broker, url, body, request.question)
     output.print_error(matrix.mark_dry_run(text) if request.dry_run else text)
 
 
@@ -301,7 +401,8 @@ def _show_failure(broker: BrokerClient, error: ClientError, request: VerdictRequ
     if isinstance(error, Refused) and error.status == HTTPStatus.BAD_REQUEST:
         names.explain(broker, error)
     text = output.describe_failure(error)
-    text = text if text == _NO_UNKNOWN_COUNT else f"Error retrieving matrix. {text}"
+    subject = "decision" if request.members else "matrix"
+    text = text if text == _NO_UNKNOWN_COUNT else f"Error retrieving {subject}. {text}"
     output.print_line(matrix.describe_dry_run(text, deployable=None) if request.dry_run else output.red(text))
     output.print_hint(error)
     return request.dry_run

@@ -65,6 +65,8 @@ _PATHS: Final = {
     "pb:environment": "/environments/{uuid}",
     "pb:webhooks": "/webhooks",
     "pb:webhook": "/webhooks/{uuid}",
+    "pb:decisions": "/decisions",
+    "pb:what-if": "/decisions/what-if",
 }
 """The paths of relations of the index, which are the same in all brokers.
 

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import QueuePool
 
 from treaty.model.decisions.matrix import Matrix
+from treaty.model.decisions.version_sets import SetVerdict
 from treaty.model.maintenance.metrics import DeliveryQueue, IndexProgress
 from treaty.model.provider_contracts.recomparisons import EngineProgress
 from treaty.telemetry import KNOWN_METHODS
@@ -63,7 +64,13 @@ class ServerMetrics:
 
     def decision_counter(self, result: object) -> Callable[[], None] | None:
         """Return the function that counts a result; None if it is not a decision."""
-        return self._verdicts[result.verdict.summary.deployable].inc if isinstance(result, Matrix) else None
+        match result:
+            case Matrix():
+                return self._verdicts[result.verdict.summary.deployable].inc
+            case SetVerdict():
+                return self._verdicts[result.deployable].inc
+            case _:
+                return None
 
     def render(self, queue: DeliveryQueue, index: IndexProgress, engine: EngineProgress) -> bytes:
         """Render all metrics in Prometheus's text format, with the queue of deliveries and the usage index."""

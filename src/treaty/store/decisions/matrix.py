@@ -59,7 +59,7 @@ def load_facts(db: Connection, query: MatrixQuery, named: NamedIds) -> FactsWith
     """
     ignored = selectors.resolve(db, query.ignore, named)
     specified = selectors.resolve(db, query.selectors, named)
-    specified_ids = _TargetIds.collect(specified)
+    specified_ids = TargetIds.collect(specified)
     inferred, replaced = _resolve_destination(db, query, specified, specified_ids)
     scope = _build_scope(query, specified, specified_ids, inferred, replaced, ignored)
     rows = matrix_rows.list_rows(db, scope)
@@ -133,7 +133,7 @@ def _version_keys(rows: Iterable[RowWithIds]) -> dict[int, VersionKey]:
 
 
 def _resolve_destination(
-    db: Connection, query: MatrixQuery, specified: Sequence[SelectorTarget], specified_ids: "_TargetIds"
+    db: Connection, query: MatrixQuery, specified: Sequence[SelectorTarget], specified_ids: "TargetIds"
 ) -> tuple[list[SelectorTarget], list[SelectorTarget]]:
     """Find the versions at the destination of all partners of the specified pacticipants.
 
@@ -142,7 +142,7 @@ def _resolve_destination(
     """
     if not query.destination.is_set:
         return [], []
-    partners = _list_partners(db, specified_ids)
+    partners = list_partners(db, specified_ids)
     specified_pacticipants = frozenset(specified_ids.pacticipant_ids)
     names = {partner.id: partner.name for partner in partners if partner.id not in specified_pacticipants}
     with_itself = {
@@ -176,7 +176,7 @@ def _select_replaced(specified: Sequence[SelectorTarget], live: Sequence[Selecto
     ]
 
 
-class _TargetIds(NamedTuple):
+class TargetIds(NamedTuple):
     """Ids of targets, without repetitions."""
 
     version_ids: list[int]
@@ -184,15 +184,15 @@ class _TargetIds(NamedTuple):
     """Pacticipants of which any version counts."""
     pacticipant_ids: list[int]
 
-    def with_inferred(self, targets: Sequence[SelectorTarget]) -> "_TargetIds":
+    def with_inferred(self, targets: Sequence[SelectorTarget]) -> "TargetIds":
         """Add targets of other pacticipants, which therefore repeat no id."""
         if not targets:
             return self
-        inferred = _TargetIds.collect(targets)
-        return _TargetIds(*([*own, *other] for own, other in zip(self, inferred, strict=True)))
+        inferred = TargetIds.collect(targets)
+        return TargetIds(*([*own, *other] for own, other in zip(self, inferred, strict=True)))
 
     @classmethod
-    def collect(cls, targets: Sequence[SelectorTarget]) -> "_TargetIds":
+    def collect(cls, targets: Sequence[SelectorTarget]) -> "TargetIds":
         # Dictionaries keep the order, which makes statements and their plans reproducible.
         version_ids, whole_ids, pacticipant_ids = dict[int, None](), dict[int, None](), dict[int, None]()
         for resolved, pacticipant_id, version_id in targets:
@@ -205,26 +205,26 @@ class _TargetIds(NamedTuple):
         return cls(list(version_ids), list(whole_ids), list(pacticipant_ids))
 
 
-_NO_IDS: Final = _TargetIds([], [], [])
+_NO_IDS: Final = TargetIds([], [], [])
 
 
 def _build_scope(
     query: MatrixQuery,
     specified: Sequence[SelectorTarget],
-    specified_ids: _TargetIds,
+    specified_ids: TargetIds,
     inferred: Sequence[SelectorTarget],
     replaced: Sequence[SelectorTarget],
     ignored: Sequence[SelectorTarget],
 ) -> MatrixScope:
     ids = specified_ids.with_inferred(inferred)
-    ignored_ids = _TargetIds.collect(ignored) if ignored else _NO_IDS
+    ignored_ids = TargetIds.collect(ignored) if ignored else _NO_IDS
     is_single_pacticipant = len(specified_ids.pacticipant_ids) == 1 and _has_open_partners(query, specified)
     return MatrixScope(
         version_ids=ids.version_ids,
         whole_pacticipant_ids=ids.whole_pacticipant_ids,
         pacticipant_ids=ids.pacticipant_ids,
         specified_pacticipant_ids=specified_ids.pacticipant_ids,
-        replaced_version_ids=_TargetIds.collect(replaced).version_ids if replaced else (),
+        replaced_version_ids=TargetIds.collect(replaced).version_ids if replaced else (),
         pair=_build_pair(specified) if query.is_one_way else None,
         is_single_pacticipant=is_single_pacticipant,
         latest_by=query.latest_by,
@@ -250,7 +250,7 @@ def _build_pair(specified: Sequence[SelectorTarget]) -> tuple[int, int]:
     return consumer_id, provider_id
 
 
-class _Partner(NamedTuple):
+class Partner(NamedTuple):
     """A pacticipant that has a contract with a specified pacticipant."""
 
     name: str
@@ -258,7 +258,7 @@ class _Partner(NamedTuple):
     is_itself: bool
 
 
-def _list_partners(db: Connection, ids: _TargetIds) -> list[_Partner]:
+def list_partners(db: Connection, ids: TargetIds) -> list[Partner]:
     """List the partners of the specified pacticipants in order of their names, which is that of the reasons."""
     if not ids.pacticipant_ids:
         return []
@@ -268,7 +268,7 @@ def _list_partners(db: Connection, ids: _TargetIds) -> list[_Partner]:
         has_whole_pacticipants=bool(ids.whole_pacticipant_ids),
         has_many_ids=has_many_ids,
     )
-    return sorted(fetch_tuples(db, statement, ids._asdict(), _Partner))
+    return sorted(fetch_tuples(db, statement, ids._asdict(), Partner))
 
 
 @lru_cache(maxsize=16)

@@ -142,12 +142,17 @@ def load_inputs(db: Connection, key: PairKey) -> ComparisonInputs | None:
     profile = load_profile(db, key.provider)
     if documents_sha is None or find(db, key, documents_sha, profile) is not None:
         return None
-    pact = fetch_scalar(db, _BODY, key._asdict())
+    pact = load_body(db, key)
     if pact is None:
         return None
     bodies = contracts.load_bodies(db, key.provider, key.provider_version)
     documents = [NamedBody(*body) for body in bodies]
     return ComparisonInputs(pact=pact, documents=documents, documents_sha=documents_sha, profile=profile)
+
+
+def load_body(db: Connection, key: PairKey) -> bytes | None:
+    """Load the content of a pair's pact; None if it does not exist."""
+    return fetch_scalar(db, _BODY, key._asdict())
 
 
 def add(db: Connection, key: PairKey, new: NewComparison, *, now: datetime) -> StoredComparison:

@@ -120,6 +120,7 @@ _TEXTS: Final = {
     "model_type": "must be a hash",
     "model_attributes_type": "must be a hash",
     "int_type": "must be an integer",
+    "too_short": "must not be empty",
 }
 
 

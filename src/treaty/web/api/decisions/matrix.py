@@ -505,7 +505,7 @@ def _decide_existing(db: Connection, matrix_query: MatrixQuery) -> Matrix:
 def matrix(result: Matrix) -> Hal:
     verdict = result.verdict
     texts = [reason_texts.describe_reason(reason) for reason in verdict.reasons]
-    reasons = [_render_reason(reason, text) for reason, text in zip(verdict.reasons, texts, strict=True)]
+    reasons = [render_reason(reason, text) for reason, text in zip(verdict.reasons, texts, strict=True)]
     # Clients show a column for the kind of results if a row has it, so matrices without comparisons have none.
     shows_kind = any(row.comparison is not None for row in verdict.rows)
     rows = [_render_row_of(result, row, is_ignored=False, shows_kind=shows_kind) for row in verdict.considered]
@@ -640,7 +640,7 @@ def _render_environment(environment: EnvironmentSummary) -> EnvironmentInMatrix:
     }
 
 
-def _render_reason(reason: Reason, text: str) -> ReasonDocument:
+def render_reason(reason: Reason, text: str) -> ReasonDocument:
     """Render a reason for programs: its code, the versions that it is about, and the next step."""
     kind, severity = reason_texts.get_code(reason), reason_texts.get_severity(reason)
     rendered: ReasonDocument = {"kind": kind, "type": severity, "text": text}

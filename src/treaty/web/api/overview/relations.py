@@ -272,6 +272,16 @@ _BY_RELATION: Final = {
         "Whether a version is compatible with the newest versions of the other applications on a branch, with reasons.",
         urls.MATRIX,
     ),
+    "decisions": RelationMeaning(
+        "POST decides whether several versions can be deployed to an environment together, which of them to leave out"
+        " otherwise, and in which order to deploy them. Nothing is stored.",
+        urls.DECISIONS,
+    ),
+    "what-if": RelationMeaning(
+        "POST shows which pairs of applications would break, and which would be repaired, if an environment were"
+        " changed: by a deployment, a roll back, an undeployment or the end of a support. Nothing is stored.",
+        urls.WHAT_IF,
+    ),
     "can-i-deploy-badge": RelationMeaning(
         "A badge that shows whether the newest version with a tag is compatible with those that have another tag.",
         urls.CAN_I_DEPLOY_TAG_BADGE,

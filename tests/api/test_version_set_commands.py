@@ -1,0 +1,165 @@
+"""`can-i-deploy --set`: the same decisions on the command line, with the next steps."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.api.conftest import Api
+from tests.api.history import History
+from tests.cli.conftest import Answer, Request, serving
+from treaty.cli import PACT_BROKER, TREATY
+
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = only_sqlite
+
+Ask = Callable[..., Result]
+PRODUCTION = ("--to-environment", "production")
+
+
+@pytest.fixture
+def call(api: Api) -> Iterator[Ask]:
+    """Call a command with the application of this process."""
+
+    def respond(request: Request) -> Answer:
+        headers = [(name, value) for name, value in request.headers.items() if name in {"accept", "content-type"}]
+        answer = api.send(request.method, request.path, request.body, headers)
+        # The application of this process does not know where it is served.
+        body = answer.body.replace(b"http://localhost", f"http://{request.headers['host']}".encode())
+        return Answer(answer.status, body, {"Content-Type": answer.headers.get("content-type", "")})
+
+    with serving(respond) as url:
+
+        def call(*words: str, program: object = PACT_BROKER, **env: str) -> Result:
+            variables = {"PACT_BROKER_BASE_URL": url, "PACT_BROKER_HTTP_RETRIES": "1"} | env
+            return CliRunner().invoke(program, words, prog_name="pact-broker", env=variables)  # type: ignore[arg-type]  # a program
+
+        yield call
+
+
+@pytest.fixture
+def ask(call: Ask) -> Ask:
+    return partial(call, "can-i-deploy")
+
+
+@pytest.fixture
+def history(api: Api) -> History:
+    history = History(api)
+    history.publish("@acme/web", "1", "prices", "old")
+    history.publish("@acme/web", "2", "prices", "new")
+    history.verify("@acme/web", "1", "prices", "1")
+    history.verify("@acme/web", "1", "prices", "2")
+    history.deploy("@acme/web", "1", "production")
+    history.deploy("prices", "1", "production")
+    return history
+
+
+SET = ("--set", "@acme/web@2", "--set", "prices@2", *PRODUCTION)
+
+
+@pytest.mark.parametrize("program", [PACT_BROKER, TREATY])
+def test_a_yes_shows_the_order(ask: Ask, history: History, program: object) -> None:
+    history.verify("@acme/web", "2", "prices", "2")
+    result = ask(*SET, program=program)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "Computer says yes \\o/ ",
+        "",
+        "STEP | DEPLOY    | VERSION",
+        "-----|-----------|--------",
+        "1    | prices    | 2      ",
+        "2    | @acme/web | 2      ",
+        "",
+        "All required verification results are published and successful",
+        "Deploy prices (2) before @acme/web (2), which does not work with the versions before",
+    ]
+    assert result.stderr == ""
+
+
+def test_a_no_names_the_versions_to_leave_out_and_the_next_steps(ask: Ask, history: History) -> None:
+    history.verify("@acme/web", "2", "prices", "2", success=False)
+    result = ask(*SET)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "Computer says no ¯\\_(ツ)_/¯",
+        "",
+        "The verification for the pact between version 2 of @acme/web and version 2 of prices failed",
+        "Without @acme/web (2), the other versions can be deployed",
+    ]
+    steps = result.stderr.splitlines()
+    assert steps[1].startswith("To change this answer:")
+    assert steps[2].startswith("  * Make prices honour the pact of @acme/web (2), or change what @acme/web expects")
+    assert steps[-2:] == [
+        "  * Deploy the other versions without those to leave out:",
+        "    pact-broker can-i-deploy --set prices@2 --to-environment production",
+    ]
+
+
+@pytest.mark.usefixtures("history")
+def test_a_missing_result_is_waited_for(ask: Ask) -> None:
+    result = ask(*SET, "--retry-while-unknown", "1", "--retry-interval", "0.01")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0] == (
+        "Waiting for 1 verification result to be published (maximum of 0.01 seconds)"
+    )
+
+
+@pytest.mark.usefixtures("history")
+def test_a_dry_run_succeeds(ask: Ask) -> None:
+    result = ask(*SET, "--dry-run")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("[dry-run] Computer says no ¯\\_(ツ)_/¯ (but you're ignoring this by enabling")
+
+
+def test_json_is_the_response(ask: Ask, history: History) -> None:
+    history.verify("@acme/web", "2", "prices", "2")
+    result = ask(*SET, "--output", "json")
+    assert '"order": [\n    {\n      "pacticipant": "prices",' in result.stdout
+
+
+def test_versions_without_contracts_can_be_deployed_in_any_order(ask: Ask, history: History) -> None:
+    history.version("a", "1")
+    history.version("b", "1")
+    result = ask("--set", "a@1", "--set", "b@1", *PRODUCTION)
+    assert "The versions can be deployed in any order." in result.stdout
+
+
+@pytest.mark.usefixtures("history")
+def test_an_unknown_name_gets_a_suggestion(ask: Ask) -> None:
+    result = ask("--set", "@acme/web@2", "--set", "pries@2", *PRODUCTION)
+    assert result.exit_code == 1
+    assert "There is no application pries. Did you mean prices?" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (
+            ("--set", "@acme/web", *PRODUCTION),
+            "--set @acme/web has no version. Write the name and the version as NAME@VERSION.",
+        ),
+        (("--set", "web@", *PRODUCTION), "--set web@ has no version. Write the name and the version as NAME@VERSION."),
+        (("--set", "web@1"), "--set needs --to-environment ENVIRONMENT, the environment to deploy to."),
+        (
+            ("--set", "web@1", "-a", "prices", "-e", "2", *PRODUCTION),
+            "--set cannot be combined with --pacticipant. Give only --set options and --to-environment.",
+        ),
+        (
+            ("--set", "web@1", "--ignore", "prices", *PRODUCTION),
+            "--set cannot be combined with --ignore. Give only --set options and --to-environment.",
+        ),
+    ],
+)
+def test_wrong_use_is_explained(ask: Ask, words: tuple[str, ...], text: str) -> None:
+    result = ask(*words)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0] == text
+
+
+@pytest.mark.usefixtures("history")
+def test_the_variable_with_names_to_ignore_has_no_effect(ask: Ask) -> None:
+    result = ask(*SET, PACT_BROKER_CAN_I_DEPLOY_IGNORE="prices")
+    assert result.stderr.splitlines()[0] == (
+        "PACT_BROKER_CAN_I_DEPLOY_IGNORE has no effect on --set: all results are taken into account."
+    )

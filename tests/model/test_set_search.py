@@ -1,0 +1,94 @@
+"""The search for the fewest members to leave out, beside trying all subsets; and its limit."""
+
+from itertools import combinations
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.scale import choose
+from treaty.model.decisions.set_search import Constraints, find_cycles, find_exclusion, find_order, list_members
+
+SIZES = st.integers(1, 8)
+
+
+@st.composite
+def constraints(draw: st.DrawFn) -> Constraints:
+    size = draw(SIZES)
+    members = st.integers(0, size - 1)
+    pairs = st.lists(st.tuples(members, members), max_size=size)
+    needs, conflicts = [0] * size, [0] * size
+    for member, other in draw(pairs):
+        needs[member] |= 1 << other & ~(1 << member)
+    for member, other in draw(pairs):
+        conflicts[member] |= 1 << other
+        conflicts[other] |= 1 << member
+    excluded = draw(st.sets(members, max_size=2))
+    return Constraints(sum(1 << member for member in excluded), needs, conflicts)
+
+
+def is_valid(constraints: Constraints, left_out: int) -> bool:
+    included = (1 << len(constraints.needs)) - 1 & ~left_out
+    return not included & constraints.excluded and all(
+        not constraints.needs[member] & left_out and not constraints.conflicts[member] & included
+        for member in list_members(included)
+    )
+
+
+def find_by_trying(constraints: Constraints) -> int:
+    members = range(len(constraints.needs))
+    return next(
+        mask
+        for size in range(len(members) + 1)
+        for left_out in combinations(members, size)
+        if is_valid(constraints, mask := sum(1 << member for member in left_out))
+    )
+
+
+@settings(max_examples=choose(300, slow=1000, long=20_000), deadline=None, database=None)
+@given(constraints())
+def test_the_smallest_exclusion_is_found_and_the_first_in_order_of_several(constraints: Constraints) -> None:
+    exclusion = find_exclusion(constraints)
+    assert exclusion.is_smallest
+    assert exclusion.members == find_by_trying(constraints)
+
+
+@settings(max_examples=choose(100, slow=300, long=2000), deadline=None, database=None)
+@given(constraints())
+def test_a_search_that_ends_early_finds_a_valid_exclusion(constraints: Constraints) -> None:
+    exclusion = find_exclusion(constraints, max_steps=0)
+    assert is_valid(constraints, exclusion.members)
+
+
+def conflicting_members(size: int, *, share: float, seed: int) -> Constraints:
+    """Members of which this share of the pairs are in conflict."""
+    random = Random(seed)  # noqa: S311 - no secret
+    conflicts = [0] * size
+    for member, other in combinations(range(size), 2):
+        if random.random() < share:
+            conflicts[member] |= 1 << other
+            conflicts[other] |= 1 << member
+    return Constraints(0, [0] * size, conflicts)
+
+
+def test_many_conflicts_end_the_search_at_its_limit() -> None:
+    hard = conflicting_members(100, share=0.08, seed=5)
+    exclusion = find_exclusion(hard)
+    assert not exclusion.is_smallest
+    assert is_valid(hard, exclusion.members)
+
+
+def test_thirty_members_with_many_conflicts_are_far_from_the_limit() -> None:
+    for seed in range(100):
+        assert find_exclusion(conflicting_members(30, share=0.15, seed=seed), max_steps=1000).is_smallest
+
+
+def test_members_that_need_each_other_have_no_order() -> None:
+    needs = [0b0010, 0b0001, 0b0001, 0]
+    assert find_order(needs, 0b1111) is None
+    assert find_cycles(needs, 0b1111) == [0b0011]
+    assert find_order(needs, 0b1000) == [3]
+
+
+def test_an_order_is_by_name_where_there_is_a_choice() -> None:
+    assert find_order([0b100, 0, 0], 0b111) == [1, 2, 0]
