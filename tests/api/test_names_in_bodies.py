@@ -170,9 +170,8 @@ OTHER_TEXTS = {
     *("SecretBody.name", "SecretBody.value", "SecretBody.description", "SecretBody.allowed_origins"),
     *("ComparedDocumentBody.name", "ComparedDocumentBody.content", "ComparedDocumentBody.content_type"),
     *("ComparedDocumentBody.specification", "CompareBody.profile"),
-    *("AcceptedEngineBody.engine", "_Contact.name", "PacticipantBody.display_name", "NewPacticipantBody.display_name"),
-    *("AssumedDocumentBody.content", "AssumedDocumentBody.specification", "ChangeBody.change"),
-    *("_Contact.name", "PacticipantBody.display_name", "NewPacticipantBody.display_name"),
+    *("AcceptedEngineBody.engine", "AssumedDocumentBody.content", "AssumedDocumentBody.specification"),
+    *("ChangeBody.change", "_Contact.name", "PacticipantBody.display_name", "NewPacticipantBody.display_name"),
 }
 """Texts of bodies that are no names in paths."""
 
