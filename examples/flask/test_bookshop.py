@@ -1,0 +1,29 @@
+"""A consumer: the bookshop shows the title and the price of a book."""
+
+import json
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import pytest
+
+if TYPE_CHECKING:
+    from pact import Pact
+
+
+def describe_book(catalogue_url: str, number: str) -> str:
+    with urlopen(f"{catalogue_url}/books/{number}") as response:
+        book = json.load(response)
+    return f"{book['title']}: {book['price'] / 100:.2f} EUR"
+
+
+@pytest.mark.pact(consumer="Bookshop", provider="Catalogue")
+def test_the_bookshop_describes_a_book(pact: "Pact") -> None:
+    (
+        pact.upon_receiving("a request for a book")
+        .given("there is a book with the number 1")
+        .with_request("GET", "/books/1")
+        .will_respond_with(200)
+        .with_body({"title": "Moby-Dick", "price": 1250})
+    )
+    with pact.serve() as catalogue:
+        assert describe_book(str(catalogue.url), "1") == "Moby-Dick: 12.50 EUR"
