@@ -1,9 +1,8 @@
 """A consumer: the bookshop shows the title and the price of a book."""
 
-import json
 from typing import TYPE_CHECKING
-from urllib.request import urlopen
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
 
 
 def describe_book(catalogue_url: str, number: str) -> str:
-    with urlopen(f"{catalogue_url}/books/{number}") as response:
-        book = json.load(response)
+    book = httpx.get(f"{catalogue_url}/books/{number}").raise_for_status().json()
     return f"{book['title']}: {book['price'] / 100:.2f} EUR"
 
 

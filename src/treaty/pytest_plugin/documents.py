@@ -172,16 +172,18 @@ def _importable(folders: Sequence[Path]) -> Iterator[None]:
 def _fetch(url: str) -> Document:
     import httpx  # noqa: PLC0415 - takes long to load
 
-    host = urlsplit(url).netloc.rpartition("@")[2]
+    name = f"The document at {urlsplit(url).netloc.rpartition('@')[2]}"  # without credentials
     try:
         response = httpx.get(url, timeout=_URL_TIMEOUT_SECONDS, follow_redirects=True)
-        response.raise_for_status()
-    except httpx.HTTPError as error:
+        problem = f"status {response.status_code}" if response.is_error else ""
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
         raise ClientError(
-            f"The document at {host} could not be fetched: {type(error).__name__}: {error}",
+            f"{name} could not be fetched: {problem}",
             hint="Start the application before the tests, or name it as MODULE:NAME, such as shop.app:app.",
-        ) from error
-    return _parse(response.content, url)
+        )
+    return _parse(response.content, name)
 
 
 def _parse(source: bytes, name: str) -> Document:
@@ -214,7 +216,7 @@ def _to_json(value: object) -> object:
             return value.isoformat()
         case set() | frozenset():
             return sorted(value)
-    raise TypeError(f"a {type(value).__name__} is not JSON")
+    raise TypeError(f"values of the type {type(value).__name__} are not JSON")
 
 
 def _check(content: object, name: str) -> None:

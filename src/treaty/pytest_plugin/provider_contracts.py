@@ -170,10 +170,11 @@ class ProviderContract:
         """Return why the run is incomplete, so that nothing is published; empty if it is complete."""
         if self._has_collection_errors:
             return "there are errors in the collection of tests"
-        if session.shouldfail or session.shouldstop or session.exitstatus == pytest.ExitCode.INTERRUPTED:
-            return "the run ended before all tests had run"
-        if session.exitstatus not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             return "no tests have run"
+        is_complete = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+        if session.shouldfail or session.shouldstop or not is_complete:
+            return "the run ended before all tests had run"
         return ""
 
     @property
