@@ -98,6 +98,28 @@ def test_a_broken_provider_says_what_is_wrong(provider):
     assert "Actual map is missing the following keys: created_on" in printed
 
 
+PUBLISHING_BOTH = ("--run-broker", "--publish-pact", "1", "--publish-provider-contract", "1")
+
+
+@pytest.fixture(params=["fastapi", "flask"])
+def catalogue(request, examples):
+    return examples / request.param
+
+
+def test_a_provider_publishes_its_own_contract(catalogue):
+    printed = run_tests(catalogue, *PUBLISHING_BOTH)
+    assert "Self-verification of Catalogue: success (1 passed)" in printed
+    assert "The provider contract was published for Catalogue version 1." in printed
+    assert printed.count("Computer says yes") == 2
+
+
+def test_a_breaking_change_of_the_contract_is_found_without_replaying_the_pact(catalogue):
+    printed = run_tests(catalogue, *PUBLISHING_BOTH, CATALOGUE="broken")
+    assert "Self-verification of Catalogue: success (1 passed)" in printed
+    assert printed.count("Computer says no") == 2
+    assert 'The pact has the property "price" in the response body' in printed
+
+
 def test_messages_are_published_and_verified(examples, broker):
     folder = examples / "message"
     run_tests(folder, "test_mailer.py", "--publish-pact", "1", "--pact-branch", "main", PACT_BROKER_BASE_URL=broker)

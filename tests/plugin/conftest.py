@@ -107,7 +107,7 @@ def run(pytester):
         words = ["pytest", f"--basetemp={pytester.path / 'temporary'}", *WITHOUT, _FORKED, "-rA", *map(str, options)]
         done = servers.run_in(pytester.path, words, {**os.environ, "HOME": str(pytester.path)})
         assert done.returncode == code, done.stdout + done.stderr
-        return pytest.LineMatcher(done.stdout.splitlines())
+        return pytest.LineMatcher((done.stdout + done.stderr).splitlines())
 
     return run
 

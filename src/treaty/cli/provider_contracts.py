@@ -60,21 +60,46 @@ def publish_provider_contract(broker: BrokerClient, form: str, **values: Any) ->
     build = builds.read_build(values, version_option="provider_app_version")
     contracts = [_contract(file, values) for file in values["contract_files"]]
     if len(contracts) > 1:
-        _publish_several(broker, values["provider"], build, _name_contracts(values["contract_files"], contracts), form)
-    elif _uses_old_api(broker):
-        _publish_by_path(broker, values["provider"], build, contracts[0], form)
-    else:
-        body = {"contract": contracts[0]}
-        _publish(broker, values["provider"], build, body, form, relation="pf:publish-provider-contract")
+        contracts = _name_contracts(values["contract_files"], contracts)
+    is_by_path = _uses_old_api(broker) and len(contracts) == 1
+    try:
+        text, response = publish(broker, values["provider"], build, contracts)
+    except Refused as refused:
+        if is_by_path:
+            raise
+        output.print_line(output.format_publication(refused) if form == "text" else refused.body or "{}")
+        raise SystemExit(1) from refused
+    output.show(response, form, text)
+
+
+def publish(broker: BrokerClient, provider: str, build: Build, contracts: Sequence[Json]) -> tuple[str, HalResource]:
+    """Publish the contracts of a provider version; return a text for people, and the response.
+
+    Several contracts have names. Raises Refused if the broker does not accept them.
+    """
+    if len(contracts) == 1 and _uses_old_api(broker):
+        return _publish_by_path(broker, provider, build, contracts[0])
+    response = (
+        _publish_several(broker, provider, build, contracts)
+        if len(contracts) > 1
+        else _post(broker, provider, build, {"contract": contracts[0]}, relation="pf:publish-provider-contract")
+    )
+    return output.format_publication(response) or _success_message(provider, build), response
 
 
 def _contract(file: str, values: dict[str, Any]) -> Json:
     source = _read(file)
     results = _verification_results(values)
+    content_type = values["content_type"] or f"application/{'json' if file.endswith('.json') else 'yaml'}"
+    return to_contract(source, content_type, specification=values["specification"], results=results)
+
+
+def to_contract(source: bytes, content_type: str, *, specification: str | None = None, results: Json | None) -> Json:
+    """Describe a document, and the results of testing the provider against it, as the broker expects them."""
     return {
         "content": base64.b64encode(source).decode(),
-        "specification": values["specification"] or _detect_specification(source),
-        "contentType": values["content_type"] or f"application/{'json' if file.endswith('.json') else 'yaml'}",
+        "specification": specification or _detect_specification(source),
+        "contentType": content_type,
         **({"selfVerificationResults": results} if results else {}),
     }
 
@@ -133,17 +158,17 @@ def _uses_old_api(broker: BrokerClient) -> bool:
     return is_requested or not broker.index.has_link("pf:publish-provider-contract")
 
 
-def _publish_several(broker: BrokerClient, provider: str, build: Build, contracts: list[Json], form: str) -> None:
+def _publish_several(broker: BrokerClient, provider: str, build: Build, contracts: Sequence[Json]) -> HalResource:
     relation = "pf:publish-provider-contracts"
     if not broker.index.has_link(relation):
         raise Failure(
             "The broker accepts one contract of a provider version only: its index has no link "
             f"'{relation}'. Upgrade it, or publish one file."
         )
-    _publish(broker, provider, build, {"contracts": contracts}, form, relation=relation)
+    return _post(broker, provider, build, {"contracts": list(contracts)}, relation=relation)
 
 
-def _publish(broker: BrokerClient, provider: str, build: Build, contracts: Json, form: str, *, relation: str) -> None:
+def _post(broker: BrokerClient, provider: str, build: Build, contracts: Json, *, relation: str) -> HalResource:
     optional = {"branch": build.branch, "buildUrl": build.build_url}
     body = {
         "pacticipantVersionNumber": build.version,
@@ -151,23 +176,17 @@ def _publish(broker: BrokerClient, provider: str, build: Build, contracts: Json,
         **{name: value for name, value in optional.items() if value},
         **contracts,
     }
-    try:
-        url = broker.link(relation, provider=provider)
-        response = broker.post(url, body, accept=_ACCEPT)
-    except Refused as refused:
-        output.print_line(output.format_publication(refused) if form == "text" else refused.body or "{}")
-        raise SystemExit(1) from refused
-    output.show(response, form, output.format_publication(response) or _success_message(provider, build))
+    return broker.post(broker.link(relation, provider=provider), body, accept=_ACCEPT)
 
 
-def _publish_by_path(broker: BrokerClient, provider: str, build: Build, contract: Json, form: str) -> None:
+def _publish_by_path(broker: BrokerClient, provider: str, build: Build, contract: Json) -> tuple[str, HalResource]:
     """Publish to a broker that has no link for it yet: create the version, then put the contract at its path."""
     if build.branch or build.tags:
         pacticipants.write_version(broker, provider, build.version, branch=build.branch, tags=build.tags)
     names = {"specification": "contractType", "selfVerificationResults": "verificationResults"}
     body = {names.get(name, name): value for name, value in contract.items()}
     response = broker.put(broker.url_for("contracts", "provider", provider, "version", build.version), body)
-    output.show(response, form, "\n".join([_success_message(provider, build), *_link_lines(response), _NEXT_STEPS]))
+    return "\n".join([_success_message(provider, build), *_link_lines(response), _NEXT_STEPS]), response
 
 
 def _success_message(provider: str, build: Build) -> str:

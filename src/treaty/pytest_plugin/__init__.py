@@ -13,7 +13,7 @@ import pytest
 from treaty.pytest_plugin import options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from pact import Pact
 
@@ -28,6 +28,11 @@ _PASSED: Final = pytest.StashKey[bool]()
 _MARKER: Final = (
     "pact(consumer, provider, **options): the pact that a test is about. Options of consumers: `specification`; of "
     "providers: `selectors`, `include_pending`, `include_wip_since` and `pacts` (files)."
+)
+
+_SELF_VERIFICATION_MARKER: Final = (
+    "self_verification(*operations): a test that compares the provider with its own OpenAPI document, and the "
+    'operations that it exercises, such as "GET /orders/{id}". Tests of Schemathesis need no marker.'
 )
 
 
@@ -55,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from treaty.pytest_plugin.run import PluginRun  # noqa: PLC0415 - `pytest --version` and `--help` do not need it
 
     config.addinivalue_line("markers", _MARKER)
+    config.addinivalue_line("markers", _SELF_VERIFICATION_MARKER)
     config.stash[_RUN] = PluginRun(config)
     options.release_names(config.stash[_PARSER])
 
@@ -126,8 +132,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     elif run.has_results:
         from treaty.pytest_plugin import summary  # noqa: PLC0415 - most suites have nothing to publish
 
-        has_passed = session.exitstatus == pytest.ExitCode.OK
-        if not summary.publish_and_summarize(run, has_passed=has_passed) and has_passed:
+        is_published = summary.publish_and_summarize(run, session)
+        if not is_published and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -148,6 +154,26 @@ def pact_broker(pytestconfig: pytest.Config) -> PactBroker:
     if broker := pytestconfig.stash[_RUN].broker:
         return broker
     pytest.fail("No broker is configured. Give --broker-url (PACT_BROKER_BASE_URL), or --run-broker.", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def provider_contract(pytestconfig: pytest.Config) -> Callable[[object], Mapping[str, Any]]:
+    """A function that returns the OpenAPI document of an application, which is published after the tests."""
+    from treaty.errors import ClientError  # noqa: PLC0415 - few suites use it
+    from treaty.pytest_plugin import documents  # noqa: PLC0415 - likewise
+
+    def use(application: object) -> Mapping[str, Any]:
+        __tracebackhide__ = True
+        contract = pytestconfig.stash[_RUN].provider_contract
+        try:
+            document = documents.read(application, f"The {type(application).__name__}", pytestconfig.rootpath)
+            if contract:
+                contract.use(document)
+        except ClientError as error:
+            pytest.fail(f"{error}\n{error.hint}".rstrip(), pytrace=False)
+        return document.content
+
+    return use
 
 
 @pytest.fixture

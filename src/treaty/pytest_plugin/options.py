@@ -54,6 +54,19 @@ OPTIONS: Final = (
     Option("provider-branch", "BRANCH", "The provider's branch (default: detected from the CI system or git)."),
     Option("provider-tag", "TAG", "A tag for the provider's version; repeatable.", is_list=True),
     Option("publish-verification", "True", "Publish the results of verified pacts.", is_flag=True),
+    Option(
+        "publish-provider-contract",
+        "VERSION",
+        "Publish the provider's own OpenAPI document for this version, with the outcome of the tests; `auto` takes the "
+        "commit.",
+    ),
+    Option("provider-name", "NAME", "The provider whose contract is published."),
+    Option(
+        "provider-contract",
+        "SOURCE",
+        "Where the document is: an application such as `shop.app:app`, a file, or a URL (default: the document that "
+        "Schemathesis tests).",
+    ),
     Option("pact-url", "URL", "Verify only the pact at this URL, as passed by a webhook.", "PACT_URL"),
     Option("deploy-to", "ENVIRONMENT", "Show the result of can-i-deploy for this environment."),
 )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from treaty.pytest_plugin.provider_contracts import ProviderContract
+
 _COARSE_CLOCK: Final = 0.02
 """Seconds. Modification times of files may be this much older than `time.time()`."""
 
@@ -30,6 +32,7 @@ class PluginRun:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.summary: list[str] = []
+        self.provider_contract = _register_provider_contract(config)
         self._began = time.time() - _COARSE_CLOCK
         self._temporary: TemporaryBroker | None = None
         self._broker: PactBroker | None = None
@@ -106,7 +109,9 @@ class PluginRun:
     @property
     def has_results(self) -> bool:
         """Whether there is anything to publish or to summarize."""
-        is_requested = self.has_temporary_broker or options.get_text(self.config, "publish-pact")
+        is_requested = (
+            self.has_temporary_broker or self.provider_contract or options.get_text(self.config, "publish-pact")
+        )
         return bool(is_requested or self.list_written() or "treaty.pytest_plugin.results" in sys.modules)
 
     def list_written(self) -> list[Path]:
@@ -114,6 +119,17 @@ class PluginRun:
         own_files = [self.config.rootpath / path for path in _written_contents()]
         new_files = [path for path in sorted(self.folder.glob("*.json")) if path.stat().st_mtime >= self._began]
         return list(dict.fromkeys([*own_files, *(path.absolute() for path in new_files)]))
+
+
+def _register_provider_contract(config: pytest.Config) -> ProviderContract | None:
+    """Create the contract to publish, with its hooks; None if the run does not publish one."""
+    if not options.get_text(config, "publish-provider-contract") or config.getoption("collectonly", default=False):
+        return None
+    from treaty.pytest_plugin.provider_contracts import ProviderContract  # noqa: PLC0415 - few runs publish one
+
+    contract = ProviderContract(config)
+    config.pluginmanager.register(contract, "treaty-provider-contract")
+    return contract
 
 
 def _xdist_config(config: pytest.Config) -> Any:

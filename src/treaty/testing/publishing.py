@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from treaty.cli import build_detection, contracts, matrix, output, selectors
+from treaty.cli import build_detection, contracts, matrix, output, provider_contracts, selectors
 from treaty.cli.builds import Build
 from treaty.cli.selectors import SelectorOptions, VersionSelector
 from treaty.errors import ClientError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from treaty.cli.pactfiles import PactFile
-    from treaty.client import BrokerClient, HalResource
+    from treaty.client import BrokerClient, HalResource, Json
+
+_COMPARISON_ATTEMPTS: Final = 40
+_COMPARISON_INTERVAL_SECONDS: Final = 0.25
+_MAX_FINDINGS: Final = 10
+"""Findings of one comparison that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +81,58 @@ def _publish_one_by_one(broker: BrokerClient, build: Build, files: Sequence[Pact
     return PublicationReport(click.unstyle(printed.getvalue()).strip(), is_complete=True)
 
 
+def publish_provider_contract(broker: BrokerClient, provider: str, build: Build, contract: Json) -> str:
+    """Publish the contract of a provider version, and return the broker's response as text.
+
+    Raises ClientError with that text if the broker refuses it.
+    """
+    try:
+        text, _ = provider_contracts.publish(broker, provider, build, [contract])
+    except Refused as refused:
+        raise ClientError(click.unstyle(output.format_publication(refused)).strip(), hint=refused.hint) from refused
+    return click.unstyle(text).strip()
+
+
 def describe_verdict(broker: BrokerClient, pacticipant: str, version: str, environment: str | None) -> str:
-    """Return the output of can-i-deploy for an environment, or else for the latest versions of its integrations."""
+    """Return the output of can-i-deploy for an environment, or else for the latest versions of its integrations.
+
+    Below it are the findings of comparisons with contracts of providers. Comparisons that the broker has not finished
+    are waited for, for some seconds.
+    """
     selector_options = SelectorOptions([VersionSelector(pacticipant=pacticipant, version=version)], [])
     if environment:
         query = selectors.build_query(selector_options, latest_by="cvpv", target=[("environment", environment)])
     else:
         query = selectors.build_query(selector_options, latest_by="cvp", target=[("latest", "true")])
-    return click.unstyle(
-        matrix.describe(broker.get(broker.url_for("matrix", query=query)).body, ignores_pacticipants=False)
-    )
+    url = broker.url_for("matrix", query=query)
+    body = broker.get(url).body
+    for _ in range(_COMPARISON_ATTEMPTS):
+        if not any(reason.get("kind") == "missing_comparison" for reason in body.get("reasons") or []):
+            break
+        time.sleep(_COMPARISON_INTERVAL_SECONDS)
+        body = broker.get(url).body
+    verdict = click.unstyle(matrix.describe(body, ignores_pacticipants=False))
+    return "\n".join([verdict, *_describe_findings(broker, body)])
+
+
+def _describe_findings(broker: BrokerClient, body: Json) -> Iterator[str]:
+    for row in body.get("matrix") or []:
+        result = row.get("verificationResult") or {}
+        link = ((result.get("_links") or {}).get("self") or {}).get("href")
+        if result.get("success") is not False or not link:
+            continue
+        errors = _load_findings(broker, link)
+        names = [f"{row[side]['name']} {row[side]['version']['number']}" for side in ("consumer", "provider")]
+        if errors:
+            yield f"Findings of the comparison of {' with '.join(names)}:"
+        yield from (f"  {error.get('message')}" for error in errors[:_MAX_FINDINGS])
+        if len(errors) > _MAX_FINDINGS:
+            yield f"  and {len(errors) - _MAX_FINDINGS} more: {link}"
+
+
+def _load_findings(broker: BrokerClient, url: str) -> Sequence[Json]:
+    """Return the errors of a comparison; none for the result of a verifier, or if it cannot be loaded."""
+    with suppress(ClientError):
+        comparison = broker.get(url).body.get("crossContractVerificationResults") or {}
+        return (comparison.get("results") or {}).get("errors") or []
+    return []
