@@ -165,6 +165,7 @@ def filled(template: str, given: Mapping[str, str]) -> str:
         **dict.fromkeys(("branch", "tag", "providerTag", "environmentTag"), "main"),
         "environment": given["environments"] if is_uuid_wanted else "production",
         "label": "shop",
+        "alias": "c0ffee1",
         "uuid": given.get(template.split("/")[1], ""),
         **dict.fromkeys(("sha", "pactVersion"), given["sha"]),
         "metadata": "Y3ZuPTEuMC4w",
@@ -196,6 +197,7 @@ def enrich(send: Send) -> dict[str, str]:
     for name, number in ((CONSUMER, OLDEST), (PROVIDER, "2.4.0")):
         send("PUT", f"/pacticipants/{q(name)}/labels/shop", {})
         send("PUT", f"/pacticipants/{q(name)}/versions/{number}/tags/main", {})
+    send("PUT", f"/pacticipants/{q(CONSUMER)}/versions/{OLDEST}/aliases/c0ffee1", {})
     send("PUT", f"/contracts/provider/{q(PROVIDER)}/version/{OLDEST}", _CONTRACT)
     webhook = send("POST", "/webhooks", _WEBHOOK)["uuid"]
     pact = send("GET", f"{PAIR}/version/{OLDEST}", None)

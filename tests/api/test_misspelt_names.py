@@ -95,6 +95,8 @@ FAILING = [
     ("describe-version", (*RIGHT, *WRONG_PLACE), PLACE),
     ("create-version-tag", (*TYPO, *RIGHT_VERSION, "--tag", "x"), APPLICATION),
     ("create-version-tag", (*RIGHT, *WRONG_VERSION, "--tag", "x"), VERSION),
+    ("alias", (*TYPO, *RIGHT_VERSION, "--alias", "x"), APPLICATION),
+    ("alias", (*RIGHT, *WRONG_VERSION, "--alias", "x"), VERSION),
     ("delete-version-tag", (*TYPO, *RIGHT_VERSION, "--tag", "production"), APPLICATION),
     ("delete-branch", (*TYPO, "--branch", "feature/login"), APPLICATION),
     ("delete-branch", (*RIGHT, "--branch", "feature/logn"), BRANCH),

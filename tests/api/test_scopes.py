@@ -127,7 +127,7 @@ def test_every_write_needs_its_scope_and_its_application(make_api, limited):
             assert done.status < 400, (name, scope, done.text)
     assert {name for name, route in write_routes().items() if route.scopes} == {
         *("create_pacticipant", "replace_pacticipant", "change_pacticipant", "replace_version", "change_version"),
-        *("put_on_branch", "put_tag", "publish_contracts", "put_pact", "patch_pact"),
+        *("put_on_branch", "put_tag", "add_alias", "publish_contracts", "put_pact", "patch_pact"),
         *("publish_provider_contract", "publish_several_provider_contracts", "put_provider_contract"),
         *("publish_verification", "publish_verification_with_metadata"),
         *("record_deployment", "change_deployed_version", "record_release", "change_released_version"),

@@ -51,6 +51,7 @@ def world(api: Api) -> World:
     made.number = history.verify(CONSUMER, "1", PROVIDER, "7")
     history.branch(CONSUMER, "1", BRANCH)
     history.tag(CONSUMER, "1", TAG)
+    made.send("PUT", f"/pacticipants/{CONSUMER}/versions/1/aliases/c1", {})
     made.send("PUT", f"/pacticipants/{CONSUMER}/labels/shop", {})
     made.environment = history.environment("production")
     place = f"environment/{made.environment}"
@@ -98,6 +99,8 @@ WRITES: Final[dict[str, Write]] = {
     "take_off_branch": lambda _: (f"/pacticipants/{CONSUMER}/branches/feat%2Fx/versions/1", None),
     "put_tag": lambda _: (f"/pacticipants/{CONSUMER}/versions/1/tags/new", {}),
     "remove_tag": lambda _: (f"/pacticipants/{CONSUMER}/versions/1/tags/{TAG}", None),
+    "add_alias": lambda _: (f"/pacticipants/{CONSUMER}/versions/1/aliases/new", {}),
+    "delete_alias": lambda _: (f"/pacticipants/{CONSUMER}/versions/1/aliases/c1", None),
     "add_environment": lambda _: ("/environments", {"name": "test", "production": False}),
     "change_environment": lambda it: (f"/environments/{it.environment}", {"name": "live", "production": True}),
     "remove_environment": lambda it: (f"/environments/{it.environment}", None),

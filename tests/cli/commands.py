@@ -39,6 +39,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "record-release": (*VERSION, "--environment", "test"),
     "record-support-ended": (*VERSION, "--environment", "test"),
     "create-or-update-pacticipant": ("--name", "Foo"),
+    "alias": ("-a", "Foo", "-e", "1", "--alias", "2"),
     "rename": ("Foo", "Bar"),
     "describe-pacticipant": ("--name", "Foo"),
     "list-pacticipants": (),

@@ -1,7 +1,7 @@
 """Publication and removal of verification results."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -41,7 +41,11 @@ def publish_verification(
     now = new.created_at
     # This locks the provider before the insertion, so two results for the same version cannot both become its latest.
     provider = ensure_pacticipants(db, [new.provider], now=now)[new.provider]
-    _, is_new = ensure_version(db, provider, new.provider_version, now=now, settings=settings)
+    version, is_new = ensure_version(
+        db, provider, new.provider_version, now=now, settings=settings, follows_aliases=True
+    )
+    if version.number != new.provider_version:
+        new = replace(new, provider_version=version.number)
     tags = [] if is_new else publications.list_tags(db, new.provider, new.provider_version)
     number = verifications.add(db, new, is_new_version=is_new, tags=tags)
     audit.record(

@@ -63,6 +63,7 @@ _CLIENT: Final = {
         "treaty.cli.pacticipants:describe_version", "Show a version, by default the latest."
     ),
     "create-version-tag": CommandEntry("treaty.cli.pacticipants:create_version_tag", "Tag a version."),
+    "alias": CommandEntry("treaty.cli.pacticipants:alias", "Give a version other names."),
     "delete-version-tag": CommandEntry("treaty.cli.pacticipants:delete_version_tag", "Remove a tag from a version."),
     "delete-branch": CommandEntry("treaty.cli.pacticipants:delete_branch", "Delete a branch, but not its versions."),
     "create-webhook": CommandEntry("treaty.cli.webhooks:create_webhook", "Create a webhook."),

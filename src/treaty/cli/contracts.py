@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from treaty.cli import builds, names, options, output, pactfiles, validation
+from treaty.cli.pacticipants import add_aliases
 from treaty.cli.program import Command, Failure, Flag, suggest_options
 from treaty.errors import ClientError, MissingRelation, Refused
 from treaty.exact_json import serialize_spaced
@@ -66,6 +67,13 @@ DEFAULT_MODE: Final = PublicationMode()
 )
 @click.option("--validate/--no-validate", cls=Flag, help="Check all files first; publish none if one has errors.")
 @click.option("--strict/--no-strict", cls=Flag, help="Validate, and treat doubtful parts as errors.")
+@click.option(
+    "--unchanged-since",
+    metavar="VERSION",
+    help="Publish nothing, since the application is unchanged since this version: the new version becomes an alias of "
+    "it. Needs --pacticipant. Treaty only.",
+)
+@click.option("--pacticipant", help="The application that --unchanged-since is about. Treaty only.")
 @options.output_option("text", "json", "pretty")
 @options.connection_options()
 def publish(
@@ -77,9 +85,14 @@ def publish(
     allow_similar_names: bool,
     validate: bool,
     strict: bool,
+    unchanged_since: str | None,
+    pacticipant: str | None,
     **values: Any,
 ) -> None:
     """Publish pacts to a broker."""
+    if unchanged_since is not None:
+        _publish_alias(broker, pacts, pacticipant, unchanged_since, values)
+        return
     mode = PublicationMode(merges=merge, allows_similar_names=allow_similar_names)
     _check_arguments(pacts)
     build = builds.read_build(values, version_option="consumer_app_version")
@@ -90,6 +103,20 @@ def publish(
         _publish_together(broker, build, files, mode, form=form)
     except OldBroker:
         publish_one_by_one(broker, build, files, mode)
+
+
+def _publish_alias(
+    broker: BrokerClient, pacts: Sequence[str], pacticipant: str | None, version: str, values: Json
+) -> None:
+    if pacts:
+        raise Failure(
+            "With --unchanged-since, no pacts are published, so that none can be given.\n"
+            "If the pacts may have changed, leave out --unchanged-since."
+        )
+    if not pacticipant:
+        raise Failure("No value provided for required option '--pacticipant', which --unchanged-since is about")
+    build = builds.read_build(values, version_option="consumer_app_version")
+    add_aliases(broker, pacticipant, version, [build.version])
 
 
 def _check_arguments(arguments: Sequence[str]) -> None:

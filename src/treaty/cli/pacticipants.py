@@ -262,6 +262,40 @@ def create_version_tag(
         broker.put(broker.url_for(*path, "tags", tag))
 
 
+@click.command("alias", cls=Command)
+@options.pacticipant_option()
+@options.version_option()
+@click.option("--alias", "aliases", cls=ListOption, required=True, help="Another name of the version; repeatable.")
+@click.option("--delete", is_flag=True, help="Remove the aliases instead.")
+@options.connection_options()
+def alias(broker: BrokerClient, pacticipant: str, version: str, aliases: Sequence[str], *, delete: bool) -> None:
+    """Give a version other names, such as later commits of a monorepo that leave the pacticipant unchanged."""
+    if delete:
+        _delete_aliases(broker, pacticipant, version, aliases)
+    else:
+        add_aliases(broker, pacticipant, version, aliases)
+
+
+def add_aliases(broker: BrokerClient, pacticipant: str, version: str, aliases: Sequence[str]) -> None:
+    """Give a version other names. Raises MissingResource for an unknown version, and Refused."""
+    path = ("pacticipants", pacticipant, "versions", version)
+    if broker.find(broker.url_for(*path)) is None:
+        text = f"Could not create alias. Version {version} of {pacticipant} does not exist."
+        raise MissingResource(text, hint="Publish the pacts or verification results of that version first.")
+    for name in dict.fromkeys(aliases):
+        response = broker.put(broker.url_for(*path, "aliases", name))
+        output.print_line(f"Version {name} of {pacticipant} is an alias of version {response.body['version']}")
+        for warning in response.body.get("warnings", ()):
+            output.print_error(output.yellow(f"WARN: {warning}"))
+
+
+def _delete_aliases(broker: BrokerClient, pacticipant: str, version: str, aliases: Sequence[str]) -> None:
+    for name in dict.fromkeys(aliases):
+        if not _delete(broker, broker.url_for("pacticipants", pacticipant, "versions", version, "aliases", name)):
+            raise MissingResource(f"Version {version} of {pacticipant} has no alias {name}.")
+        output.print_line(f"Removed the alias {name} of version {version} of {pacticipant}")
+
+
 @click.command("delete-version-tag", cls=Command)
 @options.pacticipant_option()
 @options.version_option()

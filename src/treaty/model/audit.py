@@ -50,6 +50,8 @@ class Action(StrEnum):
     VERSION_CREATION = "version_creation"
     VERSION_CHANGE = "version_change"
     VERSION_REMOVAL = "version_removal"
+    ALIAS_CREATION = "alias_creation"
+    ALIAS_REMOVAL = "alias_removal"
     TAG_CREATION = "tag_creation"
     TAG_REMOVAL = "tag_removal"
     BRANCH_VERSION_CREATION = "branch_version_creation"

@@ -69,6 +69,20 @@ class Tag:
     updated_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VersionAlias:
+    """Another name of a version, such as a commit of a monorepo that leaves the pacticipant unchanged."""
+
+    pacticipant: str
+    version: str
+    name: str
+    created_at: datetime
+
+
+def describe_alias(pacticipant: str, name: str, version: str) -> str:
+    return f"Version '{name}' of '{pacticipant}' is an alias of version '{version}'."
+
+
 # The parts of lists are tuples because they are keys of the cache of rendered items: a page has hundreds of them, and
 # tuples are created and hashed quickly.
 

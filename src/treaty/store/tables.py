@@ -207,6 +207,19 @@ tag: Final = Table(
     Index(None, "pacticipant_id", "name", "position"),
 )
 
+# Other names of versions, for builds that leave a pacticipant unchanged. A version of that number wins over an alias.
+version_alias: Final = Table(
+    "version_alias",
+    metadata,
+    _id(),
+    _to("pacticipant"),
+    _to("version"),
+    Column("name", Text, nullable=False),
+    _created(),
+    UniqueConstraint("pacticipant_id", "name"),
+    Index(None, "version_id"),
+)
+
 tag_head: Final = Table(
     "tag_head",
     metadata,

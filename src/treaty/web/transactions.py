@@ -15,7 +15,7 @@ from treaty.errors import Conflict, ConflictingContracts, Invalid, NotFound, Pro
 from treaty.store import audit
 from treaty.store.engine import health
 from treaty.store.engine.database import Database
-from treaty.web import former_names
+from treaty.web import former_names, version_aliases
 from treaty.web.http import queries
 from treaty.web.http.media_types import ANY, NO_CONTENT_TYPE, MediaType, choose_media_type, prefer_json
 from treaty.web.http.request import Request
@@ -86,10 +86,14 @@ def run_handler(
 
 
 def _run_with_database(route: Route, request: Request, names: Sequence[str], read: ReadHandler) -> object:
-    """Run a handler; redirect a read of something missing whose path has a former name of a pacticipant."""
+    """Run a handler. Where something is missing, names in the path may be aliases of versions, or former names."""
     try:
         return read(route, request, names) if route.is_read_only else _run_write(route, request, names)
     except NotFound:
+        replaced = version_aliases.replace_aliases(request, route, names) if route.is_read_only else names
+        if replaced != names:
+            # Not cached: the queries of the answer do not include the one that found no version of this number.
+            return route.handler(request, *replaced)
         redirect = former_names.find_redirect(request, route, names)
         if redirect is None:
             raise
@@ -113,6 +117,7 @@ def _check_not_blank(route: Route, names: Sequence[str]) -> None:
 def _run_write(route: Route, request: Request, names: Sequence[str]) -> object:
     """Run a handler that writes. If it records no audit event itself, record one under the handler's name."""
     authorize_applications(request, route, names)
+    names = version_aliases.replace_before_write(request, route, names)
     with audit.acting_as(request.actor, at=request.now) as scope:
         result = route.handler(request, *names)
         if not scope.event_count and not isinstance(result, AfterCommit | HtmlPage) and request.caller.role is not None:

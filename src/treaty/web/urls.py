@@ -1,6 +1,7 @@
 """Every URL of the broker, defined once. Routes, links and the OpenAPI document use these templates."""
 
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
 from secrets import token_hex
 from typing import Final
 from urllib.parse import quote as _quote
@@ -42,6 +43,10 @@ PACTICIPANT_PLACEHOLDERS: Final = frozenset({"pacticipant", "consumer", "provide
 """Placeholders that are names of pacticipants."""
 
 
+_VERSION_PLACEHOLDERS: Final = frozenset({"version", "consumerVersion", "comparison"})
+"""Placeholders that are numbers of versions, of the pacticipant that the path names before them."""
+
+
 class Url:
     """A path with named segments: `/pacticipants/{pacticipant}`."""
 
@@ -59,6 +64,18 @@ class Url:
     @property
     def has_pacticipant(self) -> bool:
         return not PACTICIPANT_PLACEHOLDERS.isdisjoint(self.names)
+
+    @cached_property
+    def owners_of_versions(self) -> Mapping[int, int]:
+        """Map the index of each placeholder of a version to that of its pacticipant."""
+        owners: dict[int, int] = {}
+        owner = None
+        for index, name in enumerate(self.names):
+            if name in PACTICIPANT_PLACEHOLDERS:
+                owner = index
+            elif name in _VERSION_PLACEHOLDERS and owner is not None:
+                owners[index] = owner
+        return owners
 
     def __add__(self, more: str) -> "Url":
         return Url(self.template + more)
@@ -118,6 +135,8 @@ LATEST_TAGGED_VERSION: Final = LATEST_VERSION + "/{tag}"
 VERSIONS_IN_ENVIRONMENT: Final = PACTICIPANT + "/environments/{environment}/versions"
 TAG_VERSIONS: Final = PACTICIPANT + "/tags/{tag}/versions"
 VERSION_TAG: Final = VERSION + "/tags/{tag}"
+VERSION_ALIASES: Final = VERSION + "/aliases"
+VERSION_ALIAS: Final = VERSION_ALIASES + "/{alias}"
 
 BRANCHES: Final = PACTICIPANT + "/branches"
 BRANCH: Final = BRANCHES + "/{branch}"
@@ -304,6 +323,7 @@ PATH_PARAMETERS: Final = {
     "provider": ("The name of the provider.", "Example API"),
     "version": ("The number of a version.", "1.0.0"),
     "branch": ("The name of a branch. A slash in it is encoded as `%2F`.", "main"),
+    "alias": ("Another name of a version.", "c0ffee1"),
     "tag": ("The name of a tag.", "main"),
     "providerTag": ("The name of a tag of the provider's versions.", "main"),
     "consumerVersion": ("The version number of the consumer.", "1.0.0"),

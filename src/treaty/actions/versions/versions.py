@@ -17,7 +17,7 @@ from treaty.model.versions import Branch, BranchVersion, Tag, Version, VersionDr
 from treaty.settings import Settings
 from treaty.store import audit, deployments
 from treaty.store.pacticipants import former_names, pacticipants
-from treaty.store.versions import branches, tags, versions
+from treaty.store.versions import aliases, branches, tags, versions
 
 TOUCH_INTERVAL: Final = timedelta(seconds=60)
 """Minimum age of a branch's time of change before it is updated again: busy builds would write it constantly."""
@@ -52,10 +52,22 @@ def _add_pacticipant(db: Connection, name: str, *, now: datetime) -> Pacticipant
 
 
 def ensure_version(
-    db: Connection, pacticipant: Pacticipant, number: str, *, now: datetime, settings: Settings
+    db: Connection,
+    pacticipant: Pacticipant,
+    number: str,
+    *,
+    now: datetime,
+    settings: Settings,
+    follows_aliases: bool = False,
 ) -> tuple[Version, bool]:
-    """Find a version of a locked pacticipant or add it; return whether it is new."""
+    """Find a version of a locked pacticipant or add it; return whether it is new.
+
+    With `follows_aliases`, the number may be an alias, so that the version may have another number. A build that
+    publishes a contract has a version of its own, and does not follow them.
+    """
     existing = versions.find(db, pacticipant.name, number)
+    if existing is None and follows_aliases and (alias := aliases.find_leading(db, pacticipant.name, number)):
+        existing = versions.find(db, pacticipant.name, alias)
     if existing:
         return existing, False
     number = check_name("version", number)

@@ -18,6 +18,7 @@ from treaty.model.decisions.reasons import (
     ComparisonFailed,
     ComparisonGap,
     MoreObstacles,
+    NamedByAlias,
     NoDestination,
     NoNumber,
     NoSuchVersion,
@@ -124,6 +125,8 @@ class MatrixFacts:
     """Computed by the database, where there are more rows than the limit."""
     gaps: Mapping[GapKey, ComparisonGap] = field(default_factory=dict)
     """Why pairs whose provider version has a contract are not verified by it."""
+    aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The numbers of the versions that the query names by an alias, by pacticipant and alias."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -414,7 +417,9 @@ def _list_missing_versions(facts: MatrixFacts) -> Iterable[NoVersion]:
 
 
 def _list_warnings(query: MatrixQuery, facts: MatrixFacts) -> Iterable[Reason]:
-    """Yield what makes an answer unreliable, by the rules of the original."""
+    """Yield the versions that aliases lead to, and what makes an answer unreliable, by the rules of the original."""
+    for (pacticipant, alias), number in facts.aliases.items():
+        yield NamedByAlias(pacticipant=pacticipant, alias=alias, version=number)
     for ignored in facts.ignored:
         if isinstance(ignored, NoVersion | NoPacticipant):
             yield CannotIgnore(selected=ignored)

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Final
 
 from treaty.model.decisions.selectors import NoVersion, ResolvedSelector, describe, describe_absence, find_number
+from treaty.model.versions import describe_alias
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +40,15 @@ class CannotIgnore:
     """A pacticipant or version to ignore does not exist."""
 
     selected: ResolvedSelector
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedByAlias:
+    """The query names a version by an alias."""
+
+    pacticipant: str
+    alias: str
+    version: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +119,7 @@ class NothingRequired:
     """No result is required: there are no contracts with other versions."""
 
 
-ReasonWarning = NoDestination | NoNumber | CannotIgnore
+ReasonWarning = NamedByAlias | NoDestination | NoNumber | CannotIgnore
 PairObstacle = NotVerified | VerificationFailed | NotCompared | ComparisonFailed
 """A reason against the deployment that is about a consumer and a provider."""
 Obstacle = NoSuchVersion | PairObstacle
@@ -134,6 +144,8 @@ def describe_reason(reason: Reason) -> str:
                 "pacticipant you wish to deploy to avoid race conditions. "
                 f"Without a version number, {_UNRELIABLE}"
             )
+        case NamedByAlias(pacticipant=pacticipant, alias=alias, version=version):
+            return describe_alias(pacticipant, alias, version)
         case CannotIgnore():
             return f"WARN: Cannot ignore {describe(reason.selected)}"
         case _:
@@ -176,6 +188,8 @@ def _describe_pair(reason: PairObstacle) -> str:
 def get_severity(reason: Reason) -> str:
     """Return the `type` of the notice that shows a reason."""
     match reason:
+        case NamedByAlias():
+            return "info"
         case NoDestination() | NoNumber() | CannotIgnore():
             return "warning"
         case NoSuchVersion() | MoreObstacles():
@@ -208,6 +222,7 @@ _CODES_BY_GAP: Final = {
 _CODES: Final[dict[type[Reason], str]] = {
     NoDestination: "no_environment",
     NoNumber: "no_version_number",
+    NamedByAlias: "named_by_alias",
     CannotIgnore: "cannot_ignore",
     NoSuchVersion: "no_such_version",
     VerificationFailed: "failed_verification",

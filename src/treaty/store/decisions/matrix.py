@@ -67,6 +67,7 @@ def load_facts(db: Connection, query: MatrixQuery, named: NamedIds) -> FactsWith
         specified=[target.resolved for target in specified],
         inferred=[target.resolved for target in (*inferred, *replaced)],
         ignored=[target.resolved for target in ignored],
+        aliases=named.aliases,
     )
     if query.limit is None or len(rows) <= query.limit:
         completed = complete_rows(db, rows, facts.ignored)

@@ -4,7 +4,7 @@ Pacticipants and versions given by name are looked up for the whole query at onc
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -42,6 +42,8 @@ from treaty.store.tables import (
     tag_head,
     version,
 )
+from treaty.store.versions import aliases
+from treaty.store.versions.aliases import AliasKey
 
 
 class SelectorTarget(NamedTuple):
@@ -61,6 +63,8 @@ class NamedIds:
     versions: dict[tuple[int, str], int]
     """By the id of the pacticipant and the version number."""
     environments: list[str]
+    aliases: dict[AliasKey, str]
+    """The numbers of the versions that aliases in the query lead to."""
 
 
 class _SelectorShape(NamedTuple):
@@ -96,7 +100,7 @@ def load_named_ids(db: Connection, selectors: Collection[Selector], environment:
     # Each number is looked up for each pacticipant: a few needless hits on an index cost less than pairs in SQL.
     numbers = list({selector.version or "" for selector in selectors})
     values = {"names": names, "numbers": numbers, "environment": environment}
-    named = NamedIds({}, {}, [])
+    named = NamedIds({}, {}, [], {})
     for pacticipant_id, name, version_id, number in fetch_rows(
         db, _NAMED_WITH_ENVIRONMENT if environment else _NAMED, values
     ):
@@ -106,15 +110,38 @@ def load_named_ids(db: Connection, selectors: Collection[Selector], environment:
         named.pacticipants[name] = pacticipant_id
         if version_id is not None:
             named.versions[pacticipant_id, number] = version_id
+    _add_aliases(db, selectors, named)
     return named
+
+
+def _add_aliases(db: Connection, selectors: Collection[Selector], named: NamedIds) -> None:
+    """Look up aliases. Most queries name versions that exist, and need no statement for this."""
+    missing = {
+        (selector.pacticipant, selector.version)
+        for selector in selectors
+        if selector.version and (named.pacticipants.get(selector.pacticipant), selector.version) not in named.versions
+    }
+    for (owner, name), (number, version_id) in aliases.find_versions(db, missing).items():
+        named.aliases[owner, name] = number
+        named.versions[named.pacticipants[owner], number] = version_id
 
 
 def resolve(db: Connection, selectors: Sequence[Selector], named: NamedIds) -> list[SelectorTarget]:
     """Resolve the selectors of a query, given the ids of its names.
 
-    A selector has as many targets as it matches versions; without a match it has one target, of `NoVersion`.
+    A selector has as many targets as it matches versions; without a match it has one target, of `NoVersion`. One that
+    names a version by an alias becomes a selector of that version.
     """
-    return [target for selector in selectors for target in _resolve_selector(db, selector, named)]
+    return [
+        target
+        for selector in (_without_alias(selector, named) for selector in selectors)
+        for target in _resolve_selector(db, selector, named)
+    ]
+
+
+def _without_alias(selector: Selector, named: NamedIds) -> Selector:
+    number = named.aliases.get((selector.pacticipant, selector.version or "")) if named.aliases else None
+    return selector if number is None else replace(selector, version=number)
 
 
 def _resolve_selector(db: Connection, selector: Selector, named: NamedIds) -> list[SelectorTarget]:

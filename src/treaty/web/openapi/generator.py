@@ -57,15 +57,19 @@ def build_schemas(routes: Collection[Route]) -> tuple[TypeSchemas, dict[str, Sch
 
 
 _WARNINGS_SCHEMA: Final = {
-    "description": "Sentences about parts of the request that were ignored, such as unknown members.",
+    "description": "Sentences about the request, such as unknown members that were ignored, or an alias of a version.",
     "type": "array",
     "items": {"type": "string"},
 }
 
 
 def _add_warnings(routes: Iterable[Route], types: TypeSchemas, definitions: Mapping[str, Schema]) -> None:
-    """Add the member `warnings` to the documents that are responses to a body."""
+    """Add the member `warnings` to the documents that are responses to a body, or to a version in the path.
+
+    The version may be named by an alias.
+    """
     for route in routes:
-        name = types[route.response].get("$ref", "").rpartition("/")[2] if route.body and route.response else ""
+        has_warnings = route.response and (route.body or route.url.owners_of_versions)
+        name = types[route.response].get("$ref", "").rpartition("/")[2] if has_warnings else ""
         if name and not definitions[name].get("additionalProperties"):
             definitions[name]["properties"] = {**definitions[name]["properties"], "warnings": _WARNINGS_SCHEMA}

@@ -11,6 +11,7 @@ from treaty.model.pacts.pacts import Pact, PactKey
 from treaty.model.pacts.text_diff import Comparison, diff_contents, format_duration
 from treaty.store.pacts import pacts
 from treaty.store.pacts.pacts import PactWithBody
+from treaty.store.versions import aliases
 from treaty.web import urls
 from treaty.web.api.pacts.pacts import require
 from treaty.web.hal import represent
@@ -40,6 +41,8 @@ def compare_with_version(
     """Compare a pact with that of another version."""
     pact = require(pacts.find(request.db, PactKey(consumer=consumer, version=version, provider=provider)))
     other = pacts.find(request.db, PactKey(consumer=consumer, version=comparison, provider=provider))
+    if other is None and (number := aliases.find_leading(request.db, consumer, comparison)):
+        other = pacts.find(request.db, PactKey(consumer=consumer, version=number, provider=provider))
     return _compare(request, pact, other)
 
 
