@@ -217,7 +217,7 @@ _SIZE_OF_BODIES: Final = (
     select(func.coalesce(func.sum(func.length(provider_document.c.body)), 0))
     .select_from(provider_contract)
     .join(provider_document, provider_document.c.id == provider_contract.c.provider_document_id)
-    .where(provider_contract.c.version_id == _VERSION_ID)
+    .where(provider_contract.c.version_id == VERSION_ID)
 )
 
 
