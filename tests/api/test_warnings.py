@@ -116,9 +116,9 @@ def test_decisions_name_ignored_fields(api: Api) -> None:
     history = History(api)
     history.version("Shop", "1")
     history.deploy("Shop", "1", "prod")
-    member = {"pacticipant": "Shop", "version": "1", "verison": "2"}
+    member = {"pacticipant": "Shop", "version": "1", "verzion": "2"}
     assert warnings(api.post("/decisions", {"environment": "prod", "versions": [member]})) == [
-        "The field `versions[0].verison` is not known and was ignored. Did you mean version?"
+        "The field `versions[0].verzion` is not known and was ignored. Did you mean version?"
     ]
     change = {"change": "retire", "pacticipant": "Shop", "aplicationInstance": "blue"}
     assert warnings(api.post("/decisions/what-if", {"environment": "prod", "changes": [change]})) == [

@@ -152,7 +152,8 @@ def load_inputs(db: Connection, key: PairKey) -> ComparisonInputs | None:
 
 def load_body(db: Connection, key: PairKey) -> bytes | None:
     """Load the content of a pair's pact; None if it does not exist."""
-    return fetch_scalar(db, _BODY, key._asdict())
+    body: bytes | None = fetch_scalar(db, _BODY, key._asdict())
+    return body
 
 
 def add(db: Connection, key: PairKey, new: NewComparison, *, now: datetime) -> StoredComparison:
