@@ -57,6 +57,12 @@ components:
 
 
 @pytest.fixture
+def api(make_api):
+    """A broker that has the time to compare within each request, however busy the machine is."""
+    return make_api(comparison_budget=600)
+
+
+@pytest.fixture
 def shop(api):
     """A contract, a pact that it satisfies, and one with an error and a request that it does not describe."""
     publish_pact(api, pact(interaction({"amount": 1}, path="/v1/prices/7")))

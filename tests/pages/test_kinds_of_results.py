@@ -23,6 +23,12 @@ PAGES = {
 
 
 @pytest.fixture
+def api(make_api):
+    """A broker that has the time to compare within each request, however busy the machine is."""
+    return make_api(comparison_budget=600)
+
+
+@pytest.fixture
 def compared(api):
     publish_pact(api, pact(interaction({"amount": 1})))
     publish_document(api)
