@@ -125,7 +125,7 @@ SLOW = {
     "exit first with xdist": Case("nothing", ENDED, ("-x", "-n1"), 2, {"all": FAILS}),
     "interrupted": Case("nothing", ENDED, (), 2, {"all": "pytest.exit('enough')"}),
     "collection error ignored": Case("nothing", UNCOLLECTED, ("--continue-on-collection-errors",), 1, {"other": "("}),
-    "collection error with xdist": Case("nothing", UNCOLLECTED, ("-n1",), 2, {"other": "("}),
+    "collection error with xdist": Case("nothing", UNCOLLECTED, ("-n1",), 1, {"other": "("}),
     "a worker crashed": Case(None, "*not all * have finished*", ("-n1",), 1, {"all": "import os; os._exit(1)"}),
     "expected failure": Case(
         outcome=False, line="*: failure (1 failed, 1 passed)", bodies={"all": "pytest.xfail('known')"}
