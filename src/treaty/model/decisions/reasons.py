@@ -1,10 +1,23 @@
 """Reasons for a verdict of the matrix: their texts, their codes for programs, and the next step that each suggests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from treaty.model.decisions.selectors import NoVersion, ResolvedSelector, describe, describe_absence, find_number
+
+
+class ReasonPact(NamedTuple):
+    """The pact that a reason is about, and the result of its verification, if there is one."""
+
+    consumer_version: str
+    sha: str
+    published_at: datetime
+    verification: int | None
+    verified_at: datetime | None
+    is_superseded: bool
+    """Whether the pact has a newer revision, or the result a newer one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +67,7 @@ class NotVerified:
 
     consumer: ReasonSide
     provider: ReasonSide
+    pact: ReasonPact | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +76,7 @@ class VerificationFailed:
 
     consumer: ReasonSide
     provider: ReasonSide
+    pact: ReasonPact | None = field(default=None, compare=False)
 
 
 class ComparisonGap(Enum):
@@ -79,6 +94,7 @@ class NotCompared:
     consumer: ReasonSide
     provider: ReasonSide
     gap: ComparisonGap
+    pact: ReasonPact | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +105,7 @@ class ComparisonFailed:
     provider: ReasonSide
     is_self_verified: bool
     """False if the self-verification failed, whatever the contract says."""
+    pact: ReasonPact | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
