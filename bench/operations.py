@@ -141,6 +141,12 @@ def _deploy_badge(_history: History, pair: int) -> Asked:
     return Asked("GET", path)
 
 
+def _causes(history: History, pair: int) -> Asked:
+    """Ask about a provider version whose result for the pact in production is missing, so that causes are loaded."""
+    version = quote(number(history.versions - 1), safe="")
+    return Asked("GET", f"/can-i-deploy?pacticipant={provider(pair)}&version={version}&environment=production")
+
+
 def _matrix(_history: History, pair: int) -> Asked:
     names = "&".join(f"q%5B%5D%5Bpacticipant%5D={name}" for name in (consumer(pair), provider(pair)))
     return Asked("GET", f"/matrix?{names}&latestby=cvpv&limit=100")
@@ -172,6 +178,8 @@ OPERATIONS: Final = (
         )
         for size in histories.HUBS
     ),
+    Operation(name="causes", title="causes of a no", ask=_causes, compared_with=SMALL, most_of_shorter=1.5),
+    Operation(name="causes-first", title="  for the first time", ask=_first(_causes), compared_with=SMALL),
     Operation(name="for-verification", title="pacts for verification", ask=_for_verification, compared_with=SMALL),
     Operation(
         name="for-verification-first", title="  for the first time", ask=_first(_for_verification), compared_with=SMALL

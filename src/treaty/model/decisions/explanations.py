@@ -292,7 +292,7 @@ def _explain_newer(
         return None
     for side, newer in ((reason.provider, of_pair.newer_provider), (reason.consumer, of_pair.newer_consumer)):
         own = facts.of_pacticipant(side.pacticipant)
-        commands = _list_replacement_commands(side, newer, own)
+        commands = _list_replacement_commands(side, newer.number, own) if newer else ()
         if newer is None or not commands:
             continue
         replacement = VersionName(side.pacticipant, newer.number)
@@ -322,19 +322,17 @@ def _describe_newer(reason: NotVerified | VerificationFailed, newer: PassedVersi
     return f"{provider} {done} of this version; it verifies that of the newer version {newer.number}."
 
 
-def _list_replacement_commands(
-    side: ReasonSide, newer: PassedVersion | None, own: PacticipantFacts
-) -> tuple[Command, ...]:
-    """List the commands that record a newer version in place of the one that a selector finds at a destination."""
+def _list_replacement_commands(side: ReasonSide, replacement: str, own: PacticipantFacts) -> tuple[Command, ...]:
+    """List the commands that record another version in place of the one that a selector finds at a destination."""
     selector, number = side.selected.selector, side.version
-    if newer is None or number is None:
+    if number is None:
         return ()
     version = ("--pacticipant", side.pacticipant, "--version")
     if selector.environment and selector == Selector(pacticipant=side.pacticipant, environment=selector.environment):
         placements = own.placements.get((number, selector.environment), ())
-        return tuple(_list_placement_commands(placements, (*version, number), (*version, newer.number), selector))
+        return tuple(_list_placement_commands(placements, (*version, number), (*version, replacement), selector))
     if selector.tag and selector == Selector(pacticipant=side.pacticipant, tag=selector.tag, is_latest=True):
-        return (("pact-broker", "create-version-tag", *version, newer.number, "--tag", selector.tag),)
+        return (("pact-broker", "create-version-tag", *version, replacement, "--tag", selector.tag),)
     return ()
 
 
@@ -370,7 +368,18 @@ def _explain_failure(
         look_at=provider,
         passed=passed,
         is_pending=of_pair.is_pending,
-        step=Step(text=suggest_next_step(reason), verification=_new_verification(reason, own)),
+        step=_build_repair_of_provider(reason, own),
+    )
+
+
+def _build_repair_of_provider(reason: VerificationFailed, own: PacticipantFacts) -> Step:
+    """Build the step after a failure. Where the failing version runs, it also has to be replaced."""
+    replacement = _list_replacement_commands(reason.provider, VERSION, own)
+    afterwards = "deploy it" if replacement else "ask about it"
+    return Step(
+        text=f"{suggest_next_step(reason)} Then verify the new version, and {afterwards}.",
+        verification=_new_verification(reason, own),
+        commands=replacement,
     )
 
 
@@ -383,7 +392,7 @@ def _explain_request(
     request = of_pair.request
     is_failing = cause is Cause.WEBHOOK_FAILING and request is not None
     verify = Step(
-        text=suggest_next_step(reason),
+        text=_describe_verification(reason, cause),
         verification=_existing_verification(reason, own),
         delivery=request.delivery if request and cause is Cause.RESULT_AWAITED else None,
     )
@@ -395,8 +404,19 @@ def _explain_request(
         actor=provider.pacticipant,
         contacts=own.contacts,
         look_at=provider if provider.number else None,
-        step=_build_repair(request) if is_failing and request else verify,
+        step=_build_repair_of_webhook(request) if is_failing and request else verify,
     )
+
+
+def _describe_verification(reason: NotVerified | VerificationFailed, cause: Cause) -> str:
+    text, provider = suggest_next_step(reason), reason.provider.pacticipant
+    match cause:
+        case Cause.RESULT_AWAITED:
+            return f"Look at the build of {provider} that was requested. If it publishes no result: {text}"
+        case Cause.EXCLUDED_BY_SELECTOR:
+            return f"Add a selector for this pact to the verification of {provider}. {text}"
+        case _:
+            return text
 
 
 def _find_request_cause(
@@ -425,7 +445,7 @@ def _find_request_cause(
     return Cause.NOT_REQUESTED, f"Nothing has requested the verification of {pact_name}.", since
 
 
-def _build_repair(request: VerificationRequest) -> Step:
+def _build_repair_of_webhook(request: VerificationRequest) -> Step:
     if request.delivery is None:
         text = f"Repair the webhook {request.title} and save it, which ends its pause."
     else:
