@@ -142,9 +142,17 @@ def _deploy_badge(_history: History, pair: int) -> Asked:
 
 
 def _causes(history: History, pair: int) -> Asked:
-    """Ask about a provider version whose result for the pact in production is missing, so that causes are loaded."""
+    """Ask about the newest version, whose pact the version in production has not verified: causes have to be found."""
     version = quote(number(history.versions - 1), safe="")
-    return Asked("GET", f"/can-i-deploy?pacticipant={provider(pair)}&version={version}&environment=production")
+    return Asked("GET", f"/can-i-deploy?pacticipant={consumer(pair)}&version={version}&environment=production")
+
+
+def _causes_hub(size: int) -> Callable[[History, int], Asked]:
+    def ask(history: History, _pair: int) -> Asked:
+        version = quote(number(history.of_hubs.versions - 1), safe="")
+        return Asked("GET", f"/can-i-deploy?pacticipant={hub(size)}&version={version}&environment=production")
+
+    return ask
 
 
 def _matrix(_history: History, pair: int) -> Asked:
@@ -180,6 +188,16 @@ OPERATIONS: Final = (
     ),
     Operation(name="causes", title="causes of a no", ask=_causes, compared_with=SMALL, most_of_shorter=1.5),
     Operation(name="causes-first", title="  for the first time", ask=_first(_causes), compared_with=SMALL),
+    *(
+        Operation(
+            name=f"causes-{size}",
+            title=f"causes of a no, {size} providers",
+            ask=_first(_causes_hub(size)),
+            compared_with=SMALL,
+            most_of_shorter=1.5,
+        )
+        for size in histories.HUBS
+    ),
     Operation(name="for-verification", title="pacts for verification", ask=_for_verification, compared_with=SMALL),
     Operation(
         name="for-verification-first", title="  for the first time", ask=_first(_for_verification), compared_with=SMALL

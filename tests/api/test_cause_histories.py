@@ -42,7 +42,7 @@ from treaty.store.webhooks import deliveries
 from treaty.store.webhooks.deliveries import ClaimRequest, DeliveryUpdate
 from treaty.web.application import build_application
 
-HISTORIES = choose(40, slow=500, long=10_000)
+HISTORIES = choose(40, slow=300, long=10_000)
 """Number of histories on each database."""
 
 
@@ -208,8 +208,9 @@ def _why(reason: Any) -> Why:
 
 
 def identify(reason: Any) -> tuple[object, ...]:
-    sides = [tuple(reason[role].values()) for role in ("consumer", "provider", "pacticipant") if role in reason]
-    return (reason["cause"], *sides)
+    """Return what tells obstacles apart. Only the text names the environment that a selector asks for."""
+    sides = [tuple(reason[role].values()) for role in ("consumer", "provider") if role in reason]
+    return (reason["cause"], *(sides or [reason["text"]]))
 
 
 def carry_out(story: CauseStory, question: dict[str, Any], reason: Any) -> dict[str, Any]:
