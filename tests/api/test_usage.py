@@ -341,6 +341,22 @@ def test_entries_follow_a_new_name(api: Api) -> None:
     assert consumers(api, field="id") == ["Storefront"]
 
 
+@pytest.mark.parametrize(
+    ("number", "names"),
+    [
+        (2, "The pacts of Shop 0 1, Shop 1 2 are"),
+        (6, "The pacts of Shop 0 1, Shop 1 2, Shop 2 3, Shop 3 4, Shop 4 5 and 1 more are"),
+    ],
+)
+def test_an_answer_names_the_pacts_that_are_not_indexed_yet(
+    api: Api, number: int, names: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("treaty.actions.usage.MAX_INLINE_BYTES", 0)
+    for index in range(number):
+        publish(api, f"Shop {index}", str(index + 1), interaction(body={"id": 1}))
+    assert f"{names} not indexed yet; ask again in a moment." in usage(api, field="id")["summary"]
+
+
 def test_a_large_pact_is_not_taken_for_one_without_expectations(
     api: Api, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,7 +124,7 @@ def test_of_several_expectations_for_one_name_the_strictest_counts() -> None:
 
 def test_alternatives_count_by_the_loosest_and_combinations_by_the_strictest() -> None:
     matchers = [{"match": "type"}, {"match": "regex", "regex": "x"}]
-    for combine, label in (("OR", "type"), ("AND", "regex")):
+    for combine, label in (("OR", "type"), ("or", "type"), ("AND", "regex"), ("XOR", "regex"), (None, "regex")):
         rules = {"body": {"$.a": {"matchers": matchers, "combine": combine}}}
         response = {"body": {"a": "x"}, "matchingRules": rules}
         assert expectations({"response": response})["response.body", "/a"] == label
@@ -199,6 +199,8 @@ def test_a_large_interaction_is_indexed_in_part_and_marked() -> None:
         ("/days/2024-05-06", "/days/{id}"),
         ("/v1/orders/new", "/v1/orders/new"),
         ("/facade/decade", "/facade/decade"),
+        pytest.param(f"/{'1' * 200}", "/{id}", id="a long number"),
+        pytest.param(f"/{'1' * 201}", f"/{'1' * 201}", id="a number that is too long"),
     ],
 )
 def test_ids_in_paths_become_placeholders(path: str, template: str) -> None:

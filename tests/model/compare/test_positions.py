@@ -37,6 +37,8 @@ components:
     Circle:
       $ref: '#/components/schemas/Circle'
     "quo\\"ted": 1
+    Whole:
+      $ref: '#'
 """
 SCHEMA = "[root].paths./v1.0/orders[a].get.responses.200.content.application/json.schema"
 LOCATIONS = {
@@ -46,6 +48,8 @@ LOCATIONS = {
     "[root].paths./v1.0/orders[a].get.parameters": (5, 7),
     "[root].paths./v1.0/orders[a].get.parameters[1].in": (8, 21),
     "[root].paths./v1.0/orders[a].get.parameters.0": (6, 11),
+    "[root].paths./v1.0/orders[a].get.parameters[1].in.x": (8, 21),
+    "[root].paths./v1.0/orders[a].get.parameters[2].in": (5, 7),
     "[root].paths./v1.0/orders[a].get.parameters[7].in": (5, 7),
     SCHEMA: (13, 15),
     SCHEMA + ".type": (20, 7),
@@ -54,6 +58,7 @@ LOCATIONS = {
     SCHEMA + ".oneOf.0.type": (22, 9),
     SCHEMA + ".additionalProperties": (19, 5),
     "[root].components.schemas.Circle.type": (24, 5),
+    "[root].components.schemas.Whole.paths": (2, 1),
     '[root].components.schemas.quo"ted': (26, 5),
     "[root].components.schemas.quo%22ted": (26, 5),
     "[root].paths.~1v1.0~1orders[a].get": (4, 5),
@@ -73,7 +78,7 @@ def test_a_location_has_the_position_of_its_name_in_json() -> None:
     lines = text.splitlines()
     positions = locate(text, content, [SCHEMA + ".oneOf[1].properties.id.type", '[root].components.schemas.quo"ted'])
     shown = [lines[position.line - 1][position.column - 1 :] for position in positions.values()]
-    assert shown == ['"type": "integer"', '"quo\\"ted": 1']
+    assert shown == ['"type": "integer"', '"quo\\"ted": 1,']
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=4)

@@ -140,6 +140,8 @@ REFUSED = [
     (OPENAPI + "a: \x07", "not valid YAML", None),
     (OPENAPI + "---\na: b", "second YAML document", (2, 1)),
     (b"openapi: 3.1.0\nb: \xe4", "not UTF-8", (2, 4)),
+    (b"\nb: \xe4", "not UTF-8", (2, 4)),
+    (b"a: \xe4", "not UTF-8", (1, 4)),
     (OPENAPI + "a:\n  $ref: other.yaml#/b", "'other.yaml#/b' leads to another file", (3, 3)),
     (OPENAPI + "a:\n  - $ref: https://example.com/b", "'https://example.com/b' leads to another file", (3, 5)),
     ('{"openapi": "3.1.0",\n "a": {"$ref": "Pet"}}', "'Pet' leads to another file", (2, 8)),

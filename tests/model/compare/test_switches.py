@@ -138,6 +138,10 @@ def ruled(schema, body, rules):
     return replace(case, response={"body": body, "matchingRules": {"body": rules}})
 
 
+def sent_back(rule, headers, declared):
+    return Case(rule=rule, responses={"200": {"description": "OK", "headers": declared}}, response={"headers": headers})
+
+
 TYPE_RULE = {"matchers": [{"match": "type"}]}
 
 NO_BRANCH = tuple(
@@ -161,6 +165,35 @@ STRICT = [
     (Case(rule="servers", document=SERVERS, path="/v1/orders"), (UNKNOWN_PATH,), ()),
     (Case(rule="servers", document=SERVERS), (), (UNKNOWN_PATH,)),
     (Case(rule="relative server", document={"servers": [{"url": "/v2/"}]}, path="/v2/orders"), (UNKNOWN_PATH,), ()),
+    (
+        Case(rule="the root as base path", version="2.0", document={"basePath": "/"}, path="/orders"),
+        (UNKNOWN_PATH,),
+        (),
+    ),
+    (
+        Case(rule="a base path", version="2.0", document={"basePath": "/v1"}, path="/v1/orders"),
+        (),
+        (),
+    ),
+    (
+        sent_back("a list in a header", {"X-Ids": "1, 2"}, {"X-Ids": {"schema": items(WHOLE)}}),
+        ("E response.header.incompatible | response.headers.X-Ids | responses.200.headers.X-Ids.schema.type",),
+        (),
+    ),
+    (
+        sent_back("a comma in a header of text", {"X-Name": "a, b"}, {"X-Name": {"schema": {**TEXT, "maxLength": 4}}}),
+        (),
+        (),
+    ),
+    (
+        sent_back(
+            "a content type in a header's declaration",
+            {"Content-Type": "text/plain"},
+            {"Content-Type": {"schema": WHOLE}},
+        ),
+        ("W response.content-type.unknown | response.headers.content-type | ",),
+        ("W response.content-type.unknown | response.headers.content-type | ",),
+    ),
     (
         Case(rule="server of the path", document=SERVERS, path_item={"servers": [{"url": "/"}]}),
         (),

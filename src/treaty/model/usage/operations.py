@@ -70,11 +70,6 @@ class OperationQuery:
             raise ValueError(text)
         self._segments = [None if _WILDCARD.fullmatch(segment) else _generalize(segment) for segment in _split(path)]
 
-    @property
-    def first_segment(self) -> str | None:
-        """The first segment; None if it may be any."""
-        return self._segments[0] if self._segments and self._segments[0] != ID else None
-
     def matches(self, operation: str) -> bool:
         """Whether an indexed operation may be one that the query asks for."""
         method, _, path = operation.partition(" ")

@@ -1,0 +1,121 @@
+"""How the text of a query, form or header becomes the value that a schema describes."""
+
+from typing import Any
+
+import pytest
+
+from tests.model.compare.http_cases import FLAG, NUMBER, TEXT, WHOLE, Case, Json, items, parameter, ref, thing
+from treaty.model.compare import Profile
+
+
+def closed(**properties: Any) -> Json:
+    return {**thing(**properties), "additionalProperties": False, "required": list(properties)}
+
+
+def null_or(schema: Json) -> Json:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def nested(*names: str) -> Json:
+    schema = WHOLE
+    for name in reversed(names):
+        schema = closed(**{name: schema})
+    return schema
+
+
+SCHEMAS: Json = {
+    "Count": WHOLE,
+    "Chain": ref("Count"),
+    "Circle": ref("Circle"),
+    "Tree": {**thing(count=WHOLE, child=ref("Tree")), "additionalProperties": False},
+}
+
+QUERIES: list[tuple[str, Json, bool]] = [
+    # Numbers
+    ("a=12", WHOLE, True),
+    ("a=+12", WHOLE, True),
+    ("a=%2B12", WHOLE, True),
+    ("a=-12", WHOLE, True),
+    ("a=%2012%20", WHOLE, True),
+    ("a=7", {**WHOLE, "maximum": 6}, False),
+    ("a=0x1F", {**WHOLE, "minimum": 31, "maximum": 31}, True),
+    ("a=0o17", {**WHOLE, "minimum": 15, "maximum": 15}, True),
+    ("a=0b11", {**WHOLE, "minimum": 3, "maximum": 3}, True),
+    ("a=0xG", WHOLE, False),
+    ("a=12.0", WHOLE, True),
+    ("a=12.5", WHOLE, False),
+    ("a=12.5", {**NUMBER, "minimum": 12.5, "maximum": 12.5}, True),
+    ("a=.5", NUMBER, True),
+    ("a=1e3", {**WHOLE, "minimum": 1000, "maximum": 1000}, True),
+    ("a=1e400", NUMBER, False),
+    ("a=1x", NUMBER, False),
+    ("a=1,2", NUMBER, False),
+    # Booleans, null and text
+    ("a=true", FLAG, True),
+    ("a=false", {**FLAG, "enum": [False]}, True),
+    ("a=false", {**FLAG, "enum": [True]}, False),
+    ("a=TRUE", FLAG, False),
+    ("a=yes", FLAG, False),
+    ("a=", null_or(WHOLE), True),
+    ("a=12", {**TEXT, "pattern": "^12$"}, True),
+    ("a=x+y%20z", {**TEXT, "enum": ["x y z"]}, True),
+    # Lists
+    ("a=1&a=2", {**items(WHOLE), "minItems": 2, "maxItems": 2}, True),
+    ("a=1&a=2&a=3", {**items(WHOLE), "minItems": 3, "maxItems": 3}, True),
+    ("a=1,2", {**items(WHOLE), "minItems": 2, "maxItems": 2}, True),
+    ("a=1,x", items(WHOLE), False),
+    ("a[]=1&a[]=2", {**items(WHOLE), "minItems": 2, "maxItems": 2}, True),
+    ("a[1]=1&a[0]=2", {**items(WHOLE), "minItems": 2, "maxItems": 2}, True),
+    ("a[0]=1&a[2]=x", items(WHOLE), False),
+    ("a[5]=1", {**items(WHOLE), "minItems": 1, "maxItems": 1}, True),
+    ("a[20]=1", items(WHOLE), True),
+    ("a[21]=1", items(WHOLE), False),
+    ("a[21]=1", closed(**{"21": WHOLE}), True),
+    ("a[01]=1", closed(**{"01": WHOLE}), True),
+    ("a[0][b]=1&a[0][c]=2", {**items(closed(b=WHOLE, c=WHOLE)), "maxItems": 1}, True),
+    ("a[0][b]=1&a[1][b]=2", {**items(closed(b=WHOLE)), "minItems": 2, "maxItems": 2}, True),
+    # Objects
+    ("a[b]=1", closed(b=WHOLE), True),
+    ("a[b]=x", closed(b=WHOLE), False),
+    ("a.b=1", closed(b=WHOLE), True),
+    ("a.b.c=1", closed(b=closed(c=WHOLE)), True),
+    ("a%5Bb%5D=1", closed(b=WHOLE), True),
+    ("a%5bb%5d=1", closed(b=WHOLE), True),
+    ("a[b]=1&a[c]=2", closed(b=WHOLE, c=WHOLE), True),
+    ("a[b][c]=1&a[b][d]=2", closed(b=closed(c=WHOLE, d=WHOLE)), True),
+    ("a[b]=1&a[2]=5", closed(b=WHOLE, **{"2": WHOLE}), True),
+    ("a[2]=5&a[b]=1", closed(b=WHOLE, **{"2": WHOLE}), True),
+    ("a[b]=1,2", closed(b={**items(WHOLE), "minItems": 2}), True),
+    ("a[b][c][d][e][f]=1", nested("b", "c", "d", "e", "f"), True),
+    ("a[b][c][d][e][f][g]=1", nested("b", "c", "d", "e", "f", "[g]"), True),
+    ("a[b]=1", {**thing(), "additionalProperties": WHOLE}, True),
+    ("a[b]=x", {**thing(), "additionalProperties": WHOLE}, False),
+    # Schemas that lead to others
+    ("a=1", ref("Count"), True),
+    ("a=x", ref("Count"), False),
+    ("a=1", ref("Chain"), True),
+    ("a=x", ref("Chain"), False),
+    ("a=1", ref("Circle"), True),
+    ("a[child][child][count]=1", ref("Tree"), True),
+    ("a[child][child][count]=x", ref("Tree"), False),
+    ("a=1", {"allOf": [WHOLE, {"minimum": 1}]}, True),
+    ("a=0", {"allOf": [WHOLE, {"minimum": 1}]}, False),
+    ("a=1", {"anyOf": [FLAG, WHOLE]}, True),
+    ("a=true", {"anyOf": [WHOLE, FLAG]}, True),
+    ("a=x", {"anyOf": [WHOLE, FLAG]}, False),
+    ("a=1", {"oneOf": [FLAG, WHOLE]}, True),
+]
+
+
+@pytest.mark.parametrize("profile", [Profile.REFERENCE, Profile.STRICT])
+@pytest.mark.parametrize(("text", "schema", "fits"), QUERIES)
+def test_a_query_fits_a_schema(text: str, schema: Json, *, fits: bool, profile: Profile) -> None:
+    case = Case(
+        rule=text,
+        version="3.1.0",
+        schemas=SCHEMAS,
+        operation={"parameters": [parameter("a", "query", schema)]},
+        request={"query": text},
+        profile=profile,
+    )
+    assert {finding.code for finding in case.compare().findings} == (set() if fits else {"request.query.incompatible"})
