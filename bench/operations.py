@@ -152,6 +152,20 @@ def _deploy_badge(_history: History, pair: int) -> Asked:
     return Asked("GET", path)
 
 
+def _causes(history: History, pair: int) -> Asked:
+    """Ask about the newest version, whose pact the version in production has not verified: causes have to be found."""
+    version = quote(number(history.versions - 1), safe="")
+    return Asked("GET", f"/can-i-deploy?pacticipant={consumer(pair)}&version={version}&environment=production")
+
+
+def _causes_hub(size: int) -> Callable[[History, int], Asked]:
+    def ask(history: History, _pair: int) -> Asked:
+        version = quote(number(history.of_hubs.versions - 1), safe="")
+        return Asked("GET", f"/can-i-deploy?pacticipant={hub(size)}&version={version}&environment=production")
+
+    return ask
+
+
 def _matrix(_history: History, pair: int) -> Asked:
     names = "&".join(f"q%5B%5D%5Bpacticipant%5D={name}" for name in (consumer(pair), provider(pair)))
     return Asked("GET", f"/matrix?{names}&latestby=cvpv&limit=100")
@@ -189,6 +203,18 @@ OPERATIONS: Final = (
         ask=_decide_about_set,
         compared_with=SMALL,
         most_of_shorter=1.5,
+    ),
+    Operation(name="causes", title="causes of a no", ask=_causes, compared_with=SMALL, most_of_shorter=1.5),
+    Operation(name="causes-first", title="  for the first time", ask=_first(_causes), compared_with=SMALL),
+    *(
+        Operation(
+            name=f"causes-{size}",
+            title=f"causes of a no, {size} providers",
+            ask=_first(_causes_hub(size)),
+            compared_with=SMALL,
+            most_of_shorter=1.5,
+        )
+        for size in histories.HUBS
     ),
     Operation(name="for-verification", title="pacts for verification", ask=_for_verification, compared_with=SMALL),
     Operation(

@@ -196,6 +196,7 @@ def test_reasons_say_for_programs_what_is_missing_and_what_to_do(api: Api, histo
     history.publish("Foo", "1", "Bar", "a")
     history.publish("Foo", "1", "Baz", "b")
     history.version("Bar", "10")
+    history.version("Baz", "5")
     history.deploy("Bar", "10", "prod")
     answer = ask(api, "Foo", "1")
     by_kind = {one["kind"]: one for one in answer["reasons"]}
@@ -204,7 +205,7 @@ def test_reasons_say_for_programs_what_is_missing_and_what_to_do(api: Api, histo
     assert by_kind["missing_verification"]["next"]["href"] == pact
     assert by_kind["not_deployed"]["provider"] == {"name": "Baz", "version": None}
     assert by_kind["not_deployed"]["next"]["command"] == (
-        "pact-broker record-deployment --pacticipant Baz --version VERSION --environment prod"
+        "pact-broker record-deployment --pacticipant Baz --version 5 --environment prod"
     )
     assert [one["text"] for one in answer["reasons"]] == [one["text"] for one in answer["notices"]]
 

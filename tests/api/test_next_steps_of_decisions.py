@@ -1,12 +1,14 @@
 """Following the commands that a "no" ends with leads to a "yes"."""
 
-import json
 import re
 import shlex
 
 import pytest
 from click.testing import CliRunner
 
+from tests.api.conftest import BASE
+from tests.api.history import History
+from tests.api.steps import Steps
 from tests.api.test_audit import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
 from tests.cli.conftest import serving
@@ -28,12 +30,20 @@ def broker(api, monkeypatch):
         yield run, address
 
 
-def suggested(result, program="pact-broker"):
-    """Return the words of the first suggested command of a program, and the URL of the page."""
+def suggested(result):
+    """Return the suggested command line, and the URL of the page."""
     assert result.exit_code == 1, result.output
     lines = result.stderr.splitlines()
-    command = next(line for line in lines if line.startswith(f"    {program} "))
-    return shlex.split(command)[1:], lines[-1].removeprefix("See ")
+    (command,) = (line for line in lines if line.startswith("    pact-"))
+    return command.strip(), lines[-1].removeprefix("See ")
+
+
+def follow(api, address, command, **placeholders):
+    """Carry out a command line, whose placeholders the user has replaced."""
+    words = [placeholders.get(word, word) for word in shlex.split(command.replace(address, BASE))]
+    environments = api.get("/environments").json()["_embedded"]["environments"]
+    history = History(api, {one["name"]: one["uuid"] for one in environments})
+    Steps(api, history).run(" ".join(word if word == "&&" else shlex.quote(word) for word in words), partner="")
 
 
 def verify(api, consumer, provider, number, *, success=True):
@@ -48,18 +58,18 @@ def test_recording_the_missing_deployment_changes_the_answer(api, broker):
     api.publish("Shop", "1", "Stock", "a", branch="main")
     verify(api, "Shop", "Stock", "7")
     question = ("can-i-deploy", "--pacticipant", "Shop", "--version", "1", "--to-environment", "test")
-    words, page = suggested(run(*question))
-    assert words[:3] == ["record-deployment", "--pacticipant", "Stock"]
+    command, page = suggested(run(*question))
+    assert command == "pact-broker record-deployment --pacticipant Stock --version 7 --environment test"
     shown = api.get(page.removeprefix(address), accept=HTML)
     assert (shown.status, "<strong>" in shown.text) == (200, True)
-    assert run(*("7" if word == "VERSION" else word for word in words)).exit_code == 0
+    assert run(*shlex.split(command)[1:]).exit_code == 0
     assert run(*question).exit_code == 0
 
 
 @only_sqlite
 @pytest.mark.parametrize("failed", [False, True])
-def test_the_suggested_verification_selects_the_pact_that_lacks_a_result(api, broker, failed):
-    run, _ = broker
+def test_the_suggested_verification_is_of_the_pact_that_lacks_a_result(api, broker, failed):
+    run, address = broker
     api.publish("Shop", "1", "Stock", "a", branch="main")
     api.publish("Shop", "2", "Stock", "b", branch="feature/x")
     if failed:
@@ -68,20 +78,12 @@ def test_the_suggested_verification_selects_the_pact_that_lacks_a_result(api, br
         api.put("/pacticipants/Stock/versions/7", {})
     run("record-deployment", "--pacticipant", "Stock", "--version", "7", "--environment", "test")
     question = ("can-i-deploy", "--pacticipant", "Shop", "--version", "2", "--to-environment", "test")
-    words, _ = suggested(run(*question), "pact-verifier")
-    options = dict(zip(words[::2], words[1::2], strict=False))
-    assert options["--provider"] == "Stock"
-    assert options["--provider-app-version"] == ("VERSION" if failed else "7")
-    selector = json.loads(options["--consumer-version-selector"])
-    assert selector == {"consumer": "Shop", "branch": "feature/x"}
-    body = {"consumerVersionSelectors": [selector]}
-    pacts = api.post("/pacts/provider/Stock/for-verification", body).json()["_embedded"]["pacts"]
-    assert len(pacts) == 1
-    pact = api.get(pacts[0]["_links"]["self"]["href"].removeprefix("http://localhost"))
-    result = {"success": True, "providerApplicationVersion": "8" if failed else "7"}
-    assert api.post(pact.link("pb:publish-verification-results"), result).status == 201
-    if failed:
-        run("record-deployment", "--pacticipant", "Stock", "--version", "8", "--environment", "test")
+    command, _ = suggested(run(*question))
+    words = shlex.split(command)
+    assert words[:3] == ["pact-verifier", "--provider", "Stock"]
+    assert f"{address}/pacts/provider/Stock/consumer/Shop/version/2" in words
+    assert words[words.index("--provider-app-version") + 1] == ("VERSION" if failed else "7")
+    follow(api, address, command, VERSION="8")
     assert run(*question).exit_code == 0
 
 
@@ -99,24 +101,25 @@ def test_a_version_that_is_selected_in_vain_is_created_by_the_suggested_command(
     verify(api, "Shop", "Stock", "7")
     run("record-deployment", "--pacticipant", "Stock", "--version", "7", "--environment", "test")
     question = ("can-i-deploy", "--pacticipant", "Shop", *selector, "--to-environment", "test")
-    words, _ = suggested(run(*question))
-    assert words[0] == command
-    assert run(*("1" if word == "VERSION" else word for word in words)).exit_code == 0
+    line, _ = suggested(run(*question))
+    words = shlex.split(line)
+    assert words[:6] == ["pact-broker", command, "--pacticipant", "Shop", "--version", "1"]
+    assert run(*words[1:]).exit_code == 0
     assert run(*question).exit_code == 0
 
 
 @only_sqlite
 def test_an_application_is_given_a_version_with_the_destination_tag_or_on_its_main_branch(api, broker):
-    run, _ = broker
+    run, address = broker
     api.publish("Shop", "1", "Stock", "a", branch="main")
     verify(api, "Shop", "Stock", "7")
     for question in (
         ("can-i-deploy", "--pacticipant", "Shop", "--version", "1", "--to", "prod"),
         ("can-i-merge", "--pacticipant", "Shop", "--version", "1"),
     ):
-        words, _ = suggested(run(*question))
-        assert "Stock" in words
-        assert run(*({"VERSION": "7", "MAIN_BRANCH": "main"}.get(word, word) for word in words)).exit_code == 0
+        command, _ = suggested(run(*question))
+        assert "--pacticipant Stock --version 7" in command
+        follow(api, address, command, MAIN_BRANCH="main")
         assert run(*question).exit_code == 0, run(*question).output
 
 

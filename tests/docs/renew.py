@@ -5,13 +5,13 @@ from contextlib import redirect_stdout
 from io import StringIO
 
 from tests.api import examples, golden
-from tests.docs import clients, command_line, configuration, webhooks
+from tests.docs import causes, clients, command_line, configuration, webhooks
 from tests.docs.generated import ROOT, renewed
 
 
 def main() -> None:
     with redirect_stdout(sys.stderr if "--verbose" in sys.argv else StringIO()):  # hides the log of the broker
-        generated = (clients, configuration, command_line, webhooks)
+        generated = (causes, clients, configuration, command_line, webhooks)
         parts = {module.DOCUMENT: renewed(module.DOCUMENT, module.part()) for module in generated}
         parts |= {module.DOCUMENT: module.part() for module in (examples, golden)}
     for document, text in parts.items():

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from tests.docs import clients, command_line, configuration, webhooks
+from tests.docs import causes, clients, command_line, configuration, webhooks
 from tests.docs.generated import renewed
 from treaty.cli.server import serve
 from treaty.settings import GROUPS, SETTINGS_FILE, Settings, read_settings
 
 
 @pytest.mark.parametrize(
-    "source", [clients, configuration, command_line, webhooks], ids=lambda source: source.DOCUMENT.name
+    "source", [causes, clients, configuration, command_line, webhooks], ids=lambda source: source.DOCUMENT.name
 )
 def test_a_generated_document_is_up_to_date(source):
     text = source.DOCUMENT.read_text("utf-8")

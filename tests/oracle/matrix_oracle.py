@@ -224,10 +224,10 @@ class Expected:
 
 def expected(world: World, question: Mapping[str, Any]) -> Expected:
     """Say what a question must be answered with."""
-    return _Answer(world, question).expected()
+    return Decision(world, question).expected()
 
 
-class _Answer:
+class Decision:
     def __init__(self, world: World, question: Mapping[str, Any]) -> None:
         self.world = world
         self.question = question

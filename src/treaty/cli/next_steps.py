@@ -94,10 +94,7 @@ def describe_next_steps(broker: BrokerClient, url: str | None, body: Json, quest
         lines += [f"  * {step.text}", *([f"    {step.command}"] if step.command else [])]
     more = len(steps) - _MAX_STEPS
     lines += [f"  * {more} more: see {'the page' if url else 'the reasons above'}."] if more > 0 else []
-    if url is None:
-        return "\n".join(["", *lines])
-    # The page has the same path and query as the matrix.
-    return "\n".join(["", *lines, f"See {url.replace('[', '%5B').replace(']', '%5D')}"])
+    return "\n".join(["", *lines, *([f"See {url}"] if url else [])])
 
 
 def _list_steps(broker: BrokerClient, body: Json, question: Question) -> Iterator[NextStep]:
@@ -211,7 +208,7 @@ def _suggest(
         case ReasonRecord(kind="no_version_number"):
             yield NextStep("Give the version's number:", output.format_command(*question.words(version=_VERSION)))
         case ReasonRecord(kind="cannot_ignore"):
-            yield from _suggest_ignoring(broker, reason, question)
+            yield from suggest_ignoring(broker, reason, question)
         case ReasonRecord(kind="more_obstacles"):
             yield NextStep("List all results:", output.format_command(*question.words(), "--output", "json"))
         case ReasonRecord(suggestion=text) if text:
@@ -307,7 +304,9 @@ def _suggest_version(broker: BrokerClient, name: str, question: Question) -> Ite
     selector = question.find_selector(name)
     if selector is None:
         return
-    yield from _suggest_spelling(broker, selector)
+    spelling = suggest_spelling(broker, selector)
+    if spelling is not None:
+        yield NextStep(spelling)
     words = ("--pacticipant", name, "--version", _VERSION)
     if selector.tag:
         command = output.format_command("create-version-tag", *words, "--tag", selector.tag)
@@ -325,15 +324,15 @@ def _suggest_version(broker: BrokerClient, name: str, question: Question) -> Ite
         )
 
 
-def _suggest_spelling(broker: BrokerClient, selector: VersionSelector) -> Iterator[NextStep]:
+def suggest_spelling(broker: BrokerClient, selector: VersionSelector) -> str | None:
+    """Suggest existing names that resemble those in a selector; None if there are none."""
     kinds = {"version": selector.version, "branch": selector.branch, "tag": selector.tag}
     names = [NamedResource(kind, value, selector.pacticipant) for kind, value in kinds.items() if value]
     sentence = find_missing_name(broker, names)
-    if "Did you mean" in sentence:
-        yield NextStep(sentence)
+    return sentence if "Did you mean" in sentence else None
 
 
-def _suggest_ignoring(broker: BrokerClient, reason: ReasonRecord, question: Question) -> Iterator[NextStep]:
+def suggest_ignoring(broker: BrokerClient, reason: ReasonRecord, question: Question) -> Iterator[NextStep]:
     for selector in question.ignored:
         if selector.pacticipant in reason.text:
             names = [NamedResource("application", selector.pacticipant)]

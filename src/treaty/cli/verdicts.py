@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from treaty.cli import matrix, names, options, output, selectors, version_sets
+from treaty.cli.causes import describe_causes, has_causes
 from treaty.cli.next_steps import Question, describe_next_steps
 from treaty.cli.program import WORDS_KEY, Command, Failure, Flag
 from treaty.errors import ClientError, Refused
@@ -388,8 +389,12 @@ def _show(body: Json, request: VerdictRequest) -> None:
 def _show_next_steps(broker: BrokerClient, body: Json, request: VerdictRequest) -> None:
     # The page shows all rows. Sets have no page.
     query = [parameter for parameter in request.query if parameter[0] != "limit"]
-    url = None if request.members else broker.url_for("matrix", query=query)
-    text = describe_next_steps(broker, url, body, request.question)
+    # The page has the same path and query as the matrix.
+    url = None if request.members else broker.url_for("matrix", query=query).replace("[", "%5B").replace("]", "%5D")
+    if url is not None and has_causes(body):
+        text = describe_causes(broker, url, body, request.question)
+    else:
+        text = describe_next_steps(broker, url, body, request.question)
     output.print_error(matrix.mark_dry_run(text) if request.dry_run else text)
 
 

@@ -13,6 +13,11 @@ class Contact:
     name: str
     details: Mapping[str, Any]
 
+    def describe(self) -> str:
+        """Describe the contact in a line: the name, and the first detail that is a text."""
+        detail = next((value for value in self.details.values() if isinstance(value, str) and value), None)
+        return f"{self.name} ({detail})" if detail else self.name
+
 
 def parse_contacts(text: str | None) -> list[Contact]:
     """Parse contacts as they are stored: a JSON array of objects with a name and details; None without contacts.

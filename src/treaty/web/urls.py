@@ -99,6 +99,7 @@ DEPENDENCIES: Final = Url("/diagnostic/status/dependencies")
 DOC: Final = Url("/doc/{rel}")
 DOCS: Final = Url("/docs")
 PROXIES: Final = DOCS + "/proxies"
+REASONS: Final = DOCS + "/reasons"
 OPENAPI: Final = Url("/openapi.json")
 EXPLORER: Final = Url("/explorer")
 HAL_BROWSER: Final = Url("/hal-browser")

@@ -19,6 +19,8 @@ class Badge:
     colour: str
     comment: str | None = None
     """The versions and the result behind the badge, for readers of the source of the image."""
+    explanation: str | None = None
+    """Why the answer is not yes, as part of the title of the image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,17 +103,19 @@ def _comment(names: BadgeNames, pact: BadgePact | None, result: BadgeResult | No
     return f"{consumer} {names.provider} version {provider_version} number {number}"
 
 
-def build_deployment_badge(text: str, *, deployable: bool | None, label: str | None) -> Badge:
+def build_deployment_badge(
+    text: str, *, deployable: bool | None, label: str | None, explanation: str | None = None
+) -> Badge:
     """Build the badge that shows whether a version can be deployed; `text` names its source and its destination."""
     # Red also while results are missing, as in the original: only a certain yes is green.
     colour = GREEN if deployable is True else RED
-    return Badge(left=label or "can-i-deploy", right=text, colour=colour)
+    return Badge(left=label or "can-i-deploy", right=text, colour=colour, explanation=explanation)
 
 
-def build_merge_badge(*, deployable: bool | None) -> Badge:
+def build_merge_badge(*, deployable: bool | None, explanation: str | None = None) -> Badge:
     """Build the badge that shows whether the main branch is compatible with the main branches of its partners."""
     right, colour = {True: ("success", GREEN), False: ("failed", RED), None: ("unknown", GREY)}[deployable]
-    return Badge(left="can-i-merge", right=right, colour=colour)
+    return Badge(left="can-i-merge", right=right, colour=colour, explanation=explanation)
 
 
 def build_not_found_badge(subject: str) -> Badge:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from treaty.model.decisions.explanations import Explanation
 from treaty.model.decisions.queries import LatestBy, MatrixQuery
 from treaty.model.decisions.reasons import (
     AllVerified,
@@ -25,7 +26,9 @@ from treaty.model.decisions.reasons import (
     NotCompared,
     NothingRequired,
     NotVerified,
+    PairObstacle,
     Reason,
+    ReasonPact,
     ReasonSide,
     VerificationFailed,
 )
@@ -220,6 +223,8 @@ class Matrix:
 
     verdict: Verdict
     versions: Mapping[VersionKey, VersionSummary]
+    explanations: Sequence[Explanation | None] = ()
+    """An explanation for each reason of the verdict; None for warnings and counts. Empty if the answer is yes."""
 
 
 def decide(query: MatrixQuery, facts: MatrixFacts) -> Verdict:
@@ -447,23 +452,29 @@ def _explain_rows(facts: MatrixFacts, rows_summary: MatrixRowsSummary) -> Iterab
     """Yield a reason for each failure, then for each missing result, and one that counts those left out."""
     finder = _SideFinder(facts)
     for row in sorted(rows_summary.obstacles, key=lambda row: (row.success is None, _sort_key(row))):
-        consumer = finder.find(row.consumer, row.consumer_version)
-        provider = finder.find(row.provider, row.provider_version)
-        gap = facts.gaps.get((row.consumer, row.consumer_version, row.provider, row.provider_version))
-        if row.success is None and gap is not None:
-            yield NotCompared(consumer=consumer, provider=provider, gap=gap)
-        elif row.success is None:
-            yield NotVerified(consumer=consumer, provider=provider)
-        elif row.comparison is not None:
-            is_self_verified = row.is_self_verified is not False
-            yield ComparisonFailed(consumer=consumer, provider=provider, is_self_verified=is_self_verified)
-        else:
-            yield VerificationFailed(consumer=consumer, provider=provider)
+        yield _explain_row(facts, row, finder)
     named = Counter(row.success for row in rows_summary.obstacles)
     counts = rows_summary.decisive_counts
     others = MoreObstacles(failed=counts.failed - named[False], unknown=counts.unknown - named[None])
     if others.failed or others.unknown:
         yield others
+
+
+def _explain_row(facts: MatrixFacts, row: MatrixRow, finder: "_SideFinder") -> PairObstacle:
+    consumer = finder.find(row.consumer, row.consumer_version)
+    provider = finder.find(row.provider, row.provider_version)
+    pact = ReasonPact(
+        row.consumer_version, row.sha, row.published_at, row.verification, row.verified_at, row.is_superseded
+    )
+    gap = facts.gaps.get((row.consumer, row.consumer_version, row.provider, row.provider_version))
+    if row.success is None and gap is not None:
+        return NotCompared(consumer=consumer, provider=provider, gap=gap, pact=pact)
+    if row.success is None:
+        return NotVerified(consumer=consumer, provider=provider, pact=pact)
+    if row.comparison is not None:
+        is_self_verified = row.is_self_verified is not False
+        return ComparisonFailed(consumer=consumer, provider=provider, is_self_verified=is_self_verified, pact=pact)
+    return VerificationFailed(consumer=consumer, provider=provider, pact=pact)
 
 
 class _SideFinder:

@@ -1,11 +1,24 @@
 """Reasons for a verdict of the matrix: their texts, their codes for programs, and the next step that each suggests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from treaty.model.decisions.selectors import NoVersion, ResolvedSelector, describe, describe_absence, find_number
 from treaty.model.versions import describe_alias
+
+
+class ReasonPact(NamedTuple):
+    """The pact that a reason is about, and the result of its verification, if there is one."""
+
+    consumer_version: str
+    sha: str
+    published_at: datetime
+    verification: int | None
+    verified_at: datetime | None
+    is_superseded: bool
+    """Whether the pact has a newer revision, or the result a newer one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +77,7 @@ class NotVerified:
 
     consumer: ReasonSide
     provider: ReasonSide
+    pact: ReasonPact | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +86,7 @@ class VerificationFailed:
 
     consumer: ReasonSide
     provider: ReasonSide
+    pact: ReasonPact | None = field(default=None, compare=False)
 
 
 class ComparisonGap(Enum):
@@ -89,6 +104,7 @@ class NotCompared:
     consumer: ReasonSide
     provider: ReasonSide
     gap: ComparisonGap
+    pact: ReasonPact | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +115,7 @@ class ComparisonFailed:
     provider: ReasonSide
     is_self_verified: bool
     """False if the self-verification failed, whatever the contract says."""
+    pact: ReasonPact | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

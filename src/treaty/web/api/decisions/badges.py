@@ -17,6 +17,7 @@ from treaty.store.decisions.badges import BadgeScope
 from treaty.store.decisions.matrix import MatrixSubjectNotFound, find_main_branch_version, load_facts_of_existing
 from treaty.store.pacticipants import former_names, pacticipants
 from treaty.web import urls
+from treaty.web.api.decisions.causes import load_explanations
 from treaty.web.hal import represent
 from treaty.web.hal.documents import RenderContext
 from treaty.web.http.media_types import SVG
@@ -110,12 +111,26 @@ def _deployment_response(request: Request, query: MatrixQuery, text: str) -> Bad
     except MatrixSubjectNotFound as error:
         former_names.check_not_former(request.db, *(selector.pacticipant for selector in query.selectors))
         return _badge_response(request, badge_rules.build_not_found_badge(error.subject))
-    deployable, label = verdict.summary.deployable, request.option("label")
-    return _badge_response(request, badge_rules.build_deployment_badge(text, deployable=deployable, label=label))
+    badge = badge_rules.build_deployment_badge(
+        text,
+        deployable=verdict.summary.deployable,
+        label=request.option("label"),
+        explanation=_explain(request, verdict),
+    )
+    return _badge_response(request, badge)
 
 
 def _decide(request: Request, query: MatrixQuery) -> Verdict:
     return decide(query, load_facts_of_existing(request.db, query).facts)
+
+
+def _explain(request: Request, verdict: Verdict) -> str | None:
+    """Summarize the causes of a verdict that is not yes: the first, and the number of the others."""
+    explanations = [explanation for explanation in load_explanations(request.db, verdict) if explanation]
+    if not explanations:
+        return None
+    others = f" (and {len(explanations) - 1} more)" if len(explanations) > 1 else ""
+    return f"{explanations[0].summary}{others}"
 
 
 @router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)
@@ -130,7 +145,8 @@ def can_i_merge_badge(request: Request, pacticipant: str) -> BadgeResponse:
         return _badge_response(request, badge_rules.build_not_found_badge("main branch version"))
     selector = Selector(pacticipant=pacticipant, version=number)
     query = build_deployment_query(selector, Destination(is_main_branch=True, is_latest=True))
-    badge = badge_rules.build_merge_badge(deployable=_decide(request, query).summary.deployable)
+    verdict = _decide(request, query)
+    badge = badge_rules.build_merge_badge(deployable=verdict.summary.deployable, explanation=_explain(request, verdict))
     return _badge_response(request, badge, request.settings.badge_default_cache_setting)
 
 
@@ -150,7 +166,8 @@ def shields_url(badge: Badge, shields: str) -> str:
 def draw_badge(badge: Badge, _context: RenderContext) -> str:
     """Draw a badge as SVG, in the style of shields.io."""
     left, right = (LETTER_WIDTH * len(text) + MARGIN for text in (badge.left, badge.right))
-    title, size = html.escape(f"{badge.left}: {badge.right}"), f'width="{left + right}" height="20"'
+    explanation = f". {badge.explanation}" if badge.explanation else ""
+    title, size = html.escape(f"{badge.left}: {badge.right}{explanation}"), f'width="{left + right}" height="20"'
     return "\n".join(
         (
             *_build_comment(badge.comment),

@@ -5,12 +5,11 @@ invalid, load the facts (`store.decisions.matrix`), and compute the verdict (`mo
 them read one snapshot of the database.
 """
 
-import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal, NotRequired
+from typing import Annotated, Any, Final, Literal, NotRequired, cast
 
 import orjson
 from pydantic import Field
@@ -20,6 +19,7 @@ from typing_extensions import TypedDict
 from treaty.errors import Invalid, InvalidQuery, NotFound, Problem
 from treaty.model.decisions import metadata
 from treaty.model.decisions import reasons as reason_texts
+from treaty.model.decisions.explanations import Explanation, Step
 from treaty.model.decisions.matrix import (
     BranchSummary,
     EnvironmentSummary,
@@ -45,7 +45,7 @@ from treaty.model.decisions.reasons import (
     NoSuchVersion,
     NotCompared,
     NotVerified,
-    PairObstacle,
+    Obstacle,
     Reason,
     ReasonSide,
     VerificationFailed,
@@ -59,6 +59,13 @@ from treaty.store.decisions.matrix import FactsWithIds, load_facts, load_facts_o
 from treaty.store.decisions.selectors import NamedIds
 from treaty.store.pacticipants import former_names
 from treaty.web import urls
+from treaty.web.api.decisions.causes import (
+    CauseDocument,
+    find_page,
+    format_command,
+    load_explanations,
+    render_explanation,
+)
 from treaty.web.api.provider_contracts.results import comparison_path
 from treaty.web.api.verifications import ResultSummary
 from treaty.web.hal import represent
@@ -139,13 +146,16 @@ class ReasonSideDocument(TypedDict):
     version: str | None
 
 
-class ReasonDocument(TypedDict):
-    kind: str
-    type: str
-    text: str
+class ReasonSubjects(TypedDict):
     consumer: NotRequired[ReasonSideDocument]
     provider: NotRequired[ReasonSideDocument]
     pacticipant: NotRequired[ReasonSideDocument]
+
+
+class ReasonDocument(ReasonSubjects, CauseDocument):
+    kind: str
+    type: str
+    text: str
     next: NotRequired[JsonObject]
 
 
@@ -354,7 +364,11 @@ def _check(
 
 def _decide(db: Connection, matrix_query: MatrixQuery, facts_with_ids: FactsWithIds) -> Matrix:
     verdict = decide(matrix_query, facts_with_ids.facts)
-    return Matrix(verdict=verdict, versions=load_versions(db, facts_with_ids.version_keys, verdict.versions))
+    return Matrix(
+        verdict=verdict,
+        versions=load_versions(db, facts_with_ids.version_keys, verdict.versions),
+        explanations=load_explanations(db, verdict),
+    )
 
 
 def _parse_query(query: Query, specified: tuple[Selector, ...], *, counts_superseded: bool) -> MatrixQuery:
@@ -505,7 +519,8 @@ def _decide_existing(db: Connection, matrix_query: MatrixQuery) -> Matrix:
 def matrix(result: Matrix) -> Hal:
     verdict = result.verdict
     texts = [reason_texts.describe_reason(reason) for reason in verdict.reasons]
-    reasons = [render_reason(reason, text) for reason, text in zip(verdict.reasons, texts, strict=True)]
+    explanations = result.explanations or [None] * len(texts)
+    reasons = [render_reason(*each) for each in zip(verdict.reasons, texts, explanations, strict=True)]
     # Clients show a column for the kind of results if a row has it, so matrices without comparisons have none.
     shows_kind = any(row.comparison is not None for row in verdict.rows)
     rows = [_render_row_of(result, row, is_ignored=False, shows_kind=shows_kind) for row in verdict.considered]
@@ -640,41 +655,50 @@ def _render_environment(environment: EnvironmentSummary) -> EnvironmentInMatrix:
     }
 
 
-def render_reason(reason: Reason, text: str) -> ReasonDocument:
-    """Render a reason for programs: its code, the versions that it is about, and the next step."""
-    kind, severity = reason_texts.get_code(reason), reason_texts.get_severity(reason)
-    rendered: ReasonDocument = {"kind": kind, "type": severity, "text": text}
+def render_reason(reason: Reason, text: str, explanation: Explanation | None = None) -> ReasonDocument:
+    """Render a reason for programs: its code, the versions that it is about, its cause if known, and the next step."""
+    code, severity = reason_texts.get_code(reason), reason_texts.get_severity(reason)
+    rendered: dict[str, Any] = {"kind": code, "type": severity, "text": text, **_render_subjects(reason)}
+    if explanation is not None:
+        rendered |= {**render_explanation(explanation), "next": _render_next_step(reason, explanation.step)}
+    elif isinstance(reason, Obstacle):
+        rendered["next"] = {"text": reason_texts.suggest_next_step(reason)}
+    return cast("ReasonDocument", rendered)
+
+
+def _render_subjects(reason: Reason) -> ReasonSubjects:
     match reason:
         case NotVerified() | VerificationFailed() | NotCompared() | ComparisonFailed():
-            consumer, provider = _render_reason_side(reason.consumer), _render_reason_side(reason.provider)
-            return {**rendered, "consumer": consumer, "provider": provider, "next": _render_next_step(reason)}
+            return {"consumer": _render_reason_side(reason.consumer), "provider": _render_reason_side(reason.provider)}
         case NoSuchVersion(selected=selected):
-            subject: ReasonSideDocument = {"name": selected.selector.pacticipant, "version": find_number(selected)}
-            return {**rendered, "pacticipant": subject, "next": {"text": reason_texts.suggest_next_step(reason)}}
+            return {"pacticipant": {"name": selected.selector.pacticipant, "version": find_number(selected)}}
         case _:
-            return rendered
+            return {}
 
 
 def _render_reason_side(side: ReasonSide) -> ReasonSideDocument:
     return {"name": side.pacticipant, "version": side.version}
 
 
-def _render_next_step(reason: PairObstacle) -> Link | dict[str, object]:
-    """Render a link to the pact, or the command that records a missing deployment."""
-    text = reason_texts.suggest_next_step(reason)
-    for side in (reason.provider, reason.consumer):
-        if side.environment:
-            return {"text": text, "command": record_deployment_command(side, side.environment)}
-    if reason.consumer.version is None:
-        return {"text": text}
-    names = {"provider": reason.provider.pacticipant, "consumer": reason.consumer.pacticipant}
-    return Link(urls.PACT.fill(**names, version=reason.consumer.version), extra={"text": text})
+def _render_next_step(reason: Reason, step: Step) -> Link | dict[str, object]:
+    """Render a step, with a link to the page on which it is done, or to the pact in question."""
+    command = format_command(step, urls.BASE_URL_PLACEHOLDER)
+    rendered: dict[str, object] = {"text": step.text, **({} if command is None else {"command": command})}
+    path = find_page(step) or find_pact_path(reason)
+    return rendered if path is None else Link(path, extra=rendered)
 
 
-def record_deployment_command(side: ReasonSide, environment: str) -> str:
-    """Build the command that records a deployment, quoted for a shell."""
-    arguments = ("--pacticipant", side.pacticipant, "--version", "VERSION", "--environment", environment)
-    return shlex.join(("pact-broker", "record-deployment", *arguments))
+def find_pact_path(reason: Reason) -> str | None:
+    """Return the path of the pact that a reason is about; None without a counterpart that could verify it."""
+    match reason:
+        case NotVerified() | VerificationFailed() | NotCompared() | ComparisonFailed():
+            is_deployed = not (reason.provider.environment or reason.consumer.environment)
+            if is_deployed and reason.consumer.version is not None:
+                names = {"provider": reason.provider.pacticipant, "consumer": reason.consumer.pacticipant}
+                return urls.PACT.fill(**names, version=reason.consumer.version)
+        case _:
+            pass
+    return None
 
 
 COLUMN_TITLES: Final = ("CONSUMER", "C_VERSION", "REVISION", "PROVIDER", "P_VERSION", "NUMBER", "SUCCESS")

@@ -10,6 +10,7 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from treaty.errors import NotFound
+from treaty.model.decisions.causes import DESCRIPTIONS
 from treaty.settings import Settings
 from treaty.web import openapi, urls
 from treaty.web.api.overview import relations
@@ -59,6 +60,13 @@ def show_proxies(request: Request) -> HtmlPage:
     """Show how a reverse proxy must be configured, with the path of this broker's base URL."""
     parts = urlsplit(request.base_url)
     return HtmlPage("proxies.html", {"host": parts.hostname or "", "base_path": parts.path})
+
+
+@router.page(urls.REASONS, permission=Permission.READ, needs_database=False)
+def show_reasons(_request: Request) -> HtmlPage:
+    """Show the causes of decisions that are not yes, each with a section that answers link to."""
+    sections = [(cause.value, description) for cause, description in DESCRIPTIONS.items()]
+    return HtmlPage("causes.html", {"sections": sections})
 
 
 @router.page(urls.DOC, permission=Permission.READ, needs_database=False)

@@ -98,7 +98,7 @@ def _page(
     except (Invalid, NotFound) as error:
         former_names.check_not_former(request.db, *in_path)
         return HtmlPage("matrix.html", {**values, "problems": [str(error)]})
-    reasons = describe_reasons(matrix.verdict.reasons) if matrix else []
+    reasons = describe_reasons(matrix.verdict.reasons, matrix.explanations, base_url=request.base_url) if matrix else []
     kinds = _list_kinds(matrix.verdict) if matrix else []
     return HtmlPage("matrix.html", {**values, "matrix": matrix, "reasons": reasons, "kinds": kinds})
 

@@ -1,20 +1,37 @@
-"""Verdicts of the matrix on pages: each reason with the next step, and with the link or command for it."""
+"""Verdicts of the matrix on pages: each reason with its cause, who has to act, and the link or command for it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from treaty.model.decisions import reasons as reason_texts
-from treaty.model.decisions.reasons import (
-    ComparisonFailed,
-    NoSuchVersion,
-    NotCompared,
-    NotVerified,
-    PairObstacle,
-    Reason,
-    VerificationFailed,
-)
+from treaty.model.decisions.causes import DESCRIPTIONS
+from treaty.model.decisions.explanations import Explanation
+from treaty.model.decisions.reasons import ComparisonFailed, NotCompared, Obstacle, Reason
 from treaty.web import urls
-from treaty.web.api.decisions.matrix import record_deployment_command
+from treaty.web.api.decisions.causes import Explanations, find_page, format_command, help_path
+from treaty.web.api.decisions.matrix import find_pact_path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CauseView:
+    """The cause of an obstacle, as a page shows it: a row for a counterpart."""
+
+    title: str
+    help: str
+    """The path of the section about the cause."""
+    name: str
+    number: str | None
+    problem: str
+    since: datetime | None
+    actor: str | None
+    contacts: tuple[str, ...]
+    """The names of the contacts, each with its first detail."""
+    next: str
+    link: str | None
+    """The path of the page on which the step is done, or of the pact in question."""
+    link_title: str
+    command: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,57 +41,57 @@ class ReasonView:
     severity: str
     text: str
     next: str | None = None
-    link: str | None = None
-    """The path of the page that explains it: the pact, or its comparison with the provider contract."""
-    link_text: str = "Show the pact"
-    command: str | None = None
+    """What to do about it, if its cause is not known."""
+    cause: CauseView | None = None
 
 
-def describe_reasons(reasons: Iterable[Reason]) -> list[ReasonView]:
+def describe_reasons(
+    reasons: Sequence[Reason], explanations: Explanations = (), *, base_url: str = ""
+) -> list[ReasonView]:
     """Describe reasons without repetitions: rows between several versions may have the same reason."""
-    return list(dict.fromkeys(map(_build_view, reasons)))
+    pairs = zip(reasons, explanations or [None] * len(reasons), strict=True)
+    return list(dict.fromkeys(_build_view(reason, explanation, base_url) for reason, explanation in pairs))
 
 
-def _build_view(reason: Reason) -> ReasonView:
-    # The page shows the severity by colour.
-    severity, text = reason_texts.get_severity(reason), reason_texts.describe_reason(reason).removeprefix("WARN: ")
-    match reason:
-        case NotVerified() | VerificationFailed() | NotCompared() | ComparisonFailed():
-            return ReasonView(
-                severity=severity,
-                text=text,
-                next=reason_texts.suggest_next_step(reason),
-                link=_find_comparison_path(reason) or _find_pact_path(reason),
-                link_text="Show the comparison" if _find_comparison_path(reason) else "Show the pact",
-                command=_find_command(reason),
-            )
-        case NoSuchVersion():
-            return ReasonView(severity=severity, text=text, next=reason_texts.suggest_next_step(reason))
-        case _:
-            return ReasonView(severity=severity, text=text)
-
-
-def _find_pact_path(reason: PairObstacle) -> str | None:
-    if reason.consumer.version is None:
-        return None
-    names = {"provider": reason.provider.pacticipant, "consumer": reason.consumer.pacticipant}
-    return urls.PACT.fill(**names, version=reason.consumer.version)
-
-
-def _find_comparison_path(reason: PairObstacle) -> str | None:
-    consumer, provider = reason.consumer, reason.provider
-    if not isinstance(reason, NotCompared | ComparisonFailed) or None in (consumer.version, provider.version):
-        return None
-    return urls.COMPARISON_OF_VERSIONS.fill(
-        provider=provider.pacticipant,
-        version=str(provider.version),
-        consumer=consumer.pacticipant,
-        consumerVersion=str(consumer.version),
+def _build_view(reason: Reason, explanation: Explanation | None, base_url: str) -> ReasonView:
+    return ReasonView(
+        # The page shows the severity by colour.
+        severity=reason_texts.get_severity(reason),
+        text=reason_texts.describe_reason(reason).removeprefix("WARN: "),
+        next=reason_texts.suggest_next_step(reason) if explanation is None and isinstance(reason, Obstacle) else None,
+        cause=None if explanation is None else _build_cause(reason, explanation, base_url),
     )
 
 
-def _find_command(reason: PairObstacle) -> str | None:
-    for side in (reason.provider, reason.consumer):
-        if side.environment:
-            return record_deployment_command(side, side.environment)
-    return None
+def _build_cause(reason: Reason, explanation: Explanation, base_url: str) -> CauseView:
+    step, comparison = explanation.step, _find_comparison_path(reason)
+    title = "Show the delivery" if step.delivery else "Show the webhook" if step.webhook else None
+    return CauseView(
+        title=DESCRIPTIONS[explanation.cause].title,
+        help=help_path(explanation),
+        name=explanation.subject.pacticipant,
+        number=explanation.subject.number,
+        problem=explanation.problem,
+        since=explanation.since,
+        actor=explanation.actor,
+        contacts=tuple(contact.describe() for contact in explanation.contacts),
+        next=step.text,
+        link=find_page(step) or comparison or find_pact_path(reason),
+        link_title=title or ("Show the comparison" if comparison else "Show the pact"),
+        command=format_command(step, base_url),
+    )
+
+
+def _find_comparison_path(reason: Reason) -> str | None:
+    """Return the path of the comparison that a reason is about; None for other reasons."""
+    if not isinstance(reason, NotCompared | ComparisonFailed):
+        return None
+    consumer, provider = reason.consumer, reason.provider
+    if consumer.version is None or provider.version is None:
+        return None
+    return urls.COMPARISON_OF_VERSIONS.fill(
+        provider=provider.pacticipant,
+        version=provider.version,
+        consumer=consumer.pacticipant,
+        consumerVersion=consumer.version,
+    )

@@ -25,6 +25,7 @@ from treaty.store.pacts import lists
 from treaty.store.provider_contracts import contracts
 from treaty.store.versions import branches, details
 from treaty.web import urls
+from treaty.web.api.decisions.causes import load_explanations
 from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage
@@ -118,7 +119,7 @@ def _decide_deployment(request: Request, name: str, environments: Sequence[Envir
         "version": version,
         "to": environment,
         "deployable": verdict.summary.deployable,
-        "reasons": describe_reasons(verdict.reasons),
+        "reasons": describe_reasons(verdict.reasons, load_explanations(request.db, verdict), base_url=request.base_url),
     }
 
 

@@ -1,0 +1,299 @@
+"""Whatever happened, each decision that is not yes has the right cause, and its next step changes the answer.
+
+The causes of every answer are compared with those of a plain second implementation. Then the step of one of them is
+carried out, as the commands would do it: the cause must be gone.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, text
+
+from tests.api.conftest import SECRET_KEY, Api, Clock
+from tests.api.steps import Steps
+from tests.api.test_matrix_histories import (
+    HAPPENINGS,
+    PUBLISHED,
+    SETTINGS,
+    START,
+    VERIFIED,
+    Broker,
+    Story,
+    deployment_questions,
+    matrix_questions,
+    one_of,
+)
+from tests.oracle.cause_oracle import Delivery, Ended, Known, Why, list_causes
+from tests.scale import choose
+from treaty.model.decisions.matrix import MAX_REASONS
+from treaty.model.webhooks.deliveries import DeliveryStatus, Execution
+from treaty.settings import Settings
+from treaty.store import tables
+from treaty.store.engine.database import Database, open_database
+from treaty.store.webhooks import deliveries
+from treaty.store.webhooks.deliveries import ClaimRequest, DeliveryUpdate
+from treaty.web.application import build_application
+
+HISTORIES = choose(40, slow=300, long=10_000)
+"""Number of histories on each database."""
+
+
+@dataclass
+class CauseBroker(Broker):
+    database: Database
+
+
+@pytest.fixture
+def broker(database_url: str, clock: Clock) -> Iterator[CauseBroker]:
+    database = open_database(database_url)
+
+    def forget() -> None:
+        with database.engine.begin() as connection:
+            for table in ("webhook", "pacticipant", "environment"):
+                connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - names of tables
+
+    chosen = Settings(database_url=database_url, log_level="error", secret_key=SECRET_KEY, **SETTINGS)  # type: ignore[arg-type]  # settings by name
+    with closing(Api(build_application(chosen, database, clock=clock))) as api:
+        yield CauseBroker(api, clock, forget, database)
+    database.close()
+
+
+@dataclass
+class CauseStory(Story):
+    """Also notes what was in environments once, and has webhooks."""
+
+    broker: CauseBroker
+    ended: list[Ended] = field(default_factory=list)
+
+    def deploy(self, name: str, version: str, environment: str, instance: str | None) -> None:
+        old = self.world.running.get((environment, name, instance))
+        if (name, version) in self.world.versions and old not in {None, version}:
+            self.ended.append(Ended(name, environment, str(old), self.world.now))
+        super().deploy(name, version, environment, instance)
+
+    def undeploy(self, name: str, environment: str, instance: str | None) -> None:
+        if (environment, name, instance) in self.world.running:
+            version = self.world.running[environment, name, instance]
+            self.ended.append(Ended(name, environment, version, self.world.now))
+        super().undeploy(name, environment, instance)
+
+    def end_support(self, name: str, version: str, environment: str) -> None:
+        if (environment, name, version) in self.world.supported:
+            self.ended.append(Ended(name, environment, version, self.world.now))
+        super().end_support(name, version, environment)
+
+    def release(self, name: str, version: str, environment: str) -> None:
+        # Releasing a version again revives its record, which then has not ended.
+        was_supported = (environment, name, version) in self.world.supported
+        super().release(name, version, environment)
+        if not was_supported:
+            self.ended = [one for one in self.ended if not self._is_release(one, name, version, environment)]
+
+    @staticmethod
+    def _is_release(one: Ended, name: str, version: str, environment: str) -> bool:
+        return (one.name, one.version, one.environment) == (name, version, environment)
+
+    def delete_version(self, name: str, version: str) -> None:
+        super().delete_version(name, version)
+        self.ended = [one for one in self.ended if (one.name, one.version) != (name, version)]
+
+    # Webhooks
+
+    def webhook(self, event: str, enabled: bool) -> None:  # noqa: FBT001 - as happenings give it
+        request = {"method": "POST", "url": "https://ci.example.org/builds"}
+        body = {"events": [{"name": event}], "request": request, "enabled": enabled}
+        assert self.api.post("/webhooks", body).status == 201
+
+    def wait(self) -> None:
+        """Let time pass."""
+
+    def disable(self) -> None:
+        with self.broker.database.engine.begin() as connection:
+            connection.execute(text("UPDATE webhook SET is_enabled = false"))
+
+    def deliver(self, success: bool) -> None:  # noqa: FBT001 - as happenings give it
+        """Attempt what is queued."""
+        now = self.broker.clock.now
+        request = ClaimRequest(owner="test", now=now + timedelta(days=1), until=now + timedelta(days=2), limit=100)
+        while uuids := self.broker.database.write(lambda db: deliveries.claim(db, request)):
+            for uuid in uuids:
+                self._record(uuid, now, success=success)
+
+    def _record(self, uuid: str, now: datetime, *, success: bool) -> None:
+        status = DeliveryStatus.SUCCESS if success else DeliveryStatus.FAILURE
+        update = DeliveryUpdate(uuid=uuid, owner="test", status=status, due_at=None)
+        execution = Execution(success=success, status=200, milliseconds=1, created_at=now, logs="")
+        self.broker.database.write(lambda db: deliveries.record_attempt(db, update, execution))
+
+    def repair(self, uuid: str) -> None:
+        """Send a delivery again, with success."""
+        assert self.api.post(f"/triggered-webhooks/{uuid}/redeliver").status == 202
+        self.tell(("deliver", True))
+
+    # What is known
+
+    def know(self) -> Known:
+        return Known(self.world, START, self.ended, self._list_deliveries())
+
+    def _list_deliveries(self) -> list[Delivery]:
+        triggered, publication, webhook = tables.triggered_webhook, tables.publication, tables.webhook
+        consumer, provider = tables.pacticipant.alias("c"), tables.pacticipant.alias("p")
+        statement = (
+            select(
+                *(triggered.c[name] for name in ("id", "uuid", "event", "status", "context", "created_at")),
+                consumer.c.name.label("consumer"),
+                provider.c.name.label("provider"),
+                tables.version.c.number,
+                publication.c.revision,
+                webhook.c.uuid.label("webhook"),
+                webhook.c.is_enabled,
+            )
+            .join(publication, publication.c.id == triggered.c.publication_id)
+            .join(tables.version, tables.version.c.id == publication.c.consumer_version_id)
+            .join(consumer, consumer.c.id == publication.c.consumer_id)
+            .join(provider, provider.c.id == publication.c.provider_id)
+            .outerjoin(webhook, webhook.c.id == triggered.c.webhook_id)
+            .order_by(triggered.c.id)
+        )
+        with self.broker.database.engine.connect() as connection:
+            rows = connection.execute(statement).all()
+            executions = connection.execute(select(tables.webhook_execution)).all()
+        return [
+            Delivery(
+                uuid=row.uuid,
+                webhook=row.webhook,
+                is_enabled=bool(row.is_enabled),
+                event=row.event,
+                status=row.status,
+                pact=(row.consumer, row.number, row.provider, row.revision),
+                provider_version=json.loads(row.context).get("provider_version_number"),
+                enqueued_at=row.created_at,
+                attempts=[(one.created_at, one.success) for one in executions if one.triggered_webhook_id == row.id],
+            )
+            for row in rows
+        ]
+
+
+def obstacles(answer: Any) -> list[Any]:
+    return [one for one in answer["reasons"] if one["type"] == "error" and one["kind"] != "more_obstacles"]
+
+
+def check_causes(story: CauseStory, question: Mapping[str, Any], answer: Any) -> None:
+    if answer["summary"]["deployable"]:
+        assert not any("cause" in one for one in answer["reasons"])
+        return
+    right = list_causes(story.know(), question)
+    found = obstacles(answer)
+    if len(right) > MAX_REASONS:
+        return
+    assert found, "a no has a cause"
+    for one in found:
+        event(one["cause"])
+    assert [_why(one) for one in found] == right
+
+
+def _why(reason: Any) -> Why:
+    since = reason["since"] and datetime.fromisoformat(reason["since"])
+    passed = reason.get("passed", {}).get("version")
+    version = reason.get("version", {}).get("version")
+    return Why(reason["cause"], since, reason["act"]["pacticipant"], version, passed)
+
+
+def identify(reason: Any) -> tuple[object, ...]:
+    """Return what tells obstacles apart. Only the text names the environment that a selector asks for."""
+    sides = [tuple(reason[role].values()) for role in ("consumer", "provider") if role in reason]
+    return (reason["cause"], *(sides or [reason["text"]]))
+
+
+def carry_out(story: CauseStory, question: dict[str, Any], reason: Any) -> dict[str, Any]:
+    """Do what a reason suggests, and return the question to ask next."""
+    step = reason["next"]
+    story.tell(("wait",))
+    if reason["cause"] == "webhook_failing":
+        story.repair(step["href"].split("/")[-2])
+    elif "latestby=cvpv" in step["text"]:
+        return {**question, "latestby": "cvpv"}
+    else:
+        name = reason["subject"]["name"]
+        other = next(one for one in ("Zinc", "Till", "apron") if one != name)
+        number = Steps(story.api, story.history).run(step["command"], partner=f"{other} of {name}")
+        if reason["cause"] in {"regression", "never_passed"} and "&&" not in step["command"]:
+            # The version that failed is the one in question, so the new version is asked about.
+            return ask_about(question, reason["provider"]["name"], number)
+    return question
+
+
+def ask_about(question: dict[str, Any], name: str, number: str) -> dict[str, Any]:
+    """Ask about a version of a pacticipant instead of those that the question selects, or that it infers."""
+    others = [one for one in question["selectors"] if one["pacticipant"] != name]
+    plain = {key: value for key, value in question.items() if key != "can-i-deploy"}
+    return {**plain, "selectors": [*others, {"pacticipant": name, "version": number}]}
+
+
+EVENT = one_of("contract_requiring_verification_published", "contract_content_changed", "contract_published")
+WEBHOOK = st.tuples(st.just("webhook"), EVENT, st.sampled_from([True, True, True, False]))
+WEBHOOK_HAPPENINGS = st.one_of(
+    WEBHOOK,
+    *[st.tuples(st.just("deliver"), st.booleans())] * 3,
+    st.just(("disable",)),
+)
+
+
+USUAL_QUESTIONS = st.fixed_dictionaries(
+    {
+        "can-i-deploy": st.just(True),  # noqa: FBT003 - a value of a query
+        "selectors": st.tuples(
+            st.fixed_dictionaries({"pacticipant": one_of("Till", "apron"), "version": one_of("1", "1", "2")})
+        ).map(list),
+        "environment": one_of("test", "live", "live"),
+        "latestby": st.just("cvpv"),
+    }
+)
+"""What most builds ask: may the version that they have just built be deployed?"""
+QUESTIONS = st.one_of(matrix_questions(), deployment_questions(), *[USUAL_QUESTIONS] * 3)
+
+
+@settings(
+    max_examples=HISTORIES,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    phases=[Phase.generate, Phase.shrink],
+)
+@given(
+    happenings=st.tuples(
+        st.lists(WEBHOOK, max_size=2),
+        st.lists(PUBLISHED, min_size=2, max_size=5),
+        st.lists(VERIFIED, max_size=5),
+        st.lists(st.one_of(HAPPENINGS, HAPPENINGS, HAPPENINGS, WEBHOOK_HAPPENINGS), max_size=12),
+    ),
+    questions=st.lists(QUESTIONS, min_size=2, max_size=3),
+    which=st.integers(0, 5),
+)
+def test_a_no_has_the_right_cause_and_its_step_changes_the_answer(
+    broker: CauseBroker,
+    happenings: tuple[list[tuple[Any, ...]], ...],
+    questions: list[dict[str, Any]],
+    which: int,
+) -> None:
+    story = CauseStory(broker)
+    for happening in chain.from_iterable(happenings):
+        story.tell(happening)
+    for question in questions:
+        answer = story.ask(question)
+        check_causes(story, question, answer)
+    # The last question is followed up, because steps change more than the notes of the story say.
+    question, answer = dict(questions[-1]), story.ask(questions[-1])
+    found = [] if answer["summary"]["deployable"] else obstacles(answer)
+    if found:
+        reason = found[which % len(found)]
+        later = story.ask(carry_out(story, question, reason))
+        assert later["summary"]["deployable"] or identify(reason) not in map(identify, obstacles(later)), reason["next"]
