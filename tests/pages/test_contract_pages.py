@@ -80,9 +80,9 @@ def test_a_contract_is_shown_with_its_operations_and_who_uses_them(show):
     for text in ("Title Large", "Version of the API 2.0.0", "Format OpenAPI 3.1.0, YAML", "Operations 3"):
         assert text in page.text
     assert "1 of 3 operations is used by consumers" in page.text
-    operation = "GET /prices/{id} Find a price Café/2 ✕ Incompatible with Café/2 Shop ✓ Compatible with Shop"
+    operation = "GET /prices/{id} Find a price ? Unknown Café/2 ✕ Incompatible with Café/2 Shop ✓ Compatible with Shop"
     assert operation in page.text
-    assert "DELETE /prices/{id} deprecated none" in page.text
+    assert "DELETE /prices/{id} deprecated ? Unknown none" in page.text
     (comparison,) = (
         link for link in page.links if link.startswith("/contracts/provider/Prices/version/1/consumer/Shop")
     )
@@ -138,11 +138,29 @@ def test_several_documents_of_both_kinds_are_shown_together(api, show):
     page = show(PAGE)
     assert "2 documents" in page.text
     assert "Format AsyncAPI 3.0.0, YAML" in page.text
-    assert "send sendChange A price has changed <changes>" in page.text
+    assert "send sendChange A price has changed <changes> ? Unknown" in page.text
     assert "Change <changes> send sendChange" in page.text
     assert "The self-verification of <changes> is missing" in page.text
     assert "asyncapi: 3.0.0" in show(f"{TEXT}?name=%3Cchanges%3E").text
     assert show(TEXT).status == 404
+
+
+REPORT = """\
+<testsuites><testsuite><testcase name="GET /prices/latest"/>
+<testcase name="DELETE /prices/{id}"><failure message="500"/></testcase></testsuite></testsuites>
+"""
+
+
+def test_each_operation_says_whether_the_self_verification_has_exercised_it(api, show):
+    publish_pact(api, pact(interaction({"amount": 1}, path="/v1/prices/7")))
+    result = {**RESULT, "content": encode(REPORT), "contentType": "application/xml", "format": "junit"}
+    publish_document(api, LARGE, selfVerificationResults=result)
+    page = show(PAGE)
+    assert "GET /prices/{id} Find a price - Not exercised △ Claimed, not shown Shop" in page.text
+    assert "DELETE /prices/{id} deprecated ✕ Failed none" in page.text
+    assert "GET /prices/latest latestPrice ✓ Passed none" in page.text
+    assert "2 of 3 operations exercised; 1 that consumers use was not: GET /prices/{id}." in page.text
+    assert "/contracts/bi-directional/provider/Prices/version/1/coverage" in page.links
 
 
 def test_the_report_of_a_self_verification_is_shown_as_text(api, show):

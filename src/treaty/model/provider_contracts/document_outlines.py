@@ -44,6 +44,11 @@ class OutlinedOperation:
     def text(self) -> str:
         return f"{self.method} {self.name}"
 
+    @property
+    def key(self) -> str:
+        """The name of the operation in coverage."""
+        return self.text if self.path[0] == "paths" else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class OutlinedSchema:

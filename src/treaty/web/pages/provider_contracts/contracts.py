@@ -13,6 +13,7 @@ from treaty.model.compare import positions
 from treaty.model.paging import Page
 from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.model.provider_contracts.contracts import ProviderContract
+from treaty.model.provider_contracts.coverage import Coverage, CoveredOperation
 from treaty.model.provider_contracts.document_outlines import Outline, OutlinedOperation, OutlinedSchema, read_outline
 from treaty.model.provider_contracts.excerpts import cut_line, decode_source, split_lines
 from treaty.model.provider_contracts.findings import MAX_LOCATED_BYTES
@@ -20,7 +21,7 @@ from treaty.model.provider_contracts.results import ComparedContent, ProviderVer
 from treaty.model.provider_contracts.users import OperationUser, OperationUsers, find_users
 from treaty.model.usage.usage import ExpectedOperation
 from treaty.store.pacticipants import pacticipants
-from treaty.store.provider_contracts import comparisons, contracts, results
+from treaty.store.provider_contracts import comparisons, contracts, coverage, results
 from treaty.store.provider_contracts.missing import note_missing
 from treaty.store.usage import queries
 from treaty.store.usage.pacts import list_in_use
@@ -76,12 +77,15 @@ def show_contract(request: Request, provider: str, version: str) -> HtmlPage | A
     bodies = {body.name: body.body for body in contracts.load_bodies(request.db, provider, version)}
     profile = comparisons.load_profile(request.db, provider)
     use = _load_use(request, provider, version)
+    covered = coverage.load(request.db, provider, version)
     context = {
         "name": provider,
         "found": found,
         "loaded": ProviderVersionResults(provider=provider, version=version, contracts=published, pairs=()),
         "profile": profile,
         "reports": {contract.name: _read_report(contract) for contract in published},
+        "coverage": covered,
+        "evidence": _list_evidence(covered),
     }
 
     def render() -> HtmlPage:
@@ -89,6 +93,15 @@ def show_contract(request: Request, provider: str, version: str) -> HtmlPage | A
         return HtmlPage("provider_contract.html", {**context, **_list_contents(request, outlines, use)})
 
     return defer_if_large(render, *bodies.values())
+
+
+def _list_evidence(covered: Coverage | None) -> Mapping[tuple[str, str], CoveredOperation]:
+    """Return what the self-verifications show, by the names of contracts and operations."""
+    return {
+        (contract.name, operation.operation.key): operation
+        for contract in (covered.contracts if covered else ())
+        for operation in contract.operations
+    }
 
 
 @dataclass(frozen=True, slots=True)
