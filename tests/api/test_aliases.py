@@ -12,7 +12,7 @@ import pytest
 from tests.api.conftest import publication
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Api, Response
+    from tests.api.conftest import Answer, Api
 
 VERSIONS = "/pacticipants/Web%20Shop/versions"
 ALIAS = f"{VERSIONS}/1/aliases/c2"
@@ -35,7 +35,7 @@ def add_environment(api: Api) -> str:
     return str(added.json()["uuid"])
 
 
-def verify(api: Api, pact: Any, version: str, *, success: bool = True) -> Response:
+def verify(api: Api, pact: Any, version: str, *, success: bool = True) -> Answer:
     href = pact.json()["_links"]["pb:publish-verification-results"]["href"]
     path = urlsplit(href).path
     return api.post(path, {"success": success, "providerApplicationVersion": version})
