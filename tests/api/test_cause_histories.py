@@ -70,8 +70,12 @@ def broker(database_url: str, clock: Clock) -> Iterator[CauseBroker]:
 class CauseStory(Story):
     """Also notes what was in environments once, and has webhooks."""
 
-    broker: CauseBroker
     ended: list[Ended] = field(default_factory=list)
+
+    @property
+    def database(self) -> Database:
+        assert isinstance(self.broker, CauseBroker)
+        return self.broker.database
 
     def deploy(self, name: str, version: str, environment: str, instance: str | None) -> None:
         old = self.world.running.get((environment, name, instance))
@@ -116,14 +120,14 @@ class CauseStory(Story):
         """Let time pass."""
 
     def disable(self) -> None:
-        with self.broker.database.engine.begin() as connection:
+        with self.database.engine.begin() as connection:
             connection.execute(text("UPDATE webhook SET is_enabled = false"))
 
     def deliver(self, success: bool) -> None:  # noqa: FBT001 - as happenings give it
         """Attempt what is queued."""
         now = self.broker.clock.now
         request = ClaimRequest(owner="test", now=now + timedelta(days=1), until=now + timedelta(days=2), limit=100)
-        while uuids := self.broker.database.write(lambda db: deliveries.claim(db, request)):
+        while uuids := self.database.write(lambda db: deliveries.claim(db, request)):
             for uuid in uuids:
                 self._record(uuid, now, success=success)
 
@@ -131,7 +135,7 @@ class CauseStory(Story):
         status = DeliveryStatus.SUCCESS if success else DeliveryStatus.FAILURE
         update = DeliveryUpdate(uuid=uuid, owner="test", status=status, due_at=None)
         execution = Execution(success=success, status=200, milliseconds=1, created_at=now, logs="")
-        self.broker.database.write(lambda db: deliveries.record_attempt(db, update, execution))
+        self.database.write(lambda db: deliveries.record_attempt(db, update, execution))
 
     def repair(self, uuid: str) -> None:
         """Send a delivery again, with success."""
@@ -163,7 +167,7 @@ class CauseStory(Story):
             .outerjoin(webhook, webhook.c.id == triggered.c.webhook_id)
             .order_by(triggered.c.id)
         )
-        with self.broker.database.engine.connect() as connection:
+        with self.database.engine.connect() as connection:
             rows = connection.execute(statement).all()
             executions = connection.execute(select(tables.webhook_execution)).all()
         return [

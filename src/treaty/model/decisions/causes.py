@@ -132,7 +132,7 @@ DESCRIPTIONS: Final[Mapping[Cause, CauseDescription]] = {
         "The comparison is not finished",
         "The broker still has to compare the pact with the contract of the provider version.",
         "the later of the pact and the provider version",
-        "nobody: the broker compares them",
+        "the broker, which compares them",
         "Wait some seconds and ask again, for example with `--retry-while-unknown`.",
     ),
     Cause.SELF_VERIFICATION_MISSING: CauseDescription(
