@@ -117,7 +117,9 @@ def test_words_of_removed_documents_are_removed(api: Api, database: Database) ->
 
 def test_large_documents_are_published(api: Api) -> None:
     """PostgreSQL refuses to search in more than a megabyte of words."""
-    properties: dict[str, object] = {f"{number} {'ж' * 190}": {} for number in range(choose(3000, slow=3000, long=9000))}
+    properties: dict[str, object] = {
+        f"{number} {'ж' * 190}": {} for number in range(choose(3000, slow=3000, long=9000))
+    }
     large = {
         **json.loads('{"openapi": "3.1.0", "paths": {}}'),
         "components": {"schemas": {"A": {"properties": properties}}},

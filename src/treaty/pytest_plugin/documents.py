@@ -175,15 +175,18 @@ def _fetch(url: str) -> Document:
     name = f"The document at {urlsplit(url).netloc.rpartition('@')[2]}"  # without credentials
     try:
         response = httpx.get(url, timeout=_URL_TIMEOUT_SECONDS, follow_redirects=True)
-        problem = f"status {response.status_code}" if response.is_error else ""
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        problem = f"{type(error).__name__}: {error}"
-    if problem:
-        raise ClientError(
-            f"{name} could not be fetched: {problem}",
-            hint="Start the application before the tests, or name it as MODULE:NAME, such as shop.app:app.",
-        )
+        raise _not_fetched(name, f"{type(error).__name__}: {error}") from error
+    if response.is_error:
+        raise _not_fetched(name, f"status {response.status_code}")
     return _parse(response.content, name)
+
+
+def _not_fetched(name: str, problem: str) -> ClientError:
+    return ClientError(
+        f"{name} could not be fetched: {problem}",
+        hint="Start the application before the tests, or name it as MODULE:NAME, such as shop.app:app.",
+    )
 
 
 def _parse(source: bytes, name: str) -> Document:

@@ -33,7 +33,7 @@ _YAML_BREAK: Final = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class ExcerptLine:
-    """A line, with its number in the document; lines of pacts have none, as they are formatted anew."""
+    """A line, with its number in the document; lines of pacts have none, since they are formatted again."""
 
     text: str
     is_located: bool = False
