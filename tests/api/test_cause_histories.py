@@ -212,9 +212,13 @@ def _why(reason: Any) -> Why:
 
 
 def identify(reason: Any) -> tuple[object, ...]:
-    """Return what tells obstacles apart. Only the text names the environment that a selector asks for."""
+    """Return what tells obstacles apart: of several webhooks that fail, the problem names one after the other.
+
+    Only the text names the environment that a selector asks for.
+    """
     sides = [tuple(reason[role].values()) for role in ("consumer", "provider") if role in reason]
-    return (reason["cause"], *(sides or [reason["text"]]))
+    problem = [reason["problem"]] if reason["cause"] == "webhook_failing" else []
+    return (reason["cause"], *problem, *(sides or [reason["text"]]))
 
 
 def carry_out(story: CauseStory, question: dict[str, Any], reason: Any) -> dict[str, Any]:

@@ -214,27 +214,36 @@ def _explain_never_built(selector: Selector, own: PacticipantFacts, pact: _Neede
 def _build_publication(selector: Selector, own: PacticipantFacts) -> Step:
     """Build the step that publishes a version as the selector asks for it."""
     words = ["pact-broker", "publish", "PACTS", "--consumer-app-version", selector.version or VERSION]
-    branch = selector.branch or ((own.main_branch or "MAIN_BRANCH") if selector.is_main_branch else None)
-    words += ["--branch", branch] if branch else []
+    branches = _list_branches(selector, own)
+    words += ["--branch", branches[0]] if branches else []
     words += ["--tag", selector.tag] if selector.tag else []
     version = VersionName(selector.pacticipant, selector.version).describe()
+    named = ("--pacticipant", selector.pacticipant, "--version", selector.version or VERSION)
+    others = [("pact-broker", "create-or-update-version", *named, "--branch", branch) for branch in branches[1:]]
     deployment = _list_deployment_commands(selector, selector.version or VERSION)
     return Step(
         text=f"Publish the pacts or verification results of {version}, or check how it was named.",
-        commands=(tuple(words), *deployment),
+        commands=(tuple(words), *others, *deployment),
     )
+
+
+_MAIN_BRANCH: Final = "MAIN_BRANCH"
+"""Placeholder for the name of the main branch of an application that has none."""
+
+
+def _list_branches(selector: Selector, own: PacticipantFacts) -> list[str]:
+    """List the branches on which a version has to be: a selector may ask for a branch and for the main branch."""
+    main = [own.main_branch or _MAIN_BRANCH] if selector.is_main_branch else []
+    return list(dict.fromkeys([*([selector.branch] if selector.branch else []), *main]))
 
 
 def _list_marking_commands(selector: Selector, number: str, own: PacticipantFacts) -> Iterable[Command]:
     """List the commands after which the selector matches a version."""
     version = ("--pacticipant", selector.pacticipant, "--version", number)
-    branch = selector.branch
-    if selector.is_main_branch:
-        branch = own.main_branch or "MAIN_BRANCH"
-        if own.main_branch is None:
-            words = ("--name", selector.pacticipant, "--main-branch", branch)
-            yield ("pact-broker", "create-or-update-pacticipant", *words)
-    if branch:
+    if selector.is_main_branch and own.main_branch is None:
+        words = ("--name", selector.pacticipant, "--main-branch", _MAIN_BRANCH)
+        yield ("pact-broker", "create-or-update-pacticipant", *words)
+    for branch in _list_branches(selector, own):
         yield ("pact-broker", "create-or-update-version", *version, "--branch", branch)
     if selector.tag:
         yield ("pact-broker", "create-version-tag", *version, "--tag", selector.tag)
