@@ -117,7 +117,7 @@ def test_words_of_removed_documents_are_removed(api: Api, database: Database) ->
 
 def test_large_documents_are_published(api: Api) -> None:
     """PostgreSQL refuses to search in more than a megabyte of words."""
-    properties = {f"{number} {'ж' * 190}": {} for number in range(choose(3000, slow=3000, long=9000))}
+    properties: dict[str, Any] = {f"{number} {'ж' * 190}": {} for number in range(choose(3000, slow=3000, long=9000))}
     large = {
         **json.loads('{"openapi": "3.1.0", "paths": {}}'),
         "components": {"schemas": {"A": {"properties": properties}}},
@@ -135,7 +135,7 @@ def test_any_json_can_be_indexed(content: Any) -> None:
 
 
 def test_names_are_limited() -> None:
-    content = {"definitions": {f"A{number}": {} for number in range(2 * MAX_NAMES)}}
+    content: Any = {"definitions": {f"A{number}": {} for number in range(2 * MAX_NAMES)}}
     names = index_document(content).names
     assert len(names) == MAX_NAMES
     assert DocumentedName("schema", "A0") in names
