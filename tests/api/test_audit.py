@@ -129,6 +129,7 @@ WITHOUT_EVENTS = {
     "provider_contracts.recomparisons.claim_recomparing": "likewise",
     "provider_contracts.recomparisons.release_recomparing": "likewise",
     "provider_contracts.recomparisons.record_recomparisons": "no verdict changes",
+    "usage.index_document_of_provider": "the index says nothing that the document does not say",
     "usage.index_published": "a part of a publication, which is recorded",
     "usage.index_steps": "the index says nothing that the pacts, whose publication is recorded, do not say",
     "maintenance.cleanup.plan_cleanup": "it only reads",

@@ -304,4 +304,6 @@ def test_a_no_has_the_right_cause_and_its_step_changes_the_answer(
     if found:
         reason = found[which % len(found)]
         later = story.ask(carry_out(story, question, reason))
-        assert later["summary"]["deployable"] or identify(reason) not in map(identify, obstacles(later)), reason["next"]
+        # Two selectors may lead to reasons that read the same, of which the step removes one.
+        before, after = (list(map(identify, reasons)).count(identify(reason)) for reasons in (found, obstacles(later)))
+        assert later["summary"]["deployable"] or after < before, reason["next"]

@@ -201,7 +201,7 @@ def test_a_host_that_cannot_exist_is_one_line(run_command: RunCommand, host: str
 @pytest.mark.parametrize("name", WORDS)
 def test_json_is_one_object_for_an_unreachable_broker(name: str, run_command: RunCommand, unknown_host: str) -> None:
     words = ["--json"] if name == "provider-states list" else ["--output", "json"]
-    if name in {"create-version-tag", "delete-version-tag", "delete-branch", "delete-webhook", "test-webhook"}:
+    if name in {"alias", "create-version-tag", "delete-version-tag", "delete-branch", "delete-webhook", "test-webhook"}:
         pytest.skip("the command has no JSON")
     result = run_command(name, unknown_host, *words)
     if result.stdout:

@@ -91,7 +91,7 @@ def _run_with_database(route: Route, request: Request, names: Sequence[str], rea
         return read(route, request, names) if route.is_read_only else _run_write(route, request, names)
     except NotFound:
         replaced = version_aliases.replace_aliases(request, route, names) if route.is_read_only else names
-        if replaced != names:
+        if replaced is not names:
             # Not cached: the queries of the answer do not include the one that found no version of this number.
             return route.handler(request, *replaced)
         redirect = former_names.find_redirect(request, route, names)

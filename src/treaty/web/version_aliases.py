@@ -27,11 +27,14 @@ def replace_before_write(request: Request, route: Route, names: Sequence[str]) -
 def replace_aliases(request: Request, route: Route, names: Sequence[str]) -> Sequence[str]:
     """Replace the aliases of versions among the names in a path, and note that in the response's warnings.
 
-    Raises Conflict for the removal of something by an alias, which may be meant for the alias only.
+    Returns the same sequence if there are none. Raises Conflict for the removal of something by an
+    alias, which may be meant for the alias only.
     """
     owners = route.url.owners_of_versions
     keys = {index: (names[owner], names[index]) for index, owner in owners.items()}
     versions = aliases.find_versions(request.db, list(keys.values()))
+    if not versions:
+        return names
     replaced = list(names)
     for index, key in keys.items():
         if key in versions:

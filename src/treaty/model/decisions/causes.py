@@ -47,7 +47,8 @@ DESCRIPTIONS: Final[Mapping[Cause, CauseDescription]] = {
         "exist for them. A typing error has the same effect.",
         "when the newest version of the application was created, or else the application itself",
         "the application without the version",
-        "Publish the pacts or results of the version, or ask about the number under which it was built.",
+        "Publish the pacts or results of the version, or ask about the number under which it was built. "
+        "If the commit left the application unchanged, make it an alias of that version (`treaty alias`).",
     ),
     Cause.BUILT_WITHOUT_PACTS: CauseDescription(
         "The version was built without pacts",
