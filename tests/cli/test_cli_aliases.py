@@ -29,11 +29,12 @@ def test_a_version_gets_another_name(run: Run, monorepo: OtherBroker, words: tup
     assert [request.line for request in monorepo.requests if request.method != "GET"] == [f"PUT {VERSION}/aliases/c2"]
 
 
-def test_the_warnings_of_the_broker_are_printed(run: Run, monorepo: OtherBroker) -> None:
+def test_the_warnings_of_the_broker_are_printed(run: Run, broker: OtherBroker) -> None:
+    broker.answer(f"GET {VERSION}", {"number": "1"})
     body = {"name": "c2", "version": "1", "warnings": ["The alias has no effect."]}
-    monorepo.answer(f"PUT {VERSION}/aliases/c2", body)
+    broker.answer(f"PUT {VERSION}/aliases/c2", body)
     result = run(*ALIAS)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, DONE, "WARN: The alias has no effect.\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, DONE, "Warning: The alias has no effect.\n")
 
 
 def test_an_alias_of_a_missing_version_is_refused(run: Run, broker: OtherBroker) -> None:

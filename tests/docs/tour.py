@@ -19,6 +19,7 @@ _MARK: Final = "--- end of step:"
 _VOLATILE: Final = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(r"\d+ms\b"), "<time>"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"), "<minute>"),
     (re.compile(r"(?<=/verification-results/)\d+"), "<number>"),
     (re.compile(r"(?<=/metadata/)\w+"), "<metadata>"),
     (re.compile(r"(?<=/setup#)\S+"), "<secret>"),

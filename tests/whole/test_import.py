@@ -197,6 +197,7 @@ ALL = {
     "environments": 1,
     "pacts": VERSIONS,
     "results": VERSIONS + 1,
+    "provider-contracts": 0,
     "deployments": 3,
     "releases": 1,
     "webhooks": 2,
@@ -283,7 +284,7 @@ def test_people_read_progress_and_a_table_of_what_was_copied_and_what_was_not(tm
     assert ["pacts", str(VERSIONS), "0", "0", "0"] in rows
     assert ["Not copied", "users, teams and tokens", "no broker returns them"] in rows
     assert "The webhook secret is disabled" in done.stdout
-    assert re.search(rf"^\[2/8\] versions: {2 * VERSIONS} in \d+ s$", done.stderr, re.MULTILINE)
+    assert re.search(rf"^\[2/9\] versions: {2 * VERSIONS} in \d+ s$", done.stderr, re.MULTILINE)
 
 
 def test_a_broker_is_not_copied_to_itself(tmp_path, target):

@@ -284,9 +284,7 @@ def add_aliases(broker: BrokerClient, pacticipant: str, version: str, aliases: S
         raise MissingResource(text, hint="Publish the pacts or verification results of that version first.")
     for name in dict.fromkeys(aliases):
         response = broker.put(broker.url_for(*path, "aliases", name))
-        output.print_line(f"Version {name} of {pacticipant} is an alias of version {response.body['version']}")
-        for warning in response.body.get("warnings", ()):
-            output.print_error(output.yellow(f"WARN: {warning}"))
+        output.print_line(f"Version {name} of {pacticipant} is an alias of version {response.body.get('version')}")
 
 
 def _delete_aliases(broker: BrokerClient, pacticipant: str, version: str, aliases: Sequence[str]) -> None:

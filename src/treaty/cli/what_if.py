@@ -74,9 +74,14 @@ def what_if(broker: BrokerClient, environment: str, form: str, **values: Any) ->
     _add_pacts(changes, values["pacts"])
     _add_documents(changes, values["documents"])
     body = _fetch(broker, {"environment": environment, "changes": changes})
+    if not isinstance(body.get("safe"), bool):
+        raise ClientError("The broker did not answer the question: its response has no member 'safe'.", hint=_UPGRADE)
     output.print_line(output.format_indented(body) if form == "json" else _format(body))
     if not body.get("safe"):
         raise SystemExit(1)
+
+
+_UPGRADE: Final = "Use a Treaty broker, or upgrade it."
 
 
 def _list_changes(values: dict[str, Any]) -> Iterator[Json]:
@@ -122,7 +127,7 @@ def _fetch(broker: BrokerClient, body: Json) -> Json:
             return broker.follow("POST", "pb:what-if", {}, body).body
     except MissingRelation as error:
         text = "This broker cannot show the effect of changes. Only Treaty brokers can."
-        raise ClientError(text, hint="Use a Treaty broker, or upgrade it.") from error
+        raise ClientError(text, hint=_UPGRADE) from error
 
 
 _TITLES: Final = {

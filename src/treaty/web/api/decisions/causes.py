@@ -39,7 +39,7 @@ def load_explanations(db: Connection, verdict: Verdict) -> Explanations:
     ]
 
 
-class VersionDocument(TypedDict):
+class VersionToLookAt(TypedDict):
     name: str
     version: str | None
 
@@ -61,8 +61,8 @@ class CauseDocument(TypedDict):
     problem: NotRequired[str]
     since: NotRequired[datetime | None]
     act: NotRequired[ActDocument | None]
-    subject: NotRequired[VersionDocument]
-    version: NotRequired[VersionDocument]
+    subject: NotRequired[VersionToLookAt]
+    version: NotRequired[VersionToLookAt]
     passed: NotRequired[PassedDocument]
     pending: NotRequired[bool]
     help: NotRequired[Link]
@@ -98,7 +98,7 @@ def _details(details: object) -> dict[str, object]:
     return {"details": details} if details else {}
 
 
-def _render_version(version: VersionName) -> VersionDocument:
+def _render_version(version: VersionName) -> VersionToLookAt:
     return {"name": version.pacticipant, "version": version.number}
 
 
