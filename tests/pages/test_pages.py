@@ -91,7 +91,7 @@ def test_whether_a_version_can_be_deployed_is_answered_in_place(show, version, a
 @pytest.mark.usefixtures("history")
 def test_what_must_run_first_comes_with_its_command(show):
     text = show("/pacticipants/Till?version=1&to=test").text
-    assert "pact-broker record-deployment --pacticipant Ledger --version VERSION --environment test" in text
+    assert "pact-broker record-deployment --pacticipant Ledger --version 11 --environment test" in text
 
 
 def test_a_repository_is_a_link_only_to_the_web(history, show):

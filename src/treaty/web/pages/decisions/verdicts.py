@@ -28,9 +28,8 @@ class CauseView:
     contacts: tuple[str, ...]
     """The names of the contacts, each with its first detail."""
     next: str
-    link: str | None
-    """The path of the page on which the step is done, or of the pact in question."""
-    link_title: str
+    links: tuple[tuple[str, str], ...]
+    """The titles and paths of pages: where the step is done, the comparison, and the pact in question."""
     command: str | None
 
 
@@ -64,8 +63,13 @@ def _build_view(reason: Reason, explanation: Explanation | None, base_url: str) 
 
 
 def _build_cause(reason: Reason, explanation: Explanation, base_url: str) -> CauseView:
-    step, comparison = explanation.step, _find_comparison_path(reason)
-    title = "Show the delivery" if step.delivery else "Show the webhook" if step.webhook else None
+    step = explanation.step
+    own_title = "Show the delivery" if step.delivery else "Show the webhook" if step.webhook else "Show the pact"
+    links = (
+        (own_title, find_page(step)),
+        ("Show the comparison", _find_comparison_path(reason)),
+        ("Show the pact", find_pact_path(reason)),
+    )
     return CauseView(
         title=DESCRIPTIONS[explanation.cause].title,
         help=help_path(explanation),
@@ -76,8 +80,7 @@ def _build_cause(reason: Reason, explanation: Explanation, base_url: str) -> Cau
         actor=explanation.actor,
         contacts=tuple(contact.describe() for contact in explanation.contacts),
         next=step.text,
-        link=find_page(step) or comparison or find_pact_path(reason),
-        link_title=title or ("Show the comparison" if comparison else "Show the pact"),
+        links=tuple(dict.fromkeys((title, path) for title, path in links if path)),
         command=format_command(step, base_url),
     )
 
