@@ -129,10 +129,10 @@ class _LargestSets:
 
     def count(self, candidates: int) -> int:
         """Count the members of a largest set of candidates. Raises _TooManySteps."""
-        known = self._counts.get(candidates)
-        if known is None:
-            known = self._counts[candidates] = self._compute(candidates)
-        return known
+        count = self._counts.get(candidates)
+        if count is None:
+            count = self._counts[candidates] = self._compute(candidates)
+        return count
 
     def _compute(self, candidates: int) -> int:
         self._remaining_steps -= 1

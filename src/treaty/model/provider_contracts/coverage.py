@@ -200,11 +200,11 @@ def compute_coverage(
     undocumented: dict[str, set[str]] = {}
     finders = [_UseFinder(contract) for contract in outlined]
     for use in uses:
-        found = [(finder, operation) for finder in finders if (operation := finder.find(use))]
-        for finder, operation in found:
+        matches = [(finder, operation) for finder in finders if (operation := finder.find(use))]
+        for finder, operation in matches:
             own = consumers.setdefault((finder.contract.name, operation.key), {})
             own[use.consumer] = _worse(own.get(use.consumer, use.is_verified), use.is_verified)
-        if not found and has_http and use.kind != "message":
+        if not matches and has_http and use.kind != "message":
             undocumented.setdefault(use.name, set()).add(use.consumer)
     return Coverage(
         provider=provider,

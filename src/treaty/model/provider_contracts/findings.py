@@ -151,8 +151,8 @@ def locate_findings(
 
 def _list_locations(findings: Iterable[StoredFinding], name: str) -> set[str]:
     own = [finding for finding in findings if finding.document_name == name]
-    found = (location for finding in own for location in (finding.document_location, finding.closest_branch))
-    return {location for location in found if location is not None}
+    locations = (location for finding in own for location in (finding.document_location, finding.closest_branch))
+    return {location for location in locations if location is not None}
 
 
 def _locate(finding: StoredFinding, pact: Mapping[str, Json], document: "_LocatedDocument | None") -> LocatedFinding:

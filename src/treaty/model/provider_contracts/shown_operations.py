@@ -142,9 +142,9 @@ def _match(report: Report, finder: OperationFinder, prefix: str = "") -> _Matche
     cases: dict[str, list[Case]] = {}
     unmatched: dict[str, None] = {}
     targets = {case.target for case in report.cases if case.target}
-    found = {target: _find_target(target, finder, prefix) for target in targets}
+    operations = {target: _find_target(target, finder, prefix) for target in targets}
     for case in report.cases:
-        operation = (found[case.target] if case.target else None) or _find_by_name(case, report, finder)
+        operation = (operations[case.target] if case.target else None) or _find_by_name(case, report, finder)
         if operation is not None:
             cases.setdefault(operation.key, []).append(case)
         elif case.target is not None:
@@ -165,7 +165,7 @@ def _find_by_name(case: Case, report: Report, finder: OperationFinder) -> Docume
     """Find the operation by the name of the case, or the parameter of a test: `test_api[listOrders]`."""
     parameter = _BRACKETS.search(case.name)
     names = (case.name, parameter[1] if parameter else "")
-    operation = next((found for name in names if (found := finder.find_named(name))), None)
+    operation = next(filter(None, map(finder.find_named, names)), None)
     if operation is None and report.has_scenario_names:
         return finder.find_scenario(case.name.rpartition(":")[2]) or finder.find_scenario(case.name)
     return operation

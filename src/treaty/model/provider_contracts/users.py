@@ -58,8 +58,8 @@ def find_users(
 
 
 def _find_operation(outlines: Mapping[str, Outline], method: str, path: str) -> OperationKey | None:
-    found = ((name, outline.find_operation(method, path)) for name, outline in outlines.items())
-    return next(((name, operation) for name, operation in found if operation is not None), None)
+    candidates = ((name, outline.find_operation(method, path)) for name, outline in outlines.items())
+    return next(((name, operation) for name, operation in candidates if operation is not None), None)
 
 
 class _Statuses:

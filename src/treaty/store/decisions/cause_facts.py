@@ -151,35 +151,35 @@ def _load_pairs(
     }
     if not reasons:
         return {}
-    found = cause_pairs.find_pairs(db, reasons, ids)
-    facts = {key: _describe_version(found, key) for key in reasons}
+    pact_ids = cause_pairs.find_pairs(db, reasons, ids)
+    facts = {key: _describe_version(pact_ids, key) for key in reasons}
     of_results = {
         key: reason for key, reason in reasons.items() if isinstance(reason, NotVerified | VerificationFailed)
     }
-    _add_newer(db, facts, of_results, found)
-    _add_placements(db, of_results.values(), ids, by_id, found)
-    _add_requests(db, facts, [key for key, reason in reasons.items() if isinstance(reason, NotVerified)], found)
+    _add_newer(db, facts, of_results, pact_ids)
+    _add_placements(db, of_results.values(), ids, by_id, pact_ids)
+    _add_requests(db, facts, [key for key, reason in reasons.items() if isinstance(reason, NotVerified)], pact_ids)
     _add_failures(db, facts, of_results)
     return facts
 
 
-def _describe_version(found: FoundPairs, key: PairKey) -> PairFacts:
-    provider_version = found.find_provider_version(key)
+def _describe_version(pact_ids: FoundPairs, key: PairKey) -> PairFacts:
+    provider_version = pact_ids.find_provider_version(key)
     if provider_version is None:
         return PairFacts()
     return PairFacts(is_empty=bool(provider_version.is_empty), provider_version_created_at=provider_version.created_at)
 
 
 def _add_newer(
-    db: Connection, facts: dict[PairKey, PairFacts], reasons: Mapping[PairKey, PairObstacle], found: FoundPairs
+    db: Connection, facts: dict[PairKey, PairFacts], reasons: Mapping[PairKey, PairObstacle], pact_ids: FoundPairs
 ) -> None:
     """Add newer versions that would do, for the sides that a selector finds at a destination."""
-    of_providers = [found.ids[key] for key, reason in reasons.items() if _is_at_destination(reason.provider)]
-    of_consumers = [found.ids[key] for key, reason in reasons.items() if _is_at_destination(reason.consumer)]
+    of_providers = [pact_ids.ids[key] for key, reason in reasons.items() if _is_at_destination(reason.provider)]
+    of_consumers = [pact_ids.ids[key] for key, reason in reasons.items() if _is_at_destination(reason.consumer)]
     providers = cause_pairs.load_newer_providers(db, of_providers)
     consumers = cause_pairs.load_newer_consumers(db, of_consumers)
     for key in reasons:
-        content_id, consumer_version_id, provider_version_id = found.ids[key]
+        content_id, consumer_version_id, provider_version_id = pact_ids.ids[key]
         facts[key] = replace(
             facts[key],
             newer_provider=providers.get((content_id, provider_version_id)),
@@ -197,7 +197,7 @@ def _add_placements(
     reasons: Iterable[PairObstacle],
     ids: Mapping[str, int],
     by_id: _PacticipantsById,
-    found: FoundPairs,
+    pact_ids: FoundPairs,
 ) -> None:
     """Add how versions are in environments, which decides how a newer version would replace them."""
     sides = [side for reason in reasons for side in (reason.consumer, reason.provider)]
@@ -208,7 +208,7 @@ def _add_placements(
     ]
     if not in_environments:
         return
-    version_ids = {found.find_version_id(ids[name], number) for name, number, _ in in_environments}
+    version_ids = {pact_ids.find_version_id(ids[name], number) for name, number, _ in in_environments}
     environments = {name for *_, name in in_environments}
     for row in cause_pairs.list_placements(db, [own_id for own_id in version_ids if own_id], environments):
         own = by_id[row.pacticipant_id]
@@ -218,17 +218,17 @@ def _add_placements(
 
 
 def _add_requests(
-    db: Connection, facts: dict[PairKey, PairFacts], keys: Collection[PairKey], found: FoundPairs
+    db: Connection, facts: dict[PairKey, PairFacts], keys: Collection[PairKey], pact_ids: FoundPairs
 ) -> None:
     """Add what has been done to get the missing results."""
     if not keys:
         return
-    requests = cause_requests.load_requests(db, {key: found.ids[key] for key in keys})
-    skipped = cause_pairs.load_skipped(db, [found.ids[key] for key in keys])
+    requests = cause_requests.load_requests(db, {key: pact_ids.ids[key] for key in keys})
+    skipped = cause_pairs.load_skipped(db, [pact_ids.ids[key] for key in keys])
     for key in keys:
         request, is_answered = requests.get(key, (None, False))
         facts[key] = replace(
-            facts[key], request=request, is_answered=is_answered, skipped_at=skipped.get(found.ids[key])
+            facts[key], request=request, is_answered=is_answered, skipped_at=skipped.get(pact_ids.ids[key])
         )
 
 

@@ -54,6 +54,7 @@ _DELIVERIES: Final = (
         triggered_webhook.c.created_at,
         publication.c.content_id,
         publication.c.consumer_version_id,
+        (publication.c.id == _FIRST).label("is_of_first"),
         webhook.c.uuid.label("webhook"),
         webhook.c.description,
         webhook.c.is_enabled,
@@ -101,14 +102,26 @@ def _build_requests(
     by_content: dict[int, list[Any]] = defaultdict(list)
     for delivery in deliveries:
         by_content[delivery.content_id].append(delivery)
-    chosen = {key: _choose(key, by_content[pair.content]) for key, pair in pairs.items()}
-    found = {key: delivery for key, delivery in chosen.items() if delivery is not None}
-    if not found:
+    chosen = {key: _choose(key, _list_own(pair, by_content[pair.content])) for key, pair in pairs.items()}
+    latest = {key: delivery for key, delivery in chosen.items() if delivery is not None}
+    if not latest:
         return {}
-    times = _load_times(db, {delivery.id for delivery in found.values()})
-    contents = sorted({delivery.content_id for delivery in found.values()})
+    times = _load_times(db, {delivery.id for delivery in latest.values()})
+    contents = sorted({delivery.content_id for delivery in latest.values()})
     last_results = {row.content_id: row.at for row in fetch_rows(db, _LAST_RESULTS, {"contents": contents})}
-    return {key: _build_request(delivery, times, last_results) for key, delivery in found.items()}
+    return {key: _build_request(delivery, times, last_results) for key, delivery in latest.items()}
+
+
+def _list_own(pair: PairIds, deliveries: Iterable[Any]) -> Iterable[Any]:
+    """List the deliveries about the first publication of the content, and about those of the version itself.
+
+    Those of other versions were loaded for their own reasons: the answer must not depend on what else is asked.
+    """
+    return (
+        delivery
+        for delivery in deliveries
+        if delivery.is_of_first or delivery.consumer_version_id == pair.consumer_version
+    )
 
 
 def _choose(key: PairKey, deliveries: Iterable[Any]) -> Any | None:

@@ -102,8 +102,8 @@ def search(
     if not words:
         return []
     params = {"search": build_search(db, words, provider_id), "limit": MAX_DOCUMENTS}
-    found = {(row.provider, name) for row in fetch_rows(db, _MATCHING, params) for name in _find(row.names, text)}
-    return sorted(found, key=lambda pair: (len(pair[1].name), pair[1].name, pair[0], pair[1].place))[:limit]
+    names = {(row.provider, name) for row in fetch_rows(db, _MATCHING, params) for name in _find(row.names, text)}
+    return sorted(names, key=lambda pair: (len(pair[1].name), pair[1].name, pair[0], pair[1].place))[:limit]
 
 
 def _find(names: str, text: str) -> Iterable[DocumentedName]:

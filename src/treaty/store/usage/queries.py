@@ -360,8 +360,8 @@ def _find_documented(db: Connection, query: UsageQuery) -> tuple[DocumentedName,
     if query.text is None or query.criteria.keys() != {"text"} or query.part is not None:
         return ()
     provider_id = fetch_scalar(db, _PROVIDER, {"provider": query.provider})
-    found = documents.search(db, query.text, MAX_DOCUMENTED, provider_id=provider_id)
-    return tuple(name for _, name in found)
+    names = documents.search(db, query.text, MAX_DOCUMENTED, provider_id=provider_id)
+    return tuple(name for _, name in names)
 
 
 def _find_matching(db: Connection, content_ids: Collection[int], params: Mapping[str, list[int]]) -> set[int]:
@@ -411,11 +411,11 @@ def _find_interactions(
 ) -> dict[int, list[int]]:
     """Find the interactions of each content that meet the criteria."""
     shape = _shape_of(params)._replace(has_few_interactions=True)
-    found: dict[int, list[int]] = {}
+    interactions: dict[int, list[int]] = {}
     rows = fetch_in_batches(db, _select_interactions(shape), {pact.content_id for pact in pacts}, params)
     for content_id, interaction_id in rows:
-        found.setdefault(content_id, []).append(interaction_id)
-    return found
+        interactions.setdefault(content_id, []).append(interaction_id)
+    return interactions
 
 
 def _load_interactions(

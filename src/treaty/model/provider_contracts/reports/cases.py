@@ -80,13 +80,13 @@ class TooManyCases(Exception):
 
 def collect(cases: Iterable[Case | None]) -> list[Case]:
     """Collect the cases of a report. Raises TooManyCases."""
-    found: list[Case] = []
+    collected: list[Case] = []
     for case in cases:
         if case is not None:
-            if len(found) == MAX_CASES:
+            if len(collected) == MAX_CASES:
                 raise TooManyCases
-            found.append(case)
-    return found
+            collected.append(case)
+    return collected
 
 
 def build_case(names: Iterable[str], outcome: Outcome, *, detail: str = "", count: int = 1) -> Case | None:
@@ -94,7 +94,7 @@ def build_case(names: Iterable[str], outcome: Outcome, *, detail: str = "", coun
     texts = [name[:MAX_NAME_LENGTH] for name in names if name.strip()]
     if not texts:
         return None
-    target = next((found for text in texts if (found := find_target(text))), None)
+    target = next(filter(None, map(find_target, texts)), None)
     return Case(name=texts[0].strip(), outcome=outcome, target=target, detail=shorten(detail), count=count)
 
 

@@ -186,7 +186,7 @@ def _walk(document: Any) -> Iterator[Case | None]:
 
 
 def _read_object(value: Mapping[str, Any]) -> Case | None:
-    outcome = next((found for key in _OUTCOMES if (found := read_outcome(value.get(key)))), None)
+    outcome = next(filter(None, (read_outcome(value.get(key)) for key in _OUTCOMES)), None)
     if outcome is None:
         return None
     names = [text for key in _NAMES if (text := _text(value.get(key)))]

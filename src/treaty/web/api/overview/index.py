@@ -145,9 +145,6 @@ _FIRST: Final[Links] = {
         + "?q[][pacticipant]={pacticipant}&q[][version]={version}&latestby=cvp&latest=true&branch={branch}",
         "Determine if an application version can be merged into a branch, by the versions of other applications on it",
     ),
-    # Treaty's own: clients decide by these links whether they can ask about sets of versions and about changes.
-    "pb:decisions": Link(urls.DECISIONS.fill(), "Determine if several versions can be deployed together"),
-    "pb:what-if": Link(urls.WHAT_IF.fill(), "Determine what a change of an environment would break"),
 }
 
 
@@ -167,6 +164,9 @@ _LAST: Final[Links] = {
     "curies": [Link("/doc/{rel}?context=index", name=name, templated=True) for name in ("pb", "beta")],
     "pb:environments": Link(urls.ENVIRONMENTS.fill(), "Environments", templated=False),
     "pb:environment": Link(urls.ENVIRONMENT.fill(), "Environment"),
+    # Treaty's own: clients decide by these links whether they can ask about sets of versions and about changes.
+    "pb:decisions": Link(urls.DECISIONS.fill(), "Determine if several versions can be deployed together"),
+    "pb:what-if": Link(urls.WHAT_IF.fill(), "Determine what a change of an environment would break"),
 }
 
 

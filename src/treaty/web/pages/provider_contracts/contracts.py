@@ -70,7 +70,7 @@ def _explain_publication(request: Request, provider: str, version: str | None) -
 @router.page(urls.CONTRACT, permission=Permission.READ, is_original=False)
 def show_contract(request: Request, provider: str, version: str) -> HtmlPage | AfterCommit:
     """Show the contract of a provider version: operations with their users, schemas and self-verifications."""
-    found = details.get(request.db, provider, version)
+    shown_version = details.get(request.db, provider, version)
     published = contracts.list_of_version(request.db, provider, version)
     if not published:
         return _explain_publication(request, provider, version)
@@ -80,7 +80,7 @@ def show_contract(request: Request, provider: str, version: str) -> HtmlPage | A
     covered = coverage.load(request.db, provider, version)
     context = {
         "name": provider,
-        "found": found,
+        "shown_version": shown_version,
         "loaded": ProviderVersionResults(provider=provider, version=version, contracts=published, pairs=()),
         "profile": profile,
         "reports": {contract.name: _read_report(contract) for contract in published},
