@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
@@ -31,6 +31,7 @@ from tests.api.test_matrix_histories import (
     matrix_questions,
     one_of,
 )
+from tests.histories import history_settings
 from tests.oracle.cause_oracle import Delivery, Ended, Known, Why, list_causes
 from tests.scale import choose
 from treaty.model.decisions.matrix import MAX_REASONS
@@ -142,7 +143,7 @@ class CauseStory(Story):
         assert self.api.post(f"/triggered-webhooks/{uuid}/redeliver").status == 202
         self.tell(("deliver", True))
 
-    # What is known
+    # Facts for the oracle
 
     def know(self) -> Known:
         return Known(self.world, START, self.ended, self._list_deliveries())
@@ -269,13 +270,7 @@ USUAL_QUESTIONS = st.fixed_dictionaries(
 QUESTIONS = st.one_of(matrix_questions(), deployment_questions(), *[USUAL_QUESTIONS] * 3)
 
 
-@settings(
-    max_examples=HISTORIES,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-    phases=[Phase.generate, Phase.shrink],
-)
+@history_settings(HISTORIES)
 @given(
     happenings=st.tuples(
         st.lists(WEBHOOK, max_size=2),

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.api.conftest import Api
@@ -27,6 +27,7 @@ from tests.api.test_matrix_histories import (
     Story,
     broker,  # noqa: F401 - a fixture
 )
+from tests.histories import history_settings
 from tests.oracle.matrix_oracle import World, expected
 from tests.scale import choose
 from treaty.cli import PACT_BROKER, TREATY
@@ -169,13 +170,7 @@ def ask_about_merging(story: Story, url: str, name: str, version: str) -> None:
 
 
 @pytest.mark.long_on_postgresql  # the matrix, which decides, runs random histories on both databases
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-    phases=[Phase.generate, Phase.shrink],
-)
+@history_settings(EXAMPLES)
 @given(
     first=st.tuples(st.lists(PUBLISHED, min_size=2, max_size=6), st.lists(VERIFIED, min_size=1, max_size=6)),
     more=st.lists(HAPPENINGS, max_size=16),

@@ -9,12 +9,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from tests.api.conftest import Api, Clock, pact
 from tests.api.history import History, q
+from tests.histories import history_settings
 from tests.oracle.matrix_oracle import Expected, Publication, World, expected
 from tests.scale import choose
 from treaty.model.decisions.matrix import MAX_REASONS
@@ -353,13 +354,7 @@ def deployment_questions(draw: st.DrawFn) -> dict[str, Any]:
     return {"can-i-deploy": True, "selectors": [selector]} | place | ignore
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-    phases=[Phase.generate, Phase.shrink],
-)
+@history_settings(EXAMPLES)
 @given(
     pacts=st.lists(PUBLISHED, min_size=2, max_size=6),
     results=st.lists(VERIFIED, min_size=1, max_size=6),

@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from tests.api.test_matrix_histories import (
@@ -13,6 +13,7 @@ from tests.api.test_matrix_histories import (
     Story,
     broker,  # noqa: F401 - a fixture
 )
+from tests.histories import history_settings
 from tests.oracle.matrix_oracle import World
 from tests.oracle.sets_oracle import Member, broken_pairs, expected_set
 from tests.scale import choose
@@ -106,13 +107,7 @@ def read(members: Sequence[dict[str, str]]) -> list[Member]:
 
 
 @pytest.mark.slow_on_postgresql  # examples of both run there
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-    phases=[Phase.generate, Phase.shrink],
-)
+@history_settings(EXAMPLES)
 @given(
     pacts=st.lists(PACTS, min_size=3, max_size=12),
     coupled=st.lists(COUPLED, max_size=2),
@@ -191,13 +186,7 @@ def apply(world: World, changes: Sequence[Change]) -> bool:
 
 
 @pytest.mark.slow_on_postgresql  # examples of both run there
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-    phases=[Phase.generate, Phase.shrink],
-)
+@history_settings(EXAMPLES)
 @given(
     pacts=st.lists(PACTS, min_size=3, max_size=12),
     places=st.lists(PLACES, min_size=2, max_size=9),

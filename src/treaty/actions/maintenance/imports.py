@@ -619,7 +619,7 @@ class _Importer:
         return _COPIED if has_changed else _PRESENT
 
     def _save_contract(self, fact: ProviderContractFact, *, is_new: bool) -> bool:
-        """Add what is missing of a contract, and return whether anything was. The comparisons are enqueued."""
+        """Add the missing parts of a contract, and return whether there were any. The comparisons are enqueued."""
         names = (fact.provider, fact.version)
         if is_new:
             contracts.add(self.db, *names, fact.contract, now=fact.created_at)

@@ -1,8 +1,8 @@
 """Reuses comparisons that a new version of a provider's documents does not change.
 
-The usage index finds the pacts with an operation that has changed. Of these, each is read, and only those that have
-something of what has changed are compared again; the others keep their results. Documents are compared with each
-other, and pacts are read, outside of transactions.
+The usage index finds the pacts with an operation that has changed. Of these, each is read, and only those that use
+a changed part are compared again; the others keep their results. Documents are compared with each other, and pacts are
+read, outside of transactions.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -147,7 +147,7 @@ def _find_unaffected(database: Database, plan: _Plan) -> Iterator[tuple[PairKey,
 
 
 class _Facts(NamedTuple):
-    """What is known about contents, by their ids."""
+    """Facts about contents, by their ids."""
 
     operations: Mapping[int, set[str | None]]
     comparisons: Mapping[int, EarlierComparison]

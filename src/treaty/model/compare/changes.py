@@ -2,7 +2,7 @@
 
 An operation is checked by its own part of the document, and by what that refers to. So a pact whose interactions belong
 to the same operations as before, none of which has changed, has the same findings as before. A pact without any
-findings keeps that even if operations have changed that it uses, as long as it has nothing of what has changed there.
+findings keeps that even if operations have changed that it uses, as long as it has none of the changed parts.
 When in doubt, a pact is affected.
 """
 
@@ -88,7 +88,7 @@ class DocumentChanges:
 
 
 def _identify(document: CompiledDocument) -> tuple[Any, ...]:
-    """Return what has to be equal so that documents can be compared operation by operation."""
+    """Return the parts that must be equal for two documents to be compared operation by operation."""
     api = document.openapi or document.asyncapi
     content = mapping(document.document.content)
     general = {name: content[name] for name in _GENERAL if name in content}

@@ -10,7 +10,7 @@ from treaty.model.compare.findings import ABSENT, DeprecatedUse, DocumentPlace, 
 from treaty.model.compare.interactions import HttpInteraction
 from treaty.model.compare.openapi import Operation
 from treaty.model.compare.profiles import Switches
-from treaty.model.compare.validation import UNFINISHED, Violation
+from treaty.model.compare.validation import UNFINISHED, CompiledSchema, Violation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +66,14 @@ class Exchange:
                 if closest
                 else None,
             )
+
+    def violations_of_items(
+        self, code: str, subject: str, schema: CompiledSchema, items: Iterable[Any], *, pact: str, document: str
+    ) -> Iterator[Finding]:
+        """Check each value of a sequence, such as lines of JSON, and turn the violations into findings."""
+        for index, item in enumerate(items):
+            violations = schema.check(item)
+            yield from self.violations(code, subject, violations, pact=f"{pact}.{index}", document=document)
 
     def _unfinished(self, code: str, subject: str, violation: Violation, *, pact: str, document: str) -> Finding:
         return self.warning(

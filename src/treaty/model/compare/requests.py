@@ -156,14 +156,14 @@ def _check_body(exchange: Exchange, media_type: str, header: str, schema: Any) -
 
 def _check_items(exchange: Exchange, media_type: str, schema: Any, items: Sequence[Any]) -> Iterator[Finding]:
     compiled = exchange.operation.compiled(("request items", media_type), schema, Direction.REQUEST)
-    for index, item in enumerate(items):
-        yield from exchange.violations(
-            "request.body.incompatible",
-            "the request body",
-            compiled.check(item),
-            pact=f".request.body.{index}",
-            document=f".requestBody.content.{media_type}.itemSchema",
-        )
+    yield from exchange.violations_of_items(
+        "request.body.incompatible",
+        "the request body",
+        compiled,
+        items,
+        pact=".request.body",
+        document=f".requestBody.content.{media_type}.itemSchema",
+    )
 
 
 def _unvalidatable(exchange: Exchange, media_type: str) -> Finding:

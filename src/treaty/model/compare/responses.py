@@ -120,14 +120,14 @@ def _check_body(exchange: Exchange, media_type: str, schema: Any) -> Iterator[Fi
 def _check_items(exchange: Exchange, media_type: str, schema: Any, items: Sequence[Any]) -> Iterator[Finding]:
     key = exchange.declared_response[0] if exchange.declared_response else ""
     compiled = exchange.operation.compiled(("response items", key, media_type), schema, Direction.RESPONSE)
-    for index, item in enumerate(items):
-        yield from exchange.violations(
-            "response.body.incompatible",
-            "the response body",
-            compiled.check(item),
-            pact=f".response.body.{index}",
-            document=f".responses.{exchange.interaction.status}.content.{media_type}.itemSchema",
-        )
+    yield from exchange.violations_of_items(
+        "response.body.incompatible",
+        "the response body",
+        compiled,
+        items,
+        pact=".response.body",
+        document=f".responses.{exchange.interaction.status}.content.{media_type}.itemSchema",
+    )
 
 
 def _compare_content_type(exchange: Exchange, response: Mapping[str, Any]) -> Iterator[Finding]:

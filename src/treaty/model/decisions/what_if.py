@@ -32,7 +32,7 @@ TAKES_INSTANCE: frozenset[ChangeKind] = frozenset({ChangeKind.DEPLOY, ChangeKind
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """A change of what is live in an environment."""
+    """A change of the versions that are live in an environment."""
 
     kind: ChangeKind
     pacticipant: str
@@ -69,7 +69,7 @@ class Effect:
 
 
 class ImpossibleChange(Exception):
-    """A change that the environment does not allow, such as undeploying what is not deployed."""
+    """A change that the environment does not allow, such as undeploying an application that is not deployed."""
 
     def __init__(self, index: int, text: str) -> None:
         super().__init__(text)
