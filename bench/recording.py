@@ -112,6 +112,9 @@ class _Watched:
         self.begin = "BEGIN IMMEDIATE"
         return self._database.write(work)
 
+    def forbid_waiting(self) -> None:
+        self._database.forbid_waiting()
+
     def checkpoint(self) -> None:
         self._database.checkpoint()
 

@@ -97,6 +97,9 @@ class _Kept:
     def write(self, work: Callable[[Connection], T]) -> T:
         return self._database.write(work)
 
+    def forbid_waiting(self) -> None:
+        self._database.forbid_waiting()
+
     def checkpoint(self) -> None:
         self._database.checkpoint()
 

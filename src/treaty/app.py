@@ -6,13 +6,16 @@ Commands that work on the database of a server also open it here, so that they c
 import logging
 import os
 import shlex
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from multiprocessing import parent_process
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
@@ -612,6 +615,7 @@ def _raise_file_limit(settings: Settings) -> None:
 
 def worker_application() -> ASGIApp:
     """Build the application of a worker process. If its database cannot be used, log the reason and exit."""
+    Thread(target=_stop_with_parent, name="treaty-parent", daemon=True).start()
     settings = Settings.model_validate_json(os.environ[_SETTINGS_VARIABLE])
     prepare_logging(settings)
     try:
@@ -620,6 +624,17 @@ def worker_application() -> ASGIApp:
     except (InvalidSetting, DatabaseReplaced) as error:
         structlog.get_logger("treaty").error("worker", reason=str(error))
         sys.exit(1)
+
+
+def _stop_with_parent() -> None:
+    """Stop this worker process when the first process ends in any way, such as by SIGKILL, which it cannot pass on.
+
+    Otherwise the workers would keep the port, and nobody would replace one that crashes.
+    """
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _check_same_file(settings: Settings) -> None:

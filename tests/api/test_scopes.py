@@ -374,3 +374,16 @@ def test_a_sentence_names_only_the_first_of_many_applications():
     names = frozenset("GFEDCBA")
     assert Limits(READ, names).describe() == "read for A, B, C, D, E and 2 others"
     assert Limits(READ, names - {"G"}).describe() == "read for A, B, C, D, E and F"
+
+
+@only_sqlite
+def test_the_audit_trail_has_the_limits_of_a_token_that_has_any(api, accounts, limited):
+    limited(Scope.PUBLISH_PACTS, Scope.READ, applications=["web-shop"])
+    administrator = accounts(Role.ADMINISTRATOR, "another administrator")
+    headers = {"authorization": f"Bearer {administrator.text}"}
+    entries = api.get("/audit?type=token_creation", headers=headers).json()["events"]
+    after = {entry["payload"]["params"]["token"]: entry["after"] for entry in entries}
+    limited_token, unlimited_token = after["build 0"], after["of the tests"]
+    assert limited_token["scopes"] == ["read", "publish-pacts"]
+    assert limited_token["applications"] == ["web-shop"]
+    assert not {"scopes", "applications"} & unlimited_token.keys()

@@ -22,7 +22,8 @@ from treaty.model.accounts.access import ANONYMOUS_CALLER
 from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.settings import Settings
 from treaty.store import audit
-from treaty.store.engine.database import Busy, Database
+from treaty.store.engine.database import Busy, Database, Unavailable
+from treaty.store.engine.database_faults import explain_error
 from treaty.store.engine.health import DATABASE_ERRORS
 from treaty.store.provider_contracts.missing import collect_missing
 from treaty.telemetry.metrics import ServerMetrics
@@ -51,7 +52,7 @@ from treaty.web.security import csrf, open_access
 from treaty.web.security.authentication import AuthenticateInTransaction, Authenticator, PasswordCheckRequired
 from treaty.web.security.authorization import needs_reauthentication
 from treaty.web.security.denied_requests import DeniedRequests, is_denied
-from treaty.web.security.permissions import PERMISSIONS_BY_ROLE
+from treaty.web.security.permissions import PERMISSIONS_BY_ROLE, Permission
 from treaty.web.security.reauthentication import reauthenticate_by_form
 from treaty.web.security.request_sources import RequestSources
 from treaty.web.transactions import NotAcceptable, UnsupportedMediaType, run_handler
@@ -65,6 +66,8 @@ LARGE_BODY_BYTES: Final = 256 * 1024
 """A larger body is processed in a thread, so that it does not block the event loop. A few are prepared at a time."""
 MAX_CACHE_BYTES: Final = 16 * 2**20
 """Maximum size of the cached responses of a process."""
+HEARTBEAT_AUTHENTICATION_SECONDS: Final = 3.0
+"""After this time the heartbeat answers anyone: that a database does not respond is no reason to restart a server."""
 REAUTHENTICATE_AFTER: Final = 1.0
 """Seconds. A client whose body takes longer to arrive is authenticated again."""
 
@@ -94,6 +97,7 @@ def build_application(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        database.forbid_waiting()
         if worker:
             worker.start()
         _exempt_loaded_objects_from_collection()
@@ -216,10 +220,16 @@ class RequestHandler:
         except asgi.ClientDisconnected:
             return Response(400)
         except (TreatyError, UnsupportedMediaType, NotAcceptable, Busy) as error:
+            if isinstance(error, Unavailable):
+                self._log_unavailable(error, request)
             return build_error_response(error, request)
         except Exception:
             log.exception("failure", request_id=request.request_id, method=request.method, path=request.path)
             return build_internal_error(request, problems="problem+json" in request.accept)
+
+    def _log_unavailable(self, error: Unavailable, request: Request) -> None:
+        reason = str(explain_error(error, self._database.engine.url))
+        log.error("database", request_id=request.request_id, path=request.path, reason=reason)
 
     async def _route(self, request: Request, body: asgi.BodyReader) -> Response:
         if request.source.problem is not None:
@@ -233,13 +243,7 @@ class RequestHandler:
             route = _find_route(endpoint, request)
         csrf.check_site(request)
         # Unknown paths and methods require authentication, too: they must not reveal which resources exist.
-        authenticate = await self._authenticator.begin(
-            request,
-            route,
-            run_in_thread=self._run_in_thread,
-            may_block=not self._writes_in_threads,
-            may_defer=route is not None and self._authenticates_in_transaction(route),
-        )
+        authenticate = await self._authenticate(request, route)
         if endpoint is None:
             return build_not_found("", request, self._find_not_found_hint(request))
         if route is None:
@@ -250,6 +254,25 @@ class RequestHandler:
             if needs_reauthentication(request, route):
                 await self._run_in_thread(partial(reauthenticate_by_form, request))
         return await self._run(route, request, names, authenticate)
+
+    async def _authenticate(self, request: Request, route: Route | None) -> AuthenticateInTransaction | None:
+        """Begin to authenticate the caller. The heartbeat does not wait for the database, since it reports liveness."""
+        is_heartbeat = route is not None and not route.needs_database and route.permission is Permission.READ_HEARTBEAT
+        if is_heartbeat and self._settings.public_heartbeat:
+            return None
+        authentication = self._authenticator.begin(
+            request,
+            route,
+            run_in_thread=self._run_in_thread,
+            may_block=not self._writes_in_threads,
+            may_defer=route is not None and self._authenticates_in_transaction(route),
+        )
+        if not is_heartbeat:
+            return await authentication
+        try:
+            return await asyncio.wait_for(authentication, HEARTBEAT_AUTHENTICATION_SECONDS)
+        except (Busy, TimeoutError):
+            return None
 
     def _find_not_found_hint(self, request: Request) -> str:
         """Explain a path that matches no URL: it is another product's, or a proxy may have changed it. "" otherwise."""
@@ -295,7 +318,7 @@ class RequestHandler:
             request.prepared = await self._prepare(request, partial(route.prepare, request))
         work = partial(self._run_handler, route, request, names, authenticate)
         with collect_missing() as missing:
-            outcome = await self._run_work_in_thread(route, work) if self._needs_thread(route, request) else work()
+            outcome = await self._run_work(route, request, work)
             if missing:
                 await self._run_in_thread(partial(self._compare_missing, request, list(missing)))
                 outcome = await self._run_work_in_thread(route, work)
@@ -338,6 +361,16 @@ class RequestHandler:
                     request.has_queued = True
         except DATABASE_ERRORS:
             log.exception("compare", request_id=request.request_id)
+
+    async def _run_work(self, route: Route, request: Request, work: Callable[[], T]) -> T:
+        if not self._needs_thread(route, request):
+            try:
+                return work()
+            except Unavailable:
+                raise
+            except Busy:
+                pass  # another process holds a lock on the SQLite file: wait for it in a thread
+        return await self._run_work_in_thread(route, work)
 
     def _needs_thread(self, route: Route, request: Request) -> bool:
         if not route.needs_database:

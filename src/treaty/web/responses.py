@@ -30,7 +30,7 @@ from treaty.errors import (
 )
 from treaty.model.audit import shorten
 from treaty.model.pacts.notices import describe_similar_names
-from treaty.store.engine.database import Busy
+from treaty.store.engine.database import Busy, Unavailable
 from treaty.web import pages, urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import DocumentWithLists, Hal, RenderContext, render, render_with_lists
@@ -56,6 +56,8 @@ from treaty.web.security.reauthentication import read_form_to_resume
 from treaty.web.transactions import NotAcceptable, UnsupportedMediaType
 
 NOT_FOUND_TEXT: Final = "The requested document was not found on this server."
+_BUSY_TEXT: Final = "The database is busy; nothing was written. Send the request again."
+_UNAVAILABLE_TEXT: Final = "The database cannot be used at the moment; the log of the server says why. Try again."
 
 
 def build_response(result: object, request: Request) -> Response:  # noqa: PLR0911 - a table of results, a line each
@@ -144,6 +146,12 @@ def build_error_response(error: BaseException, request: Request) -> Response:
     return _page_refusal(error, request) if request.is_for_page else _refusal(error, request)
 
 
+def _describe_for_page(error: BaseException) -> str:
+    if isinstance(error, Busy):
+        return _UNAVAILABLE_TEXT if isinstance(error, Unavailable) else _BUSY_TEXT
+    return str(error) or NOT_FOUND_TEXT
+
+
 _PAGE_STATUSES: Final[Mapping[type[BaseException], int]] = {
     Forbidden: 403,
     Malformed: 400,
@@ -163,9 +171,9 @@ def _page_refusal(error: BaseException, request: Request) -> Response:
     if status is None:
         plain = _refusal(error, request)
         return plain if plain.status == INTERNAL_ERROR else build_error_page(plain.status, str(error), request)
-    page = build_error_page(status, str(error) or NOT_FOUND_TEXT, request)
+    page = build_error_page(status, _describe_for_page(error), request)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        page.headers["retry-after"] = "5" if isinstance(error, Overloaded) else "1"
+        page.headers["retry-after"] = "5" if isinstance(error, Overloaded | Unavailable) else "1"
     return page
 
 
@@ -215,9 +223,10 @@ def _refusal(error: BaseException, request: Request) -> Response:  # noqa: C901,
             return Response(408, str(error).encode(), TEXT)
         case Overloaded():
             return _error(503, str(error), request, {"retry-after": "5"})
+        case Unavailable():
+            return _error(503, _UNAVAILABLE_TEXT, request, {"retry-after": "5"})
         case Busy():
-            text = "The database is busy; nothing was written. Send the request again."
-            return Response(503, orjson.dumps({"error": text}), HAL, {"retry-after": "1"})
+            return Response(503, orjson.dumps({"error": _BUSY_TEXT}), HAL, {"retry-after": "1"})
         case DatabaseReplaced():
             return _error(503, str(error), request, {})
         case _:

@@ -119,3 +119,14 @@ def test_a_query_fits_a_schema(text: str, schema: Json, *, fits: bool, profile: 
         profile=profile,
     )
     assert {finding.code for finding in case.compare().findings} == (set() if fits else {"request.query.incompatible"})
+
+
+@pytest.mark.parametrize(("profile", "fits"), [(Profile.REFERENCE, False), (Profile.STRICT, True)])
+@pytest.mark.parametrize("branches", [[TEXT, WHOLE], [TEXT, WHOLE, FLAG]])
+def test_the_reference_converts_a_value_for_one_branch_after_the_other(
+    branches: list[Json], profile: Profile, *, fits: bool
+) -> None:
+    """The text fits the first branch and, as a number, the second. As the whole schema has it, it is a number only."""
+    operation = {"parameters": [parameter("a", "query", {"oneOf": branches})]}
+    case = Case(rule="a=12", version="3.1.0", operation=operation, request={"query": "a=12"}, profile=profile)
+    assert {finding.code for finding in case.compare().findings} == (set() if fits else {"request.query.incompatible"})

@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import cache, lru_cache, partial
 from math import ceil
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, cast
 
 from sqlalchemy import URL, Connection, Dialect, Engine, Executable, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import DatabaseReplaced, Invalid, InvalidSetting, Problem
-from treaty.store.engine.database_faults import parse_url
+from treaty.store.engine.database_faults import is_error_in_statement, parse_url
 from treaty.store.engine.database_files import DatabaseFiles, create_private, find_path, forbid_creation
 from treaty.store.engine.file_checks import check_file
 from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
@@ -37,13 +37,22 @@ MAX_ATTEMPTS: Final = 12
 """Attempts of a transaction that loses its race each time. With the random pauses between them, they take about 0.4
 seconds."""
 BUSY_TIMEOUT_SECONDS: Final = 10
-"""Seconds for which SQLite waits for the write lock of another process."""
+"""Seconds for which SQLite waits for the write lock of another process, and for which a transaction is repeated."""
+_IMPATIENT_TIMEOUT_MS: Final = 10
+"""Milliseconds for which SQLite waits for that lock in a thread that must not be blocked."""
 STATEMENT_CACHE_SIZE: Final = 512
 """Number of prepared statements per SQLite connection. Treaty has more than the driver's default of 128."""
 
 
 class Busy(Exception):
     """A transaction lost its race in every attempt, or no connection was free; nothing was written."""
+
+
+class Unavailable(Busy):
+    """The database cannot be used at the moment, as while it restarts or its disk is full. The cause is its error.
+
+    If the connection was lost during a commit, it is unknown whether that write was committed.
+    """
 
 
 class Database(Protocol):
@@ -63,6 +72,10 @@ class Database(Protocol):
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run a function in a transaction, again if it loses a race. Raises Busy after MAX_ATTEMPTS."""
+        ...
+
+    def forbid_waiting(self) -> None:
+        """Raise Busy in this thread, such as that of the event loop, instead of waiting for a lock of a local file."""
         ...
 
     def checkpoint(self) -> None:
@@ -122,13 +135,21 @@ class Sqlite:
         self._is_rescued = False
 
     def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
-        return work(within or self._connection())
+        if within is not None:
+            return work(within)
+        try:
+            return work(self._connection())
+        except (DBAPIError, sqlite3.Error) as error:
+            _raise_failure(error)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run queries in one transaction. Raises DatabaseReplaced."""
         if self._files is not None:
             self._files.check_if_due()
-        return self._run_transaction("BEGIN", work)
+        try:
+            return self._run_transaction("BEGIN", work)
+        except (DBAPIError, sqlite3.Error) as error:
+            _raise_failure(error)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run a function in a transaction that holds the write lock from its beginning.
@@ -137,7 +158,7 @@ class Sqlite:
         is lost, so it must not be acknowledged.
         """
         try:
-            return _retry_lost_races(lambda: self._write_checked(work))
+            return _retry_lost_races(lambda: self._write_checked(work), can_wait=self._can_wait())
         except DatabaseReplaced:
             self._rescue()
             raise
@@ -167,6 +188,13 @@ class Sqlite:
             self._is_rescued = True
             with suppress(DBAPIError, sqlite3.Error):
                 self.checkpoint()
+
+    def forbid_waiting(self) -> None:
+        self._thread_local.can_wait = False
+        self._connection().exec_driver_sql(f"PRAGMA busy_timeout = {_IMPATIENT_TIMEOUT_MS}").close()
+
+    def _can_wait(self) -> bool:
+        return getattr(self._thread_local, "can_wait", True)
 
     def checkpoint(self) -> None:
         """Copy the write-ahead log into the database file, up to what a reader or writer still uses."""
@@ -328,6 +356,9 @@ class Postgresql:
         """Run a function in a transaction. Actions lock the rows that their decisions depend on."""
         return _retry_lost_races(lambda: self._run_transaction(self.engine, work))
 
+    def forbid_waiting(self) -> None:
+        """Do nothing: nothing here runs on the event loop."""
+
     def checkpoint(self) -> None:
         """Do nothing: PostgreSQL makes its own checkpoints."""
 
@@ -344,22 +375,35 @@ class Postgresql:
             return self._run(connection, work)
 
 
-def _retry_lost_races(attempt: Callable[[], T]) -> T:
-    """Run a transaction until it no longer loses a race. Raises Busy after MAX_ATTEMPTS."""
+def _retry_lost_races(attempt: Callable[[], T], *, can_wait: bool = True) -> T:
+    """Run a transaction until it no longer loses a race. Raises Busy after MAX_ATTEMPTS or BUSY_TIMEOUT_SECONDS.
+
+    Without `can_wait`, the first lost race raises Busy.
+    """
+    last = time.monotonic() + (BUSY_TIMEOUT_SECONDS if can_wait else 0)
     for number in range(MAX_ATTEMPTS):
         try:
             return attempt()
         except (DBAPIError, sqlite3.Error) as error:
             _check_index_size(error)
             if not _is_lost_race(error):
-                raise
-            if number == MAX_ATTEMPTS - 1:
+                _raise_failure(error)
+            if number == MAX_ATTEMPTS - 1 or time.monotonic() > last:
                 raise Busy from error
         except PoolTimeout as error:  # every connection was in use for as long as a client should wait
             raise Busy from error
         # Exponential backoff with full jitter, so that the transactions that collided do not collide again.
         time.sleep(random.uniform(0, 0.002 * 2 ** min(number, 6)))  # noqa: S311 - not a secret
     raise Busy
+
+
+def _raise_failure(error: DBAPIError | sqlite3.Error) -> NoReturn:
+    """Raise Busy for a lock, Unavailable for another fault of the database, or the error, which is the statement's."""
+    if getattr(error, "sqlite_errorname", "").startswith(_LOCKS_OF_SQLITE):
+        raise Busy from error
+    if is_error_in_statement(error):
+        raise error
+    raise Unavailable from error
 
 
 def _check_index_size(error: DBAPIError | sqlite3.Error) -> None:
@@ -378,9 +422,9 @@ A value is missing where a statement finds an id by a name that another write ha
 counts, because a row that does not exist yet cannot be locked: two writes that add the same pacticipant collide on its
 key, and the second then finds it in its next attempt.
 """
+_LOCKS_OF_SQLITE: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _LOST_RACES_ON_SQLITE: Final = (
-    "SQLITE_BUSY",
-    "SQLITE_LOCKED",
+    *_LOCKS_OF_SQLITE,
     "SQLITE_CONSTRAINT_UNIQUE",
     "SQLITE_CONSTRAINT_PRIMARYKEY",
     "SQLITE_CONSTRAINT_FOREIGNKEY",

@@ -148,7 +148,7 @@ def describe_shared_responses() -> Document:
         "422": _describe_error("The path or the body can be parsed, but not processed.", error),
         "429": _describe_error("Too many failed sign-ins from this address.", error, "Retry-After"),
         "500": _describe_error("The server failed; its log has the reason.", error),
-        "503": _describe_error("The database is busy or unreachable; nothing was written.", error, "Retry-After"),
+        "503": _describe_error("The database is busy or cannot be used.", error, "Retry-After"),
     }
 
 

@@ -119,8 +119,8 @@ class Authenticator:
             if may_block and self._is_quick(request, credential):
                 try:
                     self._authenticate(request, route, credential, can_block=False)
-                except PasswordCheckRequired:
-                    pass  # the password was changed since its verification, or others are guessed: go on in a thread
+                except (PasswordCheckRequired, Busy):
+                    pass  # a changed password, guesses of others, or a lock on the SQLite file: go on in a thread
                 else:
                     return None
             elif may_defer and not self.passwords.needs_verification(credential):

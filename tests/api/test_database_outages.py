@@ -1,0 +1,133 @@
+"""Requests while the database cannot be used: clients are told to try again, and lose nothing."""
+
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.api.conftest import SECRET_KEY, Answer, Api, build_settings, publication
+from treaty.model.accounts.access import Role
+from treaty.store.engine.database import Database, open_database
+from treaty.store.migrations import migrate
+from treaty.web.application import build_application
+
+SHOP = "/pacticipants/web-shop"
+REQUESTS = {
+    "read": lambda api, **sender: api.get("/pacticipants", **sender),
+    "unknown path": lambda api, **sender: api.get("/nothing", **sender),
+    "cached read": lambda api, **sender: api.get(
+        "/can-i-deploy?pacticipant=web-shop&version=1&environment=production", **sender
+    ),
+    "page": lambda api, **sender: api.get("/", accept="text/html", **sender),
+    "write": lambda api, **sender: api.put(SHOP, {"name": "web-shop", "displayName": "Shop"}, **sender),
+    "publication": lambda api, **sender: api.post(
+        "/contracts/publish", publication("web-shop", "2", "prices"), **sender
+    ),
+}
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database whose connections no other test uses."""
+    opened = open_database(database_url, connections=2)
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def serve(database_url: str, database: Database, clock) -> Iterator[Callable[..., Api]]:
+    """Serve the database in this process."""
+    served = []
+
+    def serve(**options: object) -> Api:
+        settings = build_settings(database_url=database_url, secret_key=SECRET_KEY, **options)
+        served.append(Api(build_application(settings, database, clock=clock)))
+        return served[-1]
+
+    yield serve
+    for api in served:
+        api.close()
+
+
+@contextmanager
+def outage(url: str) -> Iterator[None]:
+    """End all connections to a database of PostgreSQL and refuse new ones, as while the server restarts."""
+    name = urlsplit(url).path.removeprefix("/")
+    with psycopg.connect(urlsplit(url)._replace(path="/postgres").geturl(), autocommit=True) as maintenance:
+        allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format
+        maintenance.execute(allow(sql.Identifier(name), sql.SQL("false")))
+        try:
+            end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+            maintenance.execute(end, [name])
+            yield
+        finally:
+            maintenance.execute(allow(sql.Identifier(name), sql.SQL("true")))
+
+
+def assert_told_to_try_again(answer: Answer) -> None:
+    assert answer.status == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert "The database cannot be used at the moment" in answer.text
+
+
+@only_postgresql
+@pytest.mark.parametrize(
+    ("kind", "has_accounts"),
+    # Without accounts, an unknown path needs no database.
+    [
+        (kind, has_accounts)
+        for kind in REQUESTS
+        for has_accounts in (False, True)
+        if has_accounts or kind != "unknown path"
+    ],
+)
+def test_requests_are_told_to_try_again_and_succeed_afterwards(
+    serve, database_url, accounts, kind, capfd, *, has_accounts
+):
+    send = REQUESTS[kind]
+    sender = {"headers": {"authorization": f"Bearer {accounts(Role.READ_WRITE).text}"}} if has_accounts else {}
+    api = serve()
+    api.post("/environments", {"name": "production", "production": True}, **sender)
+    api.put(SHOP, {"name": "web-shop"}, **sender)
+    before = send(api, **sender).status
+    with outage(database_url):
+        assert_told_to_try_again(send(api, **sender))
+        log = "".join(capfd.readouterr())
+        assert re.search("cannot be (used|reached)", log)
+        assert "Traceback" not in log
+    assert send(api, **sender).status in {before, 200}
+
+
+@only_postgresql
+@pytest.mark.parametrize("is_public", [False, True])
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer of-nobody"}], ids=["anonymous", "token"])
+def test_the_heartbeat_does_not_depend_on_the_database(serve, database_url, accounts, headers, *, is_public):
+    accounts(Role.READ_ONLY)
+    api = serve(public_heartbeat=is_public)
+    with outage(database_url):
+        assert api.get("/diagnostic/status/heartbeat", headers=headers).json()["ok"] is True
+    assert api.get("/diagnostic/status/heartbeat", headers=headers).status == (200 if is_public else 401)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_full_disk_refuses_writes_and_loses_nothing(serve, database):
+    api = serve()
+    api.publish("web-shop", "1", "prices")
+    large = secrets.token_hex(40_000)  # cannot be compressed
+    limit_pages(database, 1)  # SQLite raises a limit below the present size to that size
+    assert_told_to_try_again(api.publish("web-shop", "2", "prices", large))
+    versions = api.get(f"{SHOP}/versions").json()["_embedded"]["versions"]
+    assert [version["number"] for version in versions] == ["1"]
+    limit_pages(database, 2**30)
+    assert api.publish("web-shop", "2", "prices", large).status == 200
+
+
+def limit_pages(database: Database, count: int) -> None:
+    database.read_once(lambda db: db.exec_driver_sql(f"PRAGMA max_page_count = {count}").close())
