@@ -1,0 +1,172 @@
+"""What a report contains: decisions, changes of pacts, findings about documents, and annotations of lines."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Verdict(StrEnum):
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+    """Results are missing, or the broker gave no answer."""
+
+
+class Level(StrEnum):
+    """Severity of an annotation."""
+
+    FAILURE = "failure"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Destination:
+    """Where a version is to go: an environment, a branch of the other applications, or else their main branches."""
+
+    environment: str | None = None
+    branch: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.environment or self.branch or "the main branches"
+
+    @property
+    def is_merge(self) -> bool:
+        return self.environment is None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Obstacle:
+    """A cause of an answer that is not yes, and the step that changes it."""
+
+    subject: str
+    problem: str
+    details: tuple[str, ...] = ()
+    """Sentences: since when, and who has to act."""
+    step: str = ""
+    command: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """The broker's answer for one destination."""
+
+    destination: Destination
+    verdict: Verdict
+    obstacles: tuple[Obstacle, ...] = ()
+    hidden: int = 0
+    """Number of obstacles that the response counts, but does not name."""
+    remarks: tuple[str, ...] = ()
+    """Warnings, which do not prevent a yes."""
+    failure: str = ""
+    """Why the broker gave no answer."""
+    url: str = ""
+    """The page with all results."""
+
+
+InteractionName = tuple[str, tuple[str, ...]]
+"""Description and states of an interaction, which identify it in any version of the pact."""
+
+
+def format_name(name: InteractionName) -> str:
+    description, states = name
+    return f"{description} (given {', '.join(states)})" if states else description
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InteractionChange:
+    """`kind` is added, changed or removed."""
+
+    kind: str
+    name: InteractionName
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PactChange:
+    """The difference between a version's pact with a provider and that of the main branch."""
+
+    provider: str
+    changes: tuple[InteractionChange, ...]
+    counts: Mapping[str, int]
+    """Numbers of changes by their kind; `changes` has only the first of many."""
+    is_new: bool = False
+    is_removed: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentFinding:
+    """A difference between a provider's document and the pact of a consumer."""
+
+    consumer: str
+    code: str
+    message: str
+    level: Level
+    path: str
+    line: int | None
+    key: str
+    """Identifies the finding, also when lines move."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Annotation:
+    """A remark about a line of a file. `path` is relative to the root of the repository."""
+
+    path: str
+    line: int
+    level: Level
+    title: str
+    message: str
+    key: str
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash that stays the same when lines move."""
+        parts = (self.path, self.title, self.key)
+        return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    pacticipant: str
+    version: str
+    decisions: tuple[Decision, ...]
+    pact_changes: tuple[PactChange, ...] = ()
+    findings: tuple[DocumentFinding, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences about what the report could not find out."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the answers. A document that breaks a consumer is a no."""
+        verdicts = {decision.verdict for decision in self.decisions}
+        if Verdict.NO in verdicts or any(finding.level is Level.FAILURE for finding in self.findings):
+            return Verdict.NO
+        return Verdict.UNKNOWN if Verdict.UNKNOWN in verdicts else Verdict.YES
+
+    @property
+    def has_all_answers(self) -> bool:
+        return not any(decision.failure for decision in self.decisions)
+
+    @property
+    def url(self) -> str:
+        """The page of the first decision that is not yes."""
+        ranked = sorted(self.decisions, key=lambda decision: decision.verdict is Verdict.YES)
+        return next((decision.url for decision in ranked if decision.url), "")
+
+
+def select_changed(
+    annotations: Sequence[Annotation], changed_lines: Mapping[str, frozenset[int]] | None
+) -> list[Annotation]:
+    """Return the annotations of changed lines; all of them if it is not known which lines changed."""
+    if changed_lines is None:
+        return list(annotations)
+    return [item for item in annotations if item.line in changed_lines.get(item.path, frozenset())]
