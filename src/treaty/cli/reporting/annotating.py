@@ -16,10 +16,10 @@ from treaty.cli.reporting.gathering import list_failed, name_interaction
 from treaty.errors import ClientError
 from treaty.model.compare import Profile, UnusableDocument, UnusablePact
 from treaty.model.compare.findings import Severity
-from treaty.model.compare.positions import find_positions
+from treaty.model.compare.locations import resolve
+from treaty.model.compare.positions import find_extents
 from treaty.model.compare.reading import read_document
 from treaty.model.compare.reports import compare_pacts
-from treaty.model.compare.reports import find_positions as find_positions_of_findings
 from treaty.model.pacts.documents import Document
 from treaty.model.pacts.interactions import read_interactions
 
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from treaty.cli.reporting.facts import Destination, InteractionName
     from treaty.cli.reporting.gathering import Answer, VersionPacts
     from treaty.client import BrokerClient, Json
+    from treaty.model.compare.findings import Finding
     from treaty.model.compare.reading import ReadDocument
-    from treaty.model.compare.reports import PositionedFindings, SelectedPact
+    from treaty.model.compare.reports import Report as ComparisonReport
+    from treaty.model.compare.reports import SelectedPact
 
 _LEVELS: Final = {Severity.ERROR: Level.FAILURE, Severity.WARNING: Level.WARNING}
 _MAX_PROBLEMS: Final = 5
@@ -38,12 +40,12 @@ _MAX_PROBLEMS: Final = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PactText:
-    """A pact file of the repository, with the line of each interaction."""
+    """A pact file of the repository, with the first and the last line of each interaction."""
 
     path: str
     consumer: str
     provider: str
-    lines: Mapping[InteractionName, int]
+    lines: Mapping[InteractionName, tuple[int, int]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,18 +88,18 @@ def _name(tree: Any, side: str) -> str:
     return str(value.get("name") or "") if isinstance(value, dict) else ""
 
 
-def _locate(text: str, tree: Json) -> dict[InteractionName, int]:
+def _locate(text: str, tree: Json) -> dict[InteractionName, tuple[int, int]]:
     interactions = read_interactions(Document(tree, is_plain=False)) or []
     counts: dict[str, int] = {}
     paths = []
     for interaction in interactions:
         index = counts[interaction.list_name] = counts.get(interaction.list_name, -1) + 1
         paths.append((interaction.list_name, index))
-    positions = find_positions(text, set(paths))
+    extents = find_extents(text, set(paths))
     return {
-        name_interaction(interaction): positions[path].line
+        name_interaction(interaction): extents[path]
         for interaction, path in zip(interactions, paths, strict=True)
-        if path in positions
+        if path in extents
     }
 
 
@@ -141,7 +143,7 @@ def _annotate_row(
             text = f"{provider} {'fails' if is_failed else 'has not verified'} this interaction: {format_name(name)}"
             yield Annotation(
                 path=path,
-                line=file.lines[name],
+                lines=file.lines[name],
                 level=Level.FAILURE if is_failed else Level.WARNING,
                 title=f"{provider}: {'verification failed' if is_failed else 'not verified yet'}",
                 message="\n".join([text, *(f"- {problem}" for problem in texts[:_MAX_PROBLEMS])]),
@@ -172,7 +174,7 @@ def compare_documents(
         report = compare_pacts(pacts.values(), files.documents, Profile.STRICT)
     except (UnusableDocument, UnusablePact) as error:
         raise ClientError(str(error)) from error
-    located = find_positions_of_findings(report.documents, report.findings)
+    located = _locate_findings(report)
     findings = (
         _read_finding(pact.pact.consumer, finding, located)
         for pact in report.pacts
@@ -182,28 +184,42 @@ def compare_documents(
     return list(dict.fromkeys(findings))
 
 
-def _read_finding(consumer: str, finding: Any, located: PositionedFindings) -> DocumentFinding:
-    position = located.find(finding)
+_Extents = dict[tuple[str, str], tuple[int, int]]
+"""The first and the last line by the name of a document and a location in it."""
+
+
+def _locate_findings(report: ComparisonReport) -> _Extents:
+    places = [finding.document for finding in report.findings if finding.document]
+    located: _Extents = {}
+    for document in report.documents:
+        name, content = document.document.name, document.document.content
+        paths = {place.location: resolve(content, place.location) for place in places if place.name == name}
+        extents = find_extents(document.text, set(paths.values()))
+        located |= {(name, location): extents[path] for location, path in paths.items() if path in extents}
+    return located
+
+
+def _read_finding(consumer: str, finding: Finding, located: _Extents) -> DocumentFinding:
+    place = finding.document
+    locations = (place.location if place else "", finding.pact.location if finding.pact else "")
     return DocumentFinding(
         consumer=consumer,
         code=finding.code,
         message=describe_with_causes(finding),
         level=_LEVELS[finding.type],
-        path=finding.document.name if finding.document else "",
-        line=position.line if position else None,
-        key="\n".join(
-            filter(None, [finding.document and finding.document.location, finding.pact and finding.pact.location])
-        ),
+        path=place.name if place else "",
+        lines=located.get((place.name, place.location)) if place else None,
+        key="\n".join(locations),
     )
 
 
 def annotate_documents(findings: Iterable[DocumentFinding]) -> Iterator[Annotation]:
     for finding in findings:
         path = find_repository_path(finding.path) if finding.path else None
-        if path and finding.line:
+        if path and finding.lines:
             yield Annotation(
                 path=path,
-                line=finding.line,
+                lines=finding.lines,
                 level=finding.level,
                 title=f"{finding.consumer}: {finding.code}",
                 message=finding.message,

@@ -10,25 +10,29 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_HUNK: Final = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+_HUNK: Final = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
 
 
 def read_patch(hunks: str) -> frozenset[int]:
-    """Return the numbers of the lines that the hunks of one file add or replace."""
+    """Return the numbers of the lines that the hunks of one file add or replace, and of those next to removed lines."""
     # Not splitlines(), which also splits at characters within a line.
-    return frozenset(_list_added(hunks.split("\n")))
+    return frozenset(_list_changed(hunks.split("\n")))
 
 
-def _list_added(lines: Iterable[str]) -> Iterator[int]:
-    number = 0
-    for line in lines:
+def _list_changed(lines: Iterable[str]) -> Iterator[int]:
+    number, is_after_removal = 0, False
+    for line in [*lines, ""]:
+        is_added, is_removed = line.startswith("+"), line.startswith("-")
+        if is_after_removal and not is_added and not is_removed:
+            yield from (neighbour for neighbour in (number - 1, number) if neighbour > 0)
         if hunk := _HUNK.match(line):
-            number = int(hunk[1])
-        elif line.startswith("+"):
+            # A hunk without lines of the new file has the number of the line before it.
+            number = int(hunk[1]) + (hunk[2] == "0")
+        elif is_added:
             yield number
-            number += 1
-        elif not line.startswith(("-", "\\")):
-            number += 1
+        is_counted = hunk is None and not line.startswith(("-", "\\"))
+        number += is_counted
+        is_after_removal = is_removed
 
 
 def read_git_diff(base: str) -> dict[str, frozenset[int]] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -110,21 +110,27 @@ class DocumentFinding:
     message: str
     level: Level
     path: str
-    line: int | None
+    lines: tuple[int, int] | None
+    """The first and the last line of the part of the document."""
     key: str
     """Identifies the finding, also when lines move."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Annotation:
-    """A remark about a line of a file. `path` is relative to the root of the repository."""
+    """A remark about a part of a file. `path` is relative to the root of the repository."""
 
     path: str
-    line: int
+    lines: tuple[int, int]
+    """The first and the last line of the part."""
     level: Level
     title: str
     message: str
     key: str
+
+    @property
+    def line(self) -> int:
+        return self.lines[0]
 
     @property
     def fingerprint(self) -> str:
@@ -166,7 +172,19 @@ class Report:
 def select_changed(
     annotations: Sequence[Annotation], changed_lines: Mapping[str, frozenset[int]] | None
 ) -> list[Annotation]:
-    """Return the annotations of changed lines; all of them if it is not known which lines changed."""
+    """Return the annotations of parts with changed lines, at the first of these lines.
+
+    All are returned as they are if it is not known which lines changed.
+    """
     if changed_lines is None:
         return list(annotations)
-    return [item for item in annotations if item.line in changed_lines.get(item.path, frozenset())]
+    moved = (move_to_change(item, changed_lines) for item in annotations)
+    return [item for item in moved if item is not None]
+
+
+def move_to_change(annotation: Annotation, changed_lines: Mapping[str, frozenset[int]]) -> Annotation | None:
+    """Move an annotation to the first changed line of its part; None if the part has none."""
+    first, last = annotation.lines
+    lines = (line for line in changed_lines.get(annotation.path, ()) if first <= line <= last)
+    line = min(lines, default=None)
+    return None if line is None else replace(annotation, lines=(line, last))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from treaty.cli import causes, matrix, names, next_steps, output, selectors
 from treaty.cli.next_steps import Question
@@ -73,10 +73,9 @@ def _read_decision(
 ) -> Decision:
     if not isinstance(body.get("summary"), dict) or "deployable" not in body["summary"]:
         return Decision(destination=destination, verdict=Verdict.UNKNOWN, failure=_NO_DECISION)
-    verdicts: dict[Any, Verdict] = {True: Verdict.YES, False: Verdict.NO}
-    verdict = (
-        Verdict.YES if matrix.is_deployable(body) else verdicts.get(body["summary"]["deployable"], Verdict.UNKNOWN)
-    )
+    # Compared by identity, so that a 1 or a text of another server is no yes.
+    is_no = body["summary"]["deployable"] is False
+    verdict = Verdict.YES if matrix.is_deployable(body) else Verdict.NO if is_no else Verdict.UNKNOWN
     reasons = [reason for reason in body.get("reasons") or [] if "cause" in reason]
     obstacles: list[Obstacle] = []
     if verdict is not Verdict.YES:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from treaty.cli.reporting.facts import Level
+from treaty.cli.reporting.changed_lines import read_git_diff
+from treaty.cli.reporting.facts import Level, move_to_change
 from treaty.cli.reporting.services import Comment, CommentCalls, Outcome, deliver_comment, next_link
 
 if TYPE_CHECKING:
@@ -82,7 +84,14 @@ def _read_note(note: Json) -> Comment:
 
 
 def write_code_quality(path: str, annotations: Sequence[Annotation]) -> None:
-    """Write the file of the artifact `codequality`. GitLab itself shows what is in the changed lines."""
+    """Write the file of the artifact `codequality`, with all annotations.
+
+    GitLab compares it with that of the target branch, and shows beside the diff what is in changed lines.
+    """
+    base = os.environ.get("CI_MERGE_REQUEST_DIFF_BASE_SHA", "").strip()
+    changed_lines = read_git_diff(base) if base else None
+    if changed_lines is not None:
+        annotations = [move_to_change(item, changed_lines) or item for item in annotations]
     Path(path).write_text(json.dumps(list(_list_issues(annotations)), indent=2) + "\n", encoding="utf-8")
 
 

@@ -196,7 +196,7 @@ def _describe_findings(findings: Sequence[DocumentFinding]) -> Iterator[str]:
 
 
 def _place(finding: DocumentFinding) -> str:
-    return f"{finding.path}:{finding.line}" if finding.line else finding.path
+    return f"{finding.path}:{finding.lines[0]}" if finding.lines else finding.path
 
 
 def _describe_change(change: PactChange, dialect: Dialect) -> str:
