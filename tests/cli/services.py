@@ -37,7 +37,8 @@ class Service:
     prefix: str = ""
     token: str | None = TOKEN
     comments: list[Json] = field(default_factory=list)
-    files: list[Json] = field(default_factory=list)
+    lists: dict[str, list[Json]] = field(default_factory=lambda: {"files": [], "pulls": []})
+    """Other lists, by the end of the route."""
     overrides: dict[str, Json] = field(default_factory=dict)
     """Members of responses, by the route."""
     calls: list[tuple[str, Json]] = field(default_factory=list)
@@ -118,7 +119,7 @@ class Service:
         return _answer(exchange.get("status", 200), response)
 
     def _list(self, route: str, request: Request, query: dict[str, list[str]]) -> Answer:
-        items = self.files if route.endswith("files") else self.comments
+        items = next((items for end, items in self.lists.items() if route.endswith(end)), self.comments)
         size, page = int(query[PAGE_PARAMETERS[self.name]][0]), int(query.get("page", ["1"])[0])
         assert size <= 100
         shown = items[(page - 1) * size : page * size]

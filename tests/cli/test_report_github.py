@@ -275,13 +275,26 @@ def test_something_else_than_a_decision_is_never_a_yes(report: Report, github: S
         assert github.writes("POST .*check-runs")[-1]["conclusion"] == "action_required"
 
 
-def test_a_build_of_a_branch_has_a_check_and_no_comment(report: Report, github: Service, tmp_path: Path) -> None:
+def test_a_push_without_a_pull_request_has_a_check_and_no_comment(report: Report, github: Service, tmp_path: Path) -> None:
     empty = tmp_path / "push.json"
     empty.write_text("{}")
-    result = report(GITHUB_EVENT_PATH=str(empty), GITHUB_REF="refs/heads/main")
+    push = {"GITHUB_EVENT_PATH": str(empty), "GITHUB_REF": "refs/heads/next", "GITHUB_SHA": HEAD}
+    result = report(**push)
     assert result.exit_code == 0, result.output
     assert github.comments == []
-    assert [check["head_sha"] for check in github.writes("POST .*check-runs")] == ["f" * 40]
+    assert [check["head_sha"] for check in github.writes("POST .*check-runs")] == [HEAD]
+
+
+def test_the_build_of_a_push_finds_its_pull_request(report: Report, github: Service, tmp_path: Path) -> None:
+    empty = tmp_path / "push.json"
+    empty.write_text("{}")
+    pull_request = github.exchanges[PULLS]["response"]
+    github.lists["pulls"] += [pull_request | {"number": 6, "state": "closed"}, pull_request]
+    push = {"GITHUB_EVENT_PATH": str(empty), "GITHUB_REF": "refs/heads/next", "GITHUB_SHA": HEAD}
+    result = report(**push)
+    assert result.exit_code == 0, result.output
+    assert len(github.comments) == 1
+    assert len(github.writes("POST .*check-runs")) == 1
 
 
 def test_a_dry_run_prints_the_requests_and_sends_none(report: Report, github: Service) -> None:
@@ -398,9 +411,10 @@ def pact(broker: OtherBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def change(github: Service, path: str, patch: str | None) -> None:
-    github.files.append(github.exchanges[FILES]["response"] | {"filename": path, "patch": patch})
+    github.lists["files"].append(github.exchanges[FILES]["response"] | {"filename": path, "patch": patch})
 
 
+PULLS = "GET /repos/{owner}/{repo}/commits/{sha}/pulls"
 FILES = "GET /repos/{owner}/{repo}/pulls/{number}/files"
 
 

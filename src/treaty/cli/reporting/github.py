@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,7 +52,7 @@ _MAX_MESSAGE: Final = 60_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GithubTarget:
-    """Where to write. `commit` is empty if only GitHub knows it, and `pull_request` for a build of a branch."""
+    """Where to write. One of `commit` and `pull_request` may be empty, if only GitHub knows it."""
 
     repository: str
     pull_request: str
@@ -61,10 +61,13 @@ class GithubTarget:
 
 def publish(client: ServiceClient, target: GithubTarget, delivery: Delivery) -> Outcome:
     """Write the comment and the check. What the token may not write is left out, and named in the outcome."""
+    if not target.pull_request:
+        target = replace(target, pull_request=_find_pull_request(client, target))
     head = _fetch_head(client, target) if target.pull_request else ""
     commit = target.commit or head
     if not target.pull_request:
-        comment = Outcome(lines=("This build is not of a pull request, so there is a check, but no comment.",))
+        text = f"There is no open pull request with the commit {commit}, so there is a check, but no comment."
+        comment = Outcome(lines=(text,))
     elif commit != head and not client.is_dry_run:
         text = f"The pull request has a newer commit than {commit}, so the comment is left to the build of that commit."
         comment = Outcome(lines=(text,))
@@ -72,6 +75,15 @@ def publish(client: ServiceClient, target: GithubTarget, delivery: Delivery) -> 
         comments = _Comments(client, f"repos/{target.repository}/issues", target.pull_request)
         comment = deliver_comment(comments.calls(), delivery)
     return comment + _deliver_check(client, target, commit, delivery.report)
+
+
+def _find_pull_request(client: ServiceClient, target: GithubTarget) -> str:
+    """Return the number of the open pull request that ends with the commit, or an empty text."""
+    path = f"repos/{target.repository}/commits/{target.commit}/pulls?per_page={_PAGE_SIZE}"
+    for item in client.list_pages(path, lambda body: body, next_link):
+        if item.get("state") == "open" and (item.get("head") or {}).get("sha") == target.commit:
+            return str(item["number"])
+    return ""
 
 
 def _fetch_head(client: ServiceClient, target: GithubTarget) -> str:

@@ -25,7 +25,8 @@ _LEVEL_ICONS: Final = {Level.FAILURE: "❌", Level.WARNING: "⚠️"}
 _BREAK: Final = "\N{ZERO WIDTH SPACE}"
 _REFERENCE: Final = re.compile(r"([@#!~%$&^])(?=[\w\"{(\[])|(?<=://)|(?<=\bwww\.)", re.IGNORECASE)
 """Where services see a mention, a reference (such as #1 or !1) or an address, of which they make links."""
-_PUNCTUATION: Final = re.compile(r"[\\`*_{}\[\]()#+\-.!|~:/=^$]")
+_PUNCTUATION: Final = re.compile(r"[\\`*_\[\]|~$]|^[-+=#]|^\d+(?=[.)])")
+"""What is markup within a line, and at the beginning of an item of a list."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,8 +77,13 @@ def escape(text: str) -> str:
     line = " ".join(_remove_controls(text).split())
     shortened = line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"
     separated = _REFERENCE.sub(lambda match: match[0] + _BREAK, shortened)
-    escaped = _PUNCTUATION.sub(r"\\\g<0>", separated)
+    escaped = _PUNCTUATION.sub(_escape_match, separated)
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _escape_match(match: re.Match[str]) -> str:
+    # A number before a dot would begin a numbered list. A digit cannot be escaped, but separated from the dot.
+    return match[0] + _BREAK if match[0].isdigit() else f"\\{match[0]}"
 
 
 def code(text: str) -> str:
@@ -97,6 +103,8 @@ def link(text: str, url: str) -> str:
 
 
 def _remove_controls(text: str) -> str:
+    if text.isprintable():
+        return text
     # Cf has marks that reverse the direction of the text after them, and invisible ones.
     kept = (" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
     return "".join(letter for letter in kept if unicodedata.category(letter) not in {"Cf", "Cs", "Co"})
