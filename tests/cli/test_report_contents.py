@@ -104,8 +104,8 @@ def test_a_misspelt_environment_is_no_answer(stage: Stage, report: Report) -> No
     stage.publish()
     result = report("-e", "1", "--to-environment", "tset")
     assert result.exit_code == 2
-    assert "There is no environment tset." in result.stderr
-    assert "Did you mean test?" in result.stderr
+    assert "There is no environment tset." in result.output
+    assert "Did you mean test?" in result.output
 
 
 def exchange(name: str, status: int = 200) -> dict[str, Any]:
@@ -232,6 +232,15 @@ def test_a_file_that_is_neither_pact_nor_document_is_named(run: Run, tmp_path: P
     assert result.exit_code == 2
     assert "notes.json" in result.output
     assert "Give pacts, and OpenAPI" in result.output
+
+
+def test_documents_that_cannot_be_compared_are_never_a_yes(run: Run, broker: OtherBroker, tmp_path: Path) -> None:
+    (tmp_path / "openapi.yaml").write_text(OPENAPI)
+    broker.answer_all("/matrix?", {"summary": {"deployable": True}, "notices": [], "matrix": []})
+    result = run("report", "-a", "Foo", "-e", "1", "--to-environment", "test", str(tmp_path / "openapi.yaml"))
+    assert result.exit_code == 2
+    assert "The documents could not be compared" in result.stdout
+    assert "⏳" in result.stdout
 
 
 def test_another_broker_gets_the_texts_of_its_notices(run: Run, broker: OtherBroker) -> None:

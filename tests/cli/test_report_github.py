@@ -275,7 +275,9 @@ def test_something_else_than_a_decision_is_never_a_yes(report: Report, github: S
         assert github.writes("POST .*check-runs")[-1]["conclusion"] == "action_required"
 
 
-def test_a_push_without_a_pull_request_has_a_check_and_no_comment(report: Report, github: Service, tmp_path: Path) -> None:
+def test_a_push_without_a_pull_request_has_a_check_and_no_comment(
+    report: Report, github: Service, tmp_path: Path
+) -> None:
     empty = tmp_path / "push.json"
     empty.write_text("{}")
     push = {"GITHUB_EVENT_PATH": str(empty), "GITHUB_REF": "refs/heads/next", "GITHUB_SHA": HEAD}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -11,11 +12,11 @@ import click
 from treaty.cli import build_detection, options, output
 from treaty.cli.program import Check, Failure
 from treaty.cli.reporting import annotating, bitbucket, gathering, github, github_app, gitlab, markdown, targets
-from treaty.cli.reporting.facts import Destination, Report, Verdict
+from treaty.cli.reporting.facts import Annotation, Destination, DocumentFinding, Report, Verdict
 from treaty.cli.reporting.services import Delivery, Outcome, ServiceClient, ServiceError
 from treaty.cli.reporting.targets import Service, Target
 from treaty.cli.selectors import VersionSelector
-from treaty.errors import ClientError
+from treaty.errors import ClientError, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,8 +89,9 @@ def report(broker: BrokerClient, files: tuple[str, ...], form: str, **values: An
     service = Service(values["service"]) if values["service"] else targets.detect_service()
     target = None if service is Service.STDOUT else _find_target(service, values)
     local = annotating.read_files(files)
+    values |= {"form": form, "is_printed": target is None}
     gathered = _gather(broker, _read_selector(values), _read_destinations(values), local, values)
-    outcome = _deliver(gathered, service, target, values | {"form": form})
+    outcome = _deliver(gathered, service, target, values)
     _show(gathered, outcome, service, form)
     _exit(gathered, fails_unless_yes=values["fail_unless_yes"])
 
@@ -125,18 +127,42 @@ def _gather(
     local: annotating.LocalFiles,
     values: dict[str, Any],
 ) -> Report:
-    answers = [_ask(broker, selector, destination, values) for destination in destinations]
-    notes: list[str] = []
+    answers = _ask_all(broker, selector, destinations, values)
+    unknown = gathering.VersionPacts(number=str(selector.version or selector.branch), pacts={}, changes=None)
+    if any(isinstance(answer.error, Unreachable) for answer in answers):
+        return _build_report(selector, answers, unknown)
     try:
         pacts = gathering.fetch_pacts(broker, selector)
         annotations = [*annotating.annotate_pacts(broker, local, answers, pacts)]
-        notes += [pacts.note] if pacts.note else []
     except ClientError as error:
-        pacts = gathering.VersionPacts(number=str(selector.version or selector.branch), pacts={}, changes=None)
-        annotations = []
-        notes.append(f"The pacts could not be compared with those of the main branch: {error}")
-    findings = annotating.compare_documents(broker, local, selector.pacticipant, destinations)
+        text = f"The pacts could not be compared with those of the main branch: {error}"
+        pacts, annotations = replace(unknown, note=text), []
+    findings, failure = _compare_documents(broker, local, selector, destinations)
     annotations += annotating.annotate_documents(findings)
+    return _build_report(selector, answers, pacts, annotations, findings, failure)
+
+
+def _compare_documents(
+    broker: BrokerClient,
+    local: annotating.LocalFiles,
+    selector: VersionSelector,
+    destinations: Sequence[Destination],
+) -> tuple[list[DocumentFinding], str]:
+    """Return the findings, and why there are none if the comparison fails."""
+    try:
+        return annotating.compare_documents(broker, local, selector.pacticipant, destinations), ""
+    except ClientError as error:
+        return [], output.describe_failure(error)
+
+
+def _build_report(
+    selector: VersionSelector,
+    answers: Sequence[gathering.Answer],
+    pacts: gathering.VersionPacts,
+    annotations: Sequence[Annotation] = (),
+    findings: Sequence[DocumentFinding] = (),
+    failure: str = "",
+) -> Report:
     return Report(
         pacticipant=selector.pacticipant,
         version=pacts.number,
@@ -144,8 +170,31 @@ def _gather(
         pact_changes=tuple(pacts.changes or ()),
         findings=tuple(findings),
         annotations=tuple({item.fingerprint: item for item in annotations}.values()),
-        notes=tuple(notes),
+        notes=(pacts.note,) if pacts.note else (),
+        failure=failure,
     )
+
+
+def _ask_all(
+    broker: BrokerClient, selector: VersionSelector, destinations: Sequence[Destination], values: dict[str, Any]
+) -> list[gathering.Answer]:
+    """Ask for all decisions. If the broker cannot be reached, that is the answer to the remaining ones, too.
+
+    Raises ClientError if there is no answer at all, and the report would only be printed.
+    """
+    answers: list[gathering.Answer] = []
+    for destination in destinations:
+        error = answers[-1].error if answers else None
+        is_unreachable = isinstance(error, Unreachable)
+        answers.append(
+            gathering.fail(destination, error)
+            if error and is_unreachable
+            else _ask(broker, selector, destination, values)
+        )
+    errors = [answer.error for answer in answers if answer.error]
+    if values["is_printed"] and len(errors) == len(answers):
+        raise errors[0]
+    return answers
 
 
 def _ask(
@@ -322,10 +371,9 @@ def _as_json(report: Report, outcome: Outcome) -> Json:
 
 
 def _exit(report: Report, *, fails_unless_yes: bool) -> None:
-    failures = [decision.failure for decision in report.decisions if decision.failure]
-    for failure in dict.fromkeys(failures):
+    for failure in report.failures:
         output.print_error(failure)
-    if failures:
+    if report.failures:
         raise SystemExit(2)
     if fails_unless_yes and report.verdict is not Verdict.YES:
         raise SystemExit(1)

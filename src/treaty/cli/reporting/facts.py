@@ -149,6 +149,8 @@ class Report:
     annotations: tuple[Annotation, ...] = ()
     notes: tuple[str, ...] = ()
     """Sentences about what the report could not find out."""
+    failure: str = ""
+    """Why the documents could not be compared."""
 
     @property
     def verdict(self) -> Verdict:
@@ -156,11 +158,13 @@ class Report:
         verdicts = {decision.verdict for decision in self.decisions}
         if Verdict.NO in verdicts or any(finding.level is Level.FAILURE for finding in self.findings):
             return Verdict.NO
-        return Verdict.UNKNOWN if Verdict.UNKNOWN in verdicts else Verdict.YES
+        return Verdict.UNKNOWN if Verdict.UNKNOWN in verdicts or self.failure else Verdict.YES
 
     @property
-    def has_all_answers(self) -> bool:
-        return not any(decision.failure for decision in self.decisions)
+    def failures(self) -> list[str]:
+        """The reasons why answers are missing."""
+        failures = [*(decision.failure for decision in self.decisions), self.failure]
+        return list(dict.fromkeys(filter(None, failures)))
 
     @property
     def url(self) -> str:

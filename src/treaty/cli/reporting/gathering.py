@@ -39,10 +39,11 @@ def name_interaction(interaction: Interaction) -> InteractionName:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """A decision, and the rows of the matrix it was made from."""
+    """A decision, and the rows of the matrix it was made from; or the error because of which there is none."""
 
     decision: Decision
     rows: Sequence[Json] = ()
+    error: ClientError | None = None
 
 
 def ask(broker: BrokerClient, selector: VersionSelector, destination: Destination) -> Answer:
@@ -52,11 +53,17 @@ def ask(broker: BrokerClient, selector: VersionSelector, destination: Destinatio
         body = broker.get(broker.url_for("matrix", query=query)).body
     except ClientError as error:
         names.explain(broker, error)
-        failure = " ".join(filter(None, [output.describe_failure(error), error.hint]))
-        return Answer(decision=Decision(destination=destination, verdict=Verdict.UNKNOWN, failure=failure))
+        return fail(destination, error)
     # The page has the same path and query as the matrix.
     url = broker.url_for("matrix", query=query).replace("[", "%5B").replace("]", "%5D")
     return Answer(decision=_read_decision(broker, body, selector, destination, url), rows=body.get("matrix") or [])
+
+
+def fail(destination: Destination, error: ClientError) -> Answer:
+    """Return the answer for a destination about which the broker could not be asked."""
+    text = output.describe_failure(error)
+    failure = text if error.hint in text else f"{text} {error.hint}"
+    return Answer(decision=Decision(destination=destination, verdict=Verdict.UNKNOWN, failure=failure), error=error)
 
 
 def _build_query(broker: BrokerClient, selector: VersionSelector, destination: Destination) -> Query:
@@ -80,7 +87,8 @@ def _read_decision(
     obstacles: list[Obstacle] = []
     if verdict is not Verdict.YES:
         question = _question(selector, destination)
-        obstacles = [*map(_read_obstacle, reasons)] if reasons else [*_derive_obstacles(broker, body, question)]
+        read = (_read_obstacle(broker, reason, question) for reason in reasons)
+        obstacles = list(read) if reasons else list(_derive_obstacles(broker, body, question))
     return Decision(
         destination=destination,
         verdict=verdict,
@@ -96,8 +104,11 @@ def _question(selector: VersionSelector, destination: Destination) -> Question:
     return Question(command=command, selected=[selector], environment=destination.environment, to=destination.branch)
 
 
-def _read_obstacle(reason: Json) -> Obstacle:
+def _read_obstacle(broker: BrokerClient, reason: Json, question: Question) -> Obstacle:
     step = reason.get("next") or {}
+    named = question.find_selector(str((reason.get("pacticipant") or {}).get("name")))
+    spelling = next_steps.suggest_spelling(broker, named) if named else None
+    step = {"text": spelling} if spelling else step
     return Obstacle(
         subject=causes.describe_subject(reason),
         problem=str(reason.get("problem", "")),

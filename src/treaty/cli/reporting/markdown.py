@@ -67,7 +67,7 @@ def describe_verdict(report: Report) -> str:
         return "Compatible everywhere"
     names = [decision.destination.name for decision in report.decisions if decision.verdict is report.verdict]
     if not names:
-        return "The documents break consumers"
+        return "The documents could not be compared" if report.failure else "The documents break consumers"
     places = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"  # noqa: PLR2004 - of the line above
     return f"{'Not compatible' if report.verdict is Verdict.NO else 'No answer yet'}: {places}"
 
@@ -149,6 +149,8 @@ def _list_sections(report: Report, dialect: Dialect) -> Iterator[str]:
         yield "#### Changed pacts"
     for change in report.pact_changes:
         yield _describe_change(change, dialect)
+    if report.failure:
+        yield f"**The documents could not be compared**: {escape(report.failure)}"
     for note in report.notes:
         yield f"- {escape(note)}"
 
