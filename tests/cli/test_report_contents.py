@@ -17,6 +17,7 @@ from tests.api.test_scopes_in_builds import bridge
 from tests.cli.conftest import serving
 from tests.cli.test_cli_compare import OPENAPI, USES_COUNT
 from treaty.cli import TREATY
+from treaty.model.compare.positions import find_extents
 from treaty.model.decisions.causes import Cause
 
 if TYPE_CHECKING:
@@ -223,6 +224,35 @@ def commit(folder: Path, document: str) -> str:
     git("add", ".")
     git("commit", "-q", "-m", "document")
     return git("rev-parse", "HEAD")
+
+
+JSON_DOCUMENT = """{
+  "a": [
+    {"x": 1},
+    {
+      "x": 2
+    }
+  ],
+  "b": {}
+}
+"""
+YAML_DOCUMENT = """a:
+  - x: 1
+  - x:
+      y: 2
+b: {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "extents"),
+    [
+        (JSON_DOCUMENT, {(): (1, 9), ("a",): (2, 7), ("a", 0): (3, 3), ("a", 1): (4, 7), ("b",): (8, 9)}),
+        (YAML_DOCUMENT, {(): (1, 5), ("a",): (1, 4), ("a", 0): (2, 2), ("a", 1): (3, 4), ("b",): (5, 5)}),
+    ],
+)
+def test_a_part_extends_to_the_next_one(text: str, extents: dict[tuple[str | int, ...], tuple[int, int]]) -> None:
+    assert find_extents(text, extents) == extents
 
 
 def test_a_file_that_is_neither_pact_nor_document_is_named(run: Run, tmp_path: Path) -> None:
