@@ -65,7 +65,7 @@ class Service:
         return comment
 
     def text(self, comment: Json) -> str:
-        return comment["content"]["raw"] if self.name == "bitbucket" else comment["body"]
+        return str(comment["content"]["raw"] if self.name == "bitbucket" else comment["body"])
 
     def _set_body(self, comment: Json, text: str) -> None:
         if self.name == "bitbucket":

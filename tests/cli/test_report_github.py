@@ -320,6 +320,8 @@ def test_json_has_the_addresses_of_what_was_written(report: Report) -> None:
     [
         (("--repository", "octo/../../user"), "is not the name of a repository"),
         (("--pull-request", "7/files"), "is not a number"),
+        (("--commit", "main"), "is not the hash of a commit"),
+        (("--to", "bitbucket", "--repository", "octo/shop"), "The pull request is not known."),
         (("--branch", "main"), "Give either --version or --branch."),
         (("--to", "production"), "'github', 'gitlab', 'bitbucket', 'stdout'"),
     ],

@@ -37,7 +37,7 @@ ends with `_BRANCH`, its value is the branch."""
 
 _REPORT: Final = """## Variables of `treaty report`
 
-[`treaty report`](pull-requests.md) finds the pull request of the build in {names}. Options take precedence over them."""
+[`treaty report`](pull-requests.md) finds the pull request of the build in {names}. Options take precedence."""
 
 
 def _names_of_reports() -> str:

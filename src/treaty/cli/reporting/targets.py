@@ -72,6 +72,10 @@ def find_target(
         )
     if target.pull_request and not target.pull_request.isdecimal():
         raise Failure(f"--pull-request {target.pull_request} is not a number.")
+    if target.commit and not re.fullmatch(r"[0-9a-fA-F]{7,64}", target.commit):
+        raise Failure(f"--commit {target.commit} is not the hash of a commit.")
+    if not target.pull_request and not target.commit:
+        raise Failure("The pull request is not known. Give its number as --pull-request, or a commit as --commit.")
     return target
 
 

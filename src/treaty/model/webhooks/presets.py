@@ -129,7 +129,7 @@ PRESETS: Final = (
         },
         events=REPORT_EVENTS,
         hints=(
-            "The workflow starts with: on: repository_dispatch: types: [pact_result_published], and runs treaty report.",
+            "The workflow starts with: on: repository_dispatch: types: [pact_result_published]; it runs treaty report.",
             _COMMIT_HINT,
             "Use a fine-grained token with write access to the repository's contents.",
         ),
