@@ -241,6 +241,18 @@ def test_the_token_stays_at_the_origin_of_the_api(report: Report, github: Servic
     assert not any(TOKEN in str(request.headers) for request in broker.requests)
 
 
+def test_a_renamed_repository_is_followed_within_the_api(report: Report, github: Service) -> None:
+    def renamed(route: str, request: Request) -> Answer | None:
+        if "/octo/shop/" in request.path:
+            return refuse(307, "", location=request.path.replace("octo/shop", "octo/store"))
+        return hide_user(route, request)
+
+    github.intercept = renamed
+    result = report()
+    assert result.exit_code == 0, result.output
+    assert len(github.comments) == 1
+
+
 def test_an_invalid_token_is_an_error_with_a_next_step(report: Report) -> None:
     result = report(GITHUB_TOKEN="another-token-0123456789")  # noqa: S106 - not a secret
     assert result.exit_code == 2

@@ -157,15 +157,16 @@ class ServiceClient:
             hint = f"Check the address of {self.name}'s API ({self._connection.address_option}) and the proxy."
             raise ServiceError(f"{self.name} cannot be reached: {failure.reason}", hint=hint) from error
 
-    def _follow_redirects(self, method: str, url: httpx.URL, body: Json) -> httpx.Response:
+    def _follow_redirects(
+        self, method: str, url: httpx.URL, body: Json, remaining: int = _MAX_REDIRECTS
+    ) -> httpx.Response:
         """Follow redirects, as after renaming a repository, if they keep the method."""
-        for _ in range(_MAX_REDIRECTS):
-            response = self._open().request(method, url, json=body)
-            follows = method == "GET" or response.status_code in _KEPT_METHOD
-            if not response.has_redirect_location or not follows:
-                return response
-            url = self._resolve(str(url.join(response.headers["location"])))
-        return response
+        response = self._open().request(method, url, json=body)
+        follows = method == "GET" or response.status_code in _KEPT_METHOD
+        if not response.has_redirect_location or not follows or not remaining:
+            return response
+        target = self._resolve(str(url.join(response.headers["location"])))
+        return self._follow_redirects(method, target, body, remaining - 1)
 
     def _open(self) -> httpx.Client:
         if self._session is None:
