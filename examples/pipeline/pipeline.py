@@ -164,6 +164,9 @@ def tell_story(ci: str) -> None:
     verify("p3", USER_SERVICE="broken")
     must_not(*question(PROVIDER, "p3"))
 
+    show("Its pull request gets a comment with the cause and the next step")
+    must("treaty", "report", "-a", PROVIDER, "-e", "p3", "--to-environment", "production", "--to", "stdout")
+
     show("The consumer changes on a branch, but asks for the same: it is deployed at once")
     publish("c2", "feat/colours")
     deploy(CONSUMER, "c2")

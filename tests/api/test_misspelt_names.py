@@ -127,6 +127,8 @@ SUCCEEDING = [
 UNANSWERED = [
     ("what-if", (*RIGHT_PLACE, "--retire", "web-storefrnt"), APPLICATION),
     ("what-if", (*WRONG_PLACE, "--deploy", f"{SHOP}@1.4.0"), PLACE),
+    ("report", (*TYPO, *RIGHT_VERSION, "--to-environment", ENVIRONMENT, "--to", "stdout"), APPLICATION),
+    ("report", (*RIGHT, *RIGHT_VERSION, "--to-environment", "stagign-eu", "--to", "stdout"), PLACE),
     ("compare", ("api.yaml", "--main", "--provider", "stock-servcie"), f"Did you mean {STOCK}?"),
     ("compare", ("api.yaml", "--provider", STOCK, *WRONG_PLACE), PLACE),
     ("diff", ("old.yaml", "new.yaml", "--provider", STOCK, *WRONG_PLACE), PLACE),

@@ -14,7 +14,14 @@ def part() -> str:
     """Render all groups of settings, and the other variables."""
     headings = ["Setting", "Environment variable", "Default", "Meaning"]
     groups = [f"## {group.heading}\n\n{table(headings, _rows(group))}" for group in GROUPS]
-    return "\n\n".join([*groups, _OPTIONS.format(table=_table_of_options()), _CI.format(names=_names_of_ci_systems())])
+    return "\n\n".join(
+        [
+            *groups,
+            _OPTIONS.format(table=_table_of_options()),
+            _CI.format(names=_names_of_ci_systems()),
+            _REPORT.format(names=_names_of_reports()),
+        ]
+    )
 
 
 _OPTIONS: Final = """## Variables of commands and of pytest
@@ -27,6 +34,14 @@ _CI: Final = """## Variables of CI systems
 With `--auto-detect-version-properties`, and in the pytest plugin, the commit, the branch and the URL of the build are
 read from {names}, or else from git. If none of them has the branch, but exactly one other variable has a name that
 ends with `_BRANCH`, its value is the branch."""
+
+_REPORT: Final = """## Variables of `treaty report`
+
+[`treaty report`](pull-requests.md) finds the pull request of the build in {names}. Options take precedence."""
+
+
+def _names_of_reports() -> str:
+    return ", ".join(f"`{name}`" for name in variables.names_of_reports())
 
 
 def _table_of_options() -> str:

@@ -111,6 +111,13 @@ def names_of_ci_systems() -> list[str]:
     return sorted(names - {""})
 
 
+def names_of_reports() -> list[str]:
+    """Return the variables of builds in which `treaty report` finds the pull request, in alphabetical order."""
+    options = {*names_of_options()}
+    sources = (path.read_text("utf-8") for path in (PACKAGE / "cli" / "reporting").glob("*.py"))
+    return sorted({name for source in sources for name in _names_by_form(ast.parse(source))} - options)
+
+
 def names_of_settings() -> set[str]:
     """Return the variables of all settings, with the prefix that the document shows."""
     return {f"PACT_BROKER_{spelling.upper()}" for name in Settings.model_fields for spelling in names_of(name)}

@@ -27,6 +27,9 @@ _CLIENT: Final = {
     "what-if": CommandEntry(
         "treaty.cli.what_if:what_if", "Show what a change of an environment would break, without making it."
     ),
+    "report": CommandEntry(
+        "treaty.cli.reporting.command:report", "Write decisions, causes and changed pacts into a pull request."
+    ),
     "compare": CommandEntry(
         "treaty.cli.comparisons:compare", "Compare OpenAPI and AsyncAPI documents with pacts, without publishing them."
     ),

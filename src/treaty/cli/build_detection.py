@@ -64,6 +64,11 @@ def build_url() -> str | None:
     return next(filter(None, map(_fill_in, templates)), None)
 
 
+def system() -> CiSystem | None:
+    """Return the CI system that runs this build, if it is a known one."""
+    return next(filter(_is_marked, CI_SYSTEMS), None)
+
+
 def _systems() -> list[CiSystem]:
     """List the systems, this build's own first. Scripts may set variables of others for this program."""
     return sorted(CI_SYSTEMS, key=lambda system: not _is_marked(system))
@@ -122,16 +127,19 @@ def _github_commit() -> str:
     return merged
 
 
-def _github_side(side: str) -> dict[str, Any]:
-    """Return the source (`head`) or target (`base`) of the pull request in the event that started the workflow.
-
-    Without such an event, the dictionary is empty.
-    """
+def github_pull_request() -> dict[str, Any]:
+    """Return the pull request in the event that started the workflow; an empty dictionary without such an event."""
     try:
         event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
-        return dict(event["pull_request"][side])
+        return dict(event["pull_request"])
     except (KeyError, OSError, ValueError, TypeError):
         return {}
+
+
+def _github_side(side: str) -> dict[str, Any]:
+    """Return the source (`head`) or target (`base`) of the pull request, or an empty dictionary."""
+    value = github_pull_request().get(side)
+    return value if isinstance(value, dict) else {}
 
 
 def _merged_commit(merge: str) -> str:

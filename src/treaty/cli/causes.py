@@ -31,7 +31,7 @@ def describe_causes(broker: BrokerClient, url: str, body: Json, question: Questi
     reasons = [reason for reason in body["reasons"] if "cause" in reason]
     rows = list(dict.fromkeys(map(_describe_row, reasons)))
     step = _correct_ignored(broker, body, question) or _describe_step(broker, reasons[0], question)
-    hidden = _count_unnamed(body, reasons)
+    hidden = count_unnamed(body, reasons)
     space = MAX_LINES - 2 - len(step)
     is_cut = hidden > 0 or len(rows) > space
     shown = rows[: space - 1] if is_cut else rows
@@ -40,7 +40,7 @@ def describe_causes(broker: BrokerClient, url: str, body: Json, question: Questi
     return "\n".join([_describe_question(body, question), *shown, *more, *step, f"See {url}"])
 
 
-def _count_unnamed(body: Json, reasons: Sequence[Json]) -> int:
+def count_unnamed(body: Json, reasons: Sequence[Json]) -> int:
     """Count the obstacles that the response counts without naming them."""
     if not any(reason.get("kind") == "more_obstacles" for reason in body["reasons"]):
         return 0
@@ -64,12 +64,19 @@ def _describe_selector(selector: VersionSelector) -> str:
 
 
 def _describe_row(reason: Json) -> str:
-    parts = [f"  {_describe_version(reason['subject'])}: {reason['problem']}"]
-    since = reason.get("since")
-    parts += [f"Since {_format_time(str(since))}."] if since else []
-    act = reason.get("act")
-    parts += [_describe_actor(act)] if act else []
-    return " ".join(parts)
+    return " ".join([f"  {describe_subject(reason)}: {reason['problem']}", *list_details(reason)])
+
+
+def describe_subject(reason: Json) -> str:
+    """Describe the version that a cause is about."""
+    return _describe_version(reason["subject"])
+
+
+def list_details(reason: Json) -> list[str]:
+    """Return sentences about a cause: since when it exists, and who has to act, as far as that is known."""
+    since, act = reason.get("since"), reason.get("act")
+    details = [f"Since {_format_time(str(since))}."] if since else []
+    return [*details, *([_describe_actor(act)] if act else [])]
 
 
 def _describe_version(version: Json) -> str:

@@ -125,10 +125,11 @@ def _annotate(pact: SelectedPact, finding: Finding, located: PositionedFindings)
         place |= {"line": str(position.line), "col": str(position.column)}
     place["title"] = f"{pact.consumer}: {finding.code}"
     properties = ",".join(f"{name}={_escape_property(value)}" for name, value in place.items())
-    return f"::{_GITHUB_COMMANDS[finding.type]} {properties}::{_escape(_describe_with_causes(finding))}"
+    return f"::{_GITHUB_COMMANDS[finding.type]} {properties}::{_escape(describe_with_causes(finding))}"
 
 
-def _describe_with_causes(finding: Finding) -> str:
+def describe_with_causes(finding: Finding) -> str:
+    """Describe a finding with its interaction, and its causes in lines of their own."""
     interaction = f"{_name_interaction(finding)}: " if finding.pact else ""
     return "\n".join([interaction + finding.message, *(f"- {cause.message}" for cause in finding.causes)])
 
@@ -171,7 +172,7 @@ def _sarif_result(compared: ComparedPact, finding: Finding, located: PositionedF
         "ruleId": finding.code,
         "ruleIndex": rule,
         "level": _SARIF_LEVELS[finding.type],
-        "message": {"text": f"{compared.pact.consumer}: {_describe_with_causes(finding)}"},
+        "message": {"text": f"{compared.pact.consumer}: {describe_with_causes(finding)}"},
         "locations": [location],
         "partialFingerprints": {"treaty/v1": _fingerprint(compared.pact, finding)},
     }

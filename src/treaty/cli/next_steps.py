@@ -88,7 +88,7 @@ class ReasonRecord:
 
 def describe_next_steps(broker: BrokerClient, url: str | None, body: Json, question: Question) -> str:
     """Describe what would change a negative decision, and give the URL of its page, if any, after a blank line."""
-    steps = list(dict.fromkeys(_list_steps(broker, body, question)))
+    steps = list(dict.fromkeys(list_steps(broker, body, question)))
     lines = ["To change this answer:"] if steps else []
     for step in steps[:_MAX_STEPS]:
         lines += [f"  * {step.text}", *([f"    {step.command}"] if step.command else [])]
@@ -97,7 +97,8 @@ def describe_next_steps(broker: BrokerClient, url: str | None, body: Json, quest
     return "\n".join(["", *lines, *([f"See {url}"] if url else [])])
 
 
-def _list_steps(broker: BrokerClient, body: Json, question: Question) -> Iterator[NextStep]:
+def list_steps(broker: BrokerClient, body: Json, question: Question) -> Iterator[NextStep]:
+    """Yield the steps that would change a negative decision, those for warnings last. They may repeat."""
     reasons = list(read_reasons(body, question))
     rows = {_row_key(row): row for row in body.get("matrix") or []}
     # Warnings do not prevent the deployment, so their steps come last.

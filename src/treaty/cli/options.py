@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -205,6 +206,22 @@ def create_other_client(
     return create_client(
         click.get_current_context().params | other | {"custom_header": (), "address_option": address_option}
     )
+
+
+def create_service_connection(
+    url: str, token: str, headers: Mapping[str, str], *, proxy: str | None = None
+) -> BrokerConnection:
+    """Create a connection to another service, with the retries and certificates of the command's own broker.
+
+    The credentials of the broker are left out, among them its client certificate.
+    """
+    connection = _create_connection(
+        click.get_current_context().params
+        | {"broker_base_url": url, "broker_username": None, "broker_password": None, "broker_token": token or None}
+        | {"custom_header": (), "address_option": "--api-url"}
+    )
+    tls = replace(connection.tls, client_certificate=None)
+    return replace(connection, headers=dict(headers), tls=tls, proxy=proxy)
 
 
 def _create_connection(values: dict[str, Any]) -> BrokerConnection:

@@ -159,20 +159,21 @@ def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> 
 def can_i_merge(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> None:
     """Check whether a version is compatible with the main branches of all applications that it is integrated with."""
     selector_options = _read_selectors(ctx, "PACT_BROKER_CAN_I_MERGE_IGNORE")
-    target = [("latest", "true"), _merge_target(broker, values["to"])]
+    target = [("latest", "true"), merge_target(broker, values["to"], option="--to")]
     query = selectors.build_query(selector_options, latest_by=_latest_by(selector_options), target=target)
     request = _verdict_request(values, query, selector_options, dry_run_variable="PACT_BROKER_CAN_I_MERGE_DRY_RUN")
     if not _decide(broker, request):
         raise SystemExit(1)
 
 
-def _merge_target(broker: BrokerClient, branch: str | None) -> tuple[str, str]:
+def merge_target(broker: BrokerClient, branch: str | None, *, option: str) -> tuple[str, str]:
+    """Return the parameter for the others' branch, or their main branches. Raises ClientError if a broker lacks it."""
     if branch is None:
         return "mainBranch", "true"
     # Other brokers would ignore the parameter, and compare with the latest versions of all branches.
     if not broker.has_link("pb:can-i-merge-pacticipant-version-to-branch"):
-        text = "This broker cannot compare with a branch that is not the main branch, so --to cannot be used."
-        raise ClientError(text, hint="Leave --to out to compare with the main branches, or use a Treaty broker.")
+        text = f"This broker cannot compare with a branch that is not the main branch, so {option} cannot be used."
+        raise ClientError(text, hint=f"Leave {option} out to compare with the main branches, or use a Treaty broker.")
     return "branch", branch
 
 

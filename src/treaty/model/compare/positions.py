@@ -69,6 +69,23 @@ def find_positions(text: str, paths: Collection[Path]) -> dict[Path, Position]:
     return positions
 
 
+def find_extents(text: str, paths: Collection[Path]) -> dict[Path, tuple[int, int]]:
+    """Find the first and the last line of the values at paths, each counted from 1.
+
+    A value extends to the line before the next one that is not a part of it.
+    """
+    extents: dict[Path, tuple[int, int]] = {}
+    unfinished: dict[Path, int] = {}
+    for path, position in _walk(_read_tokens(text)):
+        for outer in [outer for outer in unfinished if path[: len(outer)] != outer]:
+            first = unfinished.pop(outer)
+            extents[outer] = first, max(first, position.line - 1)
+        if path in paths and path not in extents:
+            unfinished.setdefault(path, position.line)
+    last = text.rstrip().count("\n") + 1
+    return extents | {path: (first, max(first, last)) for path, first in unfinished.items()}
+
+
 def find_duplicate(text: str) -> tuple[str, Position, Position] | None:
     """Find the first name that an object has twice, and both positions."""
     seen: dict[Path, Position] = {}

@@ -17,6 +17,8 @@ VERIFICATION_EVENTS: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,)
 """For starting a provider's build."""
 STATUS_EVENTS: Final = (CONTRACT_PUBLISHED, PROVIDER_VERIFICATION_PUBLISHED)
 """For the status of a consumer's commit: pending at first, then the result."""
+REPORT_EVENTS: Final = (PROVIDER_VERIFICATION_PUBLISHED,)
+"""For the report in a consumer's pull request, whose build may have ended before the result."""
 NOTIFICATION_EVENTS: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED, PROVIDER_VERIFICATION_FAILED)
 """For messages to people."""
 
@@ -105,6 +107,32 @@ PRESETS: Final = (
         },
         events=STATUS_EVENTS,
         hints=(_COMMIT_HINT, "Use a fine-grained token with write access to commit statuses."),
+    ),
+    WebhookPreset(
+        key="github-report",
+        service="GitHub",
+        purpose="Update the report of a pull request",
+        description="GitHub: report a result in the consumer's pull request",
+        url="https://api.github.com/repos/<OWNER>/<REPOSITORY>/dispatches",
+        headers={
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": "2022-11-28",
+            "Authorization": "Bearer <TOKEN>",
+        },
+        body={
+            "event_type": "pact_result_published",
+            "client_payload": {
+                "pacticipant": _CONSUMER,
+                "version": "${pactbroker.consumerVersionNumber}",
+                "result_url": _RESULT,
+            },
+        },
+        events=REPORT_EVENTS,
+        hints=(
+            "The workflow starts with: on: repository_dispatch: types: [pact_result_published]; it runs treaty report.",
+            _COMMIT_HINT,
+            "Use a fine-grained token with write access to the repository's contents.",
+        ),
     ),
     WebhookPreset(
         key="gitlab",
