@@ -126,6 +126,34 @@ def test_a_version_in_an_application_instance_is_not_replaced(api: Api, history:
     assert names(answer["leaveOut"]) == ["web@2"]
 
 
+@pytest.mark.parametrize("instance", [None, "blue"])
+def test_a_contract_with_itself_names_the_version_that_runs_beside_the_new_one(
+    api: Api, history: History, instance: str | None
+) -> None:
+    """In the same words, and in the same order, as in a decision about the new version alone."""
+    for version in ("1", "2"):
+        publish(history, "web", version, "web", "1")
+        history.verify("web", version, "web", "2", success=False)
+    history.deploy("web", "1", "prod", instance)
+    reasons = ask(api, "web@2")["reasons"][:-1]
+    alone = api.get("/can-i-deploy?pacticipant=web&version=2&environment=prod").json()["reasons"]
+    of_both = [[reason[name] for name in ("text", "consumer", "provider")] for reason in (*reasons, *alone)]
+    assert of_both[: len(reasons)] == of_both[len(reasons) :]
+    assert [text for text, *_ in of_both[: len(reasons)]] == [
+        "The verification for the pact between version 2 of web and version 2 of web failed",
+        "The verification for the pact between the version of web currently in prod (1) and version 2 of web failed",
+    ]
+
+
+def test_a_reason_names_the_version_of_a_member_that_stays_beside_it(api: Api, history: History) -> None:
+    publish(history, "web", "2", "prices", "2")
+    history.verify("web", "2", "prices", "1", success=False)
+    history.deploy("prices", "1", "prod", "blue")
+    assert ask(api, "prices@2", "web@2")["reasons"][0]["text"] == (
+        "The verification for the pact between version 2 of web and the version of prices currently in prod (1) failed"
+    )
+
+
 def test_pairs_without_a_member_are_not_part_of_the_decision(api: Api, history: History) -> None:
     history.publish("other", "1", "broken")
     history.verify("other", "1", "broken", "1", success=False)

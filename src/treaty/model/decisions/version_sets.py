@@ -162,19 +162,23 @@ class _SetDecision:
     def _final_facts(self) -> MatrixFacts:
         """The facts of the environment after all members have been deployed."""
         facts = self._facts
-        # Instead of versions of members, the reasons name the members themselves.
         others = sorted({*facts.partners, *self._live_pacticipants} - self._numbers.keys())
         versions: dict[str, list[str]] = {}
         for name, number in dict.fromkeys((live.pacticipant, live.number) for live in facts.live):
             versions.setdefault(name, []).append(number)
         destination = self._query.destination
         inferred: list[ResolvedSelector] = []
-        for name in others:
+        # Reasons name live versions of members, too, that run beside the new ones.
+        for name in [*others, *self._numbers]:
             selector = destination.selector(name)
             numbers = versions.get(name, [])
             inferred += [
-                FoundVersion(selector=selector, number=number, is_one_of_many=len(numbers) > 1) for number in numbers
-            ] or [NoVersion(selector=selector)]
+                FoundVersion(selector=selector, number=number, is_one_of_many=len(numbers) > 1)
+                for number in numbers
+                if (name, number) not in self._new_versions
+            ]
+            if not numbers and name not in self._numbers:
+                inferred.append(NoVersion(selector=selector))
         rows = [row for row in facts.rows if self._is_final(row)]
         return MatrixFacts(specified=self._found, inferred=inferred, rows=rows, gaps=facts.gaps)
 
