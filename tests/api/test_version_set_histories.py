@@ -15,7 +15,7 @@ from tests.api.test_matrix_histories import (
 )
 from tests.histories import history_settings
 from tests.oracle.matrix_oracle import World
-from tests.oracle.sets_oracle import Member, broken_pairs, expected_set
+from tests.oracle.sets_oracle import Ignored, Member, broken_pairs, expected_set
 from tests.scale import choose
 
 NAMES = ("a", "b", "c", "d", "e", "f")
@@ -66,6 +66,10 @@ SETS = st.lists(
     max_size=6,
     unique_by=lambda member: member[0],
 )
+IGNORED = st.one_of(
+    st.just([]),
+    st.lists(st.tuples(NAME, st.sampled_from(["1", "2", "3", None])), min_size=1, max_size=2),
+)
 
 
 def couple(consumer: str, provider: str) -> list[Pact]:
@@ -95,9 +99,10 @@ def tell(story: Story, pacts: Sequence[Pact], places: Sequence[Place]) -> None:
             story.deploy(place.name, place.version, "live", "blue" if place.kind == "instance" else None)
 
 
-def ask(story: Story, members: Sequence[Member]) -> Any:
+def ask(story: Story, members: Sequence[Member], ignored: Sequence[Ignored]) -> Any:
     versions = [{"pacticipant": name, "version": version} for name, version in members]
-    answer = story.api.post("/decisions", {"environment": "live", "versions": versions})
+    ignore = [{"pacticipant": name} | ({"version": version} if version else {}) for name, version in ignored]
+    answer = story.api.post("/decisions", {"environment": "live", "versions": versions, "ignore": ignore})
     assert answer.status == 200, answer.text
     return answer.json()
 
@@ -112,21 +117,21 @@ def read(members: Sequence[dict[str, str]]) -> list[Member]:
     pacts=st.lists(PACTS, min_size=3, max_size=12),
     coupled=st.lists(COUPLED, max_size=2),
     places=st.lists(PLACES, max_size=9),
-    sets=st.lists(SETS, min_size=QUESTIONS, max_size=QUESTIONS),
+    sets=st.lists(st.tuples(SETS, IGNORED), min_size=QUESTIONS, max_size=QUESTIONS),
 )
 def test_a_decision_for_a_set_is_that_of_trying_everything(
     broker: Broker,  # noqa: F811 - the fixture
     pacts: list[Pact],
     coupled: list[tuple[str, str]],
     places: list[Place],
-    sets: list[list[Member]],
+    sets: list[tuple[list[Member], list[Ignored]]],
 ) -> None:
     story = Story(broker)
     coupled_pacts = [pact for pair in coupled for pact in couple(*pair)]
     coupled_places = [Place(name, "1", "deploy") for pair in coupled for name in pair]
     tell(story, [*pacts, *coupled_pacts], [*coupled_places, *places])
-    for members in sets:
-        answer, right = ask(story, members), expected_set(story.world, "live", members)
+    for members, ignored in sets:
+        answer, right = ask(story, members, ignored), expected_set(story.world, "live", members, ignored)
         order = answer["order"] and tuple(read(answer["order"]))
         event(f"{answer['deployable']}, {'an order' if order else 'no order'}, {len(right.leave_out)} left out")
         assert answer["deployable"] is right.deployable
@@ -136,7 +141,13 @@ def test_a_decision_for_a_set_is_that_of_trying_everything(
         assert answer["reasons"]
         if len(members) == 1:
             ((name, version),) = members
-            single = story.api.get(f"/can-i-deploy?pacticipant={name}&version={version}&environment=live").json()
+            query = "".join(
+                f"&ignore[][pacticipant]={name}" + (f"&ignore[][version]={number}" if number else "")
+                for name, number in ignored
+            )
+            path = f"/can-i-deploy?pacticipant={name}&version={version}&environment=live{query}"
+            single = story.api.get(path).json()
+            assert len(answer.get("ignored", ())) == single["summary"].get("ignored", 0)
             assert answer["deployable"] is single["summary"]["deployable"]
             reasons = [_describe(reason) for reason in answer["reasons"] if reason["kind"] != "leave_out"]
             assert reasons == [_describe(reason) for reason in single["reasons"]]

@@ -15,15 +15,15 @@ def history(api: Api) -> History:
     return History(api)
 
 
-def ask(api: Api, *members: str, environment: str = "prod") -> Any:
-    answer = send(api, *members, environment=environment)
+def ask(api: Api, *members: str, environment: str = "prod", **more: object) -> Any:
+    answer = send(api, *members, environment=environment, **more)
     assert answer.status == 200, answer.text
     return answer.json()
 
 
-def send(api: Api, *members: str, environment: str = "prod") -> Answer:
+def send(api: Api, *members: str, environment: str = "prod", **more: object) -> Answer:
     versions = [dict(zip(("pacticipant", "version"), member.rsplit("@", 1), strict=True)) for member in members]
-    return api.post(PATH, {"environment": environment, "versions": versions})
+    return api.post(PATH, {"environment": environment, "versions": versions, **more})
 
 
 def names(members: list[dict[str, str]] | None) -> list[str] | None:
@@ -154,6 +154,70 @@ def test_a_reason_names_the_version_of_a_member_that_stays_beside_it(api: Api, h
     )
 
 
+FAILED = ("web", "prices", False)
+MISSING = ("web", "stock", None)
+
+
+@pytest.mark.parametrize(
+    ("ignored", "answer", "shown"),
+    [
+        ([], (None, ["web@2"], ["failed_verification", "not_deployed", "leave_out"]), []),
+        ([{"pacticipant": "prices"}], (None, ["web@2"], ["not_deployed", "leave_out"]), [FAILED]),
+        (
+            [{"pacticipant": "prices", "version": "1"}, {"pacticipant": "stock"}],
+            (True, [], ["all_verified"]),
+            [FAILED, MISSING],
+        ),
+        # A version that does not take part has no results to ignore.
+        (
+            [{"pacticipant": "prices", "version": "2"}, {"pacticipant": "stock"}],
+            (False, ["web@2"], ["failed_verification", "leave_out"]),
+            [MISSING],
+        ),
+        # Without a version of the provider, there is none to ignore.
+        (
+            [{"pacticipant": "prices"}, {"pacticipant": "stock", "version": "1"}],
+            (None, ["web@2"], ["cannot_ignore", "not_deployed", "leave_out"]),
+            [FAILED],
+        ),
+        ([{"pacticipant": "web"}], (True, [], ["all_verified"]), [FAILED, MISSING]),
+        (
+            [{"pacticipant": "web"}, {"pacticipant": "nobody"}],
+            (True, [], ["cannot_ignore", "all_verified"]),
+            [FAILED, MISSING],
+        ),
+    ],
+)
+def test_ignored_results_are_shown_and_prevent_nothing(
+    api: Api,
+    history: History,
+    ignored: list[dict[str, str]],
+    answer: tuple[object, ...],
+    shown: list[tuple[str, str, bool | None]],
+) -> None:
+    history.publish("other", "1", "shop")
+    history.verify("other", "1", "shop", "1")
+    history.deploy("other", "1", "prod")
+    publish(history, "web", "2", "prices")
+    history.verify("web", "2", "prices", "1", success=False)
+    history.version("prices", "2")
+    history.deploy("prices", "1", "prod")
+    publish(history, "web", "2", "stock")
+    decision = ask(api, "web@2", "shop@1", ignore=ignored)
+    assert (decision["deployable"], names(decision["leaveOut"]), kinds(decision)) == answer
+    rows = [(row["consumer"]["name"], row["provider"]["name"], row["success"]) for row in decision.get("ignored", [])]
+    assert rows == shown
+
+
+def test_the_answer_names_aliases(api: Api, history: History) -> None:
+    publish(history, "web", "1", "prices", "1")
+    history.deploy("prices", "1", "prod")
+    api.put("/pacticipants/web/versions/1/aliases/c0ffee", {})
+    answer = ask(api, "web@c0ffee", "prices@1")
+    assert names(answer["order"]) == ["prices@1", "web@1"]
+    assert kinds(answer) == ["named_by_alias", "all_verified"]
+
+
 def test_pairs_without_a_member_are_not_part_of_the_decision(api: Api, history: History) -> None:
     history.publish("other", "1", "broken")
     history.verify("other", "1", "broken", "1", success=False)
@@ -225,6 +289,23 @@ def test_unknown_names_are_refused_as_by_other_decisions(api: Api, history: Hist
         (
             {"environment": "prod", "versions": [{"pacticipant": "web", "version": str(n)} for n in (1, 2)]},
             {"versions": ["pacticipant 'web' is in the set twice (at index 1)"]},
+        ),
+        # A misspelt number would ignore all versions.
+        (
+            {
+                "environment": "prod",
+                "versions": [{"pacticipant": "web", "version": "1"}],
+                "ignore": [{"pacticipant": "web", "verzion": "1"}],
+            },
+            {"ignore": ["verzion is not known. Did you mean version? (at index 0)"]},
+        ),
+        (
+            {
+                "environment": "prod",
+                "versions": [{"pacticipant": "web", "version": "1"}],
+                "ignore": [{"pacticipant": "web", "version": ""}],
+            },
+            {"ignore": ["version cannot be blank (at index 0)"]},
         ),
         (
             {"environment": "prod", "versions": [{"pacticipant": f"p{n}", "version": "1"} for n in range(101)]},

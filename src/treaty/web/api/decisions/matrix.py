@@ -282,7 +282,7 @@ def _list_selector_problems(
             for name in selector:
                 if name not in _SELECTOR_MEMBERS:
                     similar = [f"{parameter}[][{member}]" for member in find_similar(name, _SELECTOR_MEMBERS)]
-                    yield f"{parameter}[][{name}]", _describe_unknown(similar)
+                    yield f"{parameter}[][{name}]", describe_unknown(similar)
 
 
 def _list_misspelt(query: Query, known: Collection[str]) -> Iterable[tuple[str, str]]:
@@ -290,10 +290,11 @@ def _list_misspelt(query: Query, known: Collection[str]) -> Iterable[tuple[str, 
     for name in query:
         similar = [] if name in known else find_similar(name, known)
         if similar:
-            yield name, _describe_unknown(similar)
+            yield name, describe_unknown(similar)
 
 
-def _describe_unknown(similar: Sequence[str]) -> str:
+def describe_unknown(similar: Sequence[str]) -> str:
+    """Describe the problem of an unknown name, with similar ones that are known."""
     return f"is not known. Did you mean {' or '.join(similar)}?" if similar else "is not known"
 
 
