@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from treaty.model.paging import Page, Paged
-from treaty.model.usage.documents import DocumentedName
+from treaty.model.usage.documents import FoundName
 from treaty.model.usage.expectations import BODIES, Place
 from treaty.model.usage.operations import OperationQuery
 from treaty.model.usage.strictness import Strictness
@@ -355,13 +355,12 @@ def find_usage(db: Connection, query: UsageQuery, page: Page) -> Usage:
     )
 
 
-def _find_documented(db: Connection, query: UsageQuery) -> tuple[DocumentedName, ...]:
+def _find_documented(db: Connection, query: UsageQuery) -> tuple[FoundName, ...]:
     """Find names in the provider's documents, if the query is for words only."""
     if query.text is None or query.criteria.keys() != {"text"} or query.part is not None:
         return ()
     provider_id = fetch_scalar(db, _PROVIDER, {"provider": query.provider})
-    names = documents.search(db, query.text, MAX_DOCUMENTED, provider_id=provider_id)
-    return tuple(name for _, name in names)
+    return tuple(documents.search(db, query.text, MAX_DOCUMENTED, provider_id=provider_id))
 
 
 def _find_matching(db: Connection, content_ids: Collection[int], params: Mapping[str, list[int]]) -> set[int]:

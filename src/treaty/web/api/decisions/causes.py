@@ -15,6 +15,7 @@ from treaty.model.decisions.reasons import (
     NoSuchVersion,
     NotCompared,
     NotVerified,
+    Reason,
     VerificationFailed,
 )
 from treaty.store.decisions.cause_facts import load_cause_facts
@@ -116,6 +117,21 @@ def find_page(step: Step) -> str | None:
     if step.verification is not None:
         return _pact_path(step.verification)
     return None
+
+
+def find_comparison_path(reason: Reason) -> str | None:
+    """Return the path of the comparison that a reason is about; None for other reasons."""
+    if not isinstance(reason, NotCompared | ComparisonFailed):
+        return None
+    consumer, provider = reason.consumer, reason.provider
+    if consumer.version is None or provider.version is None:
+        return None
+    return urls.COMPARISON_OF_VERSIONS.fill(
+        provider=provider.pacticipant,
+        version=provider.version,
+        consumer=consumer.pacticipant,
+        consumerVersion=consumer.version,
+    )
 
 
 def _pact_path(verification: PactVerification) -> str:

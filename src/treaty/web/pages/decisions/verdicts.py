@@ -7,9 +7,8 @@ from datetime import datetime
 from treaty.model.decisions import reasons as reason_texts
 from treaty.model.decisions.causes import DESCRIPTIONS
 from treaty.model.decisions.explanations import Explanation
-from treaty.model.decisions.reasons import ComparisonFailed, NotCompared, Obstacle, Reason
-from treaty.web import urls
-from treaty.web.api.decisions.causes import Explanations, find_page, format_command, help_path
+from treaty.model.decisions.reasons import Obstacle, Reason
+from treaty.web.api.decisions.causes import Explanations, find_comparison_path, find_page, format_command, help_path
 from treaty.web.api.decisions.matrix import find_pact_path
 
 
@@ -67,7 +66,7 @@ def _build_cause(reason: Reason, explanation: Explanation, base_url: str) -> Cau
     own_title = "Show the delivery" if step.delivery else "Show the webhook" if step.webhook else "Show the pact"
     links = (
         (own_title, find_page(step)),
-        ("Show the comparison", _find_comparison_path(reason)),
+        ("Show the comparison", find_comparison_path(reason)),
         ("Show the pact", find_pact_path(reason)),
     )
     return CauseView(
@@ -82,19 +81,4 @@ def _build_cause(reason: Reason, explanation: Explanation, base_url: str) -> Cau
         next=step.text,
         links=tuple(dict.fromkeys((title, path) for title, path in links if path)),
         command=format_command(step, base_url),
-    )
-
-
-def _find_comparison_path(reason: Reason) -> str | None:
-    """Return the path of the comparison that a reason is about; None for other reasons."""
-    if not isinstance(reason, NotCompared | ComparisonFailed):
-        return None
-    consumer, provider = reason.consumer, reason.provider
-    if consumer.version is None or provider.version is None:
-        return None
-    return urls.COMPARISON_OF_VERSIONS.fill(
-        provider=provider.pacticipant,
-        version=provider.version,
-        consumer=consumer.pacticipant,
-        consumerVersion=consumer.version,
     )
