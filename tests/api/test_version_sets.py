@@ -85,7 +85,8 @@ def test_the_provider_of_a_new_consumer_may_be_part_of_the_set(api: Api, history
     alone = ask(api, "api@1")
     assert alone["deployable"] is None
     assert kinds(alone) == ["not_deployed", "leave_out"]
-    assert alone["reasons"][0]["next"]["text"] == "Deploy a version of prices to prod first, and record its deployment."
+    assert (alone["reasons"][0]["cause"], alone["reasons"][0]["act"]["pacticipant"]) == ("not_deployed", "prices")
+    assert "record its deployment" in alone["reasons"][0]["next"]["text"]
 
 
 def test_of_a_no_the_smallest_set_to_leave_out_is_named(api: Api, history: History) -> None:

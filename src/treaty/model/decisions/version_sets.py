@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from treaty.model.decisions.explanations import Explanation
 from treaty.model.decisions.matrix import GapKey, MatrixFacts, MatrixRow, VersionKey, decide, is_row_ignored
 from treaty.model.decisions.queries import Destination, MatrixQuery
 from treaty.model.decisions.reasons import ComparisonGap, NoSuchVersion, Reason, ReasonWarning
@@ -104,6 +105,8 @@ class SetVerdict:
     reasons: Sequence[SetReason]
     ignored: Sequence[MatrixRow] | None = None
     """The rows that do not count after all members have been deployed; None if the request ignores none."""
+    explanations: Sequence[Explanation | None] = ()
+    """An explanation for each reason; None for warnings, counts and advice. Empty if the answer is yes."""
 
 
 def decide_set(facts: SetFacts) -> SetVerdict:

@@ -18,6 +18,7 @@ from treaty.model.decisions.reasons import (
     Reason,
     VerificationFailed,
 )
+from treaty.model.decisions.version_sets import Advice, SetReason
 from treaty.store.decisions.cause_facts import load_cause_facts
 from treaty.web import urls
 from treaty.web.hal.documents import Link
@@ -29,14 +30,17 @@ Explanations = Sequence[Explanation | None]
 
 def load_explanations(db: Connection, verdict: Verdict) -> Explanations:
     """Explain the obstacles of a verdict. A yes has none, and costs no query."""
-    if verdict.summary.deployable:
-        return ()
-    facts = load_cause_facts(db, verdict.reasons)
+    return () if verdict.summary.deployable else explain_reasons(db, verdict.reasons)
+
+
+def explain_reasons(db: Connection, reasons: Sequence[SetReason]) -> Explanations:
+    """Explain the obstacles among reasons."""
+    facts = load_cause_facts(db, [reason for reason in reasons if not isinstance(reason, Advice)])
     return [
         explain(reason, facts)
         if isinstance(reason, NoSuchVersion | NotVerified | VerificationFailed | NotCompared | ComparisonFailed)
         else None
-        for reason in verdict.reasons
+        for reason in reasons
     ]
 
 

@@ -1,7 +1,9 @@
 """Whether several versions can be deployed to an environment together (`POST /decisions`)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final, NotRequired
+from dataclasses import replace
+from itertools import repeat
+from typing import Annotated, Any, Final, NotRequired
 
 from pydantic import ConfigDict, Field
 from sqlalchemy import Connection
@@ -9,6 +11,7 @@ from typing_extensions import TypedDict
 
 from treaty.errors import Invalid, Problem
 from treaty.model.decisions import reasons as reason_texts
+from treaty.model.decisions.explanations import Explanation
 from treaty.model.decisions.matrix import MatrixRow, VersionKey
 from treaty.model.decisions.selectors import Selector
 from treaty.model.decisions.version_sets import (
@@ -28,6 +31,7 @@ from treaty.store.decisions import selectors, version_sets
 from treaty.store.decisions.selectors import NamedIds
 from treaty.store.pacticipants import former_names
 from treaty.web import urls
+from treaty.web.api.decisions.causes import explain_reasons
 from treaty.web.api.decisions.matrix import ReasonDocument, describe_unknown, render_reason
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
@@ -114,7 +118,11 @@ class SetDecisionDocument(TypedDict):
 )
 def decide_about_set(request: Request) -> SetVerdict:
     """Decide whether several versions can be deployed to an environment together. Nothing is stored."""
-    raw_body = request.body(dict)
+    return decide_raw_set(request.db, request.body(dict))
+
+
+def decide_raw_set(db: Connection, raw_body: dict[str, Any]) -> SetVerdict:
+    """Decide about the set in a body, with the causes of obstacles. Raises Invalid."""
     bodies.check_sizes(raw_body, {"versions": MAX_MEMBERS, "ignore": MAX_MEMBERS})
     body = bodies.validate(raw_body, SetDecisionBody)
     members = [
@@ -122,11 +130,10 @@ def decide_about_set(request: Request) -> SetVerdict:
         for member in sorted(body.versions, key=lambda member: member.pacticipant)
     ]
     ignore = [Selector(pacticipant=ignored.pacticipant, version=ignored.version) for ignored in body.ignore]
-    named = selectors.load_named_ids(request.db, (*members, *ignore), body.environment)
-    _check(request.db, body, named)
-    return decide_set(
-        version_sets.load_facts(request.db, members, named, environment_name=body.environment, ignore=ignore)
-    )
+    named = selectors.load_named_ids(db, (*members, *ignore), body.environment)
+    _check(db, body, named)
+    verdict = decide_set(version_sets.load_facts(db, members, named, environment_name=body.environment, ignore=ignore))
+    return verdict if verdict.deployable else replace(verdict, explanations=explain_reasons(db, verdict.reasons))
 
 
 def _check(db: Connection, body: SetDecisionBody, named: NamedIds) -> None:
@@ -161,7 +168,7 @@ def set_verdict(verdict: SetVerdict) -> Hal:
         "leaveOut": render_members(verdict.leave_out),
         "leaveOutIsSmallest": verdict.is_smallest,
         "order": None if verdict.order is None else render_members(verdict.order),
-        "reasons": [render_set_reason(reason) for reason in verdict.reasons],
+        "reasons": list(map(render_set_reason, verdict.reasons, verdict.explanations or repeat(None))),
     }
     if verdict.ignored is not None:
         document["ignored"] = [_render_ignored_row(row) for row in verdict.ignored]
@@ -185,10 +192,10 @@ def _link_to(member: VersionKey) -> Link:
     return Link(urls.VERSION.fill(pacticipant=name, version=number), name=f"{name} ({number})")
 
 
-def render_set_reason(reason: SetReason) -> ReasonDocument | Mapping[str, str]:
+def render_set_reason(reason: SetReason, explanation: Explanation | None = None) -> ReasonDocument | Mapping[str, str]:
     """Render a reason as those of other decisions are."""
     match reason:
         case DeployInOrder() | DeployTogether() | LeaveOut():
             return {"kind": get_advice_code(reason), "type": "warning", "text": describe_advice(reason)}
         case _:
-            return render_reason(reason, reason_texts.describe_reason(reason))
+            return render_reason(reason, reason_texts.describe_reason(reason), explanation)

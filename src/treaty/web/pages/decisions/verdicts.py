@@ -8,6 +8,7 @@ from treaty.model.decisions import reasons as reason_texts
 from treaty.model.decisions.causes import DESCRIPTIONS
 from treaty.model.decisions.explanations import Explanation
 from treaty.model.decisions.reasons import Obstacle, Reason
+from treaty.model.decisions.version_sets import Advice, SetReason, describe_advice
 from treaty.web.api.decisions.causes import Explanations, find_comparison_path, find_page, format_command, help_path
 from treaty.web.api.decisions.matrix import find_pact_path
 
@@ -44,14 +45,16 @@ class ReasonView:
 
 
 def describe_reasons(
-    reasons: Sequence[Reason], explanations: Explanations = (), *, base_url: str = ""
+    reasons: Sequence[SetReason], explanations: Explanations = (), *, base_url: str = ""
 ) -> list[ReasonView]:
     """Describe reasons without repetitions: rows between several versions may have the same reason."""
     pairs = zip(reasons, explanations or [None] * len(reasons), strict=True)
     return list(dict.fromkeys(_build_view(reason, explanation, base_url) for reason, explanation in pairs))
 
 
-def _build_view(reason: Reason, explanation: Explanation | None, base_url: str) -> ReasonView:
+def _build_view(reason: SetReason, explanation: Explanation | None, base_url: str) -> ReasonView:
+    if isinstance(reason, Advice):
+        return ReasonView(severity="warning", text=describe_advice(reason))
     return ReasonView(
         # The page shows the severity by colour.
         severity=reason_texts.get_severity(reason),
