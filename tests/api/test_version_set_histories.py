@@ -13,14 +13,15 @@ from tests.api.test_matrix_histories import (
     Story,
     broker,  # noqa: F401 - a fixture
 )
-from tests.histories import history_settings
+from tests.histories import SHARDS, history_settings, share
 from tests.oracle.matrix_oracle import World
 from tests.oracle.sets_oracle import Ignored, Member, broken_pairs, expected_set
 from tests.scale import choose
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 VERSIONS = ("1", "2")
-EXAMPLES, QUESTIONS = choose((10, 4), slow=(60, 6), long=(1000, 20))
+HISTORIES, QUESTIONS = choose((10, 4), slow=(60, 6), long=(20_000, 4))
+EXAMPLES = share(HISTORIES)
 
 
 class Pact(NamedTuple):
@@ -112,6 +113,7 @@ def read(members: Sequence[dict[str, str]]) -> list[Member]:
 
 
 @pytest.mark.slow_on_postgresql  # examples of both run there
+@pytest.mark.parametrize("shard", SHARDS)
 @history_settings(EXAMPLES)
 @given(
     pacts=st.lists(PACTS, min_size=3, max_size=12),
@@ -121,11 +123,13 @@ def read(members: Sequence[dict[str, str]]) -> list[Member]:
 )
 def test_a_decision_for_a_set_is_that_of_trying_everything(
     broker: Broker,  # noqa: F811 - the fixture
+    shard: int,
     pacts: list[Pact],
     coupled: list[tuple[str, str]],
     places: list[Place],
     sets: list[tuple[list[Member], list[Ignored]]],
 ) -> None:
+    del shard
     story = Story(broker)
     coupled_pacts = [pact for pair in coupled for pact in couple(*pair)]
     coupled_places = [Place(name, "1", "deploy") for pair in coupled for name in pair]
@@ -193,6 +197,7 @@ def apply(world: World, changes: Sequence[Change]) -> bool:
 
 
 @pytest.mark.slow_on_postgresql  # examples of both run there
+@pytest.mark.parametrize("shard", SHARDS)
 @history_settings(EXAMPLES)
 @given(
     pacts=st.lists(PACTS, min_size=3, max_size=12),
@@ -201,10 +206,12 @@ def apply(world: World, changes: Sequence[Change]) -> bool:
 )
 def test_the_effect_of_changes_is_that_of_making_them(
     broker: Broker,  # noqa: F811 - the fixture
+    shard: int,
     pacts: list[Pact],
     places: list[Place],
     questions: list[list[Change]],
 ) -> None:
+    del shard
     story = Story(broker)
     tell(story, pacts, places)
     before = broken_pairs(story.world, "live")
