@@ -123,6 +123,7 @@ def _first(ask: Callable[[History, int], Asked]) -> Callable[[History, int], Ask
 
 
 SET_SIZE: Final = 30
+RETIRED: Final = 10
 
 
 def _decide_about_set(history: History, _pair: int) -> Asked:
@@ -131,6 +132,27 @@ def _decide_about_set(history: History, _pair: int) -> Asked:
     names = [hub(max(histories.HUBS)), *map(histories.spoke, range(SET_SIZE - 1))]
     versions = [{"pacticipant": name, "version": newest} for name in names]
     return Asked("POST", "/decisions", json_body({"environment": "production", "versions": versions}))
+
+
+def _what_if(history: History, pair: int) -> Asked:
+    """Ask what would break if the newest version were deployed, whose pact has not been verified."""
+    newest = number(history.versions - 1)
+    change = {"change": "deploy", "pacticipant": consumer(pair), "version": newest}
+    return Asked("POST", "/decisions/what-if", json_body({"environment": "production", "changes": [change]}))
+
+
+def _what_if_hub(size: int) -> Callable[[History, int], Asked]:
+    """Ask what would break if a consumer of many providers were deployed, and some of these were retired."""
+
+    def ask(history: History, _pair: int) -> Asked:
+        newest = number(history.of_hubs.versions - 1)
+        changes = [
+            {"change": "deploy", "pacticipant": hub(size), "version": newest},
+            *({"change": "retire", "pacticipant": histories.spoke(at)} for at in range(min(size, RETIRED))),
+        ]
+        return Asked("POST", "/decisions/what-if", json_body({"environment": "production", "changes": changes}))
+
+    return ask
 
 
 def _can_i_deploy_hub(size: int) -> Callable[[History, int], Asked]:
@@ -203,6 +225,17 @@ OPERATIONS: Final = (
         ask=_decide_about_set,
         compared_with=SMALL,
         most_of_shorter=1.5,
+    ),
+    Operation(name="what-if", title="what if, one version", ask=_what_if, compared_with=SMALL, most_of_shorter=1.5),
+    *(
+        Operation(
+            name=f"what-if-{size}",
+            title=f"what if, {size} providers",
+            ask=_first(_what_if_hub(size)),
+            compared_with=SMALL,
+            most_of_shorter=1.5,
+        )
+        for size in histories.HUBS
     ),
     Operation(name="causes", title="causes of a no", ask=_causes, compared_with=SMALL, most_of_shorter=1.5),
     Operation(name="causes-first", title="  for the first time", ask=_first(_causes), compared_with=SMALL),

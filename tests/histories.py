@@ -2,6 +2,16 @@
 
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.scale import choose
+
+SHARDS = range(choose(1, slow=1, long=8))
+"""Parts of a long run, which workers run beside each other, so that it takes as long as its slowest part."""
+
+
+def share(histories: int) -> int:
+    """Return the number of histories of each part, rounded up."""
+    return -(-histories // len(SHARDS))
+
 
 def history_settings(max_examples: int) -> settings:
     """Return the settings for a property whose database is emptied before each example."""

@@ -317,6 +317,7 @@ ROWS = {
     "max_document_bytes": whole(minimum=1, default=20_000_000),
     "document_comparison_timeout": seconds(minimum=0, default=30 * SECOND),
     "verified_by_other_branch_lookback_days": whole_durations(DAY, minimum=0, default=30 * DAY),
+    "deployed_pacts_are_pending": boolean(default=True),
     "dynamic_wip_window": boolean(default=False),
     "max_wip_lookback_days": whole_durations(DAY, minimum=0, default=14 * DAY),
     "min_wip_window_days": whole_durations(DAY, minimum=0, default=7 * DAY),

@@ -31,7 +31,7 @@ from tests.api.test_matrix_histories import (
     matrix_questions,
     one_of,
 )
-from tests.histories import history_settings
+from tests.histories import SHARDS, history_settings, share
 from tests.oracle.cause_oracle import Delivery, Ended, Known, Why, list_causes
 from tests.scale import choose
 from treaty.model.decisions.matrix import MAX_REASONS
@@ -43,8 +43,8 @@ from treaty.store.webhooks import deliveries
 from treaty.store.webhooks.deliveries import ClaimRequest, DeliveryUpdate
 from treaty.web.application import build_application
 
-HISTORIES = choose(40, slow=300, long=10_000)
-"""Number of histories on each database."""
+HISTORIES = share(choose(40, slow=300, long=20_000))
+"""Number of histories on each database, in each part."""
 
 
 @dataclass
@@ -270,6 +270,7 @@ USUAL_QUESTIONS = st.fixed_dictionaries(
 QUESTIONS = st.one_of(matrix_questions(), deployment_questions(), *[USUAL_QUESTIONS] * 3)
 
 
+@pytest.mark.parametrize("shard", SHARDS)
 @history_settings(HISTORIES)
 @given(
     happenings=st.tuples(
@@ -283,10 +284,12 @@ QUESTIONS = st.one_of(matrix_questions(), deployment_questions(), *[USUAL_QUESTI
 )
 def test_a_no_has_the_right_cause_and_its_step_changes_the_answer(
     broker: CauseBroker,
+    shard: int,
     happenings: tuple[list[tuple[Any, ...]], ...],
     questions: list[dict[str, Any]],
     which: int,
 ) -> None:
+    del shard
     story = CauseStory(broker)
     for happening in chain.from_iterable(happenings):
         story.tell(happening)

@@ -37,6 +37,11 @@ def work(worker: ComparisonWorker) -> None:
         pass
 
 
+COMPARISON_PAGE = (
+    "/contracts/bi-directional/provider/Prices/version/1/consumer/Shop/version/1/cross-contract-verification-results"
+)
+
+
 def publish_contract(api: Api, version: str = "1", *, success: bool | None = True, source: str = OPENAPI) -> None:
     result = {} if success is None else {"selfVerificationResults": {**RESULT, "success": success}}
     contract = {name: value for name, value in document(source).items() if name != "selfVerificationResults"}
@@ -69,8 +74,11 @@ def test_a_pact_is_verified_by_the_contract_of_its_provider(
     assert deployable(api) is expected
     (row,) = can_i_deploy(api)["matrix"]
     assert (row["verificationType"], row["verificationResult"]["success"]) == ("BDCT", expected)
-    path = row["verificationResult"]["_links"]["self"]["href"]
-    found = api.get(path).json()
+    links = row["verificationResult"]["_links"]
+    assert links["pfi:ui"]["href"].endswith(COMPARISON_PAGE)
+    assert api.get(COMPARISON_PAGE, accept="text/html").status == 200
+    found = api.get(links["self"]["href"]).json()
+    assert found["_links"]["pf:ui"]["href"] == links["self"]["href"]
     assert found["summary"] == {"success": expected}
     codes = [finding["code"] for finding in found["crossContractVerificationResults"]["results"]["errors"]]
     assert codes == ([] if expected else ["request.path-or-method.unknown"])
@@ -111,6 +119,8 @@ def test_a_failure_says_which_condition_is_not_met(
     answer = can_i_deploy(api)
     assert reason in answer["summary"]["reason"]
     assert step in json.dumps(answer["reasons"])
+    (next_step,) = (reason["next"] for reason in answer["reasons"] if "next" in reason)
+    assert next_step["href"].endswith(COMPARISON_PAGE)
 
 
 @pytest.mark.parametrize("content", [FITTING, UNFITTING])

@@ -35,6 +35,7 @@ components:
   schemas:
     PriceList: {type: object, properties: {validUntil: {type: string}, 注文済み: {type: string}}}
 """
+NAMES = ("Prices", "Other%20%3Cb%3E")
 EVENTS = """\
 asyncapi: 3.0.0
 info: {title: Events, version: 1.0.0}
@@ -93,9 +94,24 @@ def test_the_search_box_finds_documents_of_all_providers(api: Api) -> None:
     page = api.get("/search?q=season", accept="text/html").text
     assert page.count("Find the prices of a season") == 2
     assert "of Other &lt;b&gt;" in page
+    links = [f"/contracts/bi-directional/provider/{name}/version/1/provider-contract" for name in NAMES]
+    assert [f'href="{link}"' in page for link in links] == [True, True]
+    assert [api.get(link, accept="text/html").status for link in links] == [200, 200]
     assert "Find the prices" not in api.get("/search?q=winter", accept="text/html").text
     usage_page = api.get("/pacticipants/Prices/usage?text=season", accept="text/html").text
     assert "Find the prices of a season" in usage_page
+    assert f'href="{links[0]}"' in usage_page
+
+
+def test_a_result_links_to_the_newest_version_with_the_document(api: Api) -> None:
+    for version, source in (("1", SHOP), ("2", SHOP), ("3", SHOP.replace("Find", "List"))):
+        assert publish(api, source, version).status == 200
+    History(api).deploy("Prices", "1", "production")
+    found = api.get("/usage?provider=Prices&text=season").json()["documented"]
+    assert found == [
+        {"place": "summary", "name": "Find the prices of a season", "version": "2"},
+        {"place": "summary", "name": "List the prices of a season", "version": "3"},
+    ]
 
 
 def test_documents_of_an_upgraded_database_are_indexed(api: Api, database: Database) -> None:

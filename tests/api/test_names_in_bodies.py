@@ -121,6 +121,8 @@ BODIES: dict[str, tuple[str, str, object]] = {
     "CompareBody.provider": ("POST", "/contracts/compare", {**COMPARED, "provider": NAME, "mainBranch": True}),
     "CompareBody.environment": ("POST", "/contracts/compare", {**COMPARED, "provider": "Bar", "environment": NAME}),
     "SetDecisionBody.environment": ("POST", "/decisions", DECISION | {"environment": NAME}),
+    "IgnoredBody.pacticipant": ("POST", "/decisions", DECISION | {"ignore": [{"pacticipant": NAME}]}),
+    "IgnoredBody.version": ("POST", "/decisions", DECISION | {"ignore": [{"pacticipant": "Foo", "version": NAME}]}),
     "MemberBody.pacticipant": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": NAME, "version": "1"}]}),
     "MemberBody.version": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": "Foo", "version": NAME}]}),
     "WhatIfBody.environment": what_if("retire", environment=NAME),

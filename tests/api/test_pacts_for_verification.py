@@ -318,6 +318,43 @@ def test_work_in_progress_is_older_than_no_date_given(api, ask, clock):
     assert ask(*NOTHING, includeWipPactsSince=after, **wip) == []
 
 
+@pytest.mark.parametrize(
+    ("selector", "is_live"),
+    [
+        ({"deployed": True}, True),
+        ({"released": True}, True),
+        ({"deployedOrReleased": True}, True),
+        ({"environment": "live"}, True),
+        ({"deployed": True, "environment": "live"}, True),
+        ({"mainBranch": True}, False),
+        ({"latest": True}, False),
+    ],
+)
+def test_what_is_live_is_never_pending_if_the_setting_says_so(make_api, environment, deploy, verify, selector, is_live):
+    """Other pacts, and contents with a success, are as without the setting."""
+    api, usual = make_api(deployed_pacts_are_pending=False), make_api()
+    for version, content, branch in (("1", "live", "main"), ("2", "new", "feat"), ("3", "verified", "main")):
+        api.publish("Foo", version, "Bar", content, branch=branch)
+    uuid = environment("live")
+    deploy("1", uuid)
+    api.post(f"/pacticipants/Foo/versions/1/released-versions/environment/{uuid}", {})
+    request = {"consumerVersionSelectors": [selector], "providerVersionBranch": "main", "includePendingStatus": True}
+    verify("3", "p1", branch="main")
+    (pact,) = api.post(PATH, request).json()["_embedded"]["pacts"]
+    texts = [notice["text"] for notice in pact["verificationProperties"]["notices"]]
+    assert pact["verificationProperties"]["pending"] is False
+    assert any("because it is deployed or released in live" in text for text in texts) is is_live
+    assert not any("still in pending state" in text for text in texts)
+    (before,) = usual.post(PATH, request).json()["_embedded"]["pacts"]
+    assert before["verificationProperties"]["pending"] is is_live
+    # The metadata of the link, by which a result says whether its pact was pending, agrees.
+    assert (pact["_links"]["self"]["href"] == before["_links"]["self"]["href"]) is not is_live
+    (other,) = api.post(PATH, {**request, "consumerVersionSelectors": [{"branch": "feat"}]}).json()["_embedded"][
+        "pacts"
+    ]
+    assert other["verificationProperties"]["pending"] is True
+
+
 def test_pending_is_left_out_where_it_is_not_wanted(api, ask):
     api.publish("Foo", "1", "Bar", 1, branch="feat/x")
     wip = {"includePendingStatus": False, "providerVersionBranch": "main", **SINCE}

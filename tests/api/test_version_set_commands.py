@@ -143,11 +143,15 @@ def test_an_unknown_name_gets_a_suggestion(ask: Ask) -> None:
         (("--set", "web@1"), "--set needs --to-environment ENVIRONMENT, the environment to deploy to."),
         (
             ("--set", "web@1", "-a", "prices", "-e", "2", *PRODUCTION),
-            "--set cannot be combined with --pacticipant. Give only --set options and --to-environment.",
+            "--set cannot be combined with --pacticipant. Give only --set options, --ignore and --to-environment.",
         ),
         (
-            ("--set", "web@1", "--ignore", "prices", *PRODUCTION),
-            "--set cannot be combined with --ignore. Give only --set options and --to-environment.",
+            ("--set", "web@1", "--version", "2", "--ignore", "prices", *PRODUCTION),
+            "--version is not preceded by a pacticipant. Give --pacticipant NAME before it.",
+        ),
+        (
+            ("--set", "web@1", "--ignore", "prices", "--branch", "main", *PRODUCTION),
+            "--set cannot be combined with --branch. Give only --set options, --ignore and --to-environment.",
         ),
     ],
 )
@@ -157,9 +161,27 @@ def test_wrong_use_is_explained(ask: Ask, words: tuple[str, ...], text: str) -> 
     assert result.stderr.splitlines()[0] == text
 
 
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        (("--ignore", "prices"), {}),
+        (("--ignore", "prices", "--version", "2"), {}),
+        ((), {"PACT_BROKER_CAN_I_DEPLOY_IGNORE": "prices"}),
+    ],
+)
+def test_results_can_be_ignored(ask: Ask, history: History, words: tuple[str, ...], variables: dict[str, str]) -> None:
+    history.verify("@acme/web", "2", "prices", "2", success=False)
+    result = ask(*SET, *words, **variables)
+    assert result.exit_code == 0, result.stderr
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    heading = lines.index("CONSUMER  | C.VERSION | PROVIDER | P.VERSION | SUCCESS?")
+    assert "@acme/web | 2         | prices   | 2         | false [ignored]" in lines[heading + 2 : heading + 4]
+
+
 @pytest.mark.usefixtures("history")
-def test_the_variable_with_names_to_ignore_has_no_effect(ask: Ask) -> None:
-    result = ask(*SET, PACT_BROKER_CAN_I_DEPLOY_IGNORE="prices")
-    assert result.stderr.splitlines()[0] == (
-        "PACT_BROKER_CAN_I_DEPLOY_IGNORE has no effect on --set: all results are taken into account."
+def test_next_steps_ignore_the_same_names(ask: Ask) -> None:
+    result = ask(*SET, "--ignore", "@acme/web", "--version", "1")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        "    pact-broker can-i-deploy --set prices@2 --ignore @acme/web --version 1 --to-environment production"
     )

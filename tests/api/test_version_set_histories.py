@@ -13,14 +13,15 @@ from tests.api.test_matrix_histories import (
     Story,
     broker,  # noqa: F401 - a fixture
 )
-from tests.histories import history_settings
+from tests.histories import SHARDS, history_settings, share
 from tests.oracle.matrix_oracle import World
-from tests.oracle.sets_oracle import Member, broken_pairs, expected_set
+from tests.oracle.sets_oracle import Ignored, Member, broken_pairs, expected_set
 from tests.scale import choose
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 VERSIONS = ("1", "2")
-EXAMPLES, QUESTIONS = choose((10, 4), slow=(60, 6), long=(1000, 20))
+HISTORIES, QUESTIONS = choose((10, 4), slow=(60, 6), long=(20_000, 4))
+EXAMPLES = share(HISTORIES)
 
 
 class Pact(NamedTuple):
@@ -66,6 +67,10 @@ SETS = st.lists(
     max_size=6,
     unique_by=lambda member: member[0],
 )
+IGNORED = st.one_of(
+    st.just([]),
+    st.lists(st.tuples(NAME, st.sampled_from(["1", "2", "3", None])), min_size=1, max_size=2),
+)
 
 
 def couple(consumer: str, provider: str) -> list[Pact]:
@@ -95,9 +100,10 @@ def tell(story: Story, pacts: Sequence[Pact], places: Sequence[Place]) -> None:
             story.deploy(place.name, place.version, "live", "blue" if place.kind == "instance" else None)
 
 
-def ask(story: Story, members: Sequence[Member]) -> Any:
+def ask(story: Story, members: Sequence[Member], ignored: Sequence[Ignored]) -> Any:
     versions = [{"pacticipant": name, "version": version} for name, version in members]
-    answer = story.api.post("/decisions", {"environment": "live", "versions": versions})
+    ignore = [{"pacticipant": name} | ({"version": version} if version else {}) for name, version in ignored]
+    answer = story.api.post("/decisions", {"environment": "live", "versions": versions, "ignore": ignore})
     assert answer.status == 200, answer.text
     return answer.json()
 
@@ -107,26 +113,29 @@ def read(members: Sequence[dict[str, str]]) -> list[Member]:
 
 
 @pytest.mark.slow_on_postgresql  # examples of both run there
+@pytest.mark.parametrize("shard", SHARDS)
 @history_settings(EXAMPLES)
 @given(
     pacts=st.lists(PACTS, min_size=3, max_size=12),
     coupled=st.lists(COUPLED, max_size=2),
     places=st.lists(PLACES, max_size=9),
-    sets=st.lists(SETS, min_size=QUESTIONS, max_size=QUESTIONS),
+    sets=st.lists(st.tuples(SETS, IGNORED), min_size=QUESTIONS, max_size=QUESTIONS),
 )
 def test_a_decision_for_a_set_is_that_of_trying_everything(
     broker: Broker,  # noqa: F811 - the fixture
+    shard: int,
     pacts: list[Pact],
     coupled: list[tuple[str, str]],
     places: list[Place],
-    sets: list[list[Member]],
+    sets: list[tuple[list[Member], list[Ignored]]],
 ) -> None:
+    del shard
     story = Story(broker)
     coupled_pacts = [pact for pair in coupled for pact in couple(*pair)]
     coupled_places = [Place(name, "1", "deploy") for pair in coupled for name in pair]
     tell(story, [*pacts, *coupled_pacts], [*coupled_places, *places])
-    for members in sets:
-        answer, right = ask(story, members), expected_set(story.world, "live", members)
+    for members, ignored in sets:
+        answer, right = ask(story, members, ignored), expected_set(story.world, "live", members, ignored)
         order = answer["order"] and tuple(read(answer["order"]))
         event(f"{answer['deployable']}, {'an order' if order else 'no order'}, {len(right.leave_out)} left out")
         assert answer["deployable"] is right.deployable
@@ -136,19 +145,21 @@ def test_a_decision_for_a_set_is_that_of_trying_everything(
         assert answer["reasons"]
         if len(members) == 1:
             ((name, version),) = members
-            single = story.api.get(f"/can-i-deploy?pacticipant={name}&version={version}&environment=live").json()
+            query = "".join(
+                f"&ignore[][pacticipant]={name}" + (f"&ignore[][version]={number}" if number else "")
+                for name, number in ignored
+            )
+            path = f"/can-i-deploy?pacticipant={name}&version={version}&environment=live{query}"
+            single = story.api.get(path).json()
+            assert len(answer.get("ignored", ())) == single["summary"].get("ignored", 0)
             assert answer["deployable"] is single["summary"]["deployable"]
-            texts = [_describe(reason) for reason in answer["reasons"] if reason["kind"] != "leave_out"]
-            assert texts == [_describe(reason) for reason in single["reasons"]]
+            reasons = [_describe(reason) for reason in answer["reasons"] if reason["kind"] != "leave_out"]
+            assert reasons == [_describe(reason) for reason in single["reasons"]]
 
 
-def _describe(reason: Mapping[str, Any]) -> str:
-    """Return the text of a reason.
-
-    Of a contract of an application with itself, several rows may fail at the same time, and any of them may be named.
-    """
-    names = {reason.get(side, {}).get("name") for side in ("consumer", "provider")}
-    return str(names) if len(names) == 1 and names != {None} else str(reason["text"])
+def _describe(reason: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the parts of a reason that do not depend on the cause."""
+    return {name: value for name, value in reason.items() if name in {"kind", "text", "consumer", "provider"}}
 
 
 CHANGES = st.lists(
@@ -186,6 +197,7 @@ def apply(world: World, changes: Sequence[Change]) -> bool:
 
 
 @pytest.mark.slow_on_postgresql  # examples of both run there
+@pytest.mark.parametrize("shard", SHARDS)
 @history_settings(EXAMPLES)
 @given(
     pacts=st.lists(PACTS, min_size=3, max_size=12),
@@ -194,10 +206,12 @@ def apply(world: World, changes: Sequence[Change]) -> bool:
 )
 def test_the_effect_of_changes_is_that_of_making_them(
     broker: Broker,  # noqa: F811 - the fixture
+    shard: int,
     pacts: list[Pact],
     places: list[Place],
     questions: list[list[Change]],
 ) -> None:
+    del shard
     story = Story(broker)
     tell(story, pacts, places)
     before = broken_pairs(story.world, "live")

@@ -15,15 +15,15 @@ def history(api: Api) -> History:
     return History(api)
 
 
-def ask(api: Api, *members: str, environment: str = "prod") -> Any:
-    answer = send(api, *members, environment=environment)
+def ask(api: Api, *members: str, environment: str = "prod", **more: object) -> Any:
+    answer = send(api, *members, environment=environment, **more)
     assert answer.status == 200, answer.text
     return answer.json()
 
 
-def send(api: Api, *members: str, environment: str = "prod") -> Answer:
+def send(api: Api, *members: str, environment: str = "prod", **more: object) -> Answer:
     versions = [dict(zip(("pacticipant", "version"), member.rsplit("@", 1), strict=True)) for member in members]
-    return api.post(PATH, {"environment": environment, "versions": versions})
+    return api.post(PATH, {"environment": environment, "versions": versions, **more})
 
 
 def names(members: list[dict[str, str]] | None) -> list[str] | None:
@@ -85,7 +85,8 @@ def test_the_provider_of_a_new_consumer_may_be_part_of_the_set(api: Api, history
     alone = ask(api, "api@1")
     assert alone["deployable"] is None
     assert kinds(alone) == ["not_deployed", "leave_out"]
-    assert alone["reasons"][0]["next"]["text"] == "Deploy a version of prices to prod first, and record its deployment."
+    assert (alone["reasons"][0]["cause"], alone["reasons"][0]["act"]["pacticipant"]) == ("not_deployed", "prices")
+    assert "record its deployment" in alone["reasons"][0]["next"]["text"]
 
 
 def test_of_a_no_the_smallest_set_to_leave_out_is_named(api: Api, history: History) -> None:
@@ -124,6 +125,98 @@ def test_a_version_in_an_application_instance_is_not_replaced(api: Api, history:
     answer = ask(api, "web@2", "prices@2")
     assert answer["deployable"] is None
     assert names(answer["leaveOut"]) == ["web@2"]
+
+
+@pytest.mark.parametrize("instance", [None, "blue"])
+def test_a_contract_with_itself_names_the_version_that_runs_beside_the_new_one(
+    api: Api, history: History, instance: str | None
+) -> None:
+    """In the same words, and in the same order, as in a decision about the new version alone."""
+    for version in ("1", "2"):
+        publish(history, "web", version, "web", "1")
+        history.verify("web", version, "web", "2", success=False)
+    history.deploy("web", "1", "prod", instance)
+    reasons = ask(api, "web@2")["reasons"][:-1]
+    alone = api.get("/can-i-deploy?pacticipant=web&version=2&environment=prod").json()["reasons"]
+    of_both = [[reason[name] for name in ("text", "consumer", "provider")] for reason in (*reasons, *alone)]
+    assert of_both[: len(reasons)] == of_both[len(reasons) :]
+    assert [text for text, *_ in of_both[: len(reasons)]] == [
+        "The verification for the pact between version 2 of web and version 2 of web failed",
+        "The verification for the pact between the version of web currently in prod (1) and version 2 of web failed",
+    ]
+
+
+def test_a_reason_names_the_version_of_a_member_that_stays_beside_it(api: Api, history: History) -> None:
+    publish(history, "web", "2", "prices", "2")
+    history.verify("web", "2", "prices", "1", success=False)
+    history.deploy("prices", "1", "prod", "blue")
+    assert ask(api, "prices@2", "web@2")["reasons"][0]["text"] == (
+        "The verification for the pact between version 2 of web and the version of prices currently in prod (1) failed"
+    )
+
+
+FAILED = ("web", "prices", False)
+MISSING = ("web", "stock", None)
+
+
+@pytest.mark.parametrize(
+    ("ignored", "answer", "shown"),
+    [
+        ([], (None, ["web@2"], ["failed_verification", "not_deployed", "leave_out"]), []),
+        ([{"pacticipant": "prices"}], (None, ["web@2"], ["not_deployed", "leave_out"]), [FAILED]),
+        (
+            [{"pacticipant": "prices", "version": "1"}, {"pacticipant": "stock"}],
+            (True, [], ["all_verified"]),
+            [FAILED, MISSING],
+        ),
+        # A version that does not take part has no results to ignore.
+        (
+            [{"pacticipant": "prices", "version": "2"}, {"pacticipant": "stock"}],
+            (False, ["web@2"], ["failed_verification", "leave_out"]),
+            [MISSING],
+        ),
+        # Without a version of the provider, there is none to ignore.
+        (
+            [{"pacticipant": "prices"}, {"pacticipant": "stock", "version": "1"}],
+            (None, ["web@2"], ["cannot_ignore", "not_deployed", "leave_out"]),
+            [FAILED],
+        ),
+        ([{"pacticipant": "web"}], (True, [], ["all_verified"]), [FAILED, MISSING]),
+        (
+            [{"pacticipant": "web"}, {"pacticipant": "nobody"}],
+            (True, [], ["cannot_ignore", "all_verified"]),
+            [FAILED, MISSING],
+        ),
+    ],
+)
+def test_ignored_results_are_shown_and_prevent_nothing(
+    api: Api,
+    history: History,
+    ignored: list[dict[str, str]],
+    answer: tuple[object, ...],
+    shown: list[tuple[str, str, bool | None]],
+) -> None:
+    history.publish("other", "1", "shop")
+    history.verify("other", "1", "shop", "1")
+    history.deploy("other", "1", "prod")
+    publish(history, "web", "2", "prices")
+    history.verify("web", "2", "prices", "1", success=False)
+    history.version("prices", "2")
+    history.deploy("prices", "1", "prod")
+    publish(history, "web", "2", "stock")
+    decision = ask(api, "web@2", "shop@1", ignore=ignored)
+    assert (decision["deployable"], names(decision["leaveOut"]), kinds(decision)) == answer
+    rows = [(row["consumer"]["name"], row["provider"]["name"], row["success"]) for row in decision.get("ignored", [])]
+    assert rows == shown
+
+
+def test_the_answer_names_aliases(api: Api, history: History) -> None:
+    publish(history, "web", "1", "prices", "1")
+    history.deploy("prices", "1", "prod")
+    api.put("/pacticipants/web/versions/1/aliases/c0ffee", {})
+    answer = ask(api, "web@c0ffee", "prices@1")
+    assert names(answer["order"]) == ["prices@1", "web@1"]
+    assert kinds(answer) == ["named_by_alias", "all_verified"]
 
 
 def test_pairs_without_a_member_are_not_part_of_the_decision(api: Api, history: History) -> None:
@@ -197,6 +290,23 @@ def test_unknown_names_are_refused_as_by_other_decisions(api: Api, history: Hist
         (
             {"environment": "prod", "versions": [{"pacticipant": "web", "version": str(n)} for n in (1, 2)]},
             {"versions": ["pacticipant 'web' is in the set twice (at index 1)"]},
+        ),
+        # A misspelt number would ignore all versions.
+        (
+            {
+                "environment": "prod",
+                "versions": [{"pacticipant": "web", "version": "1"}],
+                "ignore": [{"pacticipant": "web", "verzion": "1"}],
+            },
+            {"ignore": ["verzion is not known. Did you mean version? (at index 0)"]},
+        ),
+        (
+            {
+                "environment": "prod",
+                "versions": [{"pacticipant": "web", "version": "1"}],
+                "ignore": [{"pacticipant": "web", "version": ""}],
+            },
+            {"ignore": ["version cannot be blank (at index 0)"]},
         ),
         (
             {"environment": "prod", "versions": [{"pacticipant": f"p{n}", "version": "1"} for n in range(101)]},

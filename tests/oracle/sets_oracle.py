@@ -22,20 +22,31 @@ class ExpectedSet:
     """All orders of the others in which every step is safe."""
 
 
-def expected_set(world: World, environment: str, members: Iterable[Member]) -> ExpectedSet:
+Ignored = tuple[str, str | None]
+"""A version whose results are ignored; without a version, a whole application."""
+
+
+def expected_set(
+    world: World, environment: str, members: Iterable[Member], ignored: Iterable[Ignored] = ()
+) -> ExpectedSet:
     """Say what the question whether members can be deployed together must be answered with."""
-    return _Sets(world, environment, sorted(members)).expected()
+    return _Sets(world, environment, sorted(members), set(ignored)).expected()
 
 
 class _Sets:
-    def __init__(self, world: World, environment: str, members: list[Member]) -> None:
+    def __init__(self, world: World, environment: str, members: list[Member], ignored: set[Ignored]) -> None:
         self.world = world
         self.environment = environment
         self.members = members
+        self.ignored = ignored
         self.results = cache(self._results)
 
     def expected(self) -> ExpectedSet:
-        missing = [member for member in self.members if member not in self.world.versions]
+        missing = [
+            member
+            for member in self.members
+            if member not in self.world.versions and (member[0], None) not in self.ignored
+        ]
         everything = frozenset(self.members) - set(missing)
         results = [result for member in everything for result in self.results(everything, member)]
         deployable = False if missing else None if None in results else all(results)
@@ -65,6 +76,8 @@ class _Sets:
 
     def results_of(self, pact: Publication, deployed: frozenset[Member], member: Member) -> Iterator[bool | None]:
         name = member[0]
+        if self.ignored & {(pact.consumer, None), (pact.provider, None), (pact.consumer, pact.version)}:
+            return
         if not self.world.is_current(pact) or name not in {pact.consumer, pact.provider}:
             return
         consumers, providers = self.live(pact.consumer, deployed), self.live(pact.provider, deployed)
@@ -74,7 +87,8 @@ class _Sets:
         if (pact.consumer, pact.version) == member and not providers:
             yield None
         for provider in sorted(providers):
-            if pact.version in consumers and member in {(pact.consumer, pact.version), (pact.provider, provider)}:
+            is_about_member = member in {(pact.consumer, pact.version), (pact.provider, provider)}
+            if pact.version in consumers and is_about_member and (pact.provider, provider) not in self.ignored:
                 yield self.result(pact, provider)
 
     def live(self, name: str, deployed: frozenset[Member]) -> set[str]:

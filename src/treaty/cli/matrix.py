@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HEADINGS: Final = ["CONSUMER", "C.VERSION", "PROVIDER", "P.VERSION", "SUCCESS?", "RESULT#"]
 YES: Final = "Computer says yes \\o/ "
 NO: Final = "Computer says no ¯\\_(ツ)_/¯"
-_UNKNOWN: Final = "???"
+UNKNOWN: Final = "???"
 _MAX_VERSION_LENGTH: Final = 60
 _IGNORE_UNSUPPORTED: Final = (
     "WARN: This version of the Pact Broker does not support ignoring pacticipants. Please upgrade your Broker to "
@@ -116,11 +116,11 @@ def _read_rows(body: Json) -> list[VerdictRow]:
 
 def _read_row(row: Json) -> VerdictRow:
     consumer, provider, result = (row.get(part) or {} for part in ("consumer", "provider", "verificationResult"))
-    success = _UNKNOWN if result.get("success") is None else str(result["success"]).lower()
+    success = UNKNOWN if result.get("success") is None else str(result["success"]).lower()
     return VerdictRow(
-        consumer=consumer.get("name") or _UNKNOWN,
+        consumer=consumer.get("name") or UNKNOWN,
         consumer_version=_version_number(consumer),
-        provider=provider.get("name") or _UNKNOWN,
+        provider=provider.get("name") or UNKNOWN,
         provider_version=_version_number(provider),
         success=success + (" [ignored]" if row.get("ignored") else ""),
         result=((result.get("_links") or {}).get("self") or {}).get("href"),
@@ -128,7 +128,7 @@ def _read_row(row: Json) -> VerdictRow:
 
 
 def _version_number(pacticipant: Json) -> str:
-    return (pacticipant.get("version") or {}).get("number") or _UNKNOWN
+    return (pacticipant.get("version") or {}).get("number") or UNKNOWN
 
 
 def _format_rows(rows: Sequence[VerdictRow]) -> tuple[str, str]:

@@ -126,7 +126,7 @@ def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> 
     answer has the order in which to deploy them, or the fewest of them to leave out.
     """
     if values["members"]:
-        if not _decide(broker, _set_request(values)):
+        if not _decide(broker, _set_request(ctx, values)):
             raise SystemExit(_exit_code())
         return
     selector_options = _read_selectors(ctx, _IGNORE_VARIABLE)
@@ -252,7 +252,6 @@ _NOT_WITH_SET: Final = {
     "main_branch": "--main-branch",
     "all_tagged": "--all",
     "tag": "--tag",
-    "ignore": "--ignore",
     "to": "--to",
     "limit": "--limit",
 }
@@ -261,19 +260,22 @@ _IGNORE_VARIABLE: Final = "PACT_BROKER_CAN_I_DEPLOY_IGNORE"
 _DRY_RUN_VARIABLE: Final = "PACT_BROKER_CAN_I_DEPLOY_DRY_RUN"
 
 
-def _set_request(values: dict[str, Any]) -> VerdictRequest:
+def _set_request(ctx: click.Context, values: dict[str, Any]) -> VerdictRequest:
     """Build the question about a set. Raises Failure for a member without a version, and for other options."""
-    others = [option for name, option in _NOT_WITH_SET.items() if values[name]]
+    # After --ignore, a --version is the one to ignore; another is reported below as being without a pacticipant.
+    allowed = {"version"} if values["ignore"] else set()
+    others = [option for name, option in _NOT_WITH_SET.items() if values[name] and name not in allowed]
     if others:
-        raise Failure(f"--set cannot be combined with {others[0]}. Give only --set options and --to-environment.")
+        raise Failure(
+            f"--set cannot be combined with {others[0]}. Give only --set options, --ignore and --to-environment."
+        )
     if not values["to_environment"]:
         raise Failure("--set needs --to-environment ENVIRONMENT, the environment to deploy to.")
-    if os.environ.get(_IGNORE_VARIABLE):
-        output.print_warning(f"{_IGNORE_VARIABLE} has no effect on --set: all results are taken into account.")
     members = [version_sets.parse_member(text) for text in values["members"]]
     question = Question(
         command=click.get_current_context().command.name or "",
         selected=members,
+        ignored=_read_selectors(ctx, _IGNORE_VARIABLE).ignored,
         environment=values["to_environment"],
         is_set=True,
     )
@@ -356,7 +358,8 @@ def _fetch_decision(broker: BrokerClient, request: VerdictRequest) -> Json:
 
 def _ask(broker: BrokerClient, request: VerdictRequest) -> Json:
     if request.members:
-        return version_sets.fetch_decision(broker, request.members, str(request.question.environment))
+        question = request.question
+        return version_sets.fetch_decision(broker, request.members, str(question.environment), question.ignored)
     return broker.get(broker.url_for("matrix", query=request.query)).body
 
 
@@ -380,7 +383,7 @@ def _show(body: Json, request: VerdictRequest) -> None:
         output.print_line(output.format_indented(body))
         return
     if request.members:
-        text = version_sets.describe(body)
+        text = version_sets.describe(body, ignores=bool(request.question.ignored))
     else:
         text = matrix.describe(body, ignores_pacticipants=bool(request.question.ignored))
     deployable = _is_deployable(body, request)

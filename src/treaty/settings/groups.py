@@ -302,8 +302,12 @@ class VersionSettings(Group):
 
 
 class WorkInProgressSettings(Group):
-    heading = "Work in progress"
+    heading = "Pending pacts and work in progress"
 
+    deployed_pacts_are_pending: Boolean = True
+    """Let pacts be pending although a provider's build verifies them because they are deployed to or released in an
+    environment. If false, these are never pending: a failure fails the build, even if no version of the provider has
+    verified the pact successfully."""
     verified_by_other_branch_lookback_days: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=30)
     """Days during which a successful verification keeps a pact from being work in progress for a branch."""
     dynamic_wip_window: Boolean = False

@@ -319,11 +319,11 @@ def _split(rows: Sequence[MatrixRow], ignored: Sequence[ResolvedSelector]) -> tu
     considered: list[MatrixRow] = []
     ignored_rows: list[MatrixRow] = []
     for row in rows:
-        (ignored_rows if _is_ignored(row, ignored) else considered).append(row)
+        (ignored_rows if is_row_ignored(row, ignored) else considered).append(row)
     return considered, ignored_rows
 
 
-def _is_ignored(row: MatrixRow, ignored: Sequence[ResolvedSelector]) -> bool:
+def is_row_ignored(row: MatrixRow, ignored: Iterable[ResolvedSelector]) -> bool:
     sides = ((row.consumer, row.consumer_version), (row.provider, row.provider_version))
     return any(is_ignored_by(resolved, name, number) for resolved in ignored for name, number in sides)
 

@@ -147,6 +147,13 @@ def _describe_heads(pact: VerifiablePact) -> str:
 
 
 def _explain_pending(pact: VerifiablePact, provider: str, query: VerifiablePactsQuery) -> str:
+    if pact.live_in:
+        versions = _describe_awaited(pact, provider, query)
+        return (
+            f"This pact is not pending, although a successful verification result for {versions} has not yet been "
+            f"published, because it is deployed or released in {_join(pact.live_in)}. If this verification fails, it "
+            f"will fail the build. {_ABOUT_PENDING}"
+        )
     if not pact.is_pending:
         verifier = _describe_verifier(pact, provider, query)
         return (

@@ -10,7 +10,10 @@ from typing import Final, NamedTuple, TypeVar
 
 from treaty.model.decisions.consumer_selectors import (
     ConsumerVersionSelector,
+    Deployed,
+    InEnvironment,
     LatestWithTag,
+    Released,
     SelectedPact,
     describe_in_metadata,
     sort_key,
@@ -59,6 +62,8 @@ class VerifiablePact(NamedTuple):
     """None if the request does not include the pending status."""
     verified_by: str | None = None
     """The branch of the provider version that verified it, if the request has a branch."""
+    live_in: tuple[str, ...] = ()
+    """The environments because of which it is not pending, although it has no success."""
 
     @property
     def metadata(self) -> Metadata:
@@ -159,6 +164,21 @@ def _mark_pact(pact: VerifiablePact, successes: Mapping[str | None, Successes]) 
         pending_tags=tuple([tag for tag in pending_tags if tag is not None]),
         verified_by=untagged.get(pact.content_id) if isinstance(untagged, Mapping) else None,
     )
+
+
+def enforce_live(pacts: Iterable[VerifiablePact]) -> list[VerifiablePact]:
+    """End the pending state of the pacts that are selected because they are deployed or released."""
+    return [_enforce_pact(pact) if pact.is_pending else pact for pact in pacts]
+
+
+def _enforce_pact(pact: VerifiablePact) -> VerifiablePact:
+    live = (
+        selection.environment or selection.selector.environment
+        for selection in pact.selections
+        if isinstance(selection.selector, Deployed | Released | InEnvironment)
+    )
+    environments = tuple(sorted({environment for environment in live if environment is not None}))
+    return pact._replace(is_pending=not environments, live_in=environments)
 
 
 WINDOW_PERCENTILE: Final = 80

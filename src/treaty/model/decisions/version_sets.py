@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from treaty.model.decisions.matrix import GapKey, MatrixFacts, MatrixRow, VersionKey, decide
+from treaty.model.decisions.explanations import Explanation
+from treaty.model.decisions.matrix import GapKey, MatrixFacts, MatrixRow, VersionKey, decide, is_row_ignored
 from treaty.model.decisions.queries import Destination, MatrixQuery
-from treaty.model.decisions.reasons import ComparisonGap, NoSuchVersion, Reason
-from treaty.model.decisions.selectors import FoundVersion, NoVersion, ResolvedSelector
+from treaty.model.decisions.reasons import ComparisonGap, NoSuchVersion, Reason, ReasonWarning
+from treaty.model.decisions.selectors import FoundVersion, NoVersion, ResolvedSelector, is_ignored_by
 from treaty.model.decisions.set_search import (
     Constraints,
     find_cycles,
@@ -53,6 +54,10 @@ class SetFacts:
     rows: Sequence[MatrixRow] = ()
     """The current pacts and latest results between members and live versions."""
     gaps: Mapping[GapKey, ComparisonGap] = field(default_factory=dict)
+    ignored: Sequence[ResolvedSelector] = ()
+    """Versions, or whole pacticipants, whose rows prevent nothing."""
+    aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The numbers of the versions that aliases of the request lead to, by pacticipant and alias."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,10 @@ class SetVerdict:
     """The members that are not left out, in an order in which every step is safe; None if they are only safe together,
     or if there are none."""
     reasons: Sequence[SetReason]
+    ignored: Sequence[MatrixRow] | None = None
+    """The rows that do not count after all members have been deployed; None if the request ignores none."""
+    explanations: Sequence[Explanation | None] = ()
+    """An explanation for each reason; None for warnings, counts and advice. Empty if the answer is yes."""
 
 
 def decide_set(facts: SetFacts) -> SetVerdict:
@@ -135,21 +144,35 @@ class _SetDecision:
         order = find_order(constraints.needs, included) if included else None
         leave_out = [self._keys[number] for number in list_members(exclusion.members)]
         verdict = decide(self._query, self._final_facts)
-        missing = [NoSuchVersion(selected=member) for member in self._facts.members if isinstance(member, NoVersion)]
+        missing = [NoSuchVersion(selected=member) for member in self._missing]
         # Without an existing member, the verdict that nothing is required would be beside the point.
-        reasons = verdict.reasons if verdict.summary.deployable is not True or not missing else []
+        is_beside_the_point = bool(missing) and verdict.summary.deployable is True
+        warnings = [reason for reason in verdict.reasons if isinstance(reason, ReasonWarning)]
+        others = [] if is_beside_the_point else verdict.reasons[len(warnings) :]
         return SetVerdict(
             deployable=False if missing else verdict.summary.deployable,
             leave_out=leave_out,
             is_smallest=exclusion.is_smallest,
             order=None if order is None else [self._keys[number] for number in order],
             reasons=[
+                *warnings,
                 *missing,
-                *reasons,
+                *others,
                 *([LeaveOut(leave_out, bool(included), exclusion.is_smallest)] if leave_out else []),
                 *self._advise(included, has_order=order is not None),
             ],
+            ignored=verdict.ignored if self._facts.ignored else None,
         )
+
+    @property
+    def _missing(self) -> Iterable[NoVersion]:
+        """The members that do not exist, unless their whole pacticipant is ignored."""
+        for member in self._facts.members:
+            if isinstance(member, NoVersion) and not self._is_ignored(member.selector.pacticipant, None):
+                yield member
+
+    def _is_ignored(self, pacticipant: str, number: str | None) -> bool:
+        return any(is_ignored_by(ignored, pacticipant, number) for ignored in self._facts.ignored)
 
     @property
     def _query(self) -> MatrixQuery:
@@ -162,21 +185,32 @@ class _SetDecision:
     def _final_facts(self) -> MatrixFacts:
         """The facts of the environment after all members have been deployed."""
         facts = self._facts
-        # Instead of versions of members, the reasons name the members themselves.
         others = sorted({*facts.partners, *self._live_pacticipants} - self._numbers.keys())
         versions: dict[str, list[str]] = {}
         for name, number in dict.fromkeys((live.pacticipant, live.number) for live in facts.live):
             versions.setdefault(name, []).append(number)
         destination = self._query.destination
         inferred: list[ResolvedSelector] = []
-        for name in others:
+        # Reasons name live versions of members, too, that run beside the new ones.
+        for name in [*others, *self._numbers]:
             selector = destination.selector(name)
             numbers = versions.get(name, [])
             inferred += [
-                FoundVersion(selector=selector, number=number, is_one_of_many=len(numbers) > 1) for number in numbers
-            ] or [NoVersion(selector=selector)]
+                FoundVersion(selector=selector, number=number, is_one_of_many=len(numbers) > 1)
+                for number in numbers
+                if (name, number) not in self._new_versions
+            ]
+            if not numbers and name not in self._numbers:
+                inferred.append(NoVersion(selector=selector))
         rows = [row for row in facts.rows if self._is_final(row)]
-        return MatrixFacts(specified=self._found, inferred=inferred, rows=rows, gaps=facts.gaps)
+        return MatrixFacts(
+            specified=self._found,
+            inferred=inferred,
+            ignored=facts.ignored,
+            rows=rows,
+            gaps=facts.gaps,
+            aliases=facts.aliases,
+        )
 
     def _is_final(self, row: MatrixRow) -> bool:
         """Whether a row is about a pair with a member after all members have been deployed."""
@@ -196,14 +230,18 @@ class _SetDecision:
         These are the versions that stay, and of each other member the new version or the one that it replaces.
         """
         collected = _Constraints(len(self._keys))
+        missing = list(self._missing)
         for number, member in enumerate(self._facts.members):
-            if isinstance(member, NoVersion):
+            if member in missing:
                 collected.exclude(number)
         for row in self._facts.rows:
-            if not row.success:
+            if not row.success and not is_row_ignored(row, self._facts.ignored):
                 self._add_obstacle(row, collected)
         for consumer, version, provider in dict.fromkeys(map(_pact_key, self._facts.rows)):
-            if (consumer, version) in self._new_versions and provider not in self._live_pacticipants:
+            # A provider is required unless it is ignored as a whole: without a version there is none to ignore.
+            is_ignored = self._is_ignored(consumer, version) or self._is_ignored(provider, None)
+            is_new = (consumer, version) in self._new_versions
+            if is_new and provider not in self._live_pacticipants and not is_ignored:
                 self._require_provider(self._numbers[consumer], provider, collected)
         return collected.build()
 

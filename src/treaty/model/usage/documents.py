@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from treaty.model.usage.words import list_query_words, list_words
 
@@ -23,6 +23,15 @@ class DocumentedName:
 
     place: str
     name: str
+
+
+class FoundName(NamedTuple):
+    """A name that a search has found in the newest document that has it."""
+
+    provider: str
+    version: str | None
+    """The newest version with the document; None if its versions have been deleted."""
+    name: DocumentedName
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 from treaty.errors import Invalid, Problem
 from treaty.model.paging import Paged
-from treaty.model.usage.documents import DocumentedName
+from treaty.model.usage.documents import FoundName
 from treaty.model.usage.expectations import BODIES, HEADERS, ITEM, OPEN_KEY, Place
 from treaty.model.usage.operations import OperationQuery
 from treaty.model.usage.strictness import Strictness
@@ -202,7 +202,7 @@ class Usage:
     suggestions: tuple[str, ...]
     """Similar names that the provider's consumers use, if none has the name of the query."""
     basis: UsageBasis
-    documented: tuple[DocumentedName, ...] = ()
+    documented: tuple[FoundName, ...] = ()
     """Names in the provider's documents that have the words of the query, whether consumers use them or not."""
 
     @property

@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, func, select
 
-from treaty.model.decisions.matrix import GapKey, MatrixRow, MatrixRowsSummary, ResultCounts
+from treaty.model.decisions.matrix import GapKey, MatrixRow, MatrixRowsSummary, ResultCounts, is_row_ignored
 from treaty.model.decisions.queries import MatrixQuery
 from treaty.model.decisions.reasons import ComparisonGap
-from treaty.model.decisions.selectors import ResolvedSelector, is_ignored_by
+from treaty.model.decisions.selectors import ResolvedSelector
 from treaty.model.provider_contracts.comparisons import PairKey, decide_pair
 from treaty.store.decisions import matrix_summary
 from treaty.store.decisions.matrix_rows import MatrixScope, RowWithIds
@@ -53,14 +53,10 @@ def _find_lacking(
     """Find the pairs whose provider version has a contract, and that have no result of a comparison."""
     groups: dict[_PairIds, list[MatrixRow]] = {}
     for row in rows:
-        if row.documents_sha is not None and row.provider_version_id is not None and not _is_ignored(row.row, ignored):
-            groups.setdefault((row.content_id, row.provider_version_id), []).append(row.row)
+        if row.documents_sha is None or row.provider_version_id is None or is_row_ignored(row.row, ignored):
+            continue
+        groups.setdefault((row.content_id, row.provider_version_id), []).append(row.row)
     return {ids: group for ids, group in groups.items() if all(row.comparison is None for row in group)}
-
-
-def _is_ignored(row: MatrixRow, ignored: Sequence[ResolvedSelector]) -> bool:
-    sides = ((row.consumer, row.consumer_version), (row.provider, row.provider_version))
-    return any(is_ignored_by(resolved, name, number) for resolved in ignored for name, number in sides)
 
 
 def _is_verified(rows: Iterable[MatrixRow]) -> bool:

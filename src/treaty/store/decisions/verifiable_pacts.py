@@ -20,6 +20,7 @@ from treaty.model.decisions.verifiable_pacts import (
     VerifiablePactsQuery,
     WipCandidate,
     compute_wip_window,
+    enforce_live,
     group_by_content,
     group_wip,
     mark_pending,
@@ -46,6 +47,8 @@ def list_of_provider(
     if query.includes_pending:
         contents = [pact.content_id for pact in pacts]
         pacts = mark_pending(pacts, verified_contents.find_verified(db, contents, provider_id, query))
+        if not settings.deployed_pacts_are_pending:
+            pacts = enforce_live(pacts)
     if query.has_wip:
         since = _find_wip_start(db, provider_id, query, today=today, settings=settings)
         # Older successes do not end work in progress, as in the original, which has the same setting.

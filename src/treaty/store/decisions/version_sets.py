@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Select, Text, bindparam, cast, false, null, select, true, union_all
 
 from treaty.model.decisions.queries import LatestBy
-from treaty.model.decisions.selectors import FoundVersion, NoVersion, Selector
+from treaty.model.decisions.selectors import FoundVersion, NoVersion, ResolvedSelector, Selector
 from treaty.model.decisions.version_sets import LiveVersion, SetFacts
 from treaty.store.decisions import matrix_rows, selectors
 from treaty.store.decisions.comparison_gaps import CompletedRows, complete_rows
@@ -25,15 +25,23 @@ class LiveVersionWithIds(NamedTuple):
     version_id: int
 
 
-def load_facts(db: Connection, members: Sequence[Selector], named: NamedIds, *, environment_name: str) -> SetFacts:
+def load_facts(
+    db: Connection,
+    members: Sequence[Selector],
+    named: NamedIds,
+    *,
+    environment_name: str,
+    ignore: Sequence[Selector] = (),
+) -> SetFacts:
     """Load the facts of a decision about members, in order of their names, given the ids of the names in it."""
+    ignored = [target.resolved for target in selectors.resolve(db, ignore, named)]
     targets = selectors.resolve(db, members, named)
     ids = TargetIds.collect(targets)
     partners = list_partners(db, ids)
     pacticipant_ids = {*ids.pacticipant_ids, *(partner.id for partner in partners)}
     live = list_live(db, pacticipant_ids, environment_name=environment_name)
     version_ids = {*ids.version_ids, *(version.version_id for version in live)}
-    rows = load_rows(db, version_ids, pacticipant_ids, about=ids.pacticipant_ids)
+    rows = load_rows(db, version_ids, pacticipant_ids, about=ids.pacticipant_ids, ignored=ignored)
     return SetFacts(
         environment=environment_name,
         members=list(_list_resolved(targets)),
@@ -41,6 +49,8 @@ def load_facts(db: Connection, members: Sequence[Selector], named: NamedIds, *, 
         live=[version.live for version in live],
         rows=rows.rows,
         gaps=rows.gaps,
+        ignored=ignored,
+        aliases=named.aliases,
     )
 
 
@@ -50,7 +60,12 @@ def _list_resolved(targets: Iterable[SelectorTarget]) -> Iterable[FoundVersion |
 
 
 def load_rows(
-    db: Connection, version_ids: Collection[int], pacticipant_ids: Collection[int], *, about: Collection[int]
+    db: Connection,
+    version_ids: Collection[int],
+    pacticipant_ids: Collection[int],
+    *,
+    about: Collection[int],
+    ignored: Sequence[ResolvedSelector] = (),
 ) -> CompletedRows:
     """Load the rows between versions: the current pacts, with the latest results.
 
@@ -65,7 +80,7 @@ def load_rows(
         latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION,
         limit=None,
     )
-    return complete_rows(db, matrix_rows.list_rows(db, scope), ())
+    return complete_rows(db, matrix_rows.list_rows(db, scope), ignored)
 
 
 # Live versions

@@ -1,13 +1,14 @@
 """The names in providers' documents: those of versions in environments, on main branches, and the newest documents."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Integer, Select, bindparam, delete, exists, func, insert, select, union
 
-from treaty.model.usage.documents import FORMAT, DocumentedName, IndexedDocument
+from treaty.model.usage.documents import FORMAT, DocumentedName, FoundName, IndexedDocument
 from treaty.model.usage.words import list_query_words
+from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows
 from treaty.store.tables import (
     branch,
@@ -17,6 +18,7 @@ from treaty.store.tables import (
     provider_contract,
     provider_document,
     released_version,
+    version,
 )
 from treaty.store.usage.words import HasWords, build_search, join_words
 
@@ -81,7 +83,7 @@ _IN_USE: Final = union(
 ).subquery("in_use")
 _owner: Final = pacticipant.alias("owner")
 _MATCHING: Final = (
-    select(_owner.c.name.label("provider"), document_index.c.names)
+    select(_owner.c.name.label("provider"), document_index.c.provider_document_id, document_index.c.names)
     .select_from(document_index)
     .join(provider_document, provider_document.c.id == document_index.c.provider_document_id)
     .join(_owner, _owner.c.id == provider_document.c.provider_id)
@@ -93,17 +95,35 @@ _MATCHING: Final = (
     .limit(bindparam("limit", type_=Integer))
 )
 
+_newest: Final = (
+    select(provider_contract.c.provider_document_id, func.max(provider_contract.c.version_id).label("version_id"))
+    .where(provider_contract.c.provider_document_id.in_(bindparam("ids", expanding=True)))
+    .group_by(provider_contract.c.provider_document_id)
+    .subquery("newest")
+)
+_NEWEST_VERSIONS: Final = select(_newest.c.provider_document_id, version.c.number).join(
+    version, version.c.id == _newest.c.version_id
+)
 
-def search(
-    db: Connection, text: str, limit: int, *, provider_id: int | None = None
-) -> Sequence[tuple[str, DocumentedName]]:
-    """Find names with the words of a text, shortest first; each with the provider's name."""
+
+def search(db: Connection, text: str, limit: int, *, provider_id: int | None = None) -> Sequence[FoundName]:
+    """Find names with the words of a text, shortest first, each in the newest document that has it."""
     words = list_query_words(text)
     if not words:
         return []
     params = {"search": build_search(db, words, provider_id), "limit": MAX_DOCUMENTS}
-    names = {(row.provider, name) for row in fetch_rows(db, _MATCHING, params) for name in _find(row.names, text)}
-    return sorted(names, key=lambda pair: (len(pair[1].name), pair[1].name, pair[0], pair[1].place))[:limit]
+    document_ids: dict[tuple[str, DocumentedName], int] = {}
+    for row in fetch_rows(db, _MATCHING, params):
+        for name in _find(row.names, text):
+            document_ids.setdefault((row.provider, name), row.provider_document_id)
+    found = sorted(document_ids, key=lambda pair: (len(pair[1].name), pair[1].name, pair[0], pair[1].place))[:limit]
+    numbers = _find_versions(db, {document_ids[pair] for pair in found})
+    return [FoundName(provider, numbers.get(document_ids[provider, name]), name) for provider, name in found]
+
+
+def _find_versions(db: Connection, document_ids: Collection[int]) -> dict[int, str]:
+    """Find the number of the newest version with each document."""
+    return dict(map(tuple, fetch_in_batches(db, _NEWEST_VERSIONS, document_ids)))
 
 
 def _find(names: str, text: str) -> Iterable[DocumentedName]:

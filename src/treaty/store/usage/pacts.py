@@ -3,7 +3,7 @@
 These are the pacts of versions that are deployed or supported, those on main branches, and the latest of each pair.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -57,9 +57,19 @@ _HEADS: Final = (
     .where(integration.c.provider_id == PROVIDER_ID)
     .order_by(func.lower(pacticipant.c.name), pacticipant.c.name)
 )
+_INDEX_OF_CONTENT: Final = and_(
+    usage_content.c.content_id == publication.c.content_id, usage_content.c.format == FORMAT
+)
 _PUBLICATIONS: Final = (
-    select(publication.c.id, publication.c.consumer_id, publication.c.content_id, version.c.number)
+    select(
+        publication.c.id,
+        publication.c.consumer_id,
+        publication.c.content_id,
+        version.c.number,
+        usage_content.c.is_truncated,
+    )
     .join_from(publication, version, version.c.id == publication.c.consumer_version_id)
+    .outerjoin(usage_content, _INDEX_OF_CONTENT)
     .where(publication.c.id.in_(bindparam("ids", expanding=True)))
 )
 
@@ -102,6 +112,8 @@ class PactsOfProvider:
 
     pacts: Sequence[PactInUse]
     consumers_without_pacts: tuple[str, ...]
+    is_truncated: Mapping[int, bool]
+    """Whether the index of each content is incomplete; contents that are not indexed are absent."""
 
     @property
     def content_ids(self) -> list[int]:
@@ -119,15 +131,17 @@ def list_in_use(db: Connection, provider: str) -> PactsOfProvider:
             reasons.setdefault(head.main_publication_id, _Reasons()).is_on_main = True
         if head.latest_publication_id is not None:
             reasons.setdefault(head.latest_publication_id, _Reasons()).is_latest = True
+    names = {head.consumer_id: head.consumer for head in heads}
+    rows = [row for row in fetch_in_batches(db, _PUBLICATIONS, reasons) if row.consumer_id in names]
     return PactsOfProvider(
-        pacts=_load_pacts(db, {head.consumer_id: head.consumer for head in heads}, reasons),
+        pacts=_build_pacts(rows, names, reasons),
+        is_truncated={row.content_id: bool(row.is_truncated) for row in rows if row.is_truncated is not None},
         consumers_without_pacts=tuple(head.consumer for head in heads if head.latest_publication_id is None),
     )
 
 
-def _load_pacts(db: Connection, names: dict[int, str], reasons: dict[int, _Reasons]) -> list[PactInUse]:
+def _build_pacts(rows: Iterable[Any], names: Mapping[int, str], reasons: Mapping[int, _Reasons]) -> list[PactInUse]:
     order = {consumer_id: rank for rank, consumer_id in enumerate(names)}
-    rows = [row for row in fetch_in_batches(db, _PUBLICATIONS, reasons) if row.consumer_id in names]
     return [
         PactInUse(
             consumer=names[row.consumer_id],
@@ -148,9 +162,6 @@ _COUNTS: Final = select(
     select(func.count()).select_from(content).where(_OF_PROVIDER).scalar_subquery(),
     select(func.count()).select_from(content).where(_OF_PROVIDER, _IS_INDEXED).scalar_subquery(),
 )
-_INDEXED: Final = select(usage_content.c.content_id, usage_content.c.is_truncated).where(
-    usage_content.c.content_id.in_(bindparam("ids", expanding=True)), usage_content.c.format == FORMAT
-)
 
 
 def load_basis(
@@ -158,13 +169,12 @@ def load_basis(
 ) -> UsageBasis:
     """Load what an answer about a provider rests on."""
     total, indexed = fetch_first(db, _COUNTS, {"provider": provider})
-    is_truncated = {row.content_id: row.is_truncated for row in fetch_in_batches(db, _INDEXED, in_use.content_ids)}
     return UsageBasis(
         pacts_in_use=len(in_use.pacts),
         contents=total,
         indexed_contents=indexed,
-        waiting_pacts=tuple(pact for pact in in_use.pacts if pact.content_id not in is_truncated),
-        truncated_pacts=tuple(pact for pact in in_use.pacts if is_truncated.get(pact.content_id)),
+        waiting_pacts=tuple(pact for pact in in_use.pacts if pact.content_id not in in_use.is_truncated),
+        truncated_pacts=tuple(pact for pact in in_use.pacts if in_use.is_truncated.get(pact.content_id)),
         consumers_without_pacts=in_use.consumers_without_pacts,
         is_search_truncated=is_search_truncated,
     )

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from treaty.model.paging import Page, Paged
-from treaty.model.usage.documents import DocumentedName
+from treaty.model.usage.documents import FoundName
 from treaty.model.usage.expectations import BODIES, Place
 from treaty.model.usage.operations import OperationQuery
 from treaty.model.usage.strictness import Strictness
@@ -250,10 +250,6 @@ def _select_contents(shape: _Shape) -> Select[int]:
     )
 
 
-_description: Final = usage_term.alias("description")
-_operation: Final = usage_term.alias("operation")
-
-
 @cache
 def _select_interactions(shape: _Shape) -> Select[int, int]:
     """Build the statement for the interactions of a page's contents that meet the criteria."""
@@ -264,7 +260,10 @@ def _select_interactions(shape: _Shape) -> Select[int, int]:
 
 @cache
 def _select_expectations(*, is_by_interaction: bool) -> Select[*tuple[Any, ...]]:
-    """Build the statement for the expectations of a page's interactions that the answer shows."""
+    """Build the statement for the expectations of a page's interactions that the answer shows.
+
+    Names of terms are looked up separately: there are few of them, and joins would read them for each expectation.
+    """
     # As a sum, the column uses no index.
     term_id = usage_expectation.c.term_id + 0 if is_by_interaction else usage_expectation.c.term_id
     return (
@@ -272,18 +271,13 @@ def _select_expectations(*, is_by_interaction: bool) -> Select[*tuple[Any, ...]]
             usage_interaction.c.consumer_id,
             usage_interaction.c.id,
             usage_interaction.c.kind,
-            _description.c.name.label("description"),
-            _operation.c.name.label("operation"),
-            usage_term.c.place,
-            usage_term.c.name,
+            usage_interaction.c.description_id,
+            usage_interaction.c.operation_id,
+            usage_expectation.c.term_id,
             usage_expectation.c.strictness,
         )
         .join_from(usage_interaction, usage_expectation, usage_expectation.c.interaction_id == usage_interaction.c.id)
-        .join(usage_term, usage_term.c.id == usage_expectation.c.term_id)
-        .join(_description, _description.c.id == usage_interaction.c.description_id)
-        .outerjoin(_operation, _operation.c.id == usage_interaction.c.operation_id)
         .where(usage_interaction.c.id.in_(_IDS), term_id.in_(bindparam("shown", expanding=True)))
-        .order_by(usage_interaction.c.consumer_id, usage_interaction.c.id, usage_term.c.place, usage_term.c.name)
     )
 
 
@@ -355,13 +349,12 @@ def find_usage(db: Connection, query: UsageQuery, page: Page) -> Usage:
     )
 
 
-def _find_documented(db: Connection, query: UsageQuery) -> tuple[DocumentedName, ...]:
+def _find_documented(db: Connection, query: UsageQuery) -> tuple[FoundName, ...]:
     """Find names in the provider's documents, if the query is for words only."""
     if query.text is None or query.criteria.keys() != {"text"} or query.part is not None:
         return ()
     provider_id = fetch_scalar(db, _PROVIDER, {"provider": query.provider})
-    names = documents.search(db, query.text, MAX_DOCUMENTED, provider_id=provider_id)
-    return tuple(name for _, name in names)
+    return tuple(documents.search(db, query.text, MAX_DOCUMENTED, provider_id=provider_id))
 
 
 def _find_matching(db: Connection, content_ids: Collection[int], params: Mapping[str, list[int]]) -> set[int]:
@@ -428,27 +421,44 @@ def _load_interactions(
     # With many terms, SQLite would look up each of them with each interaction. PostgreSQL decides by their numbers.
     is_by_interaction = len(shown) > MAX_LOOKED_UP and db.dialect.name == "sqlite"
     statement = _select_expectations(is_by_interaction=is_by_interaction)
-    rows = sorted(fetch_in_batches(db, statement, interaction_ids, {"shown": shown}), key=lambda row: row.consumer_id)
-    by_consumer = groupby(rows[:MAX_ROWS], lambda row: row.consumer_id)
-    return {consumer_id: _read_interactions(list(own_rows)) for consumer_id, own_rows in by_consumer}
+    by_id = {term.id: term for term in matching_terms}
+    ranks = {
+        term.id: rank for rank, term in enumerate(sorted(by_id.values(), key=lambda term: (term.place, term.name)))
+    }
+    rows = sorted(
+        fetch_in_batches(db, statement, interaction_ids, {"shown": shown}),
+        key=lambda row: (row.consumer_id, row.id, ranks[row.term_id]),
+    )[:MAX_ROWS]
+    names = _find_names(db, rows)
+    by_consumer = groupby(rows, lambda row: row.consumer_id)
+    return {consumer_id: _read_interactions(own_rows, by_id, names) for consumer_id, own_rows in by_consumer}
 
 
 def _is_operation(term: Term) -> bool:
     return term.place is Place.OPERATION
 
 
-def _read_interactions(rows: Sequence[Any]) -> tuple[UsingInteraction, ...]:
+def _find_names(db: Connection, rows: Iterable[Any]) -> dict[int, str]:
+    """Find the descriptions and operations of interactions, by the ids of their terms."""
+    ids = {term_id for row in rows for term_id in (row.description_id, row.operation_id) if term_id is not None}
+    return {row.id: row.name for row in fetch_in_batches(db, _NAMES_OF_TERMS, ids)}
+
+
+def _read_interactions(
+    rows: Iterable[Any], terms: Mapping[int, Term], names: Mapping[int, str]
+) -> tuple[UsingInteraction, ...]:
     interactions = []
     for _, group in groupby(rows, lambda row: row.id):
         own_rows = list(group)
         first = own_rows[0]
+        own_terms = [(terms[row.term_id], row.strictness) for row in own_rows]
         interactions.append(
             UsingInteraction(
                 kind=first.kind,
-                description=first.description,
-                operation=first.operation,
+                description=names[first.description_id],
+                operation=None if first.operation_id is None else names[first.operation_id],
                 expectations=tuple(
-                    UsedExpectation(Place(row.place), row.name, Strictness(row.strictness)) for row in own_rows
+                    UsedExpectation(term.place, term.name, Strictness(strictness)) for term, strictness in own_terms
                 ),
             )
         )

@@ -99,6 +99,7 @@ class UsageBasisDocument(TypedDict):
 class DocumentedNameDocument(TypedDict):
     place: str
     name: str
+    version: str | None
 
 
 class UsingConsumers(TypedDict):
@@ -203,7 +204,10 @@ def usage_document(usage: Usage) -> Hal:
                 {"consumer": consumer.name, "version": consumer.version} for consumer in usage.former_consumers
             ],
             "suggestions": list(usage.suggestions),
-            "documented": [{"place": documented.place, "name": documented.name} for documented in usage.documented],
+            "documented": [
+                {"place": found.name.place, "name": found.name.name, "version": found.version}
+                for found in usage.documented
+            ],
             "basis": _represent_basis(usage.basis),
             **page_state(usage.consumers),
         },

@@ -15,8 +15,10 @@ from treaty.model.decisions.reasons import (
     NoSuchVersion,
     NotCompared,
     NotVerified,
+    Reason,
     VerificationFailed,
 )
+from treaty.model.decisions.version_sets import Advice, SetReason
 from treaty.store.decisions.cause_facts import load_cause_facts
 from treaty.web import urls
 from treaty.web.hal.documents import Link
@@ -28,14 +30,17 @@ Explanations = Sequence[Explanation | None]
 
 def load_explanations(db: Connection, verdict: Verdict) -> Explanations:
     """Explain the obstacles of a verdict. A yes has none, and costs no query."""
-    if verdict.summary.deployable:
-        return ()
-    facts = load_cause_facts(db, verdict.reasons)
+    return () if verdict.summary.deployable else explain_reasons(db, verdict.reasons)
+
+
+def explain_reasons(db: Connection, reasons: Sequence[SetReason]) -> Explanations:
+    """Explain the obstacles among reasons."""
+    facts = load_cause_facts(db, [reason for reason in reasons if not isinstance(reason, Advice)])
     return [
         explain(reason, facts)
         if isinstance(reason, NoSuchVersion | NotVerified | VerificationFailed | NotCompared | ComparisonFailed)
         else None
-        for reason in verdict.reasons
+        for reason in reasons
     ]
 
 
@@ -116,6 +121,21 @@ def find_page(step: Step) -> str | None:
     if step.verification is not None:
         return _pact_path(step.verification)
     return None
+
+
+def find_comparison_path(reason: Reason) -> str | None:
+    """Return the path of the comparison that a reason is about; None for other reasons."""
+    if not isinstance(reason, NotCompared | ComparisonFailed):
+        return None
+    consumer, provider = reason.consumer, reason.provider
+    if consumer.version is None or provider.version is None:
+        return None
+    return urls.COMPARISON_OF_VERSIONS.fill(
+        provider=provider.pacticipant,
+        version=provider.version,
+        consumer=consumer.pacticipant,
+        consumerVersion=consumer.version,
+    )
 
 
 def _pact_path(verification: PactVerification) -> str:

@@ -61,13 +61,13 @@ from treaty.store.pacticipants import former_names
 from treaty.web import urls
 from treaty.web.api.decisions.causes import (
     CauseDocument,
+    find_comparison_path,
     find_page,
     format_command,
     load_explanations,
     render_explanation,
 )
 from treaty.web.api.provider_contracts.results import comparison_path
-from treaty.web.api.verifications import ResultSummary
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, RenderContext, render_fragment
 from treaty.web.hal.shapes import JsonObject, NamedHead, NoticeDocument, SelfLink, SelfLinked
@@ -127,11 +127,22 @@ class PactInMatrix(SelfLinked):
     createdAt: datetime
 
 
+ResultInMatrixLinks = TypedDict("ResultInMatrixLinks", {"self": Link, "pfi:ui": NotRequired[Link]})
+
+
+class ResultInMatrix(TypedDict):
+    """The result of a row; that of a comparison has a link to its page."""
+
+    success: bool
+    verifiedAt: datetime
+    _links: ResultInMatrixLinks
+
+
 class MatrixRowDocument(TypedDict):
     consumer: PacticipantInMatrix
     provider: PacticipantInMatrix
     pact: PactInMatrix
-    verificationResult: ResultSummary | None
+    verificationResult: ResultInMatrix | None
     verificationType: NotRequired[str | None]
     ignored: NotRequired[bool]
 
@@ -282,7 +293,7 @@ def _list_selector_problems(
             for name in selector:
                 if name not in _SELECTOR_MEMBERS:
                     similar = [f"{parameter}[][{member}]" for member in find_similar(name, _SELECTOR_MEMBERS)]
-                    yield f"{parameter}[][{name}]", _describe_unknown(similar)
+                    yield f"{parameter}[][{name}]", describe_unknown(similar)
 
 
 def _list_misspelt(query: Query, known: Collection[str]) -> Iterable[tuple[str, str]]:
@@ -290,10 +301,11 @@ def _list_misspelt(query: Query, known: Collection[str]) -> Iterable[tuple[str, 
     for name in query:
         similar = [] if name in known else find_similar(name, known)
         if similar:
-            yield name, _describe_unknown(similar)
+            yield name, describe_unknown(similar)
 
 
-def _describe_unknown(similar: Sequence[str]) -> str:
+def describe_unknown(similar: Sequence[str]) -> str:
+    """Describe the problem of an unknown name, with similar ones that are known."""
     return f"is not known. Did you mean {' or '.join(similar)}?" if similar else "is not known"
 
 
@@ -597,12 +609,19 @@ def _titled_link(path: str, title: str, name: str) -> SelfLink:
     return {"self": Link(path, title, name=name)}
 
 
-def _render_result(row: MatrixRow) -> ResultSummary | None:
+def _render_result(row: MatrixRow) -> ResultInMatrix | None:
     if row.verification is None or row.success is None or row.verified_at is None:
         return None
     if row.comparison is not None and row.provider_version is not None:
         key = PairKey(row.consumer, row.provider, row.sha, row.provider_version)
-        return {"success": row.success, "verifiedAt": row.verified_at, "_links": _self_link(comparison_path(key))}
+        page = urls.COMPARISON_OF_VERSIONS.fill(
+            provider=row.provider,
+            version=row.provider_version,
+            consumer=row.consumer,
+            consumerVersion=row.consumer_version,
+        )
+        links: ResultInMatrixLinks = {**_self_link(comparison_path(key)), "pfi:ui": Link(page)}
+        return {"success": row.success, "verifiedAt": row.verified_at, "_links": links}
     path = urls.VERIFICATION_WITH_METADATA.fill(
         provider=row.provider,
         consumer=row.consumer,
@@ -610,7 +629,11 @@ def _render_result(row: MatrixRow) -> ResultSummary | None:
         metadata=metadata.encode(Metadata(version_number=row.consumer_version)),
         number=str(row.verification),
     )
-    return {"success": row.success, "verifiedAt": row.verified_at, "_links": _self_link(path)}
+    return {
+        "success": row.success,
+        "verifiedAt": row.verified_at,
+        "_links": cast("ResultInMatrixLinks", _self_link(path)),
+    }
 
 
 def _render_version(pacticipant: str, number: str, version: VersionSummary) -> VersionInMatrix:
@@ -681,10 +704,10 @@ def _render_reason_side(side: ReasonSide) -> ReasonSideDocument:
 
 
 def _render_next_step(reason: Reason, step: Step) -> Link | dict[str, object]:
-    """Render a step, with a link to the page on which it is done, or to the pact in question."""
+    """Render a step, with a link to the page on which it is done, or to the comparison or the pact in question."""
     command = format_command(step, urls.BASE_URL_PLACEHOLDER)
     rendered: dict[str, object] = {"text": step.text, **({} if command is None else {"command": command})}
-    path = find_page(step) or find_pact_path(reason)
+    path = find_page(step) or find_comparison_path(reason) or find_pact_path(reason)
     return rendered if path is None else Link(path, extra=rendered)
 
 

@@ -1,15 +1,18 @@
 """Whether several versions can be deployed to an environment together (`POST /decisions`)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Final
+from dataclasses import replace
+from itertools import repeat
+from typing import Annotated, Any, Final, NotRequired
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy import Connection
 from typing_extensions import TypedDict
 
 from treaty.errors import Invalid, Problem
 from treaty.model.decisions import reasons as reason_texts
-from treaty.model.decisions.matrix import VersionKey
+from treaty.model.decisions.explanations import Explanation
+from treaty.model.decisions.matrix import MatrixRow, VersionKey
 from treaty.model.decisions.selectors import Selector
 from treaty.model.decisions.version_sets import (
     MAX_MEMBERS,
@@ -23,15 +26,17 @@ from treaty.model.decisions.version_sets import (
     get_advice_code,
 )
 from treaty.model.pacticipants.pacticipants import describe_missing
+from treaty.spelling import find_similar
 from treaty.store.decisions import selectors, version_sets
 from treaty.store.decisions.selectors import NamedIds
 from treaty.store.pacticipants import former_names
 from treaty.web import urls
-from treaty.web.api.decisions.matrix import ReasonDocument, render_reason
+from treaty.web.api.decisions.causes import explain_reasons
+from treaty.web.api.decisions.matrix import ReasonDocument, describe_unknown, render_reason
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.http import bodies
-from treaty.web.http.bodies import Body, RequiredNonBlankName, with_example
+from treaty.web.http.bodies import Body, NotBlankName, RequiredNonBlankName, with_example
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -44,6 +49,16 @@ class MemberBody(Body):
 
     pacticipant: RequiredNonBlankName
     version: RequiredNonBlankName
+
+
+class IgnoredBody(Body):
+    """A version whose results are ignored or, without a number, all versions of the pacticipant."""
+
+    # Unknown members are kept, and reported: a misspelt `version` would ignore all versions, and turn a no into a yes.
+    model_config = ConfigDict(extra="allow")
+
+    pacticipant: RequiredNonBlankName
+    version: NotBlankName = None
 
 
 class SetDecisionBody(Body):
@@ -61,6 +76,7 @@ class SetDecisionBody(Body):
 
     environment: RequiredNonBlankName
     versions: Annotated[list[MemberBody], Field(min_length=1)]
+    ignore: list[IgnoredBody] = Field(default_factory=list)
 
 
 class MemberDocument(TypedDict):
@@ -71,12 +87,24 @@ class MemberDocument(TypedDict):
 SetDecisionLinks = TypedDict("SetDecisionLinks", {"pb:pacticipant-version": list[Link]})
 
 
+class IgnoredRowSideDocument(TypedDict):
+    name: str
+    version: str | None
+
+
+class IgnoredRowDocument(TypedDict):
+    consumer: IgnoredRowSideDocument
+    provider: IgnoredRowSideDocument
+    success: bool | None
+
+
 class SetDecisionDocument(TypedDict):
     deployable: bool | None
     leaveOut: list[MemberDocument]
     leaveOutIsSmallest: bool
     order: list[MemberDocument] | None
     reasons: list[ReasonDocument]
+    ignored: NotRequired[list[IgnoredRowDocument]]
     _links: SetDecisionLinks
 
 
@@ -90,23 +118,33 @@ class SetDecisionDocument(TypedDict):
 )
 def decide_about_set(request: Request) -> SetVerdict:
     """Decide whether several versions can be deployed to an environment together. Nothing is stored."""
-    raw_body = request.body(dict)
-    bodies.check_sizes(raw_body, {"versions": MAX_MEMBERS})
+    return decide_raw_set(request.db, request.body(dict))
+
+
+def decide_raw_set(db: Connection, raw_body: dict[str, Any]) -> SetVerdict:
+    """Decide about the set in a body, with the causes of obstacles. Raises Invalid."""
+    bodies.check_sizes(raw_body, {"versions": MAX_MEMBERS, "ignore": MAX_MEMBERS})
     body = bodies.validate(raw_body, SetDecisionBody)
     members = [
         Selector(pacticipant=member.pacticipant, version=member.version)
         for member in sorted(body.versions, key=lambda member: member.pacticipant)
     ]
-    named = selectors.load_named_ids(request.db, members, body.environment)
-    _check(request.db, body, named)
-    return decide_set(version_sets.load_facts(request.db, members, named, environment_name=body.environment))
+    ignore = [Selector(pacticipant=ignored.pacticipant, version=ignored.version) for ignored in body.ignore]
+    named = selectors.load_named_ids(db, (*members, *ignore), body.environment)
+    _check(db, body, named)
+    verdict = decide_set(version_sets.load_facts(db, members, named, environment_name=body.environment, ignore=ignore))
+    return verdict if verdict.deployable else replace(verdict, explanations=explain_reasons(db, verdict.reasons))
 
 
 def _check(db: Connection, body: SetDecisionBody, named: NamedIds) -> None:
     """Reject unknown names with the texts of decisions for one version. Raises Invalid."""
     names = [member.pacticipant for member in body.versions]
     current_names = former_names.find_current_names(db, set(names) - named.pacticipants.keys())
-    problems = []
+    problems = [
+        Problem(("ignore", index, name), describe_unknown(find_similar(name, IgnoredBody.model_fields)))
+        for index, ignored in enumerate(body.ignore)
+        for name in ignored.model_extra or {}
+    ]
     for index, name in enumerate(names):
         if name not in named.pacticipants:
             text = describe_missing(current_names.get(name))
@@ -130,8 +168,10 @@ def set_verdict(verdict: SetVerdict) -> Hal:
         "leaveOut": render_members(verdict.leave_out),
         "leaveOutIsSmallest": verdict.is_smallest,
         "order": None if verdict.order is None else render_members(verdict.order),
-        "reasons": [render_set_reason(reason) for reason in verdict.reasons],
+        "reasons": list(map(render_set_reason, verdict.reasons, verdict.explanations or repeat(None))),
     }
+    if verdict.ignored is not None:
+        document["ignored"] = [_render_ignored_row(row) for row in verdict.ignored]
     return document
 
 
@@ -139,15 +179,23 @@ def render_members(members: Sequence[VersionKey]) -> list[MemberDocument]:
     return [{"pacticipant": name, "version": number} for name, number in members]
 
 
+def _render_ignored_row(row: MatrixRow) -> IgnoredRowDocument:
+    return {
+        "consumer": {"name": row.consumer, "version": row.consumer_version},
+        "provider": {"name": row.provider, "version": row.provider_version},
+        "success": row.success,
+    }
+
+
 def _link_to(member: VersionKey) -> Link:
     name, number = member
     return Link(urls.VERSION.fill(pacticipant=name, version=number), name=f"{name} ({number})")
 
 
-def render_set_reason(reason: SetReason) -> ReasonDocument | Mapping[str, str]:
+def render_set_reason(reason: SetReason, explanation: Explanation | None = None) -> ReasonDocument | Mapping[str, str]:
     """Render a reason as those of other decisions are."""
     match reason:
         case DeployInOrder() | DeployTogether() | LeaveOut():
             return {"kind": get_advice_code(reason), "type": "warning", "text": describe_advice(reason)}
         case _:
-            return render_reason(reason, reason_texts.describe_reason(reason))
+            return render_reason(reason, reason_texts.describe_reason(reason), explanation)

@@ -441,7 +441,9 @@ def publication(publication: Publication) -> Hal:
                 name=f"{version.pacticipant} ({version.number})",
             ),
             # The old API's client reads this relation from any response with links.
-            "pf:ui": Link(_pacticipant_path(version), "Page of the provider"),
+            "pf:ui": Link(
+                urls.CONTRACT.fill(provider=version.pacticipant, version=version.number), "Page of the contract"
+            ),
             "pb:pacticipant": Link(_pacticipant_path(version), "Pacticipant", name=version.pacticipant),
             "pb:pacticipant-version": Link(_version_path(version), "Pacticipant version", name=version.number),
             "pb:pacticipant-version-tags": [_tag_link(version, tag) for tag in published.tags],

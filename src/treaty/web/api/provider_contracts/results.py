@@ -19,7 +19,7 @@ from treaty.store.provider_contracts.missing import note_missing
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.hal.shapes import Omittable, SelfLink, SelfLinked
+from treaty.web.hal.shapes import Omittable
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
@@ -76,7 +76,8 @@ class FindingsDocument(TypedDict, total=False):
     failureReason: str
 
 
-ComparisonLinks = TypedDict("ComparisonLinks", {"self": Link, "pb:pact-version": Link})
+ResultLinks = TypedDict("ResultLinks", {"self": Link, "pf:ui": Link})
+ComparisonLinks = TypedDict("ComparisonLinks", {"self": Link, "pf:ui": Link, "pb:pact-version": Link})
 
 
 class ComparisonDocument(ComparedPact):
@@ -121,6 +122,7 @@ BidirectionalLinks = TypedDict(
     "BidirectionalLinks",
     {
         "self": Link,
+        "pf:ui": Link,
         "pf:provider-contract": Link,
         "pf:provider-contract-verification-results": Link,
         "pf:consumer-contract": Link,
@@ -165,6 +167,7 @@ class BidirectionalPart:
     path: str
     """The path of the version, or of the pair, without the part."""
     results: ProviderVersionResults
+    is_of_pair: bool = False
 
 
 class _Part(NamedTuple):
@@ -192,7 +195,7 @@ def _add_routes(name: str, part: _Part) -> None:
         path = urls.BIDIRECTIONAL_PAIR.fill(
             provider=provider, version=version, consumer=consumer, consumerVersion=consumer_version
         )
-        return BidirectionalPart(name, path, loaded)
+        return BidirectionalPart(name, path, loaded, is_of_pair=True)
 
     get_part_of_pair.__doc__ = f"Return {part.description} of a provider version, for a consumer version."
 
@@ -281,7 +284,7 @@ def _embed_comparisons(loaded: ProviderVersionResults) -> Mapping[str, object]:
 
 def _represent_comparison(pair: VerifiedPair) -> Hal:
     comparison = pair.comparison
-    links = {"self": Link(comparison_path(pair.key), "Result of the comparison"), **_link_pact(pair)}
+    links = {**_link_comparison(pair), **_link_pact(pair)}
     if comparison is None:
         state = {**_identify(pair), "verificationStatus": Status.PENDING.value, "verifier": VERIFIER}
         return Hal(state, links=links)
@@ -301,6 +304,12 @@ def _represent_comparison(pair: VerifiedPair) -> Hal:
         },
         links=links,
     )
+
+
+def _link_comparison(pair: VerifiedPair) -> ResultLinks:
+    path = comparison_path(pair.key)
+    # For browsers, the same address is a page.
+    return {"self": Link(path, "Result of the comparison"), "pf:ui": Link(path, "Page of the comparison")}
 
 
 def comparison_path(key: PairKey) -> str:
@@ -361,6 +370,10 @@ _PARTS: Final[Mapping[str, _Part]] = {
 }
 
 
+_PAGES: Final = {False: "provider-contract", True: "cross-contract-verification-results"}
+"""The parts that are pages for browsers, by whether they are about a pair."""
+
+
 for _name, _part in _PARTS.items():
     _add_routes(_name, _part)
 
@@ -374,6 +387,7 @@ def bidirectional_part(content: BidirectionalPart) -> Hal:
         part.embed(loaded),
         {
             "self": Link(f"{content.path}/{content.part}", f"{loaded.provider} ({loaded.version})"),
+            "pf:ui": Link(f"{content.path}/{_PAGES[content.is_of_pair]}", "Page of the contract or the comparison"),
             **{f"pf:{name}": Link(f"{content.path}/{name}") for name in _PARTS},
             "pb:coverage": Link(urls.COVERAGE.fill(provider=loaded.provider, version=loaded.version), "Coverage"),
             "pb:pacticipant-version": Link(version_path, "Pacticipant version", name=loaded.version),
@@ -404,10 +418,11 @@ class ProviderContractResults(TypedDict):
     verifierVersion: Omittable[str]
 
 
-class PairComparisonDocument(SelfLinked):
+class PairComparisonDocument(TypedDict):
     summary: ComparisonSummary
     crossContractVerificationResults: CrossContractResults
     providerContractVerificationResults: ProviderContractResults
+    _links: ResultLinks
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,14 +444,13 @@ def get_comparison(request: Request, provider: str, version: str, consumer: str,
 def pair_comparison(content: PairComparison) -> Hal:
     loaded = content.results
     (pair,) = loaded.pairs
-    links: SelfLink = {"self": Link(comparison_path(pair.key), "Result of the comparison")}
     return Hal(
         {
             "summary": Hal({"success": pair.decide(is_self_verified=loaded.is_self_verified)}),
             "crossContractVerificationResults": _represent_cross_contract(pair.comparison),
             "providerContractVerificationResults": _represent_provider_results(loaded),
         },
-        links=links,
+        links=_link_comparison(pair),
     )
 
 

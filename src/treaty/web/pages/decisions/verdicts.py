@@ -7,9 +7,9 @@ from datetime import datetime
 from treaty.model.decisions import reasons as reason_texts
 from treaty.model.decisions.causes import DESCRIPTIONS
 from treaty.model.decisions.explanations import Explanation
-from treaty.model.decisions.reasons import ComparisonFailed, NotCompared, Obstacle, Reason
-from treaty.web import urls
-from treaty.web.api.decisions.causes import Explanations, find_page, format_command, help_path
+from treaty.model.decisions.reasons import Obstacle, Reason
+from treaty.model.decisions.version_sets import Advice, SetReason, describe_advice
+from treaty.web.api.decisions.causes import Explanations, find_comparison_path, find_page, format_command, help_path
 from treaty.web.api.decisions.matrix import find_pact_path
 
 
@@ -45,14 +45,16 @@ class ReasonView:
 
 
 def describe_reasons(
-    reasons: Sequence[Reason], explanations: Explanations = (), *, base_url: str = ""
+    reasons: Sequence[SetReason], explanations: Explanations = (), *, base_url: str = ""
 ) -> list[ReasonView]:
     """Describe reasons without repetitions: rows between several versions may have the same reason."""
     pairs = zip(reasons, explanations or [None] * len(reasons), strict=True)
     return list(dict.fromkeys(_build_view(reason, explanation, base_url) for reason, explanation in pairs))
 
 
-def _build_view(reason: Reason, explanation: Explanation | None, base_url: str) -> ReasonView:
+def _build_view(reason: SetReason, explanation: Explanation | None, base_url: str) -> ReasonView:
+    if isinstance(reason, Advice):
+        return ReasonView(severity="warning", text=describe_advice(reason))
     return ReasonView(
         # The page shows the severity by colour.
         severity=reason_texts.get_severity(reason),
@@ -67,7 +69,7 @@ def _build_cause(reason: Reason, explanation: Explanation, base_url: str) -> Cau
     own_title = "Show the delivery" if step.delivery else "Show the webhook" if step.webhook else "Show the pact"
     links = (
         (own_title, find_page(step)),
-        ("Show the comparison", _find_comparison_path(reason)),
+        ("Show the comparison", find_comparison_path(reason)),
         ("Show the pact", find_pact_path(reason)),
     )
     return CauseView(
@@ -82,19 +84,4 @@ def _build_cause(reason: Reason, explanation: Explanation, base_url: str) -> Cau
         next=step.text,
         links=tuple(dict.fromkeys((title, path) for title, path in links if path)),
         command=format_command(step, base_url),
-    )
-
-
-def _find_comparison_path(reason: Reason) -> str | None:
-    """Return the path of the comparison that a reason is about; None for other reasons."""
-    if not isinstance(reason, NotCompared | ComparisonFailed):
-        return None
-    consumer, provider = reason.consumer, reason.provider
-    if consumer.version is None or provider.version is None:
-        return None
-    return urls.COMPARISON_OF_VERSIONS.fill(
-        provider=provider.pacticipant,
-        version=provider.version,
-        consumer=consumer.pacticipant,
-        consumerVersion=consumer.version,
     )

@@ -1,16 +1,11 @@
 """The page of an application: its consumers and providers, its versions, and the question whether one can deploy."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Connection
 
-from treaty.errors import NotFound
 from treaty.model.contacts import Contact, parse_contacts
-from treaty.model.decisions.matrix import Verdict, decide
-from treaty.model.decisions.queries import Destination, build_deployment_query
-from treaty.model.decisions.selectors import Selector
 from treaty.model.deployments import Environment
 from treaty.model.pacticipants.pacticipants import PacticipantDetails
 from treaty.model.pacts import provider_states
@@ -18,19 +13,17 @@ from treaty.model.pacts.lists import PactsOnBranch
 from treaty.model.paging import Page, Paged
 from treaty.model.versions import VersionDetails
 from treaty.store import deployments
-from treaty.store.decisions import matrix, selectors
 from treaty.store.overview import history, overview
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import lists
 from treaty.store.provider_contracts import contracts
 from treaty.store.versions import branches, details
 from treaty.web import urls
-from treaty.web.api.decisions.causes import load_explanations
 from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage
 from treaty.web.http.router import Router
-from treaty.web.pages.decisions.verdicts import describe_reasons
+from treaty.web.pages.decisions.questions import answer_question
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -38,8 +31,6 @@ router = Router()
 PAGE_SIZE: Final = 25
 BRANCHES_PAGE: Final = Page(1, 200)
 """Branches in the filter of versions; the most recently changed ones."""
-MAX_ROWS: Final = 100
-"""Matrix rows that the decision loads; further rows are only counted, by the database."""
 
 
 @router.page(urls.PACTICIPANT, permission=Permission.READ)
@@ -75,7 +66,7 @@ def show_pacticipant(request: Request, name: str) -> HtmlPage:
             "branches": [
                 branch.name for branch in branches.list_matching(request.db, name, like=None, page=BRANCHES_PAGE).items
             ],
-            "answer": _decide_deployment(request, name, environments),
+            "answer": answer_question(request, name, environments),
         },
     )
 
@@ -104,25 +95,3 @@ def _provider_states(db: Connection, name: str) -> Sequence[provider_states.Prov
     main_branch_heads = PactsOnBranch(name=None, is_head=True)
     bodies = lists.list_bodies_of_provider(db, name, main_branch_heads)
     return provider_states.collect_provider_states(bodies).states
-
-
-def _decide_deployment(request: Request, name: str, environments: Sequence[Environment]) -> dict[str, object] | None:
-    """Decide whether a version can be deployed to an environment; None if the request does not ask for it."""
-    version, environment_name = request.option("version"), request.option("to")
-    if not version or not environment_name:
-        return None
-    environment = next((environment for environment in environments if environment.name == environment_name), None)
-    if environment is None:
-        raise NotFound.named("environment", environment_name)
-    verdict = _load_verdict(request.db, Selector(pacticipant=name, version=version), environment_name)
-    return {
-        "version": version,
-        "to": environment,
-        "deployable": verdict.summary.deployable,
-        "reasons": describe_reasons(verdict.reasons, load_explanations(request.db, verdict), base_url=request.base_url),
-    }
-
-
-def _load_verdict(db: Connection, selector: Selector, environment_name: str) -> Verdict:
-    query = replace(build_deployment_query(selector, Destination(environment=environment_name)), limit=MAX_ROWS)
-    return decide(query, matrix.load_facts(db, query, selectors.load_named_ids(db, query.selectors)).facts)
