@@ -97,6 +97,9 @@ class _Kept:
     def write(self, work: Callable[[Connection], T]) -> T:
         return self._database.write(work)
 
+    def write_in_snapshot(self, work: Callable[[Connection], T]) -> T:
+        return self._database.write_in_snapshot(work)
+
     def checkpoint(self) -> None:
         self._database.checkpoint()
 

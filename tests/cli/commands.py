@@ -26,6 +26,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "can-i-deploy": (*VERSION, "--to-environment", "test"),
     "can-i-merge": VERSION,
     "what-if": ("--environment", "test", "--retire", "Foo"),
+    "decisions": (),
+    "decision": (UUID[1],),
     "compare": (PACT, "--provider", "Bar", "--main"),
     "diff": (PACT, PACT, "--provider", "Bar", "--environment", "test"),
     "comparison-engine": (),

@@ -27,6 +27,8 @@ _CLIENT: Final = {
     "what-if": CommandEntry(
         "treaty.cli.what_if:what_if", "Show what a change of an environment would break, without making it."
     ),
+    "decisions": CommandEntry("treaty.cli.decisions:decisions", "List the recorded decisions."),
+    "decision": CommandEntry("treaty.cli.decisions:decision", "Show a recorded decision."),
     "compare": CommandEntry(
         "treaty.cli.comparisons:compare", "Compare OpenAPI and AsyncAPI documents with pacts, without publishing them."
     ),

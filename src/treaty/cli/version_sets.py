@@ -28,11 +28,19 @@ def parse_member(text: str, option: str = "--set") -> VersionSelector:
     return VersionSelector(pacticipant=name, version=version)
 
 
-def fetch_decision(broker: BrokerClient, members: Sequence[VersionSelector], environment: str) -> Json:
-    """Fetch the decision about members. Raises ClientError if the broker has no decisions for sets."""
+def fetch_decision(
+    broker: BrokerClient, members: Sequence[VersionSelector], environment: str, *, is_recorded: bool | None = None
+) -> Json:
+    """Fetch the decision about members. Raises ClientError if the broker has no decisions for sets.
+
+    `is_recorded`: whether the broker records it; None if the environment decides that.
+    """
     versions = [{"pacticipant": member.pacticipant, "version": member.version} for member in members]
+    body: Json = {"environment": environment, "versions": versions}
+    if is_recorded is not None:
+        body["record"] = is_recorded
     try:
-        return broker.follow("POST", "pb:decisions", {}, {"environment": environment, "versions": versions}).body
+        return broker.follow("POST", "pb:decisions", {}, body).body
     except MissingRelation as error:
         text = "This broker cannot decide about several versions together, so --set cannot be used."
         raise ClientError(text, hint="Ask about each version with --pacticipant, or use a Treaty broker.") from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from treaty.model.decisions.explanations import Explanation
 from treaty.model.decisions.matrix import GapKey, MatrixFacts, MatrixRow, VersionKey, decide
 from treaty.model.decisions.queries import Destination, MatrixQuery
 from treaty.model.decisions.reasons import ComparisonGap, NoSuchVersion, Reason
@@ -98,6 +99,12 @@ class SetVerdict:
     """The members that are not left out, in an order in which every step is safe; None if they are only safe together,
     or if there are none."""
     reasons: Sequence[SetReason]
+    rows: Sequence[MatrixRow] = ()
+    """The rows that the verdict depends on."""
+    replaced_rows: Sequence[MatrixRow] = ()
+    """The rows of versions that the set replaces, which only the order and the members to leave out depend on."""
+    explanations: Sequence[Explanation | None] = ()
+    """An explanation for each reason; None for those that are no obstacles. Empty if the answer is yes."""
 
 
 def decide_set(facts: SetFacts) -> SetVerdict:
@@ -134,7 +141,8 @@ class _SetDecision:
         included = (1 << len(self._keys)) - 1 & ~exclusion.members
         order = find_order(constraints.needs, included) if included else None
         leave_out = [self._keys[number] for number in list_members(exclusion.members)]
-        verdict = decide(self._query, self._final_facts)
+        final_rows, replaced_rows = self._split_rows()
+        verdict = decide(self._query, self._build_final_facts(final_rows))
         missing = [NoSuchVersion(selected=member) for member in self._facts.members if isinstance(member, NoVersion)]
         # Without an existing member, the verdict that nothing is required would be beside the point.
         reasons = verdict.reasons if verdict.summary.deployable is not True or not missing else []
@@ -149,7 +157,16 @@ class _SetDecision:
                 *([LeaveOut(leave_out, bool(included), exclusion.is_smallest)] if leave_out else []),
                 *self._advise(included, has_order=order is not None),
             ],
+            rows=final_rows,
+            replaced_rows=replaced_rows,
         )
+
+    def _split_rows(self) -> tuple[list[MatrixRow], list[MatrixRow]]:
+        """Separate the rows of the environment after all members have been deployed from those of replaced versions."""
+        rows: tuple[list[MatrixRow], list[MatrixRow]] = ([], [])
+        for row in self._facts.rows:
+            rows[not self._is_final(row)].append(row)
+        return rows
 
     @property
     def _query(self) -> MatrixQuery:
@@ -158,8 +175,7 @@ class _SetDecision:
             destination=Destination(environment=self._facts.environment),
         )
 
-    @property
-    def _final_facts(self) -> MatrixFacts:
+    def _build_final_facts(self, rows: Sequence[MatrixRow]) -> MatrixFacts:
         """The facts of the environment after all members have been deployed."""
         facts = self._facts
         # Instead of versions of members, the reasons name the members themselves.
@@ -175,7 +191,6 @@ class _SetDecision:
             inferred += [
                 FoundVersion(selector=selector, number=number, is_one_of_many=len(numbers) > 1) for number in numbers
             ] or [NoVersion(selector=selector)]
-        rows = [row for row in facts.rows if self._is_final(row)]
         return MatrixFacts(specified=self._found, inferred=inferred, rows=rows, gaps=facts.gaps)
 
     def _is_final(self, row: MatrixRow) -> bool:

@@ -1,7 +1,8 @@
-"""Whether several versions can be deployed to an environment together (`POST /decisions`)."""
+"""Whether versions can be deployed to an environment together (`POST /decisions`), and the record of the answer."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Final, NotRequired
 
 from pydantic import Field
 from sqlalchemy import Connection
@@ -9,7 +10,10 @@ from typing_extensions import TypedDict
 
 from treaty.errors import Invalid, Problem
 from treaty.model.decisions import reasons as reason_texts
-from treaty.model.decisions.matrix import VersionKey
+from treaty.model.decisions.explanations import Explanation
+from treaty.model.decisions.matrix import Matrix, VersionKey
+from treaty.model.decisions.queries import Destination, LatestBy, MatrixQuery
+from treaty.model.decisions.records import Decided
 from treaty.model.decisions.selectors import Selector
 from treaty.model.decisions.version_sets import (
     MAX_MEMBERS,
@@ -23,20 +27,36 @@ from treaty.model.decisions.version_sets import (
     get_advice_code,
 )
 from treaty.model.pacticipants.pacticipants import describe_missing
+from treaty.spelling import find_similar
 from treaty.store.decisions import selectors, version_sets
 from treaty.store.decisions.selectors import NamedIds
 from treaty.store.pacticipants import former_names
 from treaty.web import urls
-from treaty.web.api.decisions.matrix import ReasonDocument, render_reason
+from treaty.web.api.decisions.causes import explain_reasons
+from treaty.web.api.decisions.matrix import (
+    MatrixRowDocument,
+    MatrixSummary,
+    ReasonDocument,
+    RowCounts,
+    decide_query,
+    describe_unknown,
+    load_checked_names,
+    render_reason,
+)
+from treaty.web.api.decisions.recording import Answered, conclude, list_versions, plan_recording
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
+from treaty.web.hal.shapes import NoticeDocument
 from treaty.web.http import bodies
-from treaty.web.http.bodies import Body, RequiredNonBlankName, with_example
+from treaty.web.http.bodies import Body, NotBlankName, RequiredNonBlankName, with_example
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
-from treaty.web.security.permissions import Permission
+from treaty.web.security.permissions import DEPLOYMENT_READS, Permission
 
 router: Final = Router()
+
+MAX_ROWS: Final = 1000
+"""Rows of the matrix that a response and its record show. The answer depends on all of them."""
 
 
 class MemberBody(Body):
@@ -46,8 +66,29 @@ class MemberBody(Body):
     version: RequiredNonBlankName
 
 
+class SelectorBody(Body):
+    """Versions of a pacticipant, as a selector of the matrix has them."""
+
+    pacticipant: RequiredNonBlankName
+    version: NotBlankName = None
+    branch: NotBlankName = None
+    tag: NotBlankName = None
+    latest: bool | None = None
+    main_branch: bool | None = None
+
+
+class IgnoredBody(Body):
+    """A pacticipant whose results are ignored, or only those of a version."""
+
+    pacticipant: RequiredNonBlankName
+    version: NotBlankName = None
+
+
 class SetDecisionBody(Body):
-    """The versions that are to be deployed together."""
+    """The versions that are to be deployed together or, in `selectors`, a question as the matrix answers it.
+
+    Without `record`, a decision is recorded if the environment records decisions.
+    """
 
     model_config = with_example(
         {
@@ -60,7 +101,10 @@ class SetDecisionBody(Body):
     )
 
     environment: RequiredNonBlankName
-    versions: Annotated[list[MemberBody], Field(min_length=1)]
+    versions: Annotated[list[MemberBody], Field(min_length=1)] | None = None
+    selectors: Annotated[list[SelectorBody], Field(min_length=1)] | None = None
+    ignore: list[IgnoredBody] | None = None
+    record: bool | None = None
 
 
 class MemberDocument(TypedDict):
@@ -68,43 +112,123 @@ class MemberDocument(TypedDict):
     version: str
 
 
-SetDecisionLinks = TypedDict("SetDecisionLinks", {"pb:pacticipant-version": list[Link]})
+SetDecisionLinks = TypedDict(
+    "SetDecisionLinks", {"self": NotRequired[Link], "pb:pacticipant-version": NotRequired[list[Link]]}
+)
 
 
 class SetDecisionDocument(TypedDict):
+    """The answer about a set, or the matrix that answers a question in `selectors`."""
+
     deployable: bool | None
-    leaveOut: list[MemberDocument]
-    leaveOutIsSmallest: bool
-    order: list[MemberDocument] | None
+    recorded: bool
     reasons: list[ReasonDocument]
+    leaveOut: NotRequired[list[MemberDocument]]
+    leaveOutIsSmallest: NotRequired[bool]
+    order: NotRequired[list[MemberDocument] | None]
+    summary: NotRequired[MatrixSummary]
+    notices: NotRequired[list[NoticeDocument]]
+    matrix: NotRequired[list[MatrixRowDocument]]
+    rows: NotRequired[RowCounts]
     _links: SetDecisionLinks
 
 
 @router.post(
     urls.DECISIONS,
     permission=Permission.READ,
+    scopes=DEPLOYMENT_READS,
     is_read_only=True,
+    may_write=True,
     max_quick_items=40,
     body=SetDecisionBody,
     response=SetDecisionDocument,
 )
-def decide_about_set(request: Request) -> SetVerdict:
-    """Decide whether several versions can be deployed to an environment together. Nothing is stored."""
+def decide_about_set(request: Request) -> Decided:
+    """Decide whether versions can be deployed to an environment together; record the decision on request."""
+    body = _read_body(request)
+    if body.selectors is not None:
+        return _decide_by_selectors(request, body, body.selectors)
+    return _decide_about_members(request, body, body.versions or ())
+
+
+def _read_body(request: Request) -> SetDecisionBody:
+    """Read the body. Raises Invalid."""
     raw_body = request.body(dict)
-    bodies.check_sizes(raw_body, {"versions": MAX_MEMBERS})
+    bodies.check_sizes(raw_body, {"versions": MAX_MEMBERS, "selectors": MAX_MEMBERS, "ignore": MAX_MEMBERS})
     body = bodies.validate(raw_body, SetDecisionBody)
+    problems = list(_list_problems(raw_body, body))
+    if problems:
+        raise Invalid(*problems)
+    return body
+
+
+def _list_problems(raw_body: Mapping[str, Any], body: SetDecisionBody) -> Iterable[Problem]:
+    if body.selectors is None and body.versions is None:
+        yield Problem(("versions",), "is missing")
+    if body.selectors is not None and body.versions is not None:
+        yield Problem(("selectors",), "cannot be combined with versions")
+    if body.selectors is None and body.ignore is not None:
+        yield Problem(("ignore",), "needs selectors: about a set, all results are taken into account")
+    # Without an unknown member, which is probably misspelt, a selector would select or ignore too much.
+    for name, model in (("selectors", SelectorBody), ("ignore", IgnoredBody)):
+        known = [field.alias or key for key, field in model.model_fields.items()]
+        for index, raw in enumerate(raw_body.get(name) or ()):
+            for member in raw:
+                if member not in known:
+                    yield Problem((name, index, member), describe_unknown(find_similar(member, known)))
+    for index, selector in enumerate(body.selectors or ()):
+        if not (selector.version or selector.branch or selector.tag or selector.latest or selector.main_branch):
+            yield Problem(("selectors", index), "needs version, branch, tag, latest or mainBranch")
+
+
+def _decide_about_members(request: Request, body: SetDecisionBody, versions: Sequence[MemberBody]) -> Decided:
     members = [
         Selector(pacticipant=member.pacticipant, version=member.version)
-        for member in sorted(body.versions, key=lambda member: member.pacticipant)
+        for member in sorted(versions, key=lambda member: member.pacticipant)
     ]
     named = selectors.load_named_ids(request.db, members, body.environment)
-    _check(request.db, body, named)
-    return decide_set(version_sets.load_facts(request.db, members, named, environment_name=body.environment))
+    _check(request.db, body.environment, versions, named)
+    plan = plan_recording(request, named, members, is_requested=body.record)
+    facts = version_sets.load_facts(request.db, members, named, environment_name=body.environment)
+    verdict = decide_set(facts)
+    if verdict.deployable is not True:
+        verdict = replace(verdict, explanations=explain_reasons(request.db, verdict.reasons))
+    return conclude(request, plan, Answered(body.environment, _describe(body), list_versions(facts.members), verdict))
 
 
-def _check(db: Connection, body: SetDecisionBody, named: NamedIds) -> None:
+def _decide_by_selectors(request: Request, body: SetDecisionBody, chosen: Sequence[SelectorBody]) -> Decided:
+    query = MatrixQuery(
+        selectors=tuple(
+            Selector(
+                pacticipant=selector.pacticipant,
+                version=selector.version,
+                branch=selector.branch,
+                tag=selector.tag,
+                is_latest=selector.latest or False,
+                is_main_branch=selector.main_branch or False,
+            )
+            for selector in chosen
+        ),
+        ignore=tuple(Selector(pacticipant=each.pacticipant, version=each.version) for each in body.ignore or ()),
+        destination=Destination(environment=body.environment),
+        latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION,
+        limit=MAX_ROWS,
+    )
+    named = load_checked_names(request.db, query)
+    plan = plan_recording(request, named, query.selectors, is_requested=body.record)
+    decided = decide_query(request.db, query, named)
+    versions = list_versions(decided.specified)
+    return conclude(request, plan, Answered(body.environment, _describe(body), versions, decided.matrix))
+
+
+def _describe(body: SetDecisionBody) -> Mapping[str, Any]:
+    """Return the question as it was asked."""
+    return body.model_dump(by_alias=True, exclude_none=True, exclude={"record"})
+
+
+def _check(db: Connection, environment: str, versions: Sequence[MemberBody], named: NamedIds) -> None:
     """Reject unknown names with the texts of decisions for one version. Raises Invalid."""
-    names = [member.pacticipant for member in body.versions]
+    names = [member.pacticipant for member in versions]
     current_names = former_names.find_current_names(db, set(names) - named.pacticipants.keys())
     problems = []
     for index, name in enumerate(names):
@@ -115,9 +239,39 @@ def _check(db: Connection, body: SetDecisionBody, named: NamedIds) -> None:
             text = f"'{name}' is in the set twice"
             problems.append(Problem(("versions", index, "pacticipant"), text))
     if not named.environments:
-        problems.append(Problem(("environment",), f"with name '{body.environment}' does not exist"))
+        problems.append(Problem(("environment",), f"with name '{environment}' does not exist"))
     if problems:
         raise Invalid(*problems)
+
+
+NOT_RECORDED: Final = "not_recorded"
+"""The kind of the warning about a decision that the environment asks to record."""
+
+
+@represent.register
+def decided(decided: Decided) -> Hal:
+    """Represent an answer: with a link to its record, or a warning if it should have been recorded."""
+    document = represent.hal(decided.answer)
+    assert isinstance(document, Hal)  # noqa: S101 - for type checkers
+    if isinstance(decided.answer, Matrix):
+        document["deployable"] = decided.answer.verdict.summary.deployable
+        document["_links"] = {}
+    document["recorded"] = decided.record is not None
+    links: Any = document["_links"]
+    if decided.record is not None:
+        links["self"] = Link(urls.DECISION.fill(uuid=decided.record.uuid), "Recorded decision")
+    if decided.obstacle is not None:
+        warning = {"type": "warning", "text": decided.obstacle}
+        document["reasons"] = [*_list(document, "reasons"), {"kind": NOT_RECORDED, **warning}]
+        if "notices" in document:
+            document["notices"] = [*_list(document, "notices"), warning]
+    return document
+
+
+def _list(document: Mapping[str, object], name: str) -> Sequence[object]:
+    value = document[name]
+    assert isinstance(value, Sequence)  # noqa: S101 - for type checkers
+    return value
 
 
 @represent.register
@@ -130,7 +284,12 @@ def set_verdict(verdict: SetVerdict) -> Hal:
         "leaveOut": render_members(verdict.leave_out),
         "leaveOutIsSmallest": verdict.is_smallest,
         "order": None if verdict.order is None else render_members(verdict.order),
-        "reasons": [render_set_reason(reason) for reason in verdict.reasons],
+        "reasons": [
+            render_set_reason(reason, explanation)
+            for reason, explanation in zip(
+                verdict.reasons, verdict.explanations or [None] * len(verdict.reasons), strict=True
+            )
+        ],
     }
     return document
 
@@ -144,10 +303,10 @@ def _link_to(member: VersionKey) -> Link:
     return Link(urls.VERSION.fill(pacticipant=name, version=number), name=f"{name} ({number})")
 
 
-def render_set_reason(reason: SetReason) -> ReasonDocument | Mapping[str, str]:
+def render_set_reason(reason: SetReason, explanation: Explanation | None = None) -> ReasonDocument | Mapping[str, str]:
     """Render a reason as those of other decisions are."""
     match reason:
         case DeployInOrder() | DeployTogether() | LeaveOut():
             return {"kind": get_advice_code(reason), "type": "warning", "text": describe_advice(reason)}
         case _:
-            return render_reason(reason, reason_texts.describe_reason(reason))
+            return render_reason(reason, reason_texts.describe_reason(reason), explanation)
