@@ -200,8 +200,8 @@ def test_who_may_not_record_gets_the_answer_or_the_reason(
 def test_a_limited_token_records_decisions_about_its_applications(
     api: Api,
     history: History,
-    limited: Callable[..., dict[str, str]],
-    make_api: Callable[..., Api],  # noqa: F811 - the fixture
+    limited: Callable[..., dict[str, str]],  # noqa: F811 - the fixture
+    make_api: Callable[..., Api],
 ) -> None:
     history.publish("till", "1", "prices")
     its_own = limited(Scope.RECORD_DEPLOYMENTS, applications=("web", "prices"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import options, output
+from treaty.cli import names, options, output
 from treaty.cli.program import Command
 from treaty.errors import ClientError
 
@@ -41,6 +41,8 @@ def decisions(broker: BrokerClient, form: str, **values: Any) -> None:
     _check_supported(broker)
     query = [(name, value) for name, value in filters.items() if value]
     body = broker.get(broker.url_for("decisions", query=query)).body
+    if not body.get("decisions"):
+        names.print_missing_name(broker)
     if form == "json":
         output.print_line(output.format_indented(body))
         return
