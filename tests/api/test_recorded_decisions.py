@@ -9,6 +9,7 @@ import pytest
 
 from tests.api.conftest import Answer, Api, Clock
 from tests.api.history import History
+from tests.api.test_comparisons import FITTING, publish_contract
 from tests.api.test_credentials import bearer
 from tests.api.test_scopes import limited  # noqa: F401 - a fixture
 from treaty.model.accounts.access import Role
@@ -273,6 +274,29 @@ def test_a_recorded_decision_is_an_event_of_the_audit_trail(api: Api) -> None:
         "production",
         {"decision": kept["uuid"], "versions": ["web (1)"], "deployable": False},
     )
+
+
+def test_a_decision_that_waits_for_a_comparison_is_recorded_once(api: Api) -> None:
+    """The server compares what the first answer lacks, and answers again: that answer is the record."""
+    history = History(api)
+    publish_contract(api)
+    history.deploy("Prices", "1", "production")
+    history.publish("Shop", "1", "Prices", FITTING)
+    answer, kept = record(api, of("Shop", version="1"))
+    assert (answer["deployable"], kept["deployable"]) == (True, True)
+    (row,) = kept["rows"]
+    assert row["result"]["comparison"] is not None
+    assert recorded(api) == ["Shop@1"]
+
+
+def test_an_export_has_the_setting_and_the_marks(api: Api, history: History) -> None:
+    records_decisions(api, history)
+    history.deploy("web", "2", "production")
+    history.release("web", "2", "production")
+    environment = api.get("/export/environments").json()["facts"][0]
+    assert environment["recordsDecisions"] is True
+    for kind, number in (("deployments", 1), ("releases", 0)):
+        assert api.get(f"/export/{kind}").json()["facts"][number]["lacksDecision"] is True, kind
 
 
 # Deployments without a decision

@@ -467,7 +467,8 @@ def _show_failure(broker: BrokerClient, error: ClientError, request: VerdictRequ
         names.explain(broker, error)
     text = output.describe_failure(error)
     subject = "decision" if request.members else "matrix"
-    text = text if text == _NO_UNKNOWN_COUNT else f"Error retrieving {subject}. {text}"
+    action = "recording decision" if request.record else f"retrieving {subject}"
+    text = text if text == _NO_UNKNOWN_COUNT else f"Error {action}. {text}"
     output.print_line(matrix.describe_dry_run(text, deployable=None) if request.dry_run else output.red(text))
     output.print_hint(error)
     return request.dry_run
