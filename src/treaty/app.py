@@ -8,9 +8,9 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -267,18 +267,22 @@ def build_retention(settings: Settings) -> Retention:
 
 def plan_cleaning(settings: Settings, retention: Retention) -> CleanupPlan:
     """Describe what a clean-up would remove."""
-    ages = _history_ages(settings)
-    return _with_database(settings, lambda database: Cleaner(database, retention, **ages).plan())
+    return _with_database(settings, lambda database: _build_cleaner(settings, database, retention).plan())
 
 
-def _history_ages(settings: Settings) -> Mapping[str, timedelta]:
-    return {"audit_max_age": settings.audit_max_age, "decision_max_age": settings.decision_max_age}
+def _build_cleaner(settings: Settings, database: Database, retention: Retention) -> Cleaner:
+    return Cleaner(
+        database,
+        retention,
+        audit_max_age=settings.audit_max_age,
+        decision_max_age=settings.decision_max_age,
+        name="treaty clean",
+    )
 
 
 def clean(settings: Settings, retention: Retention) -> CleanupResult:
     """Remove the data that the retention rules do not keep. Raises CleanupInProgress."""
-    ages = _history_ages(settings)
-    return _with_database(settings, lambda database: Cleaner(database, retention, name="treaty clean", **ages).clean())
+    return _with_database(settings, lambda database: _build_cleaner(settings, database, retention).clean())
 
 
 def rotate_key(settings: Settings, *, removes_old_keys: bool, report: Report) -> None:

@@ -99,7 +99,7 @@ def _compute_trend(questions: Sequence[AnsweredQuestion], days: Sequence[date]) 
             for day in days
         ],
         causes=dict(sorted(causes.items(), key=lambda item: (-item[1], item[0]))),
-        until_yes=median(waits) if waits else None,
+        until_yes=timedelta(seconds=median(wait.total_seconds() for wait in waits)) if waits else None,
         waits=len(waits),
     )
 

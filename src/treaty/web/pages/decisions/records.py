@@ -62,7 +62,7 @@ def _read_filter(request: Request) -> DecisionFilter:
         environment=request.option("environment"),
         pacticipant=request.option("pacticipant"),
         version=request.option("version"),
-        answers=frozenset({ANSWERS[answer]}) if answer in ANSWERS else None,
+        answers=frozenset({ANSWERS[answer]}) if answer is not None and answer in ANSWERS else None,
         since=since,
     )
 
@@ -73,7 +73,7 @@ def _describe_causes(causes: Iterable[str]) -> list[str]:
 
 def _describe_cause(cause: str) -> str:
     # A later version of Treaty may have written the record.
-    return DESCRIPTIONS[Cause(cause)].title if cause in set(Cause) else cause
+    return DESCRIPTIONS[Cause(cause)].title if cause in {each.value for each in Cause} else cause
 
 
 @router.page(urls.DECISION, permission=Permission.READ, is_original=False)
