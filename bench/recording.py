@@ -112,6 +112,10 @@ class _Watched:
         self.begin = "BEGIN IMMEDIATE"
         return self._database.write(work)
 
+    def write_in_snapshot(self, work: Callable[[Connection], T]) -> T:
+        self.begin = "BEGIN IMMEDIATE"
+        return self._database.write_in_snapshot(work)
+
     def checkpoint(self) -> None:
         self._database.checkpoint()
 
