@@ -115,6 +115,10 @@ class _Watched:
     def forbid_waiting(self) -> None:
         self._database.forbid_waiting()
 
+    def write_in_snapshot(self, work: Callable[[Connection], T]) -> T:
+        self.begin = "BEGIN IMMEDIATE"
+        return self._database.write_in_snapshot(work)
+
     def checkpoint(self) -> None:
         self._database.checkpoint()
 

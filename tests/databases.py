@@ -100,6 +100,9 @@ class _Kept:
     def forbid_waiting(self) -> None:
         self._database.forbid_waiting()
 
+    def write_in_snapshot(self, work: Callable[[Connection], T]) -> T:
+        return self._database.write_in_snapshot(work)
+
     def checkpoint(self) -> None:
         self._database.checkpoint()
 

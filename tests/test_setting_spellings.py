@@ -312,6 +312,7 @@ ROWS = {
     "use_first_tag_as_branch": boolean(default=True),
     "use_first_tag_as_branch_time_limit": whole_durations(SECOND, minimum=None, default=10 * SECOND),
     "create_deployed_versions_for_tags": boolean(default=True),
+    "decision_validity": whole_durations(SECOND, minimum=0, default=24 * 3600 * SECOND),
     "comparison_budget": seconds(minimum=0, default=SECOND / 4),
     "pact_content_diff_timeout": seconds(minimum=0, default=15 * SECOND),
     "max_document_bytes": whole(minimum=1, default=20_000_000),
@@ -330,6 +331,7 @@ ROWS = {
     "database_clean_keep_version_selectors": text(default=None),
     "database_clean_keep_branch_selectors": text(default=None),
     "database_clean_dry_run": boolean(default=False),
+    "decision_max_age": whole_durations(DAY, minimum=0, default=365 * DAY),
     "audit_max_age": whole_durations(DAY, minimum=0, default=365 * DAY),
     "webhook_settling_time": seconds(minimum=0, default=0.15 * SECOND),
     "webhook_retry_schedule": numbers(

@@ -236,14 +236,15 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
         settings.database_clean_cron_schedule,
         is_dry=settings.database_clean_dry_run,
         audit_max_age=settings.audit_max_age,
+        decision_max_age=settings.decision_max_age,
         cleans_data=settings.database_clean_enabled,
     )
     return [cleaner, *workers]
 
 
 def _has_scheduled_cleanup(settings: Settings) -> bool:
-    """Whether the server removes old data or old audit events by itself."""
-    return settings.database_clean_enabled or bool(settings.audit_max_age)
+    """Whether the server removes old data, audit events or recorded decisions by itself."""
+    return settings.database_clean_enabled or bool(settings.audit_max_age or settings.decision_max_age)
 
 
 def build_retention(settings: Settings) -> Retention:
@@ -269,16 +270,22 @@ def build_retention(settings: Settings) -> Retention:
 
 def plan_cleaning(settings: Settings, retention: Retention) -> CleanupPlan:
     """Describe what a clean-up would remove."""
-    age = settings.audit_max_age
-    return _with_database(settings, lambda database: Cleaner(database, retention, audit_max_age=age).plan())
+    return _with_database(settings, lambda database: _build_cleaner(settings, database, retention).plan())
+
+
+def _build_cleaner(settings: Settings, database: Database, retention: Retention) -> Cleaner:
+    return Cleaner(
+        database,
+        retention,
+        audit_max_age=settings.audit_max_age,
+        decision_max_age=settings.decision_max_age,
+        name="treaty clean",
+    )
 
 
 def clean(settings: Settings, retention: Retention) -> CleanupResult:
     """Remove the data that the retention rules do not keep. Raises CleanupInProgress."""
-    age = settings.audit_max_age
-    return _with_database(
-        settings, lambda database: Cleaner(database, retention, audit_max_age=age, name="treaty clean").clean()
-    )
+    return _with_database(settings, lambda database: _build_cleaner(settings, database, retention).clean())
 
 
 def rotate_key(settings: Settings, *, removes_old_keys: bool, report: Report) -> None:

@@ -207,6 +207,7 @@ def enrich(send: Send) -> dict[str, str]:
     return {
         **_places(send),
         "webhooks": webhook,
+        "decisions": send("POST", "/decisions", {**_SET, "record": True})["_links"]["self"]["href"].rpartition("/")[2],
         "secrets": next((secret["uuid"] for secret in send("GET", "/secrets", None)["_embedded"]["secrets"]), ""),
         "triggered-webhooks": _path(triggered[0], "pb:logs").split("/")[2],
         "sha": published["_links"]["pb:pact-version"]["name"],

@@ -27,7 +27,17 @@ def fill(api: Api) -> dict[str, str]:
         history.deploy(pacticipant, "1", "production")
         history.deploy(pacticipant, "2", "test", "blue")
         history.release(pacticipant, "1", "production")
-    return {"environments": history.environment("production"), "webhooks": _webhook(api)}
+    return {
+        "environments": history.environment("production"),
+        "webhooks": _webhook(api),
+        "decisions": _decision(api),
+    }
+
+
+def _decision(api: Api) -> str:
+    versions = [{"pacticipant": CONSUMERS[0], "version": "2"}]
+    answer = done(api.post("/decisions", {"environment": "production", "versions": versions, "record": True}))
+    return answer.link("self").rpartition("/")[2]
 
 
 def _describe(api: Api, pacticipant: str) -> None:

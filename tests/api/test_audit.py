@@ -523,7 +523,7 @@ def test_the_trail_goes_when_it_is_old_and_says_so(api, database, clock):
     cleaner = Cleaner(
         database, Retention(versions=()), audit_max_age=timedelta(days=30), clock=clock, pause=lambda _: False
     )
-    assert cleaner.clean_audit() == 1
+    assert cleaner.clean_history() == 1
     assert [(one["type"], one["resource"]) for one in events(api)] == [
         ("pacticipant_creation", "New"),
         ("cleaning", None),
@@ -535,7 +535,7 @@ def test_the_trail_goes_when_it_is_old_and_says_so(api, database, clock):
 def test_without_an_age_it_stays_for_ever(api, database, clock):
     api.patch("/pacticipants/Old", {})
     clock.now += timedelta(days=4000)
-    assert Cleaner(database, Retention(versions=()), clock=clock, pause=lambda _: False).clean_audit() == 0
+    assert Cleaner(database, Retention(versions=()), clock=clock, pause=lambda _: False).clean_history() == 0
     assert len(events(api)) == 1
 
 

@@ -19,6 +19,8 @@ COMMANDS = [
     ((*PUBLISH, "-o", "json"), "publish pacts"),
     (("record-deployment", *SHOP, "--environment", "test"), "record deployments and releases"),
     (("record-deployment", *SHOP, "--environment", "no such one"), "record deployments and releases"),
+    (("can-i-deploy", *SHOP, "--to-environment", "test", "--record"), "record decisions"),
+    (("can-i-deploy", "--set", "Shop@1", "--to-environment", "test", "--record"), "record decisions"),
     (("record-release", *SHOP, "--environment", "test"), "record deployments and releases"),
     (
         ("record-undeployment", "--pacticipant", "Shop", "--environment", "test"),

@@ -122,6 +122,9 @@ SUCCEEDING = [
     ),
     ("delete-branch", (*RIGHT, "--branch", "feature/logn", "--no-error-when-not-found"), BRANCH),
     ("delete-webhook", ("--uuid", "WEBHOOK"), "WEBHOOK (CI)"),
+    ("decisions", WRONG_PLACE, PLACE),
+    ("decisions", (*RIGHT, *WRONG_VERSION), VERSION),
+    ("decisions", TYPO, APPLICATION),
 ]
 """Commands with an empty answer, and those that, as in the original, succeed although there is nothing to delete."""
 UNANSWERED = [
@@ -143,7 +146,7 @@ CREATING = {
     "publish-provider-contract",
 }
 """Commands that create what they name."""
-LISTING = {"comparison-engine", "list-latest-pact-versions", "list-environments", "list-pacticipants"}
+LISTING = {"decision", "comparison-engine", "list-latest-pact-versions", "list-environments", "list-pacticipants"}
 
 
 def test_the_table_has_every_command_that_names_something():

@@ -33,6 +33,8 @@ def contract(**more: object) -> dict[str, Any]:
 NO_NAMES = base64.b64encode(json.dumps({"interactions": []}).encode()).decode()
 COMPARED = {"documents": [{"content": "b3BlbmFwaTogMy4xLjAK"}]}
 DECISION = {"environment": "prod", "versions": [{"pacticipant": "Foo", "version": "1"}]}
+SELECTOR = {"pacticipant": "Foo", "version": "1"}
+SELECTED = {"environment": "prod", "selectors": [SELECTOR]}
 WEBHOOK = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://ci.example.org"}}
 ENVIRONMENT = {"name": "new", "production": False}
 RESULT = {"success": True, "providerApplicationVersion": "1"}
@@ -125,6 +127,14 @@ BODIES: dict[str, tuple[str, str, object]] = {
     "IgnoredBody.version": ("POST", "/decisions", DECISION | {"ignore": [{"pacticipant": "Foo", "version": NAME}]}),
     "MemberBody.pacticipant": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": NAME, "version": "1"}]}),
     "MemberBody.version": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": "Foo", "version": NAME}]}),
+    **{
+        f"{body}.{name}": ("POST", "/decisions", SELECTED | {member: [SELECTOR | {name: NAME}]})
+        for body, member, names in (
+            ("SelectorBody", "selectors", ("pacticipant", "version", "branch", "tag")),
+            ("IgnoredBody", "ignore", ("pacticipant", "version")),
+        )
+        for name in names
+    },
     "WhatIfBody.environment": what_if("retire", environment=NAME),
     "ChangeBody.pacticipant": what_if("retire", pacticipant=NAME),
     "ChangeBody.version": what_if("deploy", version=NAME),

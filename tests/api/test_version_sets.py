@@ -322,13 +322,3 @@ def test_incomplete_and_contradictory_sets_are_refused(
     answer = api.post(PATH, body)
     assert answer.status == 400
     assert answer.json()["errors"] == problem
-
-
-def test_decisions_are_not_recorded_yet(api: Api, history: History) -> None:
-    """A request to record the decision must not be ignored silently."""
-    history.version("web", "1")
-    history.environment("prod")
-    answer = api.post(
-        PATH, {"environment": "prod", "versions": [{"pacticipant": "web", "version": "1"}], "record": True}
-    )
-    assert answer.json()["warnings"] == ["The field `record` is not known and was ignored."]

@@ -27,6 +27,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "can-i-merge": VERSION,
     "what-if": ("--environment", "test", "--retire", "Foo"),
     "report": (*VERSION, "--to-environment", "test", "--to", "stdout"),
+    "decisions": (),
+    "decision": (UUID[1],),
     "compare": (PACT, "--provider", "Bar", "--main"),
     "diff": (PACT, PACT, "--provider", "Bar", "--environment", "test"),
     "comparison-engine": (),

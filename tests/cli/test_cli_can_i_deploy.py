@@ -375,3 +375,39 @@ def test_another_broker_has_no_decisions_about_sets(run: Run, broker: OtherBroke
         "Error retrieving decision. This broker cannot decide about several versions together, so --set cannot be used."
     )
     assert result.stderr.splitlines()[-1] == "Ask about each version with --pacticipant, or use a Treaty broker."
+
+
+NOT_RECORDED = (
+    "Warning: This broker cannot record decisions, so this one was not recorded. Use a Treaty broker, upgrade it, or "
+    "leave --record out.\n"
+)
+
+
+@pytest.mark.parametrize(("verdict", "exit_code"), [("yes", 0), ("no", 1)])
+def test_a_broker_that_cannot_record_answers_all_the_same(
+    run: Run, broker: OtherBroker, verdict: str, exit_code: int
+) -> None:
+    broker.answer(ASKED, answer(verdict, row("Foo@1")))
+    plain, result = run(*ARGS), run(*ARGS, "--record")
+    assert (result.exit_code, result.stdout) == (exit_code, plain.stdout)
+    assert result.stderr == NOT_RECORDED + plain.stderr
+    assert "POST" not in {request.method for request in broker.requests}
+
+
+def test_an_older_treaty_answers_about_a_set_without_a_record(run: Run, broker: OtherBroker) -> None:
+    links = {"pb:decisions": {"href": f"{broker.url}/decisions"}}
+    broker.answers.pop("GET /", None)
+    broker.answer("GET /", {"_links": links})
+    body = {"deployable": True, "leaveOut": [], "order": [], "reasons": []}
+    broker.answer("POST /decisions", body)
+    result = run("can-i-deploy", "--set", "Foo@1", "--to-environment", "test", "--record")
+    assert (result.exit_code, result.stderr) == (0, NOT_RECORDED)
+    assert broker.last.json == {"environment": "test", "versions": [{"pacticipant": "Foo", "version": "1"}]}
+
+
+def test_recorded_decisions_need_a_treaty_broker(run: Run, broker: OtherBroker) -> None:
+    for words in (("decisions",), ("decision", "0f7c9ae8-9f39-4a4c-8b5e-5ed9d3f0b001")):
+        result = run(*words)
+        assert result.exit_code == 1
+        assert "This broker has no recorded decisions. Only Treaty brokers record them." in result.output
+    assert broker.requests

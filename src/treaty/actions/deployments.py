@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from treaty.errors import Invalid
 from treaty.model.audit import REDACTED, Action, FieldValues, collect_fields, diff_fields
+from treaty.model.decisions.records import DEFAULT_VALIDITY
 from treaty.model.deployments import (
     DeployedVersion,
     Deployment,
@@ -20,6 +21,7 @@ from treaty.model.deployments import (
 )
 from treaty.model.pacticipants.pacticipants import derive_display_name
 from treaty.store import audit, deployments
+from treaty.store.decisions import records
 from treaty.store.pacticipants import pacticipants
 
 R = TypeVar("R", DeployedVersion, ReleasedVersion)
@@ -40,7 +42,10 @@ def change_environment(db: Connection, existing: Environment, draft: Environment
     namesake = deployments.find_by_name(db, draft.name)
     if namesake and namesake.uuid != existing.uuid:
         raise _name_taken(draft.name)
-    changed = replace(existing, **_properties(draft), updated_at=now)
+    properties = _properties(draft)
+    if draft.records_decisions is None:
+        properties["records_decisions"] = existing.records_decisions
+    changed = replace(existing, **properties, updated_at=now)
     deployments.update_environment(db, changed)
     before, after = diff_fields(
         {"name": existing.name, **_audited_fields(existing)}, {"name": changed.name, **_audited_fields(changed)}
@@ -59,7 +64,7 @@ def remove_environment(db: Connection, uuid: str) -> None:
 def _properties(draft: EnvironmentDraft) -> dict[str, Any]:
     has_display_name = draft.display_name and draft.display_name.strip()
     display_name = draft.display_name if has_display_name else derive_display_name(draft.name)
-    return {**asdict(draft), "display_name": display_name}
+    return {**asdict(draft), "display_name": display_name, "records_decisions": bool(draft.records_decisions)}
 
 
 def _audited_fields(environment: Environment) -> FieldValues:
@@ -78,10 +83,13 @@ def _name_taken(name: str) -> Invalid:
 # Deployments and releases lock the pacticipant, so that concurrent records of the same application are serialized.
 
 
-def record_deployment(db: Connection, deployment: Deployment, *, now: datetime) -> DeployedVersion:
+def record_deployment(
+    db: Connection, deployment: Deployment, *, now: datetime, decision_validity: timedelta = DEFAULT_VALIDITY
+) -> DeployedVersion:
     """Record that a version is deployed. It replaces the current version of the same application instance.
 
-    Raises NotFound if the version or the environment is missing.
+    A deployment is never refused, since it has already happened. It is marked if the environment records decisions, and
+    no yes was recorded within `decision_validity`. Raises NotFound if the version or the environment is missing.
     """
     pacticipants.lock(db, [deployment.pacticipant])
     current = deployments.find_current(db, deployment)
@@ -91,6 +99,8 @@ def record_deployment(db: Connection, deployment: Deployment, *, now: datetime) 
     if current:
         deployments.end(db, current, at=now)
     deployed = deployments.add(db, deployment, at=now)
+    if _lacks_decision(db, deployed, since=now - decision_validity):
+        deployed = deployments.mark(db, deployed, is_lacking=True)
     _record_audit(db, Action.DEPLOYMENT, deployed, before={"version": current.version} if current else {})
     return deployed
 
@@ -105,14 +115,31 @@ def end_deployment(db: Connection, uuid: str, *, now: datetime) -> DeployedVersi
     return replace(deployed, undeployed_at=now)
 
 
-def record_release(db: Connection, release: Release, *, now: datetime) -> tuple[ReleasedVersion, bool]:
+def _lacks_decision(db: Connection, record: DeployedVersion | ReleasedVersion, *, since: datetime) -> bool:
+    return record.environment.records_decisions and not records.has_yes(
+        db,
+        pacticipant=record.pacticipant,
+        version=record.version,
+        environment=record.environment.uuid,
+        since=since,
+    )
+
+
+def record_release(
+    db: Connection, release: Release, *, now: datetime, decision_validity: timedelta = DEFAULT_VALIDITY
+) -> tuple[ReleasedVersion, bool]:
     """Record that a version is supported; return whether this is its first release to the environment.
 
-    A repeated release resumes support that has ended. Raises NotFound if the version or the environment is missing.
+    It is marked as a deployment is. A repeated release resumes support that has ended. Raises NotFound if the version
+    or the environment is missing.
     """
     pacticipants.lock(db, [release.pacticipant])
     existing = deployments.find_released(db, release)
     released = existing or deployments.add_release(db, release, at=now)
+    if existing is None or not existing.is_supported:
+        is_lacking = _lacks_decision(db, released, since=now - decision_validity)
+        if is_lacking != released.lacks_decision:
+            released = deployments.mark_release(db, released, is_lacking=is_lacking)
     _record_audit(db, Action.RELEASE, released)
     if released.is_supported:
         return released, existing is None
@@ -143,6 +170,8 @@ def _record_audit(
     params: dict[str, object] = {"version": record.version}
     if isinstance(record, DeployedVersion) and record.application_instance is not None:
         params["application_instance"] = record.application_instance
+    if record.lacks_decision:
+        params["lacks_decision"] = True
     audit.record(
         db,
         action,

@@ -30,6 +30,8 @@ _CLIENT: Final = {
     "report": CommandEntry(
         "treaty.cli.reporting.command:report", "Write decisions, causes and changed pacts into a pull request."
     ),
+    "decisions": CommandEntry("treaty.cli.decisions:decisions", "List the recorded decisions."),
+    "decision": CommandEntry("treaty.cli.decisions:decision", "Show a recorded decision."),
     "compare": CommandEntry(
         "treaty.cli.comparisons:compare", "Compare OpenAPI and AsyncAPI documents with pacts, without publishing them."
     ),

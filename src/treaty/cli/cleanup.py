@@ -131,9 +131,17 @@ def _amounts_json(counts: Mapping[str, Any], removed_name: str) -> dict[str, dic
     return {kind: {removed_name: count.gone, kept_name: count.kept} for kind, count in counts.items()}
 
 
+_PARTS: Final = {
+    "clean": "Old data",
+    "overwritten": "Overwritten data",
+    "audit": "Audit log",
+    "decisions": "Recorded decisions",
+}
+
+
 def _result_lines(result: Mapping[str, Mapping[str, Mapping[str, int]]], seconds: float) -> Iterator[str]:
     yield f"Cleaned in {seconds:.1f} seconds."
-    for part, title in (("clean", "Old data"), ("overwritten", "Overwritten data"), ("audit", "Audit log")):
+    for part, title in _PARTS.items():
         if result[part]:
             yield f"{title}:"
         for kind, count in result[part].items():
@@ -165,6 +173,7 @@ def _plan_json(plan: CleanupPlan) -> dict[str, object]:
         "branches": [{"pacticipant": branch.pacticipant, "branch": branch.name} for branch in plan.branches],
         "data": _amounts_json(plan.removed, "toDelete"),
         "overwrittenData": _amounts_json(plan.overwritten, "toDelete"),
+        "recordedDecisions": _amounts_json({"decisions": plan.decisions}, "toDelete")["decisions"],
         "auditEvents": _amounts_json({"audit_events": plan.audit_events}, "toDelete")["audit_events"],
     }
 
@@ -221,7 +230,7 @@ def _plan_lines(plan: CleanupPlan) -> Iterator[str]:
     yield "In all, this data would be removed:"
     yield from _count_lines(plan.removed, "")
     yield from _count_lines(plan.overwritten, "overwritten ")
-    yield from _count_lines({"audit_events": plan.audit_events}, "")
+    yield from _count_lines({"audit_events": plan.audit_events, "recorded_decisions": plan.decisions}, "")
 
 
 def _version_lines(plan: CleanupPlan) -> Iterator[str]:

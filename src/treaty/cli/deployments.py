@@ -57,7 +57,8 @@ def record_deployment(
     body = {"applicationInstance": instance, "target": instance} if instance else {}
     response = _record(broker, "pb:record-deployment", Recording(pacticipant, version, environment), body)
     place = f"{environment} environment{_instance_suffix(instance)} in {output.broker_name(broker.index)}"
-    output.show(response, form, output.green(f"Recorded deployment of {pacticipant} version {version} to {place}."))
+    text = output.green(f"Recorded deployment of {pacticipant} version {version} to {place}.")
+    output.show(response, form, text + _describe_mark(response, pacticipant, version, environment))
 
 
 @click.command("record-release", cls=Command)
@@ -73,7 +74,17 @@ def record_release(broker: BrokerClient, form: str, *, pacticipant: str, version
     """
     response = _record(broker, "pb:record-release", Recording(pacticipant, version, environment), {})
     place = f"{environment} environment in {output.broker_name(broker.index)}"
-    output.show(response, form, output.green(f"Recorded release of {pacticipant} version {version} to {place}."))
+    text = output.green(f"Recorded release of {pacticipant} version {version} to {place}.")
+    output.show(response, form, text + _describe_mark(response, pacticipant, version, environment))
+
+
+def _describe_mark(response: HalResource, pacticipant: str, version: str, environment: str) -> str:
+    """Describe that no decision permitted a deployment. It is recorded all the same, since it has happened."""
+    if response.body.get("lacksDecision") is not True:
+        return ""
+    words = ("--pacticipant", pacticipant, "--version", version, "--to-environment", environment, "--record")
+    sentence = f"It is marked, because no yes had been recorded for it. {environment} records decisions: ask before"
+    return "\n" + output.yellow(f"{sentence} deploying:") + "\n    " + output.format_command("can-i-deploy", *words)
 
 
 @click.command("record-undeployment", cls=Command)

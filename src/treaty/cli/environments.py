@@ -32,6 +32,12 @@ def _environment_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         options.contact_options,
         click.option("--production/--no-production", cls=Flag, default=None, help="It is a production environment."),
+        click.option(
+            "--record-decisions/--no-record-decisions",
+            cls=Flag,
+            default=None,
+            help="Record decisions about it, and mark deployments without a recorded yes. Treaty only.",
+        ),
         click.option("--display-name", help="A name to display."),
     ):
         command = option(command)
@@ -155,6 +161,7 @@ def _environment_body(values: Mapping[str, Any]) -> Json:
         "name": values["name"],
         "displayName": values["display_name"],
         "production": values["production"],
+        "recordsDecisions": values["record_decisions"],
         "contacts": options.read_contacts(values),
     }
     return {member: value for member, value in properties.items() if value is not None}

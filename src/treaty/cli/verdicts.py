@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import matrix, names, options, output, selectors, version_sets
+from treaty.cli import matrix, names, options, output, recording, selectors, version_sets
 from treaty.cli.causes import describe_causes, has_causes
 from treaty.cli.next_steps import Question, describe_next_steps
 from treaty.cli.program import WORDS_KEY, Command, Failure, Flag
@@ -36,7 +36,10 @@ class VerdictRequest:
     """
 
     query: Query = ()
+    selectors: SelectorOptions | None = None
     members: Sequence[VersionSelector] = ()
+    record: bool | None = None
+    """Whether to record the decision; None if the environment decides that."""
     question: Question
     form: str
     max_retries: int
@@ -114,6 +117,12 @@ class _RequiredWithoutSet(click.Option):
 @click.option("--to-environment", metavar="ENVIRONMENT", help="The environment to deploy to.")
 @click.option("--to", metavar="TAG", help="The tag of the versions in the environment, if tags mark them.")
 @click.option("--limit", type=int, hidden=True)
+@click.option(
+    "--record/--no-record",
+    cls=Flag,
+    default=None,
+    help="Record the decision in the broker, by default if the environment says so. Treaty only.",
+)
 @options.output_option("table", "json")
 @_decision_options
 @options.connection_options()
@@ -124,7 +133,11 @@ def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> 
     Give each --pacticipant, followed by the option that selects its version: --version, --branch, --main-branch,
     --latest or --all. For versions that are to be deployed together, give a --set for each of them instead: the
     answer has the order in which to deploy them, or the fewest of them to leave out.
+
+    With --record, the last line is the address of the recorded decision.
     """
+    if values["record"] and not values["to_environment"]:
+        raise Failure("--record needs --to-environment ENVIRONMENT: recorded decisions are about environments.")
     if values["members"]:
         if not _decide(broker, _set_request(ctx, values)):
             raise SystemExit(_exit_code())
@@ -279,7 +292,9 @@ def _set_request(ctx: click.Context, values: dict[str, Any]) -> VerdictRequest:
         environment=values["to_environment"],
         is_set=True,
     )
-    return _build_request(values, question, members=members, dry_run_variable=_DRY_RUN_VARIABLE)
+    return _build_request(
+        values, question, members=members, record=values["record"], dry_run_variable=_DRY_RUN_VARIABLE
+    )
 
 
 def _verdict_request(
@@ -292,7 +307,15 @@ def _verdict_request(
         environment=values.get("to_environment"),
         to=values.get("to"),
     )
-    return _build_request(values, question, query=query, dry_run_variable=dry_run_variable)
+    return _build_request(
+        values,
+        question,
+        query=query,
+        selectors=selector_options,
+        # Other commands have no environment.
+        record=values.get("record") if question.environment else False,
+        dry_run_variable=dry_run_variable,
+    )
 
 
 def _build_request(
@@ -300,12 +323,16 @@ def _build_request(
     question: Question,
     *,
     query: Query = (),
+    selectors: SelectorOptions | None = None,
     members: Sequence[VersionSelector] = (),
+    record: bool | None,
     dry_run_variable: str,
 ) -> VerdictRequest:
     return VerdictRequest(
         query=query,
+        selectors=selectors,
         members=members,
+        record=record,
         question=question,
         form=values["form"],
         max_retries=values["retry_while_unknown"],
@@ -332,6 +359,7 @@ def _decide(broker: BrokerClient, request: VerdictRequest) -> bool:
     is_deployable = _is_deployable(body, request)
     if not is_deployable and request.form != "json":
         _show_next_steps(broker, body, request)
+    _show_record(body, request)
     return is_deployable or request.dry_run
 
 
@@ -340,7 +368,30 @@ def _is_deployable(body: Json, request: VerdictRequest) -> bool:
 
 
 def _fetch_decision(broker: BrokerClient, request: VerdictRequest) -> Json:
-    """Fetch the decision, again while results are missing."""
+    """Fetch the decision, again while results are missing, and have the broker record the last answer."""
+    if request.members:
+        return _fetch_set_decision(broker, request)
+    body = _ask_repeatedly(broker, request)
+    if recording.wants_record(body, is_requested=request.record) and request.selectors is not None:
+        if not recording.can_record(broker, is_requested=request.record):
+            return body
+        with output.show_progress("Recording the decision"):
+            environment = str(request.question.environment)
+            return recording.record(broker, request.selectors, environment, is_requested=request.record)
+    return body
+
+
+def _fetch_set_decision(broker: BrokerClient, request: VerdictRequest) -> Json:
+    # A broker that cannot record would ignore the member, with a warning.
+    can_record = request.record is False or recording.can_record(broker, is_requested=request.record)
+    last_request = request if can_record else replace(request, record=None)
+    if request.dry_run or request.max_retries <= 0:
+        return _ask_repeatedly(broker, last_request)
+    body = _ask_repeatedly(broker, replace(request, record=False if can_record else None))
+    return _ask(broker, last_request) if can_record and request.record is not False else body
+
+
+def _ask_repeatedly(broker: BrokerClient, request: VerdictRequest) -> Json:
     with output.show_progress("Asking the broker"):
         body = _ask(broker, request)
     if request.dry_run or request.max_retries <= 0:
@@ -359,7 +410,9 @@ def _fetch_decision(broker: BrokerClient, request: VerdictRequest) -> Json:
 def _ask(broker: BrokerClient, request: VerdictRequest) -> Json:
     if request.members:
         question = request.question
-        return version_sets.fetch_decision(broker, request.members, str(question.environment), question.ignored)
+        return version_sets.fetch_decision(
+            broker, request.members, str(question.environment), question.ignored, is_recorded=request.record
+        )
     return broker.get(broker.url_for("matrix", query=request.query)).body
 
 
@@ -390,6 +443,14 @@ def _show(body: Json, request: VerdictRequest) -> None:
     output.print_line(matrix.describe_dry_run(text, deployable=deployable) if request.dry_run else text)
 
 
+def _show_record(body: Json, request: VerdictRequest) -> None:
+    """Print the address of the recorded decision as the last line."""
+    url = recording.find_url(body)
+    if url is not None and request.form != "json":
+        text = f"Recorded: {url}"
+        output.print_line(matrix.mark_dry_run(text) if request.dry_run else text)
+
+
 def _show_next_steps(broker: BrokerClient, body: Json, request: VerdictRequest) -> None:
     # The page shows all rows. Sets have no page.
     query = [parameter for parameter in request.query if parameter[0] != "limit"]
@@ -411,7 +472,8 @@ def _show_failure(broker: BrokerClient, error: ClientError, request: VerdictRequ
         names.explain(broker, error)
     text = output.describe_failure(error)
     subject = "decision" if request.members else "matrix"
-    text = text if text == _NO_UNKNOWN_COUNT else f"Error retrieving {subject}. {text}"
+    action = "recording decision" if request.record else f"retrieving {subject}"
+    text = text if text == _NO_UNKNOWN_COUNT else f"Error {action}. {text}"
     output.print_line(matrix.describe_dry_run(text, deployable=None) if request.dry_run else output.red(text))
     output.print_hint(error)
     return request.dry_run

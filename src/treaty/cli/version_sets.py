@@ -34,14 +34,21 @@ def fetch_decision(
     members: Sequence[VersionSelector],
     environment: str,
     ignored: Sequence[VersionSelector] = (),
+    *,
+    is_recorded: bool | None = None,
 ) -> Json:
-    """Fetch the decision about members. Raises ClientError if the broker has no decisions for sets."""
+    """Fetch the decision about members. Raises ClientError if the broker has no decisions for sets.
+
+    `is_recorded`: whether the broker records it; None if the environment decides that.
+    """
     versions = [{"pacticipant": member.pacticipant, "version": member.version} for member in members]
-    body: dict[str, object] = {"environment": environment, "versions": versions}
+    body: Json = {"environment": environment, "versions": versions}
     if ignored:
         body["ignore"] = [
             {"pacticipant": item.pacticipant, **({"version": item.version} if item.version else {})} for item in ignored
         ]
+    if is_recorded is not None:
+        body["record"] = is_recorded
     try:
         return broker.follow("POST", "pb:decisions", {}, body).body
     except MissingRelation as error:

@@ -64,6 +64,7 @@ class Action(StrEnum):
     DEPLOYMENT_END = "deployment_end"
     RELEASE = "release"
     RELEASE_END = "release_end"
+    DECISION = "decision"
     INTEGRATION_REMOVAL = "integration_removal"
     REMOVAL_OF_EVERYTHING = "removal_of_everything"
     WEBHOOK_CREATION = "webhook_creation"

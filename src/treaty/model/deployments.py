@@ -16,6 +16,8 @@ class Environment:
     """As `parse_contacts` reads them; None if the environment never had contacts."""
     created_at: datetime
     updated_at: datetime
+    records_decisions: bool = False
+    """Whether decisions about it are recorded, and deployments to it without a recorded yes are marked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +29,8 @@ class EnvironmentDraft:
     is_production: bool
     contacts: str | None
     """As in `Environment`."""
+    records_decisions: bool | None = None
+    """None keeps the existing value: clients of the original replace environments without knowing it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +84,8 @@ class DeployedVersion:
     created_at: datetime
     updated_at: datetime
     undeployed_at: datetime | None
+    lacks_decision: bool = False
+    """Whether no yes had been recorded for it, although the environment records decisions."""
 
     @property
     def is_current(self) -> bool:
@@ -100,6 +106,8 @@ class ReleasedVersion:
     created_at: datetime
     updated_at: datetime
     support_ended_at: datetime | None
+    lacks_decision: bool = False
+    """As in `DeployedVersion`."""
 
     @property
     def is_supported(self) -> bool:

@@ -288,6 +288,9 @@ class VersionSettings(Group):
     """Seconds after its creation during which a version counts as new for `use_first_tag_as_branch`."""
     create_deployed_versions_for_tags: Boolean = True
     """Record a deployment when a version is tagged with the name of an environment."""
+    decision_validity: Annotated[timedelta, Range(unit=SECONDS, minimum=0)] = timedelta(hours=24)
+    """Seconds for which a recorded yes covers a deployment. In an environment that [records
+    decisions](recorded-decisions.md), a deployment without such a yes is marked."""
     comparison_budget: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=0.25)
     """Seconds that a request may spend on comparing pacts with provider contracts if a decision lacks the results. The
     other pairs are compared in the background, and are unknown until then."""
@@ -346,6 +349,10 @@ class CleanupSettings(Group):
     database_clean_keep_branch_selectors: Text | None = None
     """Branches to keep in addition to main branches, as a JSON list of selectors; `[]` keeps all. By default, branches
     that changed within 90 days."""
+    decision_max_age: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=365)
+    """Days to keep [recorded decisions](recorded-decisions.md); 0 keeps them forever. The newest yes for each version
+    that is in an environment is kept longer. Removed on the schedule above, even if `database_clean_enabled` is
+    false."""
     database_clean_dry_run: Boolean = False
     """Only log what a clean-up would remove."""
     audit_max_age: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=365)

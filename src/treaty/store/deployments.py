@@ -1,7 +1,7 @@
 """Environments, deployed versions and released versions in the database."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -155,6 +155,7 @@ def _select_records(table: Table, *columns: ColumnElement[Any]) -> Select[Any]:
         version.c.number.label("version"),
         table.c.created_at,
         table.c.updated_at,
+        table.c.lacks_decision,
         *columns,
         *_ENVIRONMENT_COLUMNS,
     ).select_from(
@@ -183,6 +184,11 @@ def _end_record(table: Table, ended_at: Column[Any]) -> Update:
     """Build the statement that ends a record. A record that has already ended keeps its time."""
     is_target = table.c.uuid == bindparam("target_uuid")
     return update(table).where(is_target, ended_at.is_(None)).values({ended_at.key: bindparam("at", type_=Time)})
+
+
+def _mark_record(table: Table) -> Update:
+    is_target = table.c.uuid == bindparam("target_uuid")
+    return update(table).where(is_target).values(lacks_decision=bindparam("is_lacking", type_=Boolean))
 
 
 def _fetch_records(db: Connection, statement: Select[Any], params: object, record_type: type[R]) -> list[R]:
@@ -245,6 +251,7 @@ _DEPLOY: Final = _insert_record(
     application_instance=bindparam("application_instance", type_=Text),
     is_auto_created=bindparam("is_auto_created", type_=Boolean),
 )
+_MARK_DEPLOYED: Final = _mark_record(deployed_version)
 _UNDEPLOY: Final = _end_record(deployed_version, deployed_version.c.undeployed_at)
 
 
@@ -271,6 +278,12 @@ def add(db: Connection, deployment: Deployment, *, at: datetime) -> DeployedVers
 def end(db: Connection, deployed: DeployedVersion, *, at: datetime) -> None:
     """End a deployment, unless it has already ended."""
     execute(db, _UNDEPLOY, {"target_uuid": deployed.uuid, "at": at})
+
+
+def mark(db: Connection, deployed: DeployedVersion, *, is_lacking: bool) -> DeployedVersion:
+    """Store whether a deployment lacks a recorded decision."""
+    execute(db, _MARK_DEPLOYED, {"target_uuid": deployed.uuid, "is_lacking": is_lacking})
+    return replace(deployed, lacks_decision=is_lacking)
 
 
 def list_deployments_of_version(db: Connection, pacticipant: str, version: str) -> list[DeployedVersion]:
@@ -318,6 +331,7 @@ _RELEASED_OF_VERSION: Final = _RELEASED.where(_OF_PACTICIPANT, _OF_VERSION).orde
 _RELEASED_OF_TARGET: Final = _RELEASED_OF_VERSION.where(_IN_ENVIRONMENT)
 
 _RELEASE: Final = _insert_record(released_version)
+_MARK_RELEASED: Final = _mark_record(released_version)
 _END_SUPPORT: Final = _end_record(released_version, released_version.c.support_ended_at)
 _RESUME_SUPPORT: Final = (
     update(released_version)
@@ -339,6 +353,12 @@ def get_released(db: Connection, uuid: str) -> ReleasedVersion:
 def add_release(db: Connection, release: Release, *, at: datetime) -> ReleasedVersion:
     """Add a supported release. Raises NotFound if the version or the environment is missing."""
     return get_released(db, _add_record(db, _RELEASE, release, {"at": at}))
+
+
+def mark_release(db: Connection, released: ReleasedVersion, *, is_lacking: bool) -> ReleasedVersion:
+    """Store whether a release lacks a recorded decision."""
+    execute(db, _MARK_RELEASED, {"target_uuid": released.uuid, "is_lacking": is_lacking})
+    return replace(released, lacks_decision=is_lacking)
 
 
 def end_support(db: Connection, released: ReleasedVersion, *, at: datetime) -> None:

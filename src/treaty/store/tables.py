@@ -242,6 +242,8 @@ environment: Final = Table(
     Column("contacts", Text),
     _created(),
     _updated(),
+    # Whether decisions about deployments to it are recorded, and deployments without a recorded yes are marked.
+    Column("records_decisions", Boolean, nullable=False, server_default=false()),
 )
 
 deployed_version: Final = Table(
@@ -257,6 +259,7 @@ deployed_version: Final = Table(
     _created(),
     _updated(),
     Column("undeployed_at", Time),
+    Column("lacks_decision", Boolean, nullable=False, server_default=false()),
     Index(None, "version_id", "environment_id"),
     Index(None, "pacticipant_id"),
     # Finds currently deployed versions without reading those that were deployed before.
@@ -289,6 +292,7 @@ released_version: Final = Table(
     _created(),
     _updated(),
     Column("support_ended_at", Time),
+    Column("lacks_decision", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("version_id", "environment_id"),
     Index(None, "pacticipant_id"),
     # Finds currently supported versions without reading those that were supported before.
@@ -305,6 +309,41 @@ released_version: Final = Table(
         sqlite_where=text("support_ended_at IS NULL"),
         postgresql_where=text("support_ended_at IS NULL"),
     ),
+)
+
+# A recorded decision is history: it has the names and the facts as they were, and no key to anything that may change.
+decision: Final = Table(
+    "decision",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    Column("environment", Text, nullable=False),
+    Column("environment_uuid", Text, nullable=False),
+    Column("deployable", Boolean),
+    # Names of the causes of a decision that is not yes, as a JSON list.
+    Column("causes", Text, nullable=False),
+    Column("who", Text),
+    Column("token", Text),
+    Column("client", Text),
+    # The question, the answer and its facts, as JSON.
+    Column("document", Text, nullable=False),
+    _created(),
+    Index(None, "created_at", "id"),
+    Index(None, "environment_uuid", "created_at"),
+)
+
+decision_version: Final = Table(
+    "decision_version",
+    metadata,
+    _id(),
+    _to("decision"),
+    # Null once the version has been removed, or if it did not exist.
+    _to("version", nullable=True, ondelete="SET NULL"),
+    Column("pacticipant", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Index(None, "decision_id"),
+    Index(None, "version_id"),
+    Index(None, "pacticipant", "number"),
 )
 
 content: Final = Table(

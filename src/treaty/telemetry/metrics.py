@@ -19,6 +19,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import QueuePool
 
 from treaty.model.decisions.matrix import Matrix
+from treaty.model.decisions.records import Decided
 from treaty.model.decisions.version_sets import SetVerdict
 from treaty.model.maintenance.metrics import DeliveryQueue, IndexProgress
 from treaty.model.provider_contracts.recomparisons import EngineProgress
@@ -69,6 +70,8 @@ class ServerMetrics:
                 return self._verdicts[result.verdict.summary.deployable].inc
             case SetVerdict():
                 return self._verdicts[result.deployable].inc
+            case Decided():
+                return self.decision_counter(result.answer)
             case _:
                 return None
 

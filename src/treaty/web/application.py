@@ -321,6 +321,7 @@ class RequestHandler:
             outcome = await self._run_work(route, request, work)
             if missing:
                 await self._run_in_thread(partial(self._compare_missing, request, list(missing)))
+                request.has_compared = True
                 outcome = await self._run_work_in_thread(route, work)
         if request.has_queued and self._worker:
             self._worker.wake()
@@ -378,7 +379,7 @@ class RequestHandler:
         if not self._database.is_local or route.is_slow:
             return True
         # SQLite runs one write at a time. A write on the event loop would block it until those in threads have ended.
-        if self._writes_in_threads and not route.is_read_only:
+        if self._writes_in_threads and (route.may_write or not route.is_read_only):
             return True
         if route.has_long_query is not None and route.has_long_query(request):
             return True
@@ -386,7 +387,7 @@ class RequestHandler:
         return bool(raw_body) and (len(raw_body) >= LARGE_BODY_BYTES or route.has_long_body(raw_body))
 
     async def _run_work_in_thread(self, route: Route, work: Callable[[], T]) -> T:
-        if route.is_read_only or not self._database.is_local:
+        if (route.is_read_only and not route.may_write) or not self._database.is_local:
             return await self._run_in_thread(work)
         self._writes_in_threads += 1
         try:

@@ -18,7 +18,7 @@ from treaty.store.engine.database import Database
 from treaty.web import former_names, version_aliases
 from treaty.web.http import queries
 from treaty.web.http.media_types import ANY, NO_CONTENT_TYPE, MediaType, choose_media_type, prefer_json
-from treaty.web.http.request import Request
+from treaty.web.http.request import Request, WriteRequired
 from treaty.web.http.results import AfterCommit, ErrorResult, HtmlPage
 from treaty.web.http.router import Route
 from treaty.web.security.authorization import authorize_applications
@@ -88,7 +88,8 @@ def run_handler(
 def _run_with_database(route: Route, request: Request, names: Sequence[str], read: ReadHandler) -> object:
     """Run a handler. Where something is missing, names in the path may be aliases of versions, or former names."""
     try:
-        return read(route, request, names) if route.is_read_only else _run_write(route, request, names)
+        is_read = route.is_read_only and not request.is_writing
+        return read(route, request, names) if is_read else _run_write(route, request, names)
     except NotFound:
         replaced = version_aliases.replace_aliases(request, route, names) if route.is_read_only else names
         if replaced is not names:
@@ -129,11 +130,23 @@ def _run_in_transaction(
     route: Route, request: Request, work: Callable[["Connection"], object], database: "Database"
 ) -> object:
     try:
-        return database.read(work) if route.is_read_only else database.write(work)
+        return _run_read(route, request, work, database) if route.is_read_only else database.write(work)
     except health.DATABASE_ERRORS as error:
         if route.database_failure_result is None:
             raise
         return ErrorResult(route.database_failure_result(request, error))
+
+
+def _run_read(route: Route, request: Request, work: Callable[["Connection"], object], database: "Database") -> object:
+    """Run a handler that reads or, if it has to write, again in a transaction that does."""
+    if not request.is_writing:
+        try:
+            return database.read(work)
+        except WriteRequired:
+            if not route.may_write:
+                raise
+            request.is_writing = True
+    return database.write_in_snapshot(work)
 
 
 def _unless_unacceptable(media_type: MediaType | None, error: TreatyError) -> TreatyError:

@@ -29,6 +29,7 @@ from treaty.actions.maintenance.cleanup import (
     remove_audit_events,
     remove_branches,
     remove_contents,
+    remove_decisions,
     remove_overwritten_rows,
     remove_unused_contracts,
     remove_versions,
@@ -37,6 +38,7 @@ from treaty.errors import InvalidSetting
 from treaty.model.audit import Actor
 from treaty.model.maintenance.retention import CleanupPlan, RemovalCounts, RemovedCounts, Retention, compute_cutoff
 from treaty.store import audit
+from treaty.store.decisions import records
 from treaty.store.engine.database import Database
 from treaty.store.maintenance import removal, retention
 from treaty.store.maintenance.removal import VersionBatch
@@ -97,7 +99,8 @@ class BatchSizer:
 
 
 CleanupResult = Mapping[str, Mapping[str, RemovalCounts]]
-"""Removed and remaining rows by kind: old data under `clean`, overwritten data under `overwritten`, and `audit`."""
+"""Removed and remaining rows by kind: old data under `clean`, overwritten data under `overwritten`, `audit`, and
+`decisions`."""
 
 
 def check_schedule(schedule: str) -> None:
@@ -123,6 +126,7 @@ class Cleaner:
         retention: Retention,
         *,
         audit_max_age: timedelta = timedelta(0),
+        decision_max_age: timedelta = timedelta(0),
         name: str = "cleaner",
         clock: Callable[[], datetime] = _utc_now,
         pause: Callable[[float], bool | None] = time.sleep,
@@ -130,7 +134,8 @@ class Cleaner:
     ) -> None:
         """Prepare a clean-up.
 
-        `audit_max_age`: age at which audit events are removed; 0 keeps them.
+        `audit_max_age`, `decision_max_age`: ages at which audit events and recorded decisions are removed; 0 keeps
+        them.
         `name`: the name of the cleaner in the audit trail.
         `pause`: waits for some seconds, and returns true if the clean-up has to stop.
         `cooldown`: time after the clean-up in which no other may start.
@@ -138,6 +143,7 @@ class Cleaner:
         self._database = database
         self._retention = retention
         self._audit_max_age = audit_max_age
+        self._decision_max_age = decision_max_age
         self._actor = Actor(credential_name=name)
         self._clock = clock
         self._pause = pause
@@ -149,28 +155,37 @@ class Cleaner:
     def plan(self) -> CleanupPlan:
         """Return the preview of the clean-up."""
         now = self._clock()
-        before = self._audit_cutoff()
-        return self._database.read(lambda db: plan_cleanup(db, self._retention, now=now, audit_before=before))
+        audit_before, decisions_before = self._cutoff(self._audit_max_age), self._cutoff(self._decision_max_age)
+        return self._database.read(
+            lambda db: plan_cleanup(
+                db, self._retention, now=now, audit_before=audit_before, decisions_before=decisions_before
+            )
+        )
 
-    def _audit_cutoff(self) -> datetime | None:
-        return compute_cutoff(self._clock(), self._audit_max_age) if self._audit_max_age else None
+    def _cutoff(self, max_age: timedelta) -> datetime | None:
+        return compute_cutoff(self._clock(), max_age) if max_age else None
 
     def clean(self) -> CleanupResult:
-        """Remove old audit events, then versions and branches that are not retained, then overwritten data.
+        """Remove old audit events and decisions, then versions and branches that are not retained, then other old data.
 
         Raises CleanupInProgress if another process is cleaning, and CleanupStopped if `pause` returned true.
         """
         with self._lease():
-            removed_events = self._remove_audit()
+            removed_events, removed_decisions = self._remove_audit(), self._remove_decisions()
             counts = {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
             self._remove_unused_contracts()
             remaining_events = self._database.read(audit.count_events)
-            return {**counts, "audit": {"audit_events": RemovalCounts(gone=removed_events, kept=remaining_events)}}
+            remaining_decisions = self._database.read(records.count)
+            return {
+                **counts,
+                "audit": {"audit_events": RemovalCounts(gone=removed_events, kept=remaining_events)},
+                "decisions": {"decisions": RemovalCounts(gone=removed_decisions, kept=remaining_decisions)},
+            }
 
-    def clean_audit(self) -> int:
-        """Remove old audit events only, and return their number. Raises as `clean` does."""
+    def clean_history(self) -> int:
+        """Remove only old audit events and decisions, and return their number. Raises as `clean` does."""
         with self._lease():
-            return self._remove_audit()
+            return self._remove_audit() + self._remove_decisions()
 
     @contextmanager
     def _lease(self) -> Iterator[None]:
@@ -215,12 +230,24 @@ class Cleaner:
         return result
 
     def _remove_audit(self) -> int:
-        before = self._audit_cutoff()
+        before = self._cutoff(self._audit_max_age)
         if before is None:
             return 0
         total, sizer = 0, BatchSizer()
         while ids := self._database.read(lambda db: audit.list_old_ids(db, before=before, limit=EVENT_PAGE_SIZE)):
             total += sum(self._write(sizer, partial(remove_audit_events, ids=batch)) for batch in sizer.batches(ids))
+        return total
+
+    def _remove_decisions(self) -> int:
+        before = self._cutoff(self._decision_max_age)
+        if before is None:
+            return 0
+        total, sizer = 0, BatchSizer()
+        while ids := self._database.read(lambda db: records.list_old_ids(db, before=before, limit=EVENT_PAGE_SIZE)):
+            removed = sum(self._write(sizer, partial(remove_decisions, ids=batch)) for batch in sizer.batches(ids))
+            total += removed
+            if not removed:
+                break
         return total
 
     def _clean_old(self) -> dict[str, RemovalCounts]:
@@ -300,6 +327,7 @@ class ScheduledCleaner:
         *,
         is_dry: bool,
         audit_max_age: timedelta = timedelta(0),
+        decision_max_age: timedelta = timedelta(0),
         cleans_data: bool = True,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
@@ -308,6 +336,7 @@ class ScheduledCleaner:
         self._schedule = schedule
         self._is_dry = is_dry
         self._audit_max_age = audit_max_age
+        self._decision_max_age = decision_max_age
         self._cleans_data = cleans_data
         self._clock = clock
         self._is_stopping = threading.Event()
@@ -346,6 +375,7 @@ class ScheduledCleaner:
             self._database,
             self._retention,
             audit_max_age=self._audit_max_age,
+            decision_max_age=self._decision_max_age,
             clock=self._clock,
             pause=self._is_stopping.wait,
             cooldown=COOLDOWN,
@@ -357,7 +387,7 @@ class ScheduledCleaner:
         try:
             result = cleaner.clean() if self._cleans_data else {}
             if not self._cleans_data:
-                cleaner.clean_audit()
+                cleaner.clean_history()
         except CleanupInProgress:
             log.info("Clean was not performed as a clean is already in progress. Exiting.")
             return

@@ -19,6 +19,7 @@ from treaty.model.maintenance.retention import (
     order_consumers_first,
 )
 from treaty.store import audit
+from treaty.store.decisions import records
 from treaty.store.engine import leases
 from treaty.store.maintenance import removal, retention
 from treaty.store.maintenance.removal import VersionBatch
@@ -45,9 +46,22 @@ def release_cleanup(db: Connection, *, owner: str, until: datetime) -> None:
     leases.end(db, LEASE, owner=owner, until=until)
 
 
-def plan_cleanup(db: Connection, policy: Retention, *, now: datetime, audit_before: datetime | None) -> CleanupPlan:
-    """Return the preview of a clean-up. `audit_before`: time before which it removes audit events; None keeps all."""
-    amounts = removal.count_planned_removals(db, policy, now=now, audit_before=audit_before)
+def plan_cleanup(
+    db: Connection,
+    policy: Retention,
+    *,
+    now: datetime,
+    audit_before: datetime | None,
+    decisions_before: datetime | None = None,
+) -> CleanupPlan:
+    """Return the preview of a clean-up.
+
+    `audit_before` and `decisions_before`: times before which it removes audit events and recorded decisions; None keeps
+    all.
+    """
+    amounts = removal.count_planned_removals(
+        db, policy, now=now, audit_before=audit_before, decisions_before=decisions_before
+    )
     return retention.build_plan(db, policy, now=now, amounts=amounts)
 
 
@@ -126,6 +140,14 @@ def remove_overwritten_rows(db: Connection, kind: str, ids: Sequence[int]) -> di
     if counts[kind]:
         audit.record(db, Action.CLEANING, before={kind: counts[kind]})
     return counts
+
+
+def remove_decisions(db: Connection, ids: Sequence[int]) -> int:
+    """Remove those of the recorded decisions that are still not kept, and return their number."""
+    count = records.remove(db, ids)
+    if count:
+        audit.record(db, Action.CLEANING, before={"decisions": count})
+    return count
 
 
 def remove_audit_events(db: Connection, ids: Sequence[int]) -> int:

@@ -651,6 +651,7 @@ class _Importer:
                 display_name=fact.display_name,
                 is_production=fact.is_production,
                 contacts=fact.contacts,
+                records_decisions=fact.records_decisions,
                 created_at=fact.created_at,
                 updated_at=fact.updated_at,
             )
@@ -706,6 +707,7 @@ class _Importer:
             "application_instance": fact.application_instance,
             "created_at": fact.created_at,
             "undeployed_at": undeployed_at,
+            "lacks_decision": fact.lacks_decision,
         }
         imports.add_deployment(self.db, values)
         self.remember("deployment", fact.uuid)
@@ -758,6 +760,7 @@ class _Importer:
             "created_at": fact.created_at,
             "updated_at": fact.updated_at,
             "support_ended_at": fact.support_ended_at,
+            "lacks_decision": fact.lacks_decision,
         }
         imports.add_release(self.db, values)
         self.remember("release", fact.uuid)

@@ -226,17 +226,17 @@ def tag_version(
     result = put_tag(db, owner, tagged_version, tag, now=now, settings=settings)
     audit.record(db, Action.TAG_CREATION, resource=pacticipant, params={"version": version, "tag": tag})
     if settings.create_deployed_versions_for_tags:
-        _deploy_to_namesake(db, tagged_version, tag, now=now)
+        _deploy_to_namesake(db, tagged_version, tag, now=now, settings=settings)
     return result
 
 
-def _deploy_to_namesake(db: Connection, version: Version, tag: str, *, now: datetime) -> None:
+def _deploy_to_namesake(db: Connection, version: Version, tag: str, *, now: datetime, settings: Settings) -> None:
     environment = deployments.find_by_name(db, tag)
     if environment:
         deployment = Deployment(
             pacticipant=version.pacticipant, version=version.number, environment=environment.uuid, is_auto_created=True
         )
-        record_deployment(db, deployment, now=now)
+        record_deployment(db, deployment, now=now, decision_validity=settings.decision_validity)
 
 
 def add_to_branch(

@@ -225,6 +225,8 @@ class Matrix:
     versions: Mapping[VersionKey, VersionSummary]
     explanations: Sequence[Explanation | None] = ()
     """An explanation for each reason of the verdict; None for warnings and counts. Empty if the answer is yes."""
+    records_decisions: bool = False
+    """Whether the environment in question records decisions, so that clients repeat the question to record it."""
 
 
 def decide(query: MatrixQuery, facts: MatrixFacts) -> Verdict:

@@ -103,6 +103,10 @@ class SetVerdict:
     """The members that are not left out, in an order in which every step is safe; None if they are only safe together,
     or if there are none."""
     reasons: Sequence[SetReason]
+    rows: Sequence[MatrixRow] = ()
+    """The rows that the verdict depends on."""
+    replaced_rows: Sequence[MatrixRow] = ()
+    """The rows of versions that the set replaces, which only the order and the members to leave out depend on."""
     ignored: Sequence[MatrixRow] | None = None
     """The rows that do not count after all members have been deployed; None if the request ignores none."""
     explanations: Sequence[Explanation | None] = ()
@@ -143,7 +147,8 @@ class _SetDecision:
         included = (1 << len(self._keys)) - 1 & ~exclusion.members
         order = find_order(constraints.needs, included) if included else None
         leave_out = [self._keys[number] for number in list_members(exclusion.members)]
-        verdict = decide(self._query, self._final_facts)
+        final_rows, replaced_rows = self._split_rows()
+        verdict = decide(self._query, self._build_final_facts(final_rows))
         missing = [NoSuchVersion(selected=member) for member in self._missing]
         # Without an existing member, the verdict that nothing is required would be beside the point.
         is_beside_the_point = bool(missing) and verdict.summary.deployable is True
@@ -162,7 +167,16 @@ class _SetDecision:
                 *self._advise(included, has_order=order is not None),
             ],
             ignored=verdict.ignored if self._facts.ignored else None,
+            rows=final_rows,
+            replaced_rows=replaced_rows,
         )
+
+    def _split_rows(self) -> tuple[list[MatrixRow], list[MatrixRow]]:
+        """Separate the rows of the environment after all members have been deployed from those of replaced versions."""
+        rows: tuple[list[MatrixRow], list[MatrixRow]] = ([], [])
+        for row in self._facts.rows:
+            rows[not self._is_final(row)].append(row)
+        return rows
 
     @property
     def _missing(self) -> Iterable[NoVersion]:
@@ -181,8 +195,7 @@ class _SetDecision:
             destination=Destination(environment=self._facts.environment),
         )
 
-    @property
-    def _final_facts(self) -> MatrixFacts:
+    def _build_final_facts(self, rows: Sequence[MatrixRow]) -> MatrixFacts:
         """The facts of the environment after all members have been deployed."""
         facts = self._facts
         others = sorted({*facts.partners, *self._live_pacticipants} - self._numbers.keys())
@@ -202,7 +215,6 @@ class _SetDecision:
             ]
             if not numbers and name not in self._numbers:
                 inferred.append(NoVersion(selector=selector))
-        rows = [row for row in facts.rows if self._is_final(row)]
         return MatrixFacts(
             specified=self._found,
             inferred=inferred,

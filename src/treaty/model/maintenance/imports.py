@@ -209,6 +209,7 @@ class EnvironmentFact:
     updated_at: datetime
     contacts: str | None = None
     """A JSON array, as text."""
+    records_decisions: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,6 +224,7 @@ class DeploymentFact:
     created_at: datetime
     application_instance: str | None = None
     undeployed_at: datetime | None = None
+    lacks_decision: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -237,6 +239,7 @@ class ReleaseFact:
     created_at: datetime
     updated_at: datetime
     support_ended_at: datetime | None = None
+    lacks_decision: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

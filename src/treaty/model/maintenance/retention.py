@@ -345,3 +345,5 @@ class CleanupPlan:
     """Rows that are removed together with these versions and branches, by kind."""
     overwritten: Mapping[str, RemovalCounts]
     audit_events: RemovalCounts
+    decisions: RemovalCounts
+    """Recorded decisions."""

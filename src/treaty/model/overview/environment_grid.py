@@ -26,6 +26,8 @@ class GridCell:
     is_on_main_branch: bool
     newer_count: int
     """Number of newer versions on the main branch, at most MAX_NEWER_COUNT."""
+    lacks_decision: bool = False
+    """Whether no yes had been recorded before, although the environment records decisions."""
 
     @property
     def newer_count_text(self) -> str:
@@ -41,3 +43,4 @@ class DeploymentPeriod:
     since: datetime
     until: datetime | None
     is_release: bool
+    lacks_decision: bool = False

@@ -49,6 +49,8 @@ class FactsWithIds:
 
     facts: MatrixFacts
     version_keys: dict[int, VersionKey]
+    records_decisions: bool = False
+    """Whether the environment of the query records decisions."""
 
 
 def load_facts(db: Connection, query: MatrixQuery, named: NamedIds) -> FactsWithIds:
@@ -71,11 +73,12 @@ def load_facts(db: Connection, query: MatrixQuery, named: NamedIds) -> FactsWith
     )
     if query.limit is None or len(rows) <= query.limit:
         completed = complete_rows(db, rows, facts.ignored)
-        return FactsWithIds(replace(facts, rows=completed.rows, gaps=completed.gaps), _version_keys(rows))
+        facts = replace(facts, rows=completed.rows, gaps=completed.gaps)
+        return FactsWithIds(facts, _version_keys(rows), bool(named.recording))
     # More rows than the response shows still decide: the database counts them.
     summary, shown = matrix_summary.summarize(db, scope, query, facts.ignored, rows)
     summary = complete_summary(db, scope, query, summary)
-    return FactsWithIds(replace(facts, rows_summary=summary), _version_keys(shown))
+    return FactsWithIds(replace(facts, rows_summary=summary), _version_keys(shown), bool(named.recording))
 
 
 class MatrixSubjectNotFound(NotFound):

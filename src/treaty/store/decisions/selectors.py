@@ -4,7 +4,7 @@ Pacticipants and versions given by name are looked up for the whole query at onc
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     null,
     select,
     union,
@@ -65,6 +66,8 @@ class NamedIds:
     environments: list[str]
     aliases: dict[AliasKey, str]
     """The numbers of the versions that aliases in the query lead to."""
+    recording: list[str] = field(default_factory=list)
+    """Names of those of the environments that record decisions."""
 
 
 class _SelectorShape(NamedTuple):
@@ -87,7 +90,9 @@ _NAMED: Final = (
     .where(pacticipant.c.name.in_(bindparam("names", expanding=True)))
 )
 # The environment comes in the same round trip, as a row without ids.
-_ENVIRONMENT: Final = select(null(), environment.c.name, null(), null()).where(
+# Its last column is not null if it records decisions.
+_recording: Final = case((environment.c.records_decisions, environment.c.name), else_=null())
+_ENVIRONMENT: Final = select(null(), environment.c.name, null(), _recording).where(
     environment.c.name == bindparam("environment")
 )
 _NAMED_WITH_ENVIRONMENT: Final = union_all(_NAMED, _ENVIRONMENT)
@@ -106,6 +111,7 @@ def load_named_ids(db: Connection, selectors: Collection[Selector], environment:
     ):
         if pacticipant_id is None:
             named.environments.append(name)
+            named.recording.extend([name] if number else [])
             continue
         named.pacticipants[name] = pacticipant_id
         if version_id is not None:

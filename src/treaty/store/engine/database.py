@@ -78,6 +78,10 @@ class Database(Protocol):
         """Raise Busy in this thread, such as that of the event loop, instead of waiting for a lock of a local file."""
         ...
 
+    def write_in_snapshot(self, work: Callable[[Connection], T]) -> T:
+        """Write as `write` does; all queries of the function see the same state of the data."""
+        ...
+
     def checkpoint(self) -> None:
         """Move committed data to its final place without blocking anyone, so that no write has to do so."""
         ...
@@ -162,6 +166,10 @@ class Sqlite:
         except DatabaseReplaced:
             self._rescue()
             raise
+
+    def write_in_snapshot(self, work: Callable[[Connection], T]) -> T:
+        """Write as `write` does: no other transaction writes meanwhile."""
+        return self.write(work)
 
     def _write_checked(self, work: Callable[[Connection], T]) -> T:
         self._check_files()  # so that a file that is moved back does not contain a write that was refused
@@ -312,6 +320,7 @@ class Postgresql:
         self._snapshot_engine = self.engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
+        self._writing_snapshot_engine = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._autocommit_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._driver_error = self.engine.dialect.loaded_dbapi.Error
         dialect_class: Any = type(self.engine.dialect)
@@ -358,6 +367,10 @@ class Postgresql:
 
     def forbid_waiting(self) -> None:
         """Do nothing: nothing here runs on the event loop."""
+
+    def write_in_snapshot(self, work: Callable[[Connection], T]) -> T:
+        """Run a function in a transaction whose queries see one snapshot, for writes of what they have read."""
+        return _retry_lost_races(lambda: self._run_transaction(self._writing_snapshot_engine, work))
 
     def checkpoint(self) -> None:
         """Do nothing: PostgreSQL makes its own checkpoints."""

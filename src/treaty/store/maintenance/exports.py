@@ -458,6 +458,7 @@ _ENVIRONMENTS: Final = _page_of(
         environment.c.display_name,
         environment.c.is_production,
         environment.c.contacts,
+        environment.c.records_decisions,
         environment.c.created_at,
         environment.c.updated_at,
     ),
@@ -479,6 +480,7 @@ def _select_periods(table: Any, *columns: Any) -> _Rows:
             environment.c.uuid.label("environment"),
             environment.c.name.label("environment_name"),
             table.c.created_at,
+            table.c.lacks_decision,
             *columns,
         )
         .select_from(table)

@@ -372,6 +372,7 @@ _ADD_DEPLOYMENT: Final = insert(deployed_version).from_select(
         "created_at",
         "updated_at",
         "undeployed_at",
+        "lacks_decision",
     ],
     select(
         bindparam("uuid", type_=deployed_version.c.uuid.type),
@@ -383,12 +384,16 @@ _ADD_DEPLOYMENT: Final = insert(deployed_version).from_select(
         bindparam("created_at", type_=deployed_version.c.created_at.type),
         bindparam("created_at", type_=deployed_version.c.created_at.type),
         bindparam("undeployed_at", type_=deployed_version.c.undeployed_at.type),
+        bindparam("lacks_decision", type_=deployed_version.c.lacks_decision.type),
     )
     .join_from(pacticipant, version, _IS_VERSION_OF_PACTICIPANT)
     .where(pacticipant.c.name == bindparam("pacticipant")),
 )
 _ADD_RELEASE: Final = insert(released_version).from_select(
-    ["uuid", "pacticipant_id", "version_id", "environment_id", "created_at", "updated_at", "support_ended_at"],
+    [
+        *("uuid", "pacticipant_id", "version_id", "environment_id", "created_at", "updated_at"),
+        *("support_ended_at", "lacks_decision"),
+    ],
     select(
         bindparam("uuid", type_=released_version.c.uuid.type),
         pacticipant.c.id,
@@ -397,6 +402,7 @@ _ADD_RELEASE: Final = insert(released_version).from_select(
         bindparam("created_at", type_=released_version.c.created_at.type),
         bindparam("updated_at", type_=released_version.c.updated_at.type),
         bindparam("support_ended_at", type_=released_version.c.support_ended_at.type),
+        bindparam("lacks_decision", type_=released_version.c.lacks_decision.type),
     )
     .join_from(pacticipant, version, _IS_VERSION_OF_PACTICIPANT)
     .where(pacticipant.c.name == bindparam("pacticipant")),

@@ -32,6 +32,7 @@ from sqlalchemy import (
 
 from treaty.model.maintenance.retention import RemovalCounts, RemovedCounts, Retention, compute_cutoff
 from treaty.store import audit
+from treaty.store.decisions import records
 from treaty.store.engine.database import fetch_column, fetch_rows
 from treaty.store.maintenance.retention import (
     PlannedAmounts,
@@ -340,13 +341,23 @@ def compute_overwritten_cutoff(retention: Retention, now: datetime) -> datetime:
 
 
 def count_planned_removals(
-    db: Connection, retention: Retention, *, now: datetime, audit_before: datetime | None
+    db: Connection,
+    retention: Retention,
+    *,
+    now: datetime,
+    audit_before: datetime | None,
+    decisions_before: datetime | None,
 ) -> PlannedAmounts:
-    """Count the rows that a clean-up would remove now. `audit_before`: None keeps all audit events."""
+    """Count the rows that a clean-up would remove now.
+
+    `audit_before` and `decisions_before`: None keeps all audit events and recorded decisions.
+    """
     totals = count_rows(db)
     removed, overwritten = _count_planned(db, retention, now)
     events = audit.count_events(db)
     old_events = 0 if audit_before is None else audit.count_events(db, before=audit_before)
+    decisions = records.count(db)
+    old_decisions = 0 if decisions_before is None else records.count(db, before=decisions_before)
     return PlannedAmounts(
         removed={name: RemovalCounts(gone=gone, kept=totals[name] - gone) for name, gone in removed.items()},
         overwritten={
@@ -354,6 +365,7 @@ def count_planned_removals(
             for name, gone in overwritten.items()
         },
         audit_events=RemovalCounts(gone=old_events, kept=events - old_events),
+        decisions=RemovalCounts(gone=old_decisions, kept=decisions - old_decisions),
     )
 
 

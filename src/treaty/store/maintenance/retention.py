@@ -616,6 +616,7 @@ class PlannedAmounts:
     removed: Mapping[str, RemovalCounts]
     overwritten: Mapping[str, RemovalCounts]
     audit_events: RemovalCounts
+    decisions: RemovalCounts
 
 
 def build_plan(db: Connection, retention: Retention, *, now: datetime, amounts: PlannedAmounts) -> CleanupPlan:
@@ -644,6 +645,7 @@ def build_plan(db: Connection, retention: Retention, *, now: datetime, amounts: 
         removed=amounts.removed,
         overwritten=amounts.overwritten,
         audit_events=amounts.audit_events,
+        decisions=amounts.decisions,
     )
 
 

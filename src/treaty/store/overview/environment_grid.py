@@ -85,6 +85,7 @@ def _select_cells(recorded: Any, ended_at: Any, instance: Any, *, is_release: bo
             _MAIN_BRANCH.c.id.is_not(None).label("has_main_branch"),
             _IS_ON_MAIN_BRANCH.label("is_on_main_branch"),
             select(func.count()).select_from(_NEWER_VERSIONS).scalar_subquery().label("newer_count"),
+            recorded.c.lacks_decision,
         )
         .select_from(recorded)
         .join(pacticipant, pacticipant.c.id == recorded.c.pacticipant_id)
@@ -157,6 +158,7 @@ def _select_periods(recorded: Any, until: Any, instance: Any, *, is_release: boo
             recorded.c.created_at.label("since"),
             until.label("until"),
             literal(is_release).label("is_release"),
+            recorded.c.lacks_decision,
         )
         .select_from(recorded)
         .join(pacticipant, pacticipant.c.id == recorded.c.pacticipant_id)

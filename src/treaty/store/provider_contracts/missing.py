@@ -24,6 +24,11 @@ def collect_missing() -> Iterator[dict[PairKey, None]]:
         _missing.reset(token)
 
 
+def has_missing() -> bool:
+    """Whether the request has noted missing pairs."""
+    return bool(_missing.get())
+
+
 def note_missing(pairs: Iterable[PairKey]) -> None:
     """Note pairs that have to be compared. Does nothing outside of requests, as in commands."""
     collected = _missing.get()

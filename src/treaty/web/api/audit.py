@@ -186,12 +186,12 @@ def read_filter(request: Request) -> AuditFilter:
         resource=request.option("resource"),
         credential=request.option("credential"),
         address=request.option("address"),
-        since=_read_time(request, "since"),
-        until=_read_time(request, "until"),
+        since=read_time(request, "since"),
+        until=read_time(request, "until"),
     )
 
 
-def _read_time(request: Request, name: str) -> datetime | None:
+def read_time(request: Request, name: str) -> datetime | None:
     """Read a time in ISO 8601; without an offset it is in UTC. Raises Invalid."""
     text = request.option(name)
     if text is None:

@@ -56,6 +56,7 @@ class EnvironmentBody(Body):
     display_name: Line = None
     production: RequiredBoolean
     contacts: list[ContactBody] = Field(default_factory=list)
+    records_decisions: bool | None = None
 
     def draft(self) -> EnvironmentDraft:
         # Without the member, `contacts` stays absent in responses; an empty list comes back as an empty list.
@@ -64,6 +65,7 @@ class EnvironmentBody(Body):
             display_name=self.display_name,
             is_production=self.production,
             contacts=dump_contacts(self.contacts) if "contacts" in self.model_fields_set else None,
+            records_decisions=self.records_decisions,
         )
 
 
@@ -100,6 +102,7 @@ class EnvironmentState(Times):
     displayName: Omittable[str]
     production: bool
     contacts: Omittable[Any]
+    recordsDecisions: Omittable[bool]
 
 
 EnvironmentLinks = TypedDict(
@@ -109,6 +112,7 @@ EnvironmentLinks = TypedDict(
         "pb:currently-deployed-deployed-versions": Link,
         "pb:currently-supported-released-versions": Link,
         "pb:environments": Link,
+        "pb:recorded-decisions": Link,
     },
 )
 
@@ -144,6 +148,7 @@ class ListedDeployment(Times, SelfLinked):
     target: Omittable[str]
     applicationInstance: Omittable[str]
     undeployedAt: Omittable[datetime]
+    lacksDecision: Omittable[bool]
 
 
 class DeployedVersionDocument(ListedDeployment):
@@ -174,6 +179,7 @@ class ListedRelease(Times, SelfLinked):
     uuid: str
     currentlySupported: bool
     supportEndedAt: Omittable[datetime]
+    lacksDecision: Omittable[bool]
 
 
 class ReleasedVersionDocument(ListedRelease):
@@ -364,7 +370,9 @@ def record_deployment(request: Request, pacticipant: str, version: str, environm
         environment=environment,
         application_instance=_read_instance(request.body(dict)),
     )
-    deployed = deployment_actions.record_deployment(request.db, deployment, now=request.now)
+    deployed = deployment_actions.record_deployment(
+        request.db, deployment, now=request.now, decision_validity=request.settings.decision_validity
+    )
     return Created(deployed, urls.DEPLOYED_VERSION.fill(uuid=deployed.uuid))
 
 
@@ -407,7 +415,9 @@ def record_release(request: Request, pacticipant: str, version: str, environment
     """Record that a version has been released to an environment and is supported there."""
     request.body(dict)  # nothing in it is used, but it must be valid JSON
     release = Release(pacticipant=pacticipant, version=version, environment=environment)
-    released, is_new = deployment_actions.record_release(request.db, release, now=request.now)
+    released, is_new = deployment_actions.record_release(
+        request.db, release, now=request.now, decision_validity=request.settings.decision_validity
+    )
     result = Created if is_new else Updated
     return result(released, urls.RELEASED_VERSION.fill(uuid=released.uuid))
 
@@ -488,6 +498,8 @@ def single_environment(environment: Environment) -> Hal:
         "displayName": display_name,
         "production": environment.is_production,
         "contacts": None if environment.contacts is None else orjson.Fragment(environment.contacts),
+        # Treaty's own; left out where it is off, so that other environments are as in the original.
+        "recordsDecisions": environment.records_decisions or None,
         **timestamps(environment),
     }
     return Hal(
@@ -502,6 +514,11 @@ def single_environment(environment: Environment) -> Hal:
                 f"Versions released and supported in {display_name} environment",
             ),
             "pb:environments": Link(urls.ENVIRONMENTS.fill(), "Environments"),
+            "pb:recorded-decisions": Link(
+                f"{urls.DECISIONS.fill()}?environment={urls.quote(environment.name)}",
+                f"Recorded decisions about {display_name}",
+                templated=False,
+            ),
         },
     )
 
@@ -552,6 +569,7 @@ def _deployed(deployed: DeployedVersion, *, has_version: bool, has_environment: 
             "target": deployed.application_instance,
             "applicationInstance": deployed.application_instance,
             "undeployedAt": deployed.undeployed_at,
+            "lacksDecision": deployed.lacks_decision or None,
             **timestamps(deployed),
         },
         embedded=_embedded(deployed, has_version=has_version, has_environment=has_environment),
@@ -566,6 +584,7 @@ def _released(released: ReleasedVersion, *, has_version: bool, has_environment: 
             "currentlySupported": released.is_supported,
             **timestamps(released),
             "supportEndedAt": released.support_ended_at,
+            "lacksDecision": released.lacks_decision or None,
         },
         embedded=_embedded(released, has_version=has_version, has_environment=has_environment),
         links={"self": Link(urls.RELEASED_VERSION.fill(uuid=released.uuid))},

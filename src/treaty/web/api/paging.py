@@ -1,12 +1,15 @@
 """Paging of lists: reading the requested page, and the `page` member and links in the response."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final, NotRequired
+from urllib.parse import urlencode
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from treaty.model.paging import Page, Paged
-from treaty.web.hal.documents import Link
+from treaty.web import urls
+from treaty.web.hal.documents import Link, Links
 from treaty.web.http.queries import QueryParameter, read_page_numbers
 from treaty.web.http.request import Request
 
@@ -70,6 +73,26 @@ def page_links(paged: Paged[object], path: str) -> PageLinks:
 
 def _page_path(path: str, page: Page, step: int) -> str:
     return f"{path}?size={page.size}&page={page.number + step}"
+
+
+def filtered_page_links(paged: Paged[object], path: str, filters: Mapping[str, str]) -> Links:
+    """Return the links to the page itself and to its neighbours, which keep the filters of the request.
+
+    Unlike the pages of the original's lists, these mean nothing without them.
+    """
+    links: dict[str, object] = {"self": Link(urls.URL_WITH_QUERY_PLACEHOLDER)}
+    page = paged.page
+    if page is None:
+        return links
+    if page.number * page.size < paged.total:
+        links["next"] = _filtered_link(path, filters, page.size, page.number + 1, "Next page")
+    if page.number > 1:
+        links["previous"] = _filtered_link(path, filters, page.size, page.number - 1, "Previous page")
+    return links
+
+
+def _filtered_link(path: str, filters: Mapping[str, str], size: int, number: int, title: str) -> Link:
+    return Link(f"{path}?{urlencode({**filters, 'page': number, 'size': size})}", title, templated=False)
 
 
 def _count_pages(paged: Paged[object], page: Page) -> int:

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlencode
 
 from typing_extensions import TypedDict
 
 from treaty.errors import Invalid, Problem
-from treaty.model.paging import Paged
 from treaty.model.usage.expectations import Place
 from treaty.model.usage.usage import (
     PARTS,
@@ -24,9 +22,16 @@ from treaty.model.usage.usage import (
 from treaty.store.pacticipants import pacticipants
 from treaty.store.usage import queries
 from treaty.web import urls
-from treaty.web.api.paging import PAGE_PARAMETERS, PageLinks, PageState, page_state, read_page
+from treaty.web.api.paging import (
+    PAGE_PARAMETERS,
+    PageLinks,
+    PageState,
+    filtered_page_links,
+    page_state,
+    read_page,
+)
 from treaty.web.hal import represent
-from treaty.web.hal.documents import Hal, Link, Links
+from treaty.web.hal.documents import Hal, Link
 from treaty.web.hal.shapes import Omittable
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
@@ -212,7 +217,9 @@ def usage_document(usage: Usage) -> Hal:
             **page_state(usage.consumers),
         },
         {"consumers": [_represent_consumer(consumer, usage.query.provider) for consumer in usage.consumers.items]},
-        _links(usage.consumers, urls.USAGE.fill(), {"provider": usage.query.provider, **_options(usage.query)}),
+        filtered_page_links(
+            usage.consumers, urls.USAGE.fill(), {"provider": usage.query.provider, **_options(usage.query)}
+        ),
     )
 
 
@@ -287,7 +294,7 @@ def expected_operations_document(expected: ExpectedOperations) -> Hal:
             "basis": _represent_basis(expected.basis),
             **page_state(expected.operations),
         },
-        links=_links(expected.operations, urls.USAGE_OPERATIONS.fill(), {"provider": expected.provider}),
+        links=filtered_page_links(expected.operations, urls.USAGE_OPERATIONS.fill(), {"provider": expected.provider}),
     )
 
 
@@ -304,20 +311,3 @@ def _represent_operation(operation: ExpectedOperation) -> ExpectedOperationDocum
     if operation.method is not None:
         document["method"] = operation.method
     return document
-
-
-def _links(paged: Paged[object], path: str, options: dict[str, str]) -> Links:
-    links: dict[str, object] = {"self": Link(urls.URL_WITH_QUERY_PLACEHOLDER)}
-    page = paged.page
-    if page is None:
-        return links
-    # Unlike the original's lists, these mean nothing without the other parameters of the request.
-    if page.number * page.size < paged.total:
-        links["next"] = _page_link(path, options, page.size, page.number + 1, "Next page")
-    if page.number > 1:
-        links["previous"] = _page_link(path, options, page.size, page.number - 1, "Previous page")
-    return links
-
-
-def _page_link(path: str, options: dict[str, str], size: int, number: int, title: str) -> Link:
-    return Link(f"{path}?{urlencode({**options, 'page': number, 'size': size})}", title, templated=False)

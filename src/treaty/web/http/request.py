@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 BodyModel = TypeVar("BodyModel")
 
 
+class WriteRequired(Exception):
+    """A handler that mostly only reads has to write for this request. It runs again in a transaction that writes."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestSource:
     """What the connection, `Host` and the headers of trusted proxies say about a request."""
@@ -87,6 +91,10 @@ class Request:
     """The result of the route's `prepare`."""
     warnings: list[str] = field(default_factory=list, init=False)
     """Sentences for the client about parts of the request that were ignored."""
+    is_writing: bool = field(default=False, init=False)
+    """Whether the transaction of a route that mostly only reads writes, after a `WriteRequired`."""
+    has_compared: bool = field(default=False, init=False)
+    """Whether the comparisons that the response lacked were made or enqueued, so that the handler runs again."""
     _db: "Connection | None" = field(default=None, init=False, repr=False)
 
     @property

@@ -94,6 +94,9 @@ class Route:
     """Work on the body that would block other writers for too long within the transaction. It runs in a thread before
     that; the handler finds its result in `Request.prepared`."""
 
+    may_write: bool = False
+    """Whether a route that `is_read_only` writes for some requests: its handler then raises `WriteRequired`."""
+
     def find_applications(self, request: Request, names: Sequence[str]) -> Iterable[str]:
         """Return the applications for which a request writes."""
         if isinstance(self.application, str):
@@ -278,6 +281,7 @@ class Router:
         scopes: Collection[Scope] | None = None,
         application: str | FindApplications | None = None,
         prepare: Callable[["Request"], object] | None = None,
+        may_write: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare the handler of a method and a URL, and of the aliases of the URL.
 
@@ -316,6 +320,7 @@ class Router:
                     scopes=opening_scopes,
                     application=application,
                     prepare=prepare,
+                    may_write=may_write,
                 )
                 self._add(route, options_last=options_last)
             return handler

@@ -1,6 +1,6 @@
 """Authorization: whether a caller may use a route."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -41,13 +41,19 @@ def authorize(request: Request, route: Route | None, settings: Settings) -> None
         if request.method in _READ_METHODS and needs_reauthentication(request, route):
             raise ReauthenticationRequired
         return
+    raise _build_refusal(request, permission, _scopes_of(route))
+
+
+def _build_refusal(request: Request, permission: Permission, scopes: frozenset[Scope]) -> Unauthenticated | Forbidden:
+    """Build the error for a caller without a permission or scope."""
+    caller = request.caller
     if not caller.is_known:
         obstacle = request.open_access_obstacle
         reason = "This broker requires authentication." if obstacle is None else open_access.explain_obstacle(obstacle)
-        raise Unauthenticated(f"{reason} {_CREDENTIALS_HINT}")
-    if has_role and caller.limits is not None:
-        raise _out_of_scope(caller, caller.limits, permission, _scopes_of(route))
-    raise Forbidden(
+        return Unauthenticated(f"{reason} {_CREDENTIALS_HINT}")
+    if caller.limits is not None and has_role_permission(caller, permission):
+        return _out_of_scope(caller, caller.limits, permission, scopes)
+    return Forbidden(
         f"{caller.title} may not {permission.value}: the role is {caller.role.value if caller.role else 'none'}. "
         "Use credentials that may, or ask an administrator for them.",
         missing_permission=permission.value,
@@ -84,25 +90,46 @@ def authorize_scope(request: Request, scope: Scope, permission: Permission) -> N
         raise _out_of_scope(request.caller, limits, permission, frozenset({scope}))
 
 
+def authorize_part(
+    request: Request, permission: Permission, scope: Scope, applications: Callable[[], Iterable[str]]
+) -> None:
+    """Check that the caller may do what only some requests of a route do, for these applications.
+
+    Raises Unauthenticated, Forbidden, and Renamed.
+    """
+    caller = request.caller
+    is_in_scope = caller.limits is None or scope in caller.limits.scopes
+    if not has_role_permission(caller, permission) or not is_in_scope:
+        raise _build_refusal(request, permission, frozenset({scope}))
+    _authorize_names(request, permission, applications, creates=False)
+
+
 def authorize_applications(request: Request, route: Route, names: Sequence[str]) -> None:
     """Check that the caller's token covers the applications for which a request writes.
 
     Runs in the transaction of the write, since some requests name only a record of the application. Raises Forbidden,
     Renamed, and Invalid or NotFound for a request that names no application.
     """
+    creates = route.url is urls.PACTICIPANTS
+    _authorize_names(request, route.permission, lambda: route.find_applications(request, names), creates=creates)
+
+
+def _authorize_names(
+    request: Request, permission: Permission, applications: Callable[[], Iterable[str]], *, creates: bool
+) -> None:
     limits = request.caller.limits
     if limits is None or limits.applications is None:
         return
-    others = [name for name in dict.fromkeys(route.find_applications(request, names)) if not limits.covers((name,))]
+    others = [name for name in dict.fromkeys(applications()) if not limits.covers((name,))]
     for former_name, name in find_current_names(request.db, others).items():
         # The limits of the token have followed the new name. Only an explicit creation means the former one.
-        if limits.covers((name,)) and route.url is not urls.PACTICIPANTS:
+        if limits.covers((name,)) and not creates:
             raise Renamed(former_name, name)
     if others:
         raise Forbidden(
-            f"{request.caller.title} may not {route.permission.value} for {join_names(others)}: it is limited to "
+            f"{request.caller.title} may not {permission.value} for {join_names(others)}: it is limited to "
             f"{limits.describe()}. Use a token for {join_names(others)}: {_NEW_TOKEN_HINT}",
-            missing_permission=route.permission.value,
+            missing_permission=permission.value,
             missing_applications=others,
         )
 

@@ -21,6 +21,7 @@ class Permission(Enum):
     MANAGE_VERSION = "manage versions, branches and tags"
     MANAGE_ENVIRONMENT = "manage environments"
     RECORD_DEPLOYMENT = "record deployments and releases"
+    RECORD_DECISION = "record decisions"
     PUBLISH_PACT = "publish pacts"
     DELETE_PACT = "delete pacts"
     PUBLISH_VERIFICATION = "publish verification results"
@@ -52,6 +53,7 @@ _WRITER: Final = _READER | {
     Permission.MANAGE_VERSION,
     Permission.MANAGE_ENVIRONMENT,
     Permission.RECORD_DEPLOYMENT,
+    Permission.RECORD_DECISION,
     Permission.PUBLISH_PACT,
     Permission.DELETE_PACT,
     Permission.PUBLISH_VERIFICATION,
@@ -138,6 +140,7 @@ _SCOPED_PERMISSIONS: Final = frozenset(
         Permission.MANAGE_PACTICIPANT,
         Permission.MANAGE_VERSION,
         Permission.RECORD_DEPLOYMENT,
+        Permission.RECORD_DECISION,
         Permission.PUBLISH_PACT,
         Permission.PUBLISH_VERIFICATION,
     }

@@ -10,15 +10,8 @@ from typing_extensions import TypedDict
 
 from treaty.model.decisions.explanations import VERSION, Explanation, PactVerification, Step, VersionName, explain
 from treaty.model.decisions.matrix import Verdict
-from treaty.model.decisions.reasons import (
-    ComparisonFailed,
-    NoSuchVersion,
-    NotCompared,
-    NotVerified,
-    Reason,
-    VerificationFailed,
-)
-from treaty.model.decisions.version_sets import Advice, SetReason
+from treaty.model.decisions.reasons import ComparisonFailed, NotCompared, Obstacle, Reason
+from treaty.model.decisions.version_sets import Advice
 from treaty.store.decisions.cause_facts import load_cause_facts
 from treaty.web import urls
 from treaty.web.hal.documents import Link
@@ -33,15 +26,11 @@ def load_explanations(db: Connection, verdict: Verdict) -> Explanations:
     return () if verdict.summary.deployable else explain_reasons(db, verdict.reasons)
 
 
-def explain_reasons(db: Connection, reasons: Sequence[SetReason]) -> Explanations:
-    """Explain the obstacles among reasons."""
-    facts = load_cause_facts(db, [reason for reason in reasons if not isinstance(reason, Advice)])
-    return [
-        explain(reason, facts)
-        if isinstance(reason, NoSuchVersion | NotVerified | VerificationFailed | NotCompared | ComparisonFailed)
-        else None
-        for reason in reasons
-    ]
+def explain_reasons(db: Connection, reasons: Sequence[Reason | Advice]) -> Explanations:
+    """Explain the obstacles among the reasons of a verdict that is not yes."""
+    obstacles = [reason for reason in reasons if isinstance(reason, Obstacle)]
+    facts = load_cause_facts(db, obstacles)
+    return [explain(reason, facts) if isinstance(reason, Obstacle) else None for reason in reasons]
 
 
 class VersionToLookAt(TypedDict):

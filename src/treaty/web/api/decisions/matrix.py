@@ -6,7 +6,7 @@ them read one snapshot of the database.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NotRequired, cast
@@ -50,7 +50,7 @@ from treaty.model.decisions.reasons import (
     ReasonSide,
     VerificationFailed,
 )
-from treaty.model.decisions.selectors import Selector, find_number
+from treaty.model.decisions.selectors import ResolvedSelector, Selector, find_number
 from treaty.model.pacticipants.pacticipants import describe_missing
 from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.spelling import find_similar
@@ -170,12 +170,16 @@ class ReasonDocument(ReasonSubjects, CauseDocument):
     next: NotRequired[JsonObject]
 
 
+MatrixLinks = TypedDict("MatrixLinks", {"pb:record-decision": Link})
+
+
 class MatrixDocument(TypedDict):
     summary: MatrixSummary
     notices: list[NoticeDocument]
     matrix: list[MatrixRowDocument]
     rows: RowCounts
     reasons: list[ReasonDocument]
+    _links: NotRequired[MatrixLinks]
 
 
 _MATRIX: Final[Mapping[str, Any]] = {"produces": (HAL, TEXT), "is_cacheable": True, "response": MatrixDocument}
@@ -349,6 +353,27 @@ def query_pair_matrix(
     return _decide(db, matrix_query, load_facts(db, matrix_query, named))
 
 
+@dataclass(frozen=True, slots=True)
+class DecidedQuery:
+    """The answer to a query, and the versions that its selectors resolve to."""
+
+    matrix: Matrix
+    specified: Sequence[ResolvedSelector]
+
+
+def load_checked_names(db: Connection, matrix_query: MatrixQuery) -> NamedIds:
+    """Look up the names in a query. Raises InvalidQuery."""
+    named = _load_named_ids(db, matrix_query)
+    _check(db, matrix_query, named)
+    return named
+
+
+def decide_query(db: Connection, matrix_query: MatrixQuery, named: NamedIds) -> DecidedQuery:
+    """Answer a query whose names have been looked up."""
+    facts_with_ids = load_facts(db, matrix_query, named)
+    return DecidedQuery(_decide(db, matrix_query, facts_with_ids), facts_with_ids.facts.specified)
+
+
 def _load_named_ids(db: Connection, matrix_query: MatrixQuery) -> NamedIds:
     named_selectors = (*matrix_query.selectors, *matrix_query.ignore)
     return selectors.load_named_ids(db, named_selectors, matrix_query.destination.environment)
@@ -380,6 +405,7 @@ def _decide(db: Connection, matrix_query: MatrixQuery, facts_with_ids: FactsWith
         verdict=verdict,
         versions=load_versions(db, facts_with_ids.version_keys, verdict.versions),
         explanations=load_explanations(db, verdict),
+        records_decisions=facts_with_ids.records_decisions,
     )
 
 
@@ -546,6 +572,10 @@ def matrix(result: Matrix) -> Hal:
             "rows": {"shown": len(rows), "total": verdict.total},
             "reasons": reasons,
         },
+        # Only a request that writes can record a decision, and this one only reads: caches and badges repeat it.
+        links={"pb:record-decision": Link(urls.DECISIONS.fill(), "Record this decision")}
+        if result.records_decisions
+        else None,
     )
 
 

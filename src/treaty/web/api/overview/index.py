@@ -167,6 +167,9 @@ _LAST: Final[Links] = {
     # Treaty's own: clients decide by these links whether they can ask about sets of versions and about changes.
     "pb:decisions": Link(urls.DECISIONS.fill(), "Determine if several versions can be deployed together"),
     "pb:what-if": Link(urls.WHAT_IF.fill(), "Determine what a change of an environment would break"),
+    "pb:recorded-decisions": Link(urls.DECISIONS.fill(), "Recorded decisions", templated=False),
+    "pb:recorded-decision": Link(urls.DECISION.fill(), "Recorded decision"),
+    "pb:decision-trends": Link(urls.DECISION_TRENDS.fill(), "Trends of recorded decisions", templated=False),
 }
 
 

@@ -274,8 +274,23 @@ _BY_RELATION: Final = {
     ),
     "decisions": RelationMeaning(
         "POST decides whether several versions can be deployed to an environment together, which of them to leave out"
-        " otherwise, and in which order to deploy them. Nothing is stored.",
+        " otherwise, and in which order to deploy them. The decision is recorded on request, or if the environment"
+        " asks for it.",
         urls.DECISIONS,
+    ),
+    "record-decision": RelationMeaning(
+        "The environment records decisions: POST asks the same question again, and records the answer.", urls.DECISIONS
+    ),
+    "recorded-decisions": RelationMeaning(
+        "The recorded decisions, the newest first: of the document's environment or version, or of all.",
+        urls.DECISIONS,
+    ),
+    "recorded-decision": RelationMeaning(
+        "A recorded decision, with the facts as they were. Fill in its UUID.", urls.DECISION
+    ),
+    "decision-trends": RelationMeaning(
+        "How many of the decisions of the last 30 days were a no, for which causes, and how long until the yes.",
+        urls.DECISION_TRENDS,
     ),
     "what-if": RelationMeaning(
         "POST shows which pairs of applications would break, and which would be repaired, if an environment were"

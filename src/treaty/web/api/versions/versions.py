@@ -106,6 +106,7 @@ VersionLinks = TypedDict(
         "pb:released-environments": NotRequired[list[Link]],
         "pb:record-deployment": NotRequired[list[Link]],
         "pb:record-release": NotRequired[list[Link]],
+        "pb:recorded-decisions": Link,
         "curies": list[Link],
     },
 )
@@ -365,6 +366,11 @@ def represent_version(
             "pb:deployed-environments": deployed,
             "pb:released-environments": released,
             **recording_links,
+            "pb:recorded-decisions": Link(
+                f"{urls.DECISIONS.fill()}?pacticipant={urls.quote(pacticipant)}&version={urls.quote(number)}",
+                "Recorded decisions about this version",
+                templated=False,
+            ),
             "curies": _CURIES,
         },
     )

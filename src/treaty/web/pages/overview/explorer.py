@@ -18,7 +18,7 @@ from treaty.web.security.permissions import Permission
 
 router = Router()
 
-_WRITE_ONLY: Final = {url.template for url in (urls.PUBLISH_CONTRACTS, urls.IMPORT, urls.DECISIONS, urls.WHAT_IF)}
+_WRITE_ONLY: Final = {url.template for url in (urls.PUBLISH_CONTRACTS, urls.IMPORT, urls.WHAT_IF)}
 """Targets of the index that have no GET, so a link in a browser would fail."""
 
 

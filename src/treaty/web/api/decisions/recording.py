@@ -1,0 +1,159 @@
+"""Recording of answers: whether to record, what the record contains, and who may record."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from treaty.actions.decisions.records import record_decision
+from treaty.errors import Forbidden, Renamed, Unauthenticated
+from treaty.model.accounts.scopes import Scope
+from treaty.model.decisions.matrix import Matrix, MatrixRow, VersionKey
+from treaty.model.decisions.records import STORED_BASE_URL, Decided, DecisionDraft
+from treaty.model.decisions.selectors import ResolvedSelector, Selector, find_number
+from treaty.model.decisions.version_sets import SetVerdict
+from treaty.store import deployments
+from treaty.store.decisions.selectors import NamedIds
+from treaty.store.provider_contracts.missing import has_missing
+from treaty.web.hal import represent
+from treaty.web.http.request import Request, WriteRequired
+from treaty.web.security.authorization import authorize_part
+from treaty.web.security.permissions import Permission
+from treaty.web.urls import BASE_URL_PLACEHOLDER
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPlan:
+    """Whether to record an answer, and why not if the environment asks for it."""
+
+    is_recorded: bool
+    obstacle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question with its answer."""
+
+    environment: str
+    question: Mapping[str, Any]
+    versions: Sequence[VersionKey]
+    answer: Matrix | SetVerdict
+
+
+def plan_recording(
+    request: Request, named: NamedIds, members: Iterable[Selector], *, is_requested: bool | None
+) -> RecordingPlan:
+    """Decide whether to record, before the answer is computed.
+
+    A caller who demands a record and may not write it gets an error. If only the environment asks for records, the
+    caller gets the answer with a warning, since the question itself is permitted. Raises WriteRequired to run again in
+    a transaction that writes, Unauthenticated, Forbidden and Renamed.
+    """
+    is_recorded = bool(named.recording) if is_requested is None else is_requested
+    if not is_recorded:
+        return RecordingPlan(is_recorded=False)
+    try:
+        authorize_part(
+            request,
+            Permission.RECORD_DECISION,
+            Scope.RECORD_DEPLOYMENTS,
+            lambda: [member.pacticipant for member in members],
+        )
+    except (Unauthenticated, Forbidden, Renamed) as error:
+        if is_requested:
+            raise
+        obstacle = f"Decisions about {named.environments[0]} are recorded, but this one was not: {error}"
+        return RecordingPlan(is_recorded=False, obstacle=obstacle)
+    if not request.is_writing:
+        raise WriteRequired
+    return RecordingPlan(is_recorded=True)
+
+
+def list_versions(resolved: Iterable[ResolvedSelector]) -> list[VersionKey]:
+    """List the versions in question, with an empty number if a selector matches none."""
+    return list(dict.fromkeys((each.selector.pacticipant, find_number(each) or "") for each in resolved))
+
+
+def conclude(request: Request, plan: RecordingPlan, answered: Answered) -> Decided:
+    """Record an answer in the transaction in which it was computed, if that is planned.
+
+    Without some comparisons, which the server makes next, the handler runs again and records that answer.
+    """
+    answer = answered.answer
+    if not plan.is_recorded or (has_missing() and not request.has_compared):
+        return Decided(answer=answer, obstacle=plan.obstacle)
+    environment = deployments.find_by_name(request.db, answered.environment)
+    assert environment is not None  # noqa: S101 - checked with the question, in the same transaction
+    actor = request.actor
+    draft = DecisionDraft(
+        environment=environment.name,
+        environment_uuid=environment.uuid,
+        versions=answered.versions,
+        deployable=answer.verdict.summary.deployable if isinstance(answer, Matrix) else answer.deployable,
+        causes=[explanation.cause.value for explanation in answer.explanations if explanation is not None],
+        who=actor.user,
+        token=actor.credential_name,
+        client=actor.user_agent,
+        document=_render_document(answered),
+    )
+    return Decided(answer=answer, record=record_decision(request.db, draft, now=request.now))
+
+
+_ANSWER_MEMBERS: Final = ("summary", "reasons", "leaveOut", "leaveOutIsSmallest", "order")
+
+
+def _render_document(answered: Answered) -> str:
+    """Render what a record contains: the answer as it is returned, and the rows by names and hashes."""
+    rendered = represent.hal(answered.answer)
+    assert isinstance(rendered, dict)  # noqa: S101 - for type checkers
+    document = {
+        "question": answered.question,
+        **{name: rendered[name] for name in _ANSWER_MEMBERS if name in rendered},
+        **_render_facts(answered.answer),
+    }
+    # The placeholder of links differs in each process.
+    text = orjson.dumps(document, option=orjson.OPT_OMIT_MICROSECONDS).decode()
+    return text.replace(_escape(BASE_URL_PLACEHOLDER), _escape(STORED_BASE_URL))
+
+
+def load_document(text: str, base_url: str = BASE_URL_PLACEHOLDER) -> dict[str, Any]:
+    """Parse the document of a record, with links that begin with a base URL."""
+    document: dict[str, Any] = orjson.loads(text.replace(_escape(STORED_BASE_URL), _escape(base_url)))
+    return document
+
+
+def _escape(text: str) -> str:
+    return orjson.dumps(text).decode()[1:-1]
+
+
+def _render_facts(answer: Matrix | SetVerdict) -> dict[str, Any]:
+    match answer:
+        case Matrix(verdict=verdict):
+            rows = [*map(_render_row, verdict.considered), *(_render_row(row, ignored=True) for row in verdict.ignored)]
+            return {"rows": rows, "rowCount": verdict.total}
+        case SetVerdict():
+            ignored = answer.ignored or ()
+            rows = [
+                *(_render_row(row, **({"ignored": True} if row in ignored else {})) for row in answer.rows),
+                *(_render_row(row, replaced=True) for row in answer.replaced_rows),
+            ]
+            return {"rows": rows, "rowCount": len(rows)}
+
+
+def _render_row(row: MatrixRow, **marks: bool) -> dict[str, Any]:
+    result = None
+    if row.verification is not None:
+        result = {
+            "number": row.verification,
+            "success": row.success,
+            "verifiedAt": row.verified_at,
+            "comparison": row.comparison,
+        }
+    return {
+        "consumer": {"name": row.consumer, "version": row.consumer_version},
+        "provider": {"name": row.provider, "version": row.provider_version},
+        "pact": {"sha": row.sha, "revision": row.revision, "publishedAt": row.published_at},
+        "result": result,
+        **marks,
+    }

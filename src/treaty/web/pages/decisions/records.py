@@ -1,0 +1,210 @@
+"""Pages of recorded decisions: the list, each decision as it was answered, and trends."""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from treaty.errors import Invalid
+from treaty.model.decisions.causes import DESCRIPTIONS, Cause
+from treaty.model.decisions.records import DecisionFilter
+from treaty.model.decisions.trends import DayCounts, EnvironmentTrend
+from treaty.model.paging import Page
+from treaty.store import deployments
+from treaty.store.decisions import records
+from treaty.store.overview import overview
+from treaty.web import urls
+from treaty.web.api.audit import read_time
+from treaty.web.api.decisions.recording import load_document
+from treaty.web.api.decisions.records import ANSWERS, load_trends
+from treaty.web.http.page_queries import read_rows_page
+from treaty.web.http.request import Request
+from treaty.web.http.results import HtmlPage
+from treaty.web.http.router import Router
+from treaty.web.pages.decisions.verdicts import CauseView, ReasonView
+from treaty.web.security.permissions import Permission
+
+router = Router()
+
+PAGE_SIZE: Final = 50
+_SUGGESTED_NAMES: Final = Page(1, 500)
+"""Names of applications that the filter suggests."""
+
+
+@router.page(urls.DECISIONS, permission=Permission.READ, is_original=False)
+def show_decisions(request: Request) -> HtmlPage:
+    """Show the recorded decisions that match the filters, the newest first."""
+    page, decision_filter = read_rows_page(request, PAGE_SIZE), _read_filter(request)
+    return HtmlPage(
+        "decisions.html",
+        {
+            "decisions": records.list_page(request.db, decision_filter, page),
+            "decision_filter": decision_filter,
+            "is_filtered": decision_filter != DecisionFilter(),
+            "page": page,
+            "environments": deployments.list_all(request.db),
+            "names": overview.list_names_like(request.db, "", _SUGGESTED_NAMES).items,
+            "describe_causes": _describe_causes,
+        },
+    )
+
+
+def _read_filter(request: Request) -> DecisionFilter:
+    """Read the filters in the query; invalid ones count as absent, as on other pages."""
+    since = None
+    with suppress(Invalid):
+        since = read_time(request, "since")
+    answer = request.option("deployable")
+    return DecisionFilter(
+        environment=request.option("environment"),
+        pacticipant=request.option("pacticipant"),
+        version=request.option("version"),
+        answers=frozenset({ANSWERS[answer]}) if answer is not None and answer in ANSWERS else None,
+        since=since,
+    )
+
+
+def _describe_causes(causes: Iterable[str]) -> list[str]:
+    return [_describe_cause(cause) for cause in dict.fromkeys(causes)]
+
+
+def _describe_cause(cause: str) -> str:
+    # A later version of Treaty may have written the record.
+    return DESCRIPTIONS[Cause(cause)].title if cause in {each.value for each in Cause} else cause
+
+
+@router.page(urls.DECISION, permission=Permission.READ, is_original=False)
+def show_decision(request: Request, uuid: str) -> HtmlPage:
+    """Show a recorded decision as it was answered."""
+    recorded = records.get(request.db, uuid)
+    document = load_document(recorded.document, request.base_url)
+    return HtmlPage(
+        "decision.html",
+        {
+            "recorded": recorded,
+            "document": document,
+            "environment": deployments.find(request.db, recorded.environment_uuid),
+            "reasons": [_build_reason(reason, request.base_url) for reason in document["reasons"]],
+            "question_today": _find_matrix_query(document["question"]),
+            "command_today": _build_command(document["question"]),
+        },
+    )
+
+
+def _build_reason(reason: Mapping[str, Any], base_url: str) -> ReasonView:
+    next_step: Mapping[str, Any] = reason.get("next") or {}
+    return ReasonView(
+        severity=reason["type"],
+        text=reason["text"].removeprefix("WARN: "),
+        next=next_step.get("text"),
+        cause=_build_cause(reason, next_step, base_url) if "cause" in reason else None,
+    )
+
+
+def _build_cause(reason: Mapping[str, Any], next_step: Mapping[str, Any], base_url: str) -> CauseView:
+    act: Mapping[str, Any] = reason.get("act") or {}
+    since = reason.get("since")
+    href = next_step.get("href")
+    return CauseView(
+        title=_describe_cause(reason["cause"]),
+        help=reason["help"]["href"].removeprefix(base_url),
+        name=reason["subject"]["name"],
+        number=reason["subject"]["version"],
+        problem=reason["problem"],
+        since=None if since is None else datetime.fromisoformat(since),
+        actor=act.get("pacticipant"),
+        contacts=tuple(contact["name"] for contact in act.get("contacts") or ()),
+        next=next_step.get("text", ""),
+        links=(("Show where", href.removeprefix(base_url)),) if href else (),
+        command=next_step.get("command"),
+    )
+
+
+def _find_matrix_query(question: Mapping[str, Any]) -> str | None:
+    """Return the query of the page that answers a question today; None for sets, which have no page."""
+    selectors = question.get("selectors") or question.get("versions") or []
+    if "selectors" not in question and len(selectors) != 1:
+        return None
+    query = [
+        *((f"q[][{name}]", _write(value)) for selector in selectors for name, value in selector.items()),
+        ("latestby", "cvpv"),
+        ("environment", question["environment"]),
+        *(
+            (f"ignore[][{name}]", _write(value))
+            for each in question.get("ignore") or []
+            for name, value in each.items()
+        ),
+    ]
+    return urlencode(query)
+
+
+def _write(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _build_command(question: Mapping[str, Any]) -> str | None:
+    """Return the command that asks about a set again; None for other questions."""
+    if "selectors" in question:
+        return None
+    members = [word for each in question["versions"] for word in ("--set", f"{each['pacticipant']}@{each['version']}")]
+    return shlex.join(["pact-broker", "can-i-deploy", *members, "--to-environment", question["environment"]])
+
+
+# Trends
+
+CHART_HEIGHT: Final = 60
+BAR_WIDTH: Final = 9
+DAY_WIDTH: Final = 12
+"""Units of the chart."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BarPart:
+    """The decisions of a day with the same answer."""
+
+    kind: str
+    x: int
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayBar:
+    """The decisions of a day, as a chart shows them."""
+
+    day: date
+    title: str
+    parts: Sequence[BarPart]
+
+
+@router.page(urls.DECISION_TRENDS, permission=Permission.READ, is_original=False)
+def show_trends(request: Request) -> HtmlPage:
+    """Show the trends of recorded decisions over the last 30 days."""
+    trends = load_trends(request).trends
+    return HtmlPage(
+        "decision_trends.html",
+        {
+            "trends": [(trend, _build_bars(trend)) for trend in trends],
+            "describe_cause": _describe_cause,
+            "chart": {"height": CHART_HEIGHT, "bar": BAR_WIDTH, "day": DAY_WIDTH},
+        },
+    )
+
+
+def _build_bars(trend: EnvironmentTrend) -> list[DayBar]:
+    scale = CHART_HEIGHT / max(1, *(day.total for day in trend.days))
+    return [_build_bar(day, index * DAY_WIDTH, scale) for index, day in enumerate(trend.days)]
+
+
+def _build_bar(day: DayCounts, x: int, scale: float) -> DayBar:
+    parts: list[BarPart] = []
+    top = float(CHART_HEIGHT)
+    for kind, count in (("yes", day.yes), ("no", day.no), ("unknown", day.unknown)):
+        if count:
+            top -= count * scale
+            parts.append(BarPart(kind=kind, x=x, y=round(top, 2), height=round(count * scale, 2)))
+    title = f"{day.day}: {day.yes} yes, {day.no} no, {day.unknown} not yet"
+    return DayBar(day=day.day, title=title, parts=parts)

@@ -1,0 +1,144 @@
+"""`can-i-deploy --record`, and what the other commands show of recorded decisions."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from click.testing import Result
+
+from tests.api.conftest import Api, Clock
+from tests.api.history import History
+from tests.api.test_recorded_decisions import history, recorded, records_decisions  # noqa: F401 - a fixture
+from tests.api.test_version_set_commands import call  # noqa: F401 - a fixture
+from treaty.cli import TREATY
+
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+    pytest.mark.usefixtures("history"),
+]
+Ask = Callable[..., Result]
+PRODUCTION = ("--to-environment", "production")
+
+
+def ask(call: Ask, version: str, *words: str) -> Result:  # noqa: F811 - the fixture
+    return call("can-i-deploy", "--pacticipant", "web", "--version", version, *PRODUCTION, *words)
+
+
+def without_uuid(text: str) -> str:
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "UUID", re.sub(r"http://[^/ ]+", "http://broker", text))
+
+
+def test_the_last_line_of_a_recorded_answer_is_the_address_of_the_record(api: Api, call: Ask) -> None:  # noqa: F811
+    unrecorded = ask(call, "2")
+    result = ask(call, "2", "--record")
+    assert (result.exit_code, result.stderr) == (0, "")
+    *lines, last = without_uuid(result.stdout).splitlines()
+    assert lines == without_uuid(unrecorded.stdout).splitlines(), "the answer is that of the matrix"
+    assert last == "Recorded: http://broker/decisions/UUID"
+    uuid = result.stdout.split()[-1].rpartition("/")[2]
+    assert api.get(f"/decisions/{uuid}").json()["deployable"] is True
+    assert recorded(api) == ["web@2"]
+
+
+def test_a_no_keeps_its_six_lines(api: Api, call: Ask) -> None:  # noqa: F811
+    unrecorded = ask(call, "1")
+    result = ask(call, "1", "--record")
+    assert (result.exit_code, unrecorded.exit_code) == (1, 1)
+    assert without_uuid(result.stderr) == without_uuid(unrecorded.stderr)
+    assert result.stdout.splitlines()[-1].startswith("Recorded: http://")
+    assert recorded(api) == ["web@1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "versions", "exit_code"),
+    [
+        (("--set", "web@2", "--set", "prices@1"), "prices@1 web@2", 0),
+        (("--set", "web@1"), "web@1", 1),
+        (("--pacticipant", "web", "--latest"), "web@3", 1),
+        (("--pacticipant", "web", "--version", "1", "--ignore", "prices"), "web@1", 0),
+        (("--pacticipant", "web", "--version", "2", "--pacticipant", "prices", "--version", "1"), "web@2 prices@1", 0),
+        (("--pacticipant", "web", "--version", "1", "--dry-run"), "web@1", 0),
+        (("--set", "web@3", "--retry-while-unknown", "2", "--retry-interval", "0"), "web@3", 1),
+        (("--pacticipant", "web", "--latest", "--retry-while-unknown", "2", "--retry-interval", "0"), "web@3", 1),
+    ],
+)
+def test_every_question_is_recorded_once(
+    api: Api,
+    call: Ask,  # noqa: F811
+    words: tuple[str, ...],
+    versions: str,
+    exit_code: int,
+) -> None:
+    result = call("can-i-deploy", *words, *PRODUCTION, "--record")
+    assert result.exit_code == exit_code, result.output
+    assert recorded(api) == [versions]
+    assert "Recorded: http://" in result.stdout.splitlines()[-1]
+
+
+def test_json_has_the_members_of_the_matrix_and_the_record(call: Ask) -> None:  # noqa: F811
+    plain = json.loads(ask(call, "2", "--output", "json").stdout)
+    body = json.loads(ask(call, "2", "--output", "json", "--record").stdout)
+    assert {name: body[name] for name in plain} == plain
+    assert body["_links"]["self"]["href"].startswith("http://")
+
+
+def test_an_environment_can_ask_for_records(api: Api, call: Ask) -> None:  # noqa: F811
+    uuid = next(iter(api.get("/environments?name=production").json()["_embedded"]["environments"]))["uuid"]
+    assert call("update-environment", "--uuid", uuid, "--record-decisions").exit_code == 0
+    assert "Records Decisions: true" in call("describe-environment", "--uuid", uuid).stdout
+    assert "Recorded: http://" in ask(call, "2").stdout
+    assert "Recorded: http://" in call("can-i-deploy", "--set", "web@2", *PRODUCTION).stdout
+    for words in (("--pacticipant", "web", "--version", "2"), ("--set", "web@2")):
+        assert "Recorded" not in call("can-i-deploy", *words, *PRODUCTION, "--no-record").stdout
+    assert recorded(api) == ["web@2", "web@2"]
+    # Changes of other properties keep the setting.
+    assert call("update-environment", "--uuid", uuid, "--display-name", "Live").exit_code == 0
+    assert api.get(f"/environments/{uuid}").json()["recordsDecisions"] is True
+    assert call("update-environment", "--uuid", uuid, "--no-record-decisions").exit_code == 0
+    assert "Recorded" not in ask(call, "2").stdout
+
+
+def test_records_need_an_environment(call: Ask) -> None:  # noqa: F811
+    result = call("can-i-deploy", "--pacticipant", "web", "--version", "2", "--to", "prod", "--record")
+    assert result.exit_code == 1
+    assert "--record needs --to-environment ENVIRONMENT: recorded decisions are about environments." in result.output
+
+
+def test_a_deployment_without_a_recorded_yes_says_so(
+    api: Api,
+    call: Ask,  # noqa: F811
+    history: History,  # noqa: F811
+    clock: Clock,
+) -> None:
+    records_decisions(api, history)
+    deploy = ("record-deployment", "--pacticipant", "web", "--version", "2", "--environment", "production")
+    result = call(*deploy)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1:] == [
+        "It is marked, because no yes had been recorded for it. production records decisions: ask before deploying:",
+        "    pact-broker can-i-deploy --pacticipant web --version 2 --to-environment production --record",
+    ]
+    clock.now += timedelta(hours=1)
+    ask(call, "2")
+    assert len(call(*deploy, "--application-instance", "blue").stdout.splitlines()) == 1
+    released = call("record-release", "--pacticipant", "web", "--version", "1", "--environment", "production")
+    assert "It is marked" in released.stdout
+
+
+def test_decisions_are_listed_and_shown(api: Api, call: Ask) -> None:  # noqa: F811
+    assert call("decisions", program=TREATY).stdout == "No decisions found.\n"
+    ask(call, "1", "--record")
+    uuid = api.get("/decisions").json()["decisions"][0]["uuid"]
+    listed = call("decisions", "--environment", "production", "--pacticipant", "web", "--answer", "no", program=TREATY)
+    assert [line.split(" | ")[1:4] for line in listed.stdout.splitlines()][2] == ["no    ", "web (1) ", "production "]
+    assert uuid in listed.stdout
+    assert call("decisions", "--answer", "yes").stdout == "No decisions found.\n"
+    assert json.loads(call("decisions", "--output", "json").stdout)["decisions"][0]["uuid"] == uuid
+    shown = call("decision", uuid, program=TREATY)
+    assert shown.stdout.startswith("web (1) to production: no\n")
+    assert "web      | 1         | prices   | 1         | false " in shown.stdout
+    assert shown.stdout.splitlines()[-1].endswith(f"/decisions/{uuid}")
+    assert json.loads(call("decision", uuid, "--output", "json").stdout)["uuid"] == uuid
+    assert call("decision", "3fa85f64-5717-4562-b3fc-2c963f66afa6").exit_code == 1
