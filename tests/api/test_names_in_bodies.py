@@ -33,6 +33,12 @@ def contract(**more: object) -> dict[str, Any]:
 NO_NAMES = base64.b64encode(json.dumps({"interactions": []}).encode()).decode()
 COMPARED = {"documents": [{"content": "b3BlbmFwaTogMy4xLjAK"}]}
 DECISION = {"environment": "prod", "versions": [{"pacticipant": "Foo", "version": "1"}]}
+OVERRIDE = {
+    "pacticipantName": "Foo",
+    "pacticipantVersionNumber": "1",
+    "environmentName": "prod",
+    "reason": "It repairs an outage.",
+}
 WEBHOOK = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://ci.example.org"}}
 ENVIRONMENT = {"name": "new", "production": False}
 RESULT = {"success": True, "providerApplicationVersion": "1"}
@@ -123,6 +129,15 @@ BODIES: dict[str, tuple[str, str, object]] = {
     "SetDecisionBody.environment": ("POST", "/decisions", DECISION | {"environment": NAME}),
     "MemberBody.pacticipant": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": NAME, "version": "1"}]}),
     "MemberBody.version": ("POST", "/decisions", DECISION | {"versions": [{"pacticipant": "Foo", "version": NAME}]}),
+    "OverrideBody.pacticipant_name": ("POST", "/overrides", OVERRIDE | {"pacticipantName": NAME}),
+    "OverrideBody.pacticipant_version_number": ("POST", "/overrides", OVERRIDE | {"pacticipantVersionNumber": NAME}),
+    "OverrideBody.environment_name": ("POST", "/overrides", OVERRIDE | {"environmentName": NAME}),
+    "OverrideBody.environment_uuid": (
+        "POST",
+        "/overrides",
+        {**OVERRIDE, "environmentName": None, "environmentUuid": NAME},
+    ),
+    "OverrideBody.counterpart": ("POST", "/overrides", OVERRIDE | {"counterpart": NAME}),
     "WhatIfBody.environment": what_if("retire", environment=NAME),
     "ChangeBody.pacticipant": what_if("retire", pacticipant=NAME),
     "ChangeBody.version": what_if("deploy", version=NAME),
@@ -171,6 +186,7 @@ OTHER_TEXTS = {
     *("ComparedDocumentBody.name", "ComparedDocumentBody.content", "ComparedDocumentBody.content_type"),
     *("ComparedDocumentBody.specification", "CompareBody.profile"),
     *("AcceptedEngineBody.engine", "AssumedDocumentBody.content", "AssumedDocumentBody.specification"),
+    *("OverrideBody.reason", "OverrideBody.expires_at"),
     *("ChangeBody.change", "_Contact.name", "PacticipantBody.display_name", "NewPacticipantBody.display_name"),
 }
 """Texts of bodies that are no names in paths."""

@@ -16,6 +16,8 @@ class Environment:
     """As `parse_contacts` reads them; None if the environment never had contacts."""
     created_at: datetime
     updated_at: datetime
+    allows_first_deployments: bool = False
+    """Whether a version may be deployed here before its providers, while these are deployed nowhere."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +29,7 @@ class EnvironmentDraft:
     is_production: bool
     contacts: str | None
     """As in `Environment`."""
+    allows_first_deployments: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

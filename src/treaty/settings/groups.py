@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from treaty.settings.spellings import (
     DAYS,
+    HOURS,
     SECONDS,
     Boolean,
     OneOf,
@@ -315,6 +316,15 @@ class WorkInProgressSettings(Group):
     """Minimum length of this window in days."""
     default_wip_window_days: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=7)
     """Length of this window in days if there are no unverified pacts."""
+
+
+class OverrideSettings(Group):
+    heading = "Overrides"
+
+    override_default_duration: Annotated[timedelta, Range(unit=HOURS, minimum=1)] = timedelta(hours=24)
+    """Hours after which an [override](overrides.md) ends that was created without a time, up to the maximum."""
+    override_max_duration: Annotated[timedelta, Range(unit=HOURS, minimum=1)] = timedelta(days=30)
+    """Hours after which an override ends at the latest."""
 
 
 class FeatureSettings(Group):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from treaty.model.decisions.exemptions import Exemptions
 from treaty.model.decisions.matrix import GapKey, MatrixFacts, MatrixRow, VersionKey, decide
 from treaty.model.decisions.queries import Destination, MatrixQuery
 from treaty.model.decisions.reasons import ComparisonGap, NoSuchVersion, Reason
@@ -53,6 +54,8 @@ class SetFacts:
     rows: Sequence[MatrixRow] = ()
     """The current pacts and latest results between members and live versions."""
     gaps: Mapping[GapKey, ComparisonGap] = field(default_factory=dict)
+    exemptions: Exemptions = field(default_factory=Exemptions)
+    """They cover pairs in every step, whichever member of the pair is deployed first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,9 @@ class _SetDecision:
                 FoundVersion(selector=selector, number=number, is_one_of_many=len(numbers) > 1) for number in numbers
             ] or [NoVersion(selector=selector)]
         rows = [row for row in facts.rows if self._is_final(row)]
-        return MatrixFacts(specified=self._found, inferred=inferred, rows=rows, gaps=facts.gaps)
+        return MatrixFacts(
+            specified=self._found, inferred=inferred, rows=rows, gaps=facts.gaps, exemptions=facts.exemptions
+        )
 
     def _is_final(self, row: MatrixRow) -> bool:
         """Whether a row is about a pair with a member after all members have been deployed."""
@@ -200,10 +205,11 @@ class _SetDecision:
             if isinstance(member, NoVersion):
                 collected.exclude(number)
         for row in self._facts.rows:
-            if not row.success:
+            if not row.success and not self._facts.exemptions.find(*_list_sides(row)):
                 self._add_obstacle(row, collected)
         for consumer, version, provider in dict.fromkeys(map(_pact_key, self._facts.rows)):
-            if (consumer, version) in self._new_versions and provider not in self._live_pacticipants:
+            is_missing = (consumer, version) in self._new_versions and provider not in self._live_pacticipants
+            if is_missing and not self._facts.exemptions.find((consumer, version), (provider, None)):
                 self._require_provider(self._numbers[consumer], provider, collected)
         return collected.build()
 

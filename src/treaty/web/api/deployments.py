@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 from pydantic import Field, with_config
@@ -56,6 +56,8 @@ class EnvironmentBody(Body):
     display_name: Line = None
     production: RequiredBoolean
     contacts: list[ContactBody] = Field(default_factory=list)
+    first_deployments: Literal["allow", "deny"] | None = None
+    """Whether a version may be deployed here before its providers, while these are deployed nowhere."""
 
     def draft(self) -> EnvironmentDraft:
         # Without the member, `contacts` stays absent in responses; an empty list comes back as an empty list.
@@ -64,6 +66,7 @@ class EnvironmentBody(Body):
             display_name=self.display_name,
             is_production=self.production,
             contacts=dump_contacts(self.contacts) if "contacts" in self.model_fields_set else None,
+            allows_first_deployments=self.first_deployments == "allow",
         )
 
 
@@ -100,6 +103,7 @@ class EnvironmentState(Times):
     displayName: Omittable[str]
     production: bool
     contacts: Omittable[Any]
+    firstDeployments: Omittable[Literal["allow"]]
 
 
 EnvironmentLinks = TypedDict(
@@ -488,6 +492,8 @@ def single_environment(environment: Environment) -> Hal:
         "displayName": display_name,
         "production": environment.is_production,
         "contacts": None if environment.contacts is None else orjson.Fragment(environment.contacts),
+        # Like contacts, it is absent unless it was set.
+        "firstDeployments": "allow" if environment.allows_first_deployments else None,
         **timestamps(environment),
     }
     return Hal(

@@ -10,13 +10,7 @@ from typing_extensions import TypedDict
 
 from treaty.model.decisions.explanations import VERSION, Explanation, PactVerification, Step, VersionName, explain
 from treaty.model.decisions.matrix import Verdict
-from treaty.model.decisions.reasons import (
-    ComparisonFailed,
-    NoSuchVersion,
-    NotCompared,
-    NotVerified,
-    VerificationFailed,
-)
+from treaty.model.decisions.reasons import find_obstacle
 from treaty.store.decisions.cause_facts import load_cause_facts
 from treaty.web import urls
 from treaty.web.hal.documents import Link
@@ -27,16 +21,12 @@ Explanations = Sequence[Explanation | None]
 
 
 def load_explanations(db: Connection, verdict: Verdict) -> Explanations:
-    """Explain the obstacles of a verdict. A yes has none, and costs no query."""
-    if verdict.summary.deployable:
+    """Explain the obstacles of a verdict, also those that exemptions cover. A yes without any costs no query."""
+    obstacles = [find_obstacle(reason) for reason in verdict.reasons]
+    if not any(obstacles):
         return ()
-    facts = load_cause_facts(db, verdict.reasons)
-    return [
-        explain(reason, facts)
-        if isinstance(reason, NoSuchVersion | NotVerified | VerificationFailed | NotCompared | ComparisonFailed)
-        else None
-        for reason in verdict.reasons
-    ]
+    facts = load_cause_facts(db, [obstacle for obstacle in obstacles if obstacle])
+    return [None if obstacle is None else explain(obstacle, facts) for obstacle in obstacles]
 
 
 class VersionToLookAt(TypedDict):

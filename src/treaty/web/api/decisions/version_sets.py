@@ -99,7 +99,8 @@ def decide_about_set(request: Request) -> SetVerdict:
     ]
     named = selectors.load_named_ids(request.db, members, body.environment)
     _check(request.db, body, named)
-    return decide_set(version_sets.load_facts(request.db, members, named, environment_name=body.environment))
+    facts = version_sets.load_facts(request.db, members, named, environment_name=body.environment)
+    return decide_set(version_sets.add_exemptions(request.db, facts, now=request.now))
 
 
 def _check(db: Connection, body: SetDecisionBody, named: NamedIds) -> None:

@@ -167,6 +167,7 @@ _LAST: Final[Links] = {
     # Treaty's own: clients decide by these links whether they can ask about sets of versions and about changes.
     "pb:decisions": Link(urls.DECISIONS.fill(), "Determine if several versions can be deployed together"),
     "pb:what-if": Link(urls.WHAT_IF.fill(), "Determine what a change of an environment would break"),
+    "pb:overrides": Link(urls.OVERRIDES.fill(), "Overrides of decisions", templated=False),
 }
 
 

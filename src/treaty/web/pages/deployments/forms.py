@@ -17,6 +17,7 @@ class EnvironmentFields:
     name: str = ""
     display_name: str = ""
     production: bool = False
+    first_deployments: bool = False
     contacts: tuple[ContactFields, ...] = ()
     problems: Mapping[str, list[str]] = field(default_factory=dict)
     """Error messages by field."""
@@ -32,6 +33,7 @@ def fill_fields(environment: Environment) -> EnvironmentFields:
         name=environment.name,
         display_name=environment.display_name,
         production=environment.is_production,
+        first_deployments=environment.allows_first_deployments,
         contacts=fill_contacts(environment.contacts),
     )
 
@@ -42,6 +44,7 @@ def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> EnvironmentF
         name=form.raw("name"),
         display_name=form.raw("displayName"),
         production=form.has("production"),
+        first_deployments=form.has("firstDeployments"),
         contacts=read_contacts(form),
         problems=group_by_field(problems),
     )
@@ -62,5 +65,6 @@ def build_body(form: Form, existing: Environment | None = None) -> dict[str, Any
         "name": form.text("name"),
         "displayName": form.text("displayName") or None,
         "production": form.has("production"),
+        "firstDeployments": "allow" if form.has("firstDeployments") else None,
         **build_contacts(form, had_any=had_any),
     }

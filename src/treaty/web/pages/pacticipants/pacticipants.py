@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from treaty.errors import NotFound
 from treaty.model.contacts import Contact, parse_contacts
-from treaty.model.decisions.matrix import Verdict, decide
+from treaty.model.decisions.matrix import Verdict
 from treaty.model.decisions.queries import Destination, build_deployment_query
 from treaty.model.decisions.selectors import Selector
 from treaty.model.deployments import Environment
@@ -26,6 +26,7 @@ from treaty.store.provider_contracts import contracts
 from treaty.store.versions import branches, details
 from treaty.web import urls
 from treaty.web.api.decisions.causes import load_explanations
+from treaty.web.api.decisions.exemptions import decide_with_exemptions
 from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage
@@ -114,7 +115,7 @@ def _decide_deployment(request: Request, name: str, environments: Sequence[Envir
     environment = next((environment for environment in environments if environment.name == environment_name), None)
     if environment is None:
         raise NotFound.named("environment", environment_name)
-    verdict = _load_verdict(request.db, Selector(pacticipant=name, version=version), environment_name)
+    verdict = _load_verdict(request, Selector(pacticipant=name, version=version), environment_name)
     return {
         "version": version,
         "to": environment,
@@ -123,6 +124,8 @@ def _decide_deployment(request: Request, name: str, environments: Sequence[Envir
     }
 
 
-def _load_verdict(db: Connection, selector: Selector, environment_name: str) -> Verdict:
+def _load_verdict(request: Request, selector: Selector, environment_name: str) -> Verdict:
+    db = request.db
     query = replace(build_deployment_query(selector, Destination(environment=environment_name)), limit=MAX_ROWS)
-    return decide(query, matrix.load_facts(db, query, selectors.load_named_ids(db, query.selectors)).facts)
+    facts = matrix.load_facts(db, query, selectors.load_named_ids(db, query.selectors)).facts
+    return decide_with_exemptions(db, query, facts, now=request.now)

@@ -1,0 +1,1 @@
+"""Changes of what decisions depend on besides pacts, results and deployments."""
