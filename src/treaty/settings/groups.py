@@ -355,8 +355,8 @@ class CleanupSettings(Group):
     database_clean_dry_run: Boolean = False
     """Only log what a clean-up would remove."""
     audit_max_age: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=365)
-    """Days to keep the audit trail; 0 keeps it forever. Removed on the schedule above, even if `database_clean_enabled`
-    is false."""
+    """Days to keep the audit trail and ended overrides; 0 keeps them forever. Removed on the schedule above, even if
+    `database_clean_enabled` is false."""
 
 
 _RETRIES: Final = (10, 60, 120, 300, 600, 1200)

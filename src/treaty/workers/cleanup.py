@@ -29,6 +29,7 @@ from treaty.actions.maintenance.cleanup import (
     remove_audit_events,
     remove_branches,
     remove_contents,
+    remove_ended_overrides,
     remove_overwritten_rows,
     remove_unused_contracts,
     remove_versions,
@@ -162,14 +163,16 @@ class Cleaner:
         """
         with self._lease():
             removed_events = self._remove_audit()
+            self._remove_ended_overrides()
             counts = {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
             self._remove_unused_contracts()
             remaining_events = self._database.read(audit.count_events)
             return {**counts, "audit": {"audit_events": RemovalCounts(gone=removed_events, kept=remaining_events)}}
 
     def clean_audit(self) -> int:
-        """Remove old audit events only, and return their number. Raises as `clean` does."""
+        """Remove old audit events and ended overrides only; return the number of events. Raises as `clean` does."""
         with self._lease():
+            self._remove_ended_overrides()
             return self._remove_audit()
 
     @contextmanager
@@ -222,6 +225,12 @@ class Cleaner:
         while ids := self._database.read(lambda db: audit.list_old_ids(db, before=before, limit=EVENT_PAGE_SIZE)):
             total += sum(self._write(sizer, partial(remove_audit_events, ids=batch)) for batch in sizer.batches(ids))
         return total
+
+    def _remove_ended_overrides(self) -> None:
+        """Remove overrides that ended as long ago as the oldest events, which have the same content."""
+        before = self._audit_cutoff()
+        if before is not None:
+            self._write(BatchSizer(), partial(remove_ended_overrides, before=before))
 
     def _clean_old(self) -> dict[str, RemovalCounts]:
         # Branches first: a version may be kept only for its branch. Contents last: the others leave them orphaned.

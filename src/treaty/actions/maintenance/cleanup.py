@@ -19,6 +19,7 @@ from treaty.model.maintenance.retention import (
     order_consumers_first,
 )
 from treaty.store import audit
+from treaty.store.decisions import overrides
 from treaty.store.engine import leases
 from treaty.store.maintenance import removal, retention
 from treaty.store.maintenance.removal import VersionBatch
@@ -126,6 +127,14 @@ def remove_overwritten_rows(db: Connection, kind: str, ids: Sequence[int]) -> di
     if counts[kind]:
         audit.record(db, Action.CLEANING, before={kind: counts[kind]})
     return counts
+
+
+def remove_ended_overrides(db: Connection, *, before: datetime) -> int:
+    """Remove the overrides that had ended before a time, and return their number."""
+    count = overrides.remove_ended(db, before=before)
+    if count:
+        audit.record(db, Action.CLEANING, before={"overrides": count})
+    return count
 
 
 def remove_audit_events(db: Connection, ids: Sequence[int]) -> int:

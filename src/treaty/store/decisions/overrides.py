@@ -66,7 +66,10 @@ _REVOKE: Final = (
     .values(revoked_at=bindparam("at"), revoked_by=bindparam("by"))
 )
 _REMOVE_ENDED: Final = delete(deployment_override).where(
-    or_(deployment_override.c.expires_at < bindparam("before"), deployment_override.c.revoked_at < bindparam("before"))
+    or_(
+        deployment_override.c.expires_at < bindparam("before", type_=deployment_override.c.expires_at.type),
+        deployment_override.c.revoked_at < bindparam("before", type_=deployment_override.c.expires_at.type),
+    )
 )
 
 
