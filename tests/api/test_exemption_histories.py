@@ -167,7 +167,7 @@ def test_a_policy_allows_only_providers_that_are_deployed_nowhere(
     before = ask_all(story)
     policies = {}
     for (consumer, provider), choice in pairs.items():
-        path = f"/integrations/provider/{provider}/consumer/{consumer}"
+        path = f"/integrations/provider/{provider}/consumer/{consumer}/first-deployments"
         answer = story.api.put(path, {"firstDeployments": choice})
         assert answer.status in {200, 404}
         if answer.status == 200:

@@ -8,7 +8,7 @@ from tests.api.conftest import Api
 from tests.api.history import History
 
 QUESTION = "/can-i-deploy?pacticipant=web&version=1&environment=prod"
-POLICY = "/integrations/provider/prices/consumer/web"
+POLICY = "/integrations/provider/prices/consumer/web/first-deployments"
 
 
 @pytest.fixture
@@ -149,8 +149,11 @@ def test_the_policy_does_not_excuse_a_provider_in_the_same_set(api: Api, history
 
 @pytest.mark.usefixtures("history")
 def test_a_pair_without_an_integration_has_no_policy(api: Api) -> None:
-    assert api.put("/integrations/provider/web/consumer/prices", {"firstDeployments": "allow"}).status == 404
-    assert api.get("/integrations/provider/web/consumer/prices").status == 404
+    assert (
+        api.put("/integrations/provider/web/consumer/prices/first-deployments", {"firstDeployments": "allow"}).status
+        == 404
+    )
+    assert api.get("/integrations/provider/web/consumer/prices/first-deployments").status == 404
     answer = api.put(POLICY, {"firstDeployments": "maybe"})
     assert answer.status == 400
     assert "firstDeployments" in answer.json()["errors"]

@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answer, Api, Clock
+from tests.api.conftest import (
+    Answer,
+    Api,
+    Clock,
+    database,  # noqa: F401 - a fixture
+)
 from tests.api.history import History
+from treaty.model.maintenance.retention import Retention
+from treaty.store.engine.database import Database
+from treaty.workers.cleanup import Cleaner
 
 SVG = "image/svg+xml"
 REASON = "The outage of today is worse."
@@ -300,3 +308,46 @@ def test_overrides_are_audited_and_removed_with_their_version(api: Api) -> None:
     }
     assert events[0]["payload"]["params"]["version"] == "2"
     assert len(api.get("/audit?type=override_revocation").json()["events"]) == 1
+
+
+def test_an_override_covers_more_rows_than_an_answer_shows(api: Api) -> None:
+    """The database summarizes more rows than the limit, and names only some of them."""
+    history = History(api)
+    for number in range(52):
+        history.publish("many", "1", f"service-{number}", "a thing")
+        history.version(f"service-{number}", "1")
+        history.deploy(f"service-{number}", "1", "prod")
+    path = "/matrix?q[][pacticipant]=many&q[][version]=1&latestby=cvpv&environment=prod"
+    paths = [path, f"{path}&limit=1", "/can-i-deploy?pacticipant=many&version=1&environment=prod"]
+    assert [verdict(api, path) for path in paths] == [None] * 3
+    override(api, pacticipantName="many", pacticipantVersionNumber="1", counterpart="service-1")
+    assert [verdict(api, path) for path in paths] == [None] * 3
+    override(api, pacticipantName="many", pacticipantVersionNumber="1")
+    assert [verdict(api, path) for path in paths] == [True] * 3
+    assert {reason["type"] for path in paths for reason in api.get(path).json()["reasons"]} == {"warning"}
+
+
+@pytest.mark.usefixtures("history")
+def test_ended_overrides_are_removed_with_events_of_their_age(
+    api: Api,
+    database: Database,  # noqa: F811 - the fixture
+    clock: Clock,
+) -> None:
+    override(api, counterpart="prices")
+    revoked = override(api, counterpart="stock")["uuid"]
+    api.delete(f"/overrides/{revoked}")
+    clock.now += timedelta(days=20)
+    active = override(api, expiresAt="2024-06-20T00:00:00Z")["uuid"]
+
+    def clean() -> list[str]:
+        cleaner = Cleaner(
+            database, Retention(versions=()), audit_max_age=timedelta(days=30), clock=clock, pause=lambda _: False
+        )
+        cleaner.clean_audit()
+        return [item["uuid"] for item in api.get("/overrides").json()["_embedded"]["overrides"]]
+
+    assert len(clean()) == 3
+    clock.now += timedelta(days=12)
+    assert clean() == [active]
+    cleanings = api.get("/audit?type=cleaning").json()["events"]
+    assert {"overrides": 2} in [event["before"] for event in cleanings]

@@ -125,8 +125,8 @@ WRITES: Final[dict[str, Write]] = {
     "change_released_version": lambda it: (f"/released-versions/{it.released}", {"currentlySupported": False}),
     "add_override": lambda _: ("/overrides", OVERRIDE),
     "remove_override": lambda it: (f"/overrides/{it.override}", None),
-    "change_integration": lambda _: (
-        f"/integrations/provider/{PROVIDER}/consumer/{CONSUMER}",
+    "put_first_deployments": lambda _: (
+        f"/integrations/provider/{PROVIDER}/consumer/{CONSUMER}/first-deployments",
         {"firstDeployments": "allow"},
     ),
     "publish_contracts": lambda _: ("/contracts/publish", publication(CONSUMER, "3", PROVIDER, "new")),
@@ -199,7 +199,7 @@ FORMS: Final[dict[str, Write]] = {
     ),
     "revoke": lambda it: (f"/overrides/{it.override}/revoke", b""),
     "change_first_deployments": lambda _: (
-        f"/integrations/provider/{PROVIDER}/consumer/{CONSUMER}/first-deployments",
+        f"/integrations/provider/{PROVIDER}/consumer/{CONSUMER}/first-deployments/edit",
         _form(firstDeployments="allow"),
     ),
     "add_webhook": lambda _: ("/webhooks/new", _WEBHOOK_FORM),

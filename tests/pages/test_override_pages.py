@@ -133,16 +133,16 @@ def test_readers_see_overrides_but_no_forms(see, send, api):
 
 
 def test_the_policy_of_a_pair_is_changed_on_its_page(api, see, send):
-    pair = "/integrations/provider/prices/consumer/web%26co"
+    pair = "/integrations/provider/prices/consumer/web%26co/first-deployments"
     page = "/dashboard/provider/prices/consumer/web%26co"
     shown = see(page)
     assert "may be deployed to environments that allow it" in shown.text
     for choice, text in (("allow", "may be deployed."), ("deny", "cannot be deployed."), ("", "that allow it")):
-        assert send(f"{pair}/first-deployments", {"firstDeployments": choice}).status == 303
+        assert send(f"{pair}/edit", {"firstDeployments": choice}).status == 303
         assert text in see(page).text
         assert api.get(pair, headers=WRITER).json()["firstDeployments"] == (choice or None)
     assert "First deployments of this pair" not in see(page, READER).text
-    assert send(f"{pair}/first-deployments", {"firstDeployments": "allow"}, READER).status == 403
+    assert send(f"{pair}/edit", {"firstDeployments": "allow"}, READER).status == 403
 
 
 def test_the_policy_of_an_environment_is_a_field_of_its_form(api, see, send):

@@ -238,7 +238,9 @@ VERIFICATIONS_OF_CONSUMER_VERSION: Final = Url("/verification-results/consumer/{
 
 INTEGRATIONS: Final = Url("/integrations")
 INTEGRATION: Final = INTEGRATIONS + "/provider/{provider}/consumer/{consumer}"
+# The original's answer to OPTIONS names the methods of an integration, so its properties have a URL of their own.
 FIRST_DEPLOYMENTS: Final = INTEGRATION + "/first-deployments"
+EDIT_FIRST_DEPLOYMENTS: Final = FIRST_DEPLOYMENTS + "/edit"
 GROUP: Final = Url("/groups/{pacticipant}")
 RELATIONSHIPS: Final = Url("/relationships")
 DASHBOARD: Final = Url("/dashboard")

@@ -126,8 +126,8 @@ def remove_everything(request: Request) -> Deleted:
     return Deleted()
 
 
-class PairBody(Body):
-    """The properties of an integration."""
+class FirstDeploymentsBody(Body):
+    """The policy of an integration for first deployments."""
 
     model_config = with_example({"firstDeployments": "allow"})
 
@@ -136,32 +136,31 @@ class PairBody(Body):
     environment decides."""
 
 
-PairLinks = TypedDict("PairLinks", {"self": Link, "pb:pair-matrix": Link})
+PolicyLinks = TypedDict("PolicyLinks", {"self": Link, "pb:pair-matrix": Link})
 
 
-class PairDocument(TypedDict):
+class FirstDeploymentsDocument(TypedDict):
     consumer: NameOnly
     provider: NameOnly
     firstDeployments: Literal["allow", "deny"] | None
-    _links: PairLinks
+    _links: PolicyLinks
 
 
-@router.get(urls.INTEGRATION, permission=Permission.READ, options_last=False, response=PairDocument)
-def show_integration(request: Request, provider: str, consumer: str) -> IntegrationPolicy:
-    """Show the properties of an integration."""
+@router.get(urls.FIRST_DEPLOYMENTS, permission=Permission.READ, response=FirstDeploymentsDocument)
+def show_first_deployments(request: Request, provider: str, consumer: str) -> IntegrationPolicy:
+    """Show whether a consumer may be deployed while its provider is deployed nowhere."""
     return integrations.get_policy(request.db, consumer=consumer, provider=provider)
 
 
 @router.put(
-    urls.INTEGRATION,
+    urls.FIRST_DEPLOYMENTS,
     permission=Permission.MANAGE_PACTICIPANT,
-    options_last=False,
-    body=PairBody,
-    response=PairDocument,
+    body=FirstDeploymentsBody,
+    response=FirstDeploymentsDocument,
 )
-def change_integration(request: Request, provider: str, consumer: str) -> Updated:
-    """Replace the properties of an integration."""
-    choice = request.body(PairBody).first_deployments
+def put_first_deployments(request: Request, provider: str, consumer: str) -> Updated:
+    """Change whether a consumer may be deployed while its provider is deployed nowhere."""
+    choice = request.body(FirstDeploymentsBody).first_deployments
     allows = None if choice is None else choice == "allow"
     policy = IntegrationPolicy(consumer=consumer, provider=provider, allows_first_deployments=allows)
     return Updated(integration_actions.change_policy(request.db, policy))
@@ -234,7 +233,7 @@ def integration_policy(policy: IntegrationPolicy) -> Hal:
     document = Hal(
         state={"consumer": {"name": policy.consumer}, "provider": {"name": policy.provider}},
         links={
-            "self": Link(urls.INTEGRATION.fill(**pair), "Integration"),
+            "self": Link(urls.FIRST_DEPLOYMENTS.fill(**pair), "Policy for first deployments"),
             "pb:pair-matrix": Link(urls.PAIR_MATRIX.fill(**pair), "Matrix of the consumer and the provider"),
         },
     )

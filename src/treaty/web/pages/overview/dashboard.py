@@ -46,7 +46,7 @@ def show_pair(request: Request, provider: str, consumer: str) -> HtmlPage:
     return HtmlPage("pair.html", {**shared, "view": view.value, "pacts": pacts, "page": page})
 
 
-@router.form(urls.FIRST_DEPLOYMENTS, permission=Permission.MANAGE_PACTICIPANT)
+@router.form(urls.EDIT_FIRST_DEPLOYMENTS, permission=Permission.MANAGE_PACTICIPANT)
 def change_first_deployments(request: Request, provider: str, consumer: str) -> Redirect:
     """Change whether the consumer may be deployed while the provider is deployed nowhere."""
     # Any other value means that the environment decides.
