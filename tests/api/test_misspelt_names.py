@@ -125,6 +125,8 @@ SUCCEEDING = [
     ),
     ("delete-branch", (*RIGHT, "--branch", "feature/logn", "--no-error-when-not-found"), BRANCH),
     ("delete-webhook", ("--uuid", "WEBHOOK"), "WEBHOOK (CI)"),
+    ("override list", TYPO, APPLICATION),
+    ("override list", WRONG_PLACE, PLACE),
 ]
 """Commands with an empty answer, and those that, as in the original, succeed although there is nothing to delete."""
 UNANSWERED = [
@@ -144,7 +146,13 @@ CREATING = {
     "publish-provider-contract",
 }
 """Commands that create what they name."""
-LISTING = {"comparison-engine", "list-latest-pact-versions", "list-environments", "list-pacticipants"}
+LISTING = {
+    "comparison-engine",
+    "list-latest-pact-versions",
+    "list-environments",
+    "list-pacticipants",
+    "override revoke",
+}
 
 
 def test_the_table_has_every_command_that_names_something():

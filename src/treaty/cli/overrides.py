@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import options, output
+from treaty.cli import names, options, output
 from treaty.cli.program import Command, Failure
 from treaty.errors import ClientError, MissingRelation, MissingResource, Refused
 
@@ -113,6 +113,8 @@ def list_overrides(
         return
     rows = [[_format_cell(name, override.get(name)) for name in _HEADINGS.values()] for override in overrides]
     output.print_line(output.format_table(list(_HEADINGS), rows, whole={"UUID", "STATE"}) or "There are no overrides.")
+    if not rows:
+        names.print_missing_name(broker)
 
 
 def _fetch_all(
@@ -142,14 +144,15 @@ def _format_cell(name: str, value: object) -> str:
 
 @click.command("revoke", cls=Command)
 @click.option("--uuid", required=True, help="The override's UUID; see `override list`.")
+@options.output_option("text", "json")
 @options.connection_options()
-def revoke(broker: BrokerClient, uuid: str) -> None:
+def revoke(broker: BrokerClient, form: str, uuid: str) -> None:
     """End an override at once. It can still be listed with --all."""
     try:
-        broker.delete(broker.url_for("overrides", uuid))
+        response = broker.delete(broker.url_for("overrides", uuid))
     except Refused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         text = f"There is no override with UUID {uuid}."
         raise MissingResource(text, hint=f"List them: {output.format_command('override', 'list', '--all')}") from error
-    output.print_line(output.green(f"Revoked the override {uuid}."))
+    output.show(response, form, output.green(f"Revoked the override {uuid}."))
