@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from treaty.errors import InvalidSetting
 from treaty.settings import Settings, read_settings
 
-SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 FOREVER = timedelta(days=36_525)
 """Durations that are longer, even infinite ones, are read as this many days: a century."""
 
@@ -332,6 +332,8 @@ ROWS = {
     "database_clean_keep_branch_selectors": text(default=None),
     "database_clean_dry_run": boolean(default=False),
     "decision_max_age": whole_durations(DAY, minimum=0, default=365 * DAY),
+    "override_default_duration": whole_durations(HOUR, minimum=1, default=DAY),
+    "override_max_duration": whole_durations(HOUR, minimum=1, default=30 * DAY),
     "audit_max_age": whole_durations(DAY, minimum=0, default=365 * DAY),
     "webhook_settling_time": seconds(minimum=0, default=0.15 * SECOND),
     "webhook_retry_schedule": numbers(

@@ -177,6 +177,12 @@ def filled(template: str, given: Mapping[str, str]) -> str:
     return path + _QUERIES.get(template, "")
 
 
+_OVERRIDE: Final = {
+    "pacticipantName": CONSUMER,
+    "pacticipantVersionNumber": OLDEST,
+    "environmentName": "production",
+    "reason": "It repairs the outage of today, and Example API does not use the changed field.",
+}
 _CONTRACT: Final = {
     "content": "b3BlbmFwaTogMy4xLjAKaW5mbzoge3RpdGxlOiBFeGFtcGxlIEFQSSwgdmVyc2lvbjogMS4wLjB9CnBhdGhzOiB7fQo=",
     "contentType": "application/yaml",
@@ -199,6 +205,7 @@ def enrich(send: Send) -> dict[str, str]:
         send("PUT", f"/pacticipants/{q(name)}/versions/{number}/tags/main", {})
     send("PUT", f"/pacticipants/{q(CONSUMER)}/versions/{OLDEST}/aliases/c0ffee1", {})
     send("PUT", f"/contracts/provider/{q(PROVIDER)}/version/{OLDEST}", _CONTRACT)
+    override = send("POST", "/overrides", _OVERRIDE)["uuid"]
     webhook = send("POST", "/webhooks", _WEBHOOK)["uuid"]
     pact = send("GET", f"{PAIR}/version/{OLDEST}", None)
     published = send("PUT", f"{PAIR}/version/1.3.0", {**pact, "_links": None})
@@ -208,6 +215,7 @@ def enrich(send: Send) -> dict[str, str]:
         **_places(send),
         "webhooks": webhook,
         "decisions": send("POST", "/decisions", {**_SET, "record": True})["_links"]["self"]["href"].rpartition("/")[2],
+        "overrides": override,
         "secrets": next((secret["uuid"] for secret in send("GET", "/secrets", None)["_embedded"]["secrets"]), ""),
         "triggered-webhooks": _path(triggered[0], "pb:logs").split("/")[2],
         "sha": published["_links"]["pb:pact-version"]["name"],

@@ -87,6 +87,9 @@ FAILING = [
     ("record-support-ended", (*TYPO, *RIGHT_VERSION, *RIGHT_PLACE), APPLICATION),
     ("record-support-ended", (*RIGHT, *WRONG_VERSION, *RIGHT_PLACE), VERSION),
     ("record-support-ended", (*RIGHT, *RIGHT_VERSION, *WRONG_PLACE), PLACE),
+    ("override create", (*TYPO, *RIGHT_VERSION, *RIGHT_PLACE, "--reason", "x"), APPLICATION),
+    ("override create", (*RIGHT, *WRONG_VERSION, *RIGHT_PLACE, "--reason", "x"), VERSION),
+    ("override create", (*RIGHT, *RIGHT_VERSION, *WRONG_PLACE, "--reason", "x"), PLACE),
     ("rename", ("web-storefrnt", "shop"), APPLICATION),
     ("describe-pacticipant", ("--name", "web-storefrnt"), APPLICATION),
     ("describe-version", (*TYPO, *RIGHT_VERSION), APPLICATION),
@@ -125,6 +128,8 @@ SUCCEEDING = [
     ("decisions", WRONG_PLACE, PLACE),
     ("decisions", (*RIGHT, *WRONG_VERSION), VERSION),
     ("decisions", TYPO, APPLICATION),
+    ("override list", TYPO, APPLICATION),
+    ("override list", WRONG_PLACE, PLACE),
 ]
 """Commands with an empty answer, and those that, as in the original, succeed although there is nothing to delete."""
 UNANSWERED = [
@@ -146,7 +151,14 @@ CREATING = {
     "publish-provider-contract",
 }
 """Commands that create what they name."""
-LISTING = {"decision", "comparison-engine", "list-latest-pact-versions", "list-environments", "list-pacticipants"}
+LISTING = {
+    "decision",
+    "comparison-engine",
+    "list-latest-pact-versions",
+    "list-environments",
+    "list-pacticipants",
+    "override revoke",
+}
 
 
 def test_the_table_has_every_command_that_names_something():

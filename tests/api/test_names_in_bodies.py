@@ -35,6 +35,12 @@ COMPARED = {"documents": [{"content": "b3BlbmFwaTogMy4xLjAK"}]}
 DECISION = {"environment": "prod", "versions": [{"pacticipant": "Foo", "version": "1"}]}
 SELECTOR = {"pacticipant": "Foo", "version": "1"}
 SELECTED = {"environment": "prod", "selectors": [SELECTOR]}
+OVERRIDE = {
+    "pacticipantName": "Foo",
+    "pacticipantVersionNumber": "1",
+    "environmentName": "prod",
+    "reason": "It repairs an outage.",
+}
 WEBHOOK = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://ci.example.org"}}
 ENVIRONMENT = {"name": "new", "production": False}
 RESULT = {"success": True, "providerApplicationVersion": "1"}
@@ -135,6 +141,15 @@ BODIES: dict[str, tuple[str, str, object]] = {
         )
         for name in names
     },
+    "OverrideBody.pacticipant_name": ("POST", "/overrides", OVERRIDE | {"pacticipantName": NAME}),
+    "OverrideBody.pacticipant_version_number": ("POST", "/overrides", OVERRIDE | {"pacticipantVersionNumber": NAME}),
+    "OverrideBody.environment_name": ("POST", "/overrides", OVERRIDE | {"environmentName": NAME}),
+    "OverrideBody.environment_uuid": (
+        "POST",
+        "/overrides",
+        {**OVERRIDE, "environmentName": None, "environmentUuid": NAME},
+    ),
+    "OverrideBody.counterpart": ("POST", "/overrides", OVERRIDE | {"counterpart": NAME}),
     "WhatIfBody.environment": what_if("retire", environment=NAME),
     "ChangeBody.pacticipant": what_if("retire", pacticipant=NAME),
     "ChangeBody.version": what_if("deploy", version=NAME),
@@ -183,6 +198,7 @@ OTHER_TEXTS = {
     *("ComparedDocumentBody.name", "ComparedDocumentBody.content", "ComparedDocumentBody.content_type"),
     *("ComparedDocumentBody.specification", "CompareBody.profile"),
     *("AcceptedEngineBody.engine", "AssumedDocumentBody.content", "AssumedDocumentBody.specification"),
+    *("OverrideBody.reason", "OverrideBody.expires_at"),
     *("ChangeBody.change", "_Contact.name", "PacticipantBody.display_name", "NewPacticipantBody.display_name"),
 }
 """Texts of bodies that are no names in paths."""

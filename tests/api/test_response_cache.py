@@ -4,7 +4,7 @@ import base64
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -262,7 +262,7 @@ def test_what_is_kept_has_a_bound(tmp_path: Path):
             made.append(number)
             return bytes(size)
 
-        return database.read(lambda db: cache.get_or_compute(db, number, make))
+        return database.read(lambda db: cache.get_or_compute(db, number, make, now=datetime.now(UTC)))
 
     for number in range(100):
         for _ in range(3):

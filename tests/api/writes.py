@@ -22,6 +22,7 @@ class World:
     environment: str = ""
     deployed: str = ""
     released: str = ""
+    override: str = ""
     webhook: str = ""
     delivery: str = ""
     result: str = ""
@@ -41,6 +42,12 @@ WEBHOOK: Final[dict[str, object]] = {
 }
 
 
+OVERRIDE: Final[dict[str, object]] = {
+    "pacticipantName": CONSUMER,
+    "pacticipantVersionNumber": "2",
+    "environmentName": "production",
+    "reason": "It repairs an outage.",
+}
 DOCUMENT: Final = {"content": "b3BlbmFwaTogMy4xLjAKcGF0aHM6IHt9Cg==", "contentType": "application/yaml"}
 
 
@@ -61,6 +68,8 @@ def world(api: Api) -> World:
     made.released = made.send("POST", f"/pacticipants/{CONSUMER}/versions/1/released-versions/{place}", {}).json()[
         "uuid"
     ]
+    draft = {**OVERRIDE, "pacticipantVersionNumber": "1"}
+    made.override = made.send("POST", "/overrides", draft).json()["uuid"]
     made.webhook = made.send("POST", "/webhooks", WEBHOOK).json()["uuid"]
     history.publish(CONSUMER, "2", PROVIDER, "another thing")
     status = api.get(f"{PAIR}/version/2/triggered-webhooks").json()
@@ -114,6 +123,12 @@ WRITES: Final[dict[str, Write]] = {
         {},
     ),
     "change_released_version": lambda it: (f"/released-versions/{it.released}", {"currentlySupported": False}),
+    "add_override": lambda _: ("/overrides", OVERRIDE),
+    "remove_override": lambda it: (f"/overrides/{it.override}", None),
+    "put_first_deployments": lambda _: (
+        f"/integrations/provider/{PROVIDER}/consumer/{CONSUMER}/first-deployments",
+        {"firstDeployments": "allow"},
+    ),
     "publish_contracts": lambda _: ("/contracts/publish", publication(CONSUMER, "3", PROVIDER, "new")),
     "publish_provider_contract": lambda _: (
         f"/provider-contracts/provider/{CONSUMER}/publish",
@@ -178,6 +193,15 @@ _WEBHOOK_FORM: Final = _form(
 FORMS: Final[dict[str, Write]] = {
     "accept_results": lambda _: ("/settings/comparisons", _form(engine=ENGINE_VERSION)),
     "send_again": lambda it: (f"/triggered-webhooks/{it.delivery}/again", b""),
+    "add_override": lambda _: (
+        "/overrides/new",
+        _form(**{name: str(value) for name, value in OVERRIDE.items()}, hours="1"),
+    ),
+    "revoke": lambda it: (f"/overrides/{it.override}/revoke", b""),
+    "change_first_deployments": lambda _: (
+        f"/integrations/provider/{PROVIDER}/consumer/{CONSUMER}/first-deployments/edit",
+        _form(firstDeployments="allow"),
+    ),
     "add_webhook": lambda _: ("/webhooks/new", _WEBHOOK_FORM),
     "change_webhook": lambda it: (f"/webhooks/{it.webhook}/edit", _WEBHOOK_FORM),
     "remove_webhook": lambda it: (f"/webhooks/{it.webhook}/delete", b""),

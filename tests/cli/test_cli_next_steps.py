@@ -172,7 +172,7 @@ CASES: list[tuple[list[str], dict[str, Any], list[dict[str, Any]], str]] = [
     (TO_TEST, reason("missing_description", **BETWEEN), [], verifier("{url}", PACT, "2")),
     (TO_TEST, reason("more_obstacles"), [], f"{CAN_I_DEPLOY} --output json"),
 ]
-POSITIVE = {"named_by_alias", "all_verified", "nothing_required"}
+POSITIVE = {"named_by_alias", "overridden", "first_deployment", "all_verified", "nothing_required"}
 
 
 def test_the_table_has_every_kind_of_reason() -> None:

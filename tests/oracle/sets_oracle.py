@@ -27,13 +27,27 @@ Ignored = tuple[str, str | None]
 
 
 def expected_set(
-    world: World, environment: str, members: Iterable[Member], ignored: Iterable[Ignored] = ()
+    world: World,
+    environment: str,
+    members: Iterable[Member],
+    ignored: Iterable[Ignored] = (),
+    *,
+    overridden: Iterable[Member] = (),
+    allows_first_deployments: bool = False,
 ) -> ExpectedSet:
     """Say what the question whether members can be deployed together must be answered with."""
-    return _Sets(world, environment, sorted(members), set(ignored)).expected()
+    sets = _Sets(world, environment, sorted(members), set(ignored))
+    sets.overridden = {member for member in overridden if member in sets.members}
+    sets.allows_first_deployments = allows_first_deployments
+    return sets.expected()
 
 
 class _Sets:
+    overridden: set[Member]
+    """Members whose results do not count, whichever side they are on."""
+    allows_first_deployments: bool
+    """Whether a provider may be missing that runs in no environment."""
+
     def __init__(self, world: World, environment: str, members: list[Member], ignored: set[Ignored]) -> None:
         self.world = world
         self.environment = environment
@@ -84,12 +98,20 @@ class _Sets:
         if pact.consumer == pact.provider:
             # While it is replaced, the old version runs beside the new one.
             consumers = providers = providers | self.world.live(name, self.environment)
-        if (pact.consumer, pact.version) == member and not providers:
+        if (pact.consumer, pact.version) == member and not providers and not self.is_exempt(pact):
             yield None
         for provider in sorted(providers):
-            is_about_member = member in {(pact.consumer, pact.version), (pact.provider, provider)}
-            if pact.version in consumers and is_about_member and (pact.provider, provider) not in self.ignored:
+            sides = {(pact.consumer, pact.version), (pact.provider, provider)}
+            is_counted = member in sides and not sides & self.overridden
+            if pact.version in consumers and is_counted and (pact.provider, provider) not in self.ignored:
                 yield self.result(pact, provider)
+
+    def is_exempt(self, pact: Publication) -> bool:
+        """Whether a pact needs no provider."""
+        places = {where for where, *_ in (*self.world.running, *self.world.supported)}
+        is_nowhere = not any(self.world.live(pact.provider, place) for place in places)
+        is_first = self.allows_first_deployments and is_nowhere and pact.consumer != pact.provider
+        return is_first or (pact.consumer, pact.version) in self.overridden
 
     def live(self, name: str, deployed: frozenset[Member]) -> set[str]:
         """The versions that run after some members have been deployed, each without an application instance."""

@@ -32,6 +32,7 @@ _CLIENT: Final = {
     ),
     "decisions": CommandEntry("treaty.cli.decisions:decisions", "List the recorded decisions."),
     "decision": CommandEntry("treaty.cli.decisions:decision", "Show a recorded decision."),
+    "override": CommandEntry("treaty.cli:OVERRIDE", "Override negative decisions for a time."),
     "compare": CommandEntry(
         "treaty.cli.comparisons:compare", "Compare OpenAPI and AsyncAPI documents with pacts, without publishing them."
     ),
@@ -112,6 +113,15 @@ PROVIDER_STATES: Final = Program(
         )
     },
     text="Show the provider states that pacts use.",
+)
+OVERRIDE: Final = Program(
+    "override",
+    {
+        "create": CommandEntry("treaty.cli.overrides:create", "Override the decisions about a version."),
+        "list": CommandEntry("treaty.cli.overrides:list_overrides", "List overrides."),
+        "revoke": CommandEntry("treaty.cli.overrides:revoke", "End an override at once."),
+    },
+    text="Override negative decisions for a time.",
 )
 USER: Final = Program(
     "user",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from treaty.cli import output
-from treaty.cli.next_steps import read_reasons, suggest_ignoring, suggest_spelling
+from treaty.cli.next_steps import is_exempt, read_reasons, suggest_ignoring, suggest_spelling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,15 +23,20 @@ _MAX_CONTACTS: Final = 2
 
 
 def has_causes(body: Json) -> bool:
-    return any("cause" in reason for reason in body.get("reasons") or [])
+    return any(map(_is_obstacle, body.get("reasons") or []))
+
+
+def _is_obstacle(reason: Json) -> bool:
+    """Whether a reason has a cause, and neither an override nor a policy covers it."""
+    return "cause" in reason and not is_exempt(reason)
 
 
 def describe_causes(broker: BrokerClient, url: str, body: Json, question: Question) -> str:
     """Describe a decision that is not yes: a headline, a row for each cause, the next step, and the page with all."""
-    reasons = [reason for reason in body["reasons"] if "cause" in reason]
+    reasons = [reason for reason in body["reasons"] if _is_obstacle(reason)]
     rows = list(dict.fromkeys(map(_describe_row, reasons)))
     step = _correct_ignored(broker, body, question) or _describe_step(broker, reasons[0], question)
-    hidden = count_unnamed(body, reasons)
+    hidden = count_unnamed(body, [reason for reason in body["reasons"] if "cause" in reason])
     space = MAX_LINES - 2 - len(step)
     is_cut = hidden > 0 or len(rows) > space
     shown = rows[: space - 1] if is_cut else rows

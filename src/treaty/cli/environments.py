@@ -31,6 +31,11 @@ def _environment_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that describe an environment to a command."""
     for option in (
         options.contact_options,
+        click.option(
+            "--first-deployments",
+            type=click.Choice(["allow", "deny"]),
+            help="Whether a consumer may be deployed there before a provider that is deployed nowhere. Treaty only.",
+        ),
         click.option("--production/--no-production", cls=Flag, default=None, help="It is a production environment."),
         click.option(
             "--record-decisions/--no-record-decisions",
@@ -57,6 +62,7 @@ def create_environment(broker: BrokerClient, form: str, **values: Any) -> None:
     """Create an environment in the broker."""
     check_supported(broker)
     response = broker.post(broker.link("pb:environments"), {"production": False} | _environment_body(values))
+    _check_policy(response, values)
     name, uuid = values["name"], response.body.get("uuid")
     output.show(
         response,
@@ -77,6 +83,7 @@ def update_environment(broker: BrokerClient, form: str, uuid: str, **values: Any
     # PUT replaces the environment, so properties without an option have to be sent again.
     existing = {name: value for name, value in environment.body.items() if name not in _READ_ONLY_MEMBERS}
     response = broker.put(environment.url, existing | _environment_body(values))
+    _check_policy(response, values)
     output.show(
         response,
         form,
@@ -152,6 +159,13 @@ def _get_environment(broker: BrokerClient, uuid: str) -> HalResource:
     return broker.get(broker.link("pb:environment", uuid=uuid))
 
 
+def _check_policy(response: HalResource, values: Mapping[str, Any]) -> None:
+    """Check that the broker has stored the policy for first deployments, which others ignore. Raises ClientError."""
+    if values["first_deployments"] == "allow" and response.body.get("firstDeployments") != "allow":
+        text = "The environment was saved, but this broker has no policy for first deployments."
+        raise ClientError(text, hint="Leave --first-deployments out, or use a Treaty broker.")
+
+
 def _format_cell(value: object) -> str:
     return value if isinstance(value, str) else "" if value is None else serialize(value)
 
@@ -162,6 +176,7 @@ def _environment_body(values: Mapping[str, Any]) -> Json:
         "displayName": values["display_name"],
         "production": values["production"],
         "recordsDecisions": values["record_decisions"],
+        "firstDeployments": values["first_deployments"],
         "contacts": options.read_contacts(values),
     }
     return {member: value for member, value in properties.items() if value is not None}

@@ -98,7 +98,7 @@ def _reasons(body: Json) -> str:
     # Brokers without notices have a single reason in the summary.
     reason = str(get_summary(body).get("reason") or "")
     colour = output.green if is_deployable(body) else output.red
-    return output.format_notices(body) or (colour(reason) if reason else "")
+    return output.format_verdict_notices(body) or (colour(reason) if reason else "")
 
 
 def _describe_row_limit(body: Json) -> str:

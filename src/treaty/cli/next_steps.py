@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from itertools import filterfalse
 from typing import TYPE_CHECKING, Any, Final
 
 from treaty.cli import output
@@ -122,10 +123,15 @@ _WARNINGS: Final = {"no_environment", "no_version_number", "cannot_ignore"}
 RowKey = tuple[str | None, ...]
 
 
+def is_exempt(reason: Json) -> bool:
+    """Whether a reason names an override or a policy, or what one of these covers."""
+    return "override" in reason or "allowedBy" in reason
+
+
 def read_reasons(body: Json, question: Question) -> Iterator[ReasonRecord]:
     """Read the reasons, or derive them from the rows and the notices of a broker that returns none."""
     if body.get("reasons"):
-        yield from map(_read_reason, body["reasons"])
+        yield from map(_read_reason, filterfalse(is_exempt, body["reasons"]))
         return
     texts = [str(notice.get("text", "")) for notice in body.get("notices") or []]
     texts = texts or str((body.get("summary") or {}).get("reason") or "").split("\n")

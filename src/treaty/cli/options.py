@@ -286,8 +286,8 @@ def output_option(*forms: str) -> OptionDecorator:
     )
 
 
-def pacticipant_option() -> OptionDecorator:
-    return click.option("-a", "--pacticipant", required=True, help="The pacticipant's name.")
+def pacticipant_option(*, required: bool = True) -> OptionDecorator:
+    return click.option("-a", "--pacticipant", required=required, help="The pacticipant's name.")
 
 
 def version_option(*, required: bool = True) -> OptionDecorator:

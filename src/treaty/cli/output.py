@@ -112,6 +112,26 @@ def format_notices(body: Json) -> str:
     return "\n".join(_format_notice(log["message"], _LOG_COLOURS.get(log.get("level", ""))) for log in logs)
 
 
+MAX_EXEMPTIONS: Final = 6
+"""Lines that name what makes an answer yes although results are missing or failed."""
+
+
+def format_verdict_notices(body: Json) -> str:
+    """Format the notices of a decision. Of a yes by overrides or policies, which may have many, only the first."""
+    reasons = body.get("reasons") or []
+    is_exempt = any("override" in reason or "allowedBy" in reason for reason in reasons)
+    if not is_exempt or not _is_yes(body):
+        return format_notices(body if "notices" in body else {"notices": reasons})
+    shown = reasons if len(reasons) <= MAX_EXEMPTIONS else reasons[: MAX_EXEMPTIONS - 1]
+    lines = [_format_notice(reason["text"], _COLOURS.get(reason.get("type", ""))) for reason in shown]
+    hidden = len(reasons) - len(shown)
+    return "\n".join([*lines, *([f"… and {hidden} more, see --output json."] if hidden else [])])
+
+
+def _is_yes(body: Json) -> bool:
+    return (body.get("summary") or body).get("deployable") is True
+
+
 def format_publication(response: HalResource | Refused) -> str:
     """Format the notices of a publication; for a refused one without notices, its response body."""
     body = parse_if_json(response.body)

@@ -10,9 +10,9 @@ from pydantic.fields import FieldInfo
 
 from treaty.cli.program import ServerCommand
 from treaty.settings import GROUPS, default_of
-from treaty.settings.spellings import DAYS, SECONDS, OneOf, Range
+from treaty.settings.spellings import DAYS, HOURS, SECONDS, OneOf, Range
 
-_METAVARS: Final = {SECONDS: "SECONDS", DAYS: "DAYS", None: "NUMBER"}
+_METAVARS: Final = {SECONDS: "SECONDS", HOURS: "HOURS", DAYS: "DAYS", None: "NUMBER"}
 REPEATED_OPTIONS: Final = {"host": ("--host", "HOST"), "base_urls": ("--base-url", "URL")}
 """Options that are given once for each value, by the name of their setting."""
 _LINK: Final = re.compile(r"\[([^]]+)\]\([^)]+\)")

@@ -417,6 +417,9 @@ def _ask(broker: BrokerClient, request: VerdictRequest) -> Json:
 
 
 def _count_unknown(body: Json, request: VerdictRequest) -> int:
+    if _is_deployable(body, request):
+        # Results that an override or a policy makes unnecessary are not worth waiting for.
+        return 0
     if request.members:
         return version_sets.count_unknown(body)
     count = matrix.get_summary(body).get("unknown")

@@ -73,7 +73,7 @@ def describe(body: Json, *, ignores: bool) -> str:
         output.green(YES) if is_deployable else output.red(NO),
         _describe_order(body) if is_deployable else "",
         _describe_ignored(body.get("ignored") or []),
-        output.format_notices({"notices": body.get("reasons") or []}),
+        output.format_verdict_notices(body),
     ]
     return "\n\n".join(part for part in parts if part)
 

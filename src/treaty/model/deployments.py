@@ -18,6 +18,8 @@ class Environment:
     updated_at: datetime
     records_decisions: bool = False
     """Whether decisions about it are recorded, and deployments to it without a recorded yes are marked."""
+    allows_first_deployments: bool = False
+    """Whether a version may be deployed here before its providers, while these are deployed nowhere."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +33,7 @@ class EnvironmentDraft:
     """As in `Environment`."""
     records_decisions: bool | None = None
     """None keeps the existing value: clients of the original replace environments without knowing it."""
+    allows_first_deployments: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

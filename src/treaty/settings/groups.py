@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from treaty.settings.spellings import (
     DAYS,
+    HOURS,
     SECONDS,
     Boolean,
     OneOf,
@@ -324,6 +325,15 @@ class WorkInProgressSettings(Group):
     """Length of this window in days if there are no unverified pacts."""
 
 
+class OverrideSettings(Group):
+    heading = "Overrides"
+
+    override_default_duration: Annotated[timedelta, Range(unit=HOURS, minimum=1)] = timedelta(hours=24)
+    """Hours after which an [override](overrides.md) ends that was created without a time, up to the maximum."""
+    override_max_duration: Annotated[timedelta, Range(unit=HOURS, minimum=1)] = timedelta(days=30)
+    """Hours after which an override ends at the latest."""
+
+
 class FeatureSettings(Group):
     heading = "Features"
 
@@ -356,8 +366,8 @@ class CleanupSettings(Group):
     database_clean_dry_run: Boolean = False
     """Only log what a clean-up would remove."""
     audit_max_age: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=365)
-    """Days to keep the audit trail; 0 keeps it forever. Removed on the schedule above, even if `database_clean_enabled`
-    is false."""
+    """Days to keep the audit trail and ended overrides; 0 keeps them forever. Removed on the schedule above, even if
+    `database_clean_enabled` is false."""
 
 
 _RETRIES: Final = (10, 60, 120, 300, 600, 1200)

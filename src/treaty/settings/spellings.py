@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer, Sec
 from pydantic_core import CoreSchema, core_schema
 
 SECONDS: Final = timedelta(seconds=1)
+HOURS: Final = timedelta(hours=1)
 DAYS: Final = timedelta(days=1)
 CENTURY: Final = timedelta(days=36_525)
 """Longest duration. Longer ones, and `inf`, mean the same to a server, but dates and timers cannot hold them."""

@@ -244,6 +244,28 @@ environment: Final = Table(
     _updated(),
     # Whether decisions about deployments to it are recorded, and deployments without a recorded yes are marked.
     Column("records_decisions", Boolean, nullable=False, server_default=false()),
+    Column("allows_first_deployments", Boolean, nullable=False, server_default=false()),
+)
+
+# Overrides of negative decisions. They are removed together with their version; the audit trail keeps the events.
+deployment_override: Final = Table(
+    "deployment_override",
+    metadata,
+    _id(),
+    Column("uuid", Text, nullable=False, unique=True),
+    _to("version"),
+    _to("environment"),
+    # The only counterpart whose results are overridden; null for all.
+    _to("pacticipant", "counterpart_id", nullable=True),
+    Column("reason", Text, nullable=False),
+    Column("created_by", Text),
+    _created(),
+    Column("expires_at", Time, nullable=False),
+    Column("revoked_by", Text),
+    Column("revoked_at", Time),
+    Index(None, "version_id", "environment_id"),
+    Index(None, "environment_id"),
+    Index(None, "counterpart_id"),
 )
 
 deployed_version: Final = Table(
@@ -388,6 +410,8 @@ integration: Final = Table(
     _to("publication", "latest_publication_id", nullable=True, ondelete="SET NULL"),
     Column("contract_data_updated_at", Time),
     _created(),
+    # Null for the policy of the environment.
+    Column("allows_first_deployments", Boolean),
     UniqueConstraint("consumer_id", "provider_id"),
     Index(None, "provider_id"),
     Index(None, "latest_publication_id"),

@@ -431,6 +431,7 @@ class RequestHandler:
             request.db,
             request.cache_key,
             lambda: self._build_cacheable(route.handler(request, *names), request),
+            now=request.now,
         )
 
     def _build_cacheable(self, result: object, request: Request) -> "_CachedResponse":

@@ -8,6 +8,7 @@ alternatives.
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from datetime import datetime
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
@@ -42,14 +43,15 @@ class ResponseCache(Generic[T]):
         self._entries: OrderedDict[Hashable, _Entry[T]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get_or_compute(self, db: Connection, key: Hashable, compute: Callable[[], T]) -> T:
+    def get_or_compute(self, db: Connection, key: Hashable, compute: Callable[[], T], *, now: datetime) -> T:
         """Return the cached value if its queries still return the same rows; otherwise compute it.
 
         It is cached from the second request on. Raises whatever `compute` raises; nothing is cached then.
-        The value must depend on nothing but the key and the rows that the store's functions return within `compute`.
+        The value must depend on nothing but the key, the rows that the store's functions return within `compute`, and
+        whether these have expired (`limit_validity`).
         """
         entry = self._find(key)
-        if entry is not None and entry.queries.is_unchanged(db):
+        if entry is not None and entry.queries.is_valid_at(now) and entry.queries.is_unchanged(db):
             return entry.value
         if entry is None and self._is_first_request(key):
             return compute()

@@ -238,6 +238,9 @@ VERIFICATIONS_OF_CONSUMER_VERSION: Final = Url("/verification-results/consumer/{
 
 INTEGRATIONS: Final = Url("/integrations")
 INTEGRATION: Final = INTEGRATIONS + "/provider/{provider}/consumer/{consumer}"
+# The original's answer to OPTIONS names the methods of an integration, so its properties have a URL of their own.
+FIRST_DEPLOYMENTS: Final = INTEGRATION + "/first-deployments"
+EDIT_FIRST_DEPLOYMENTS: Final = FIRST_DEPLOYMENTS + "/edit"
 GROUP: Final = Url("/groups/{pacticipant}")
 RELATIONSHIPS: Final = Url("/relationships")
 DASHBOARD: Final = Url("/dashboard")
@@ -250,6 +253,10 @@ DECISIONS: Final = Url("/decisions")
 DECISION: Final = DECISIONS + "/{uuid}"
 DECISION_TRENDS: Final = DECISIONS + "/trends"
 WHAT_IF: Final = DECISIONS + "/what-if"
+OVERRIDES: Final = Url("/overrides")
+OVERRIDE: Final = OVERRIDES + "/{uuid}"
+NEW_OVERRIDE: Final = OVERRIDES + "/new"
+REVOKE_OVERRIDE: Final = OVERRIDE + "/revoke"
 CAN_I_DEPLOY_TAG: Final = LATEST_TAGGED_VERSION + "/can-i-deploy/to/{environmentTag}"
 CAN_I_DEPLOY_TAG_BADGE: Final = CAN_I_DEPLOY_TAG + "/badge"
 CAN_I_DEPLOY_BRANCH: Final = LATEST_BRANCH_VERSION + "/can-i-deploy/to-environment/{environment}"

@@ -30,6 +30,7 @@ from treaty.actions.maintenance.cleanup import (
     remove_branches,
     remove_contents,
     remove_decisions,
+    remove_ended_overrides,
     remove_overwritten_rows,
     remove_unused_contracts,
     remove_versions,
@@ -172,6 +173,7 @@ class Cleaner:
         """
         with self._lease():
             removed_events, removed_decisions = self._remove_audit(), self._remove_decisions()
+            self._remove_ended_overrides()
             counts = {"clean": self._clean_old(), "overwritten": self._clean_overwritten()}
             self._remove_unused_contracts()
             remaining_events = self._database.read(audit.count_events)
@@ -183,8 +185,12 @@ class Cleaner:
             }
 
     def clean_history(self) -> int:
-        """Remove only old audit events and decisions, and return their number. Raises as `clean` does."""
+        """Remove only old audit events, decisions and ended overrides; return the number of events and decisions.
+
+        Raises as `clean` does.
+        """
         with self._lease():
+            self._remove_ended_overrides()
             return self._remove_audit() + self._remove_decisions()
 
     @contextmanager
@@ -249,6 +255,12 @@ class Cleaner:
             if not removed:
                 break
         return total
+
+    def _remove_ended_overrides(self) -> None:
+        """Remove overrides that ended as long ago as the oldest events, which have the same content."""
+        before = self._audit_cutoff()
+        if before is not None:
+            self._write(BatchSizer(), partial(remove_ended_overrides, before=before))
 
     def _clean_old(self) -> dict[str, RemovalCounts]:
         # Branches first: a version may be kept only for its branch. Contents last: the others leave them orphaned.

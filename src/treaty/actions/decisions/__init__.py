@@ -1,1 +1,1 @@
-"""Writes about decisions."""
+"""Records of decisions, and overrides of them."""

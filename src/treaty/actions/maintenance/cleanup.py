@@ -19,7 +19,7 @@ from treaty.model.maintenance.retention import (
     order_consumers_first,
 )
 from treaty.store import audit
-from treaty.store.decisions import records
+from treaty.store.decisions import overrides, records
 from treaty.store.engine import leases
 from treaty.store.maintenance import removal, retention
 from treaty.store.maintenance.removal import VersionBatch
@@ -147,6 +147,14 @@ def remove_decisions(db: Connection, ids: Sequence[int]) -> int:
     count = records.remove(db, ids)
     if count:
         audit.record(db, Action.CLEANING, before={"decisions": count})
+    return count
+
+
+def remove_ended_overrides(db: Connection, *, before: datetime) -> int:
+    """Remove the overrides that had ended before a time, and return their number."""
+    count = overrides.remove_ended(db, before=before)
+    if count:
+        audit.record(db, Action.CLEANING, before={"overrides": count})
     return count
 
 

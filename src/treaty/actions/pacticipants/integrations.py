@@ -1,9 +1,10 @@
-"""Removal of integrations."""
+"""Changes and removal of integrations."""
 
 from sqlalchemy import Connection
 
 from treaty.actions.webhooks.cancellations import record_cancellations
-from treaty.model.audit import Action
+from treaty.model.audit import Action, collect_fields, diff_fields
+from treaty.model.pacticipants.integrations import IntegrationPolicy
 from treaty.store import audit
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.store.usage import contents as usage_contents
@@ -35,6 +36,23 @@ def remove_integration(db: Connection, *, consumer: str, provider: str) -> None:
     if removed["pacticipants"]:
         usage_contents.remove_unused_terms(db)
     audit.record(db, Action.INTEGRATION_REMOVAL, resource=consumer, other=provider, before=removed)
+
+
+def change_policy(db: Connection, policy: IntegrationPolicy) -> IntegrationPolicy:
+    """Change whether an integration allows first deployments. Raises NotFound."""
+    pacticipants.lock(db, {policy.consumer, policy.provider})
+    before = integrations.get_policy(db, consumer=policy.consumer, provider=policy.provider)
+    integrations.update_policy(db, policy)
+    changed = diff_fields(collect_fields(before), collect_fields(policy))
+    audit.record(
+        db,
+        Action.INTEGRATION_CHANGE,
+        resource=policy.consumer,
+        other=policy.provider,
+        before=changed[0],
+        after=changed[1],
+    )
+    return policy
 
 
 def remove_everything(db: Connection) -> None:

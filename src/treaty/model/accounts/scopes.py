@@ -21,9 +21,13 @@ class Scope(StrEnum):
     PUBLISH_PACTS = "publish-pacts"
     PUBLISH_RESULTS = "publish-verification-results"
     RECORD_DEPLOYMENTS = "record-deployments"
+    OVERRIDE_DECISIONS = "override-decisions"
 
 
-WRITE_SCOPES: Final = frozenset(Scope) - {Scope.READ}
+DEFAULT_SCOPES: Final = frozenset(Scope) - {Scope.OVERRIDE_DECISIONS}
+"""What all builds of an application need together. Nothing else opens overrides than their own scope."""
+WRITE_SCOPES: Final = DEFAULT_SCOPES - {Scope.READ}
+"""The scopes of builds that write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Limits:
 
     @property
     def is_read_only(self) -> bool:
-        return not self.scopes & WRITE_SCOPES
+        return self.scopes <= {Scope.READ}
 
     def covers(self, applications: Iterable[str]) -> bool:
         return self.applications is None or self.applications.issuperset(applications)
@@ -84,12 +88,12 @@ SCOPES_BY_BUILD: Final = {
 def build_limits(scopes: Iterable[Scope], applications: Iterable[str] = ()) -> Limits | None:
     """Build limits from what a form or command line has; None if it limits nothing.
 
-    Applications without scopes permit all scopes for these applications. Raises Invalid.
+    Applications without scopes permit all scopes of builds for these applications. Raises Invalid.
     """
     chosen, named = frozenset(scopes), frozenset(applications)
     if not chosen and not named:
         return None
-    limits = Limits(chosen or frozenset(Scope), named or None)
+    limits = Limits(chosen or DEFAULT_SCOPES, named or None)
     if named and limits.is_read_only:
         raise Invalid.member("applications", "limit writes only: choose a scope that writes, or name no applications")
     if len(named) > MAX_APPLICATIONS:

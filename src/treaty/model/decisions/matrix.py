@@ -7,17 +7,20 @@ sees the database, so each of its rules is tested with a table of cases.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from treaty.model.decisions.exemptions import Exemption, Exemptions
 from treaty.model.decisions.explanations import Explanation
+from treaty.model.decisions.overrides import Override
 from treaty.model.decisions.queries import LatestBy, MatrixQuery
 from treaty.model.decisions.reasons import (
     AllVerified,
     CannotIgnore,
     ComparisonFailed,
     ComparisonGap,
+    FirstDeployment,
     MoreObstacles,
     NamedByAlias,
     NoDestination,
@@ -26,6 +29,8 @@ from treaty.model.decisions.reasons import (
     NotCompared,
     NothingRequired,
     NotVerified,
+    Overridden,
+    OverriddenObstacle,
     PairObstacle,
     Reason,
     ReasonPact,
@@ -115,6 +120,9 @@ MAX_REASONS: Final = 50
 """Number of failures, and of missing results, that a response names individually. It counts the others."""
 
 
+_NO_EXEMPTIONS: Final = Exemptions()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MatrixFacts:
     """The facts that a verdict is computed from."""
@@ -130,6 +138,14 @@ class MatrixFacts:
     """Why pairs whose provider version has a contract are not verified by it."""
     aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The numbers of the versions that the query names by an alias, by pacticipant and alias."""
+    exemptions: Exemptions = _NO_EXEMPTIONS
+    """Loaded only where the answer would be no without them."""
+
+    @property
+    def members(self) -> set["VersionKey"]:
+        """The versions that the query is about."""
+        found = (resolved for resolved in self.specified if isinstance(resolved, FoundVersion))
+        return {(resolved.selector.pacticipant, resolved.number) for resolved in found}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -242,6 +258,9 @@ def decide(query: MatrixQuery, facts: MatrixFacts) -> Verdict:
     missing_versions = list(_list_missing_versions(facts))
     summary = _build_summary(query, facts, rows_summary, has_missing_versions=bool(missing_versions))
     obstacles = [] if summary.deployable else _list_obstacles(facts, missing_versions, rows_summary)
+    if not summary.deployable and not missing_versions and not facts.exemptions.is_empty:
+        summary = replace(summary, deployable=_decide_with_exemptions(query, facts, rows_summary))
+        obstacles = [reason for reason in obstacles if not (summary.deployable and isinstance(reason, MoreObstacles))]
     success = NothingRequired() if rows_summary.decisive_counts.is_empty else AllVerified()
     return Verdict(
         considered=considered,
@@ -273,11 +292,33 @@ def _build_summary(
     )
 
 
+def _decide_with_exemptions(query: MatrixQuery, facts: MatrixFacts, rows_summary: MatrixRowsSummary) -> bool | None:
+    """Decide by the rows that no exemption covers.
+
+    Of rows that the database has summarized, those that are counted but not listed count as not covered.
+    """
+    if facts.exemptions.cover_all(facts.members):
+        return True
+    listed = rows_summary.obstacles if facts.rows_summary else _split(_list_decisive(query, facts), facts.ignored)[0]
+    covered = Counter(row.success for row in listed if not row.success and _find_exemption(facts, row))
+    counts = rows_summary.decisive_counts
+    uncovered = counts._replace(failed=counts.failed - covered[False], unknown=counts.unknown - covered[None])
+    return uncovered.deployable
+
+
+def _find_exemption(facts: MatrixFacts, row: MatrixRow) -> Exemption | None:
+    return facts.exemptions.find((row.consumer, row.consumer_version), (row.provider, row.provider_version))
+
+
+def _list_decisive(query: MatrixQuery, facts: MatrixFacts) -> Sequence[MatrixRow]:
+    return facts.rows if query.counts_superseded else [row for row in facts.rows if not row.is_superseded]
+
+
 def summarize_rows(query: MatrixQuery, facts: MatrixFacts) -> MatrixRowsSummary:
     """Summarize rows that were all loaded. `store.decisions.matrix_summary` does the same in SQL for many rows."""
     latest = select_latest(facts.rows, query.latest_by)
     shown = filter_by_success(latest, query.success)
-    decisive = facts.rows if query.counts_superseded else [row for row in facts.rows if not row.is_superseded]
+    decisive = _list_decisive(query, facts)
     considered, _ = _split(decisive, facts.ignored)
     decisive_counts = count_row_results(decisive, facts.ignored)
     has_obstacles = not decisive_counts.deployable
@@ -451,10 +492,24 @@ def _list_obstacles(
 
 
 def _explain_rows(facts: MatrixFacts, rows_summary: MatrixRowsSummary) -> Iterable[Reason]:
-    """Yield a reason for each failure, then for each missing result, and one that counts those left out."""
+    """Yield a reason for each failure, then for each missing result, and one that counts those left out.
+
+    What exemptions cover follows what prevents the deployment.
+    """
     finder = _SideFinder(facts)
+    exempt: list[OverriddenObstacle | FirstDeployment] = []
     for row in sorted(rows_summary.obstacles, key=lambda row: (row.success is None, _sort_key(row))):
-        yield _explain_row(facts, row, finder)
+        obstacle = _explain_row(facts, row, finder)
+        match _find_exemption(facts, row):
+            case None:
+                yield obstacle
+            case Override() as override:
+                exempt.append(OverriddenObstacle(obstacle=obstacle, override=override))
+            case policy:
+                exempt.append(FirstDeployment(obstacle=obstacle, policy=policy))
+    overrides = [reason.override for reason in exempt if isinstance(reason, OverriddenObstacle)]
+    yield from (Overridden(override=override) for override in dict.fromkeys(overrides))
+    yield from exempt
     named = Counter(row.success for row in rows_summary.obstacles)
     counts = rows_summary.decisive_counts
     others = MoreObstacles(failed=counts.failed - named[False], unknown=counts.unknown - named[None])

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, NamedTuple
 
+from treaty.model.decisions.exemptions import PolicySource
+from treaty.model.decisions.overrides import Override, describe_override
 from treaty.model.decisions.selectors import NoVersion, ResolvedSelector, describe, describe_absence, find_number
 from treaty.model.versions import describe_alias
 
@@ -139,10 +141,37 @@ class NothingRequired:
 ReasonWarning = NamedByAlias | NoDestination | NoNumber | CannotIgnore
 PairObstacle = NotVerified | VerificationFailed | NotCompared | ComparisonFailed
 """A reason against the deployment that is about a consumer and a provider."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overridden:
+    """An override makes the answer yes, or leaves fewer obstacles."""
+
+    override: Override
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OverriddenObstacle:
+    """An obstacle that an override covers."""
+
+    obstacle: PairObstacle
+    override: Override
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FirstDeployment:
+    """The provider of a pact is deployed nowhere, which a policy allows."""
+
+    obstacle: PairObstacle
+    policy: PolicySource
+
+
+ExemptObstacle = OverriddenObstacle | FirstDeployment
+"""What would be an obstacle without an exemption."""
 Obstacle = NoSuchVersion | PairObstacle
 """A reason against the deployment with a next step of its own."""
 SuccessReason = AllVerified | NothingRequired
-Reason = ReasonWarning | Obstacle | MoreObstacles | SuccessReason
+Reason = ReasonWarning | Obstacle | MoreObstacles | SuccessReason | Overridden | ExemptObstacle
 
 _UNRELIABLE: Final = "this result will not be reliable."
 
@@ -165,8 +194,44 @@ def describe_reason(reason: Reason) -> str:
             return describe_alias(pacticipant, alias, version)
         case CannotIgnore():
             return f"WARN: Cannot ignore {describe(reason.selected)}"
+        case Overridden() | OverriddenObstacle() | FirstDeployment():
+            return _describe_exemption(reason)
         case _:
             return _describe_verdict(reason)
+
+
+def _describe_exemption(reason: Overridden | ExemptObstacle) -> str:
+    match reason:
+        case Overridden(override=override):
+            return describe_override(override)
+        case OverriddenObstacle(obstacle=obstacle):
+            return f"Overridden: {_describe_pair(obstacle)}"
+        case FirstDeployment():
+            return _describe_first_deployment(reason)
+
+
+def _describe_first_deployment(reason: FirstDeployment) -> str:
+    provider, environment = reason.obstacle.provider.pacticipant, reason.obstacle.provider.environment
+    owner = (
+        f"the environment {environment}"
+        if reason.policy is PolicySource.ENVIRONMENT
+        else f"the integration of {reason.obstacle.consumer.pacticipant} and {provider}"
+    )
+    return (
+        f"First deployment: no version of {provider} is deployed or released in any environment, and {owner} allows "
+        f"{describe(reason.obstacle.consumer.selected)} to be deployed before it"
+    )
+
+
+def find_obstacle(reason: Reason) -> Obstacle | None:
+    """Return the obstacle that a reason is about, whether it prevents the deployment or an exemption covers it."""
+    match reason:
+        case OverriddenObstacle(obstacle=obstacle) | FirstDeployment(obstacle=obstacle):
+            return obstacle
+        case NoSuchVersion() | NotVerified() | VerificationFailed() | NotCompared() | ComparisonFailed():
+            return reason
+        case _:
+            return None
 
 
 def _describe_verdict(reason: Obstacle | MoreObstacles | SuccessReason) -> str:
@@ -207,7 +272,7 @@ def get_severity(reason: Reason) -> str:
     match reason:
         case NamedByAlias():
             return "info"
-        case NoDestination() | NoNumber() | CannotIgnore():
+        case NoDestination() | NoNumber() | CannotIgnore() | Overridden() | OverriddenObstacle() | FirstDeployment():
             return "warning"
         case NoSuchVersion() | MoreObstacles():
             return "error"
@@ -227,6 +292,8 @@ def get_code(reason: Reason) -> str:
             )
         case NotCompared(gap=gap):
             return _CODES_BY_GAP[gap]
+        case OverriddenObstacle(obstacle=obstacle):
+            return get_code(obstacle)
         case _:
             return _CODES[type(reason)]
 
@@ -245,6 +312,8 @@ _CODES: Final[dict[type[Reason], str]] = {
     VerificationFailed: "failed_verification",
     ComparisonFailed: "failed_comparison",
     MoreObstacles: "more_obstacles",
+    Overridden: "overridden",
+    FirstDeployment: "first_deployment",
     AllVerified: "all_verified",
     NothingRequired: "nothing_required",
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from treaty.model.decisions.exemptions import Exemptions
 from treaty.model.decisions.explanations import Explanation
 from treaty.model.decisions.matrix import GapKey, MatrixFacts, MatrixRow, VersionKey, decide, is_row_ignored
 from treaty.model.decisions.queries import Destination, MatrixQuery
@@ -58,6 +59,8 @@ class SetFacts:
     """Versions, or whole pacticipants, whose rows prevent nothing."""
     aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The numbers of the versions that aliases of the request lead to, by pacticipant and alias."""
+    exemptions: Exemptions = field(default_factory=Exemptions)
+    """They cover pairs in every step, whichever member of the pair is deployed first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +225,7 @@ class _SetDecision:
             rows=rows,
             gaps=facts.gaps,
             aliases=facts.aliases,
+            exemptions=facts.exemptions,
         )
 
     def _is_final(self, row: MatrixRow) -> bool:
@@ -247,13 +251,18 @@ class _SetDecision:
             if member in missing:
                 collected.exclude(number)
         for row in self._facts.rows:
-            if not row.success and not is_row_ignored(row, self._facts.ignored):
+            is_exempt = is_row_ignored(row, self._facts.ignored) or self._facts.exemptions.find(*_list_sides(row))
+            if not row.success and not is_exempt:
                 self._add_obstacle(row, collected)
         for consumer, version, provider in dict.fromkeys(map(_pact_key, self._facts.rows)):
             # A provider is required unless it is ignored as a whole: without a version there is none to ignore.
-            is_ignored = self._is_ignored(consumer, version) or self._is_ignored(provider, None)
+            is_exempt = (
+                self._is_ignored(consumer, version)
+                or self._is_ignored(provider, None)
+                or self._facts.exemptions.find((consumer, version), (provider, None))
+            )
             is_new = (consumer, version) in self._new_versions
-            if is_new and provider not in self._live_pacticipants and not is_ignored:
+            if is_new and provider not in self._live_pacticipants and not is_exempt:
                 self._require_provider(self._numbers[consumer], provider, collected)
         return collected.build()
 

@@ -16,6 +16,16 @@ class Integration(NamedTuple):
     provider_id: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IntegrationPolicy:
+    """What is allowed for a consumer and a provider."""
+
+    consumer: str
+    provider: str
+    allows_first_deployments: bool | None
+    """Whether the consumer may be deployed while the provider is deployed nowhere; None if the environment decides."""
+
+
 def list_connected(
     integrations: Sequence[Integration], pacticipant: str, max_pacticipants: int | None = None
 ) -> list[Integration]:

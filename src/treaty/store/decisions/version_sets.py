@@ -1,6 +1,8 @@
 """The facts of decisions for sets of versions, in one transaction and a fixed number of statements."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, Text, bindparam, cast, false, null, select, true, union_all
@@ -10,6 +12,7 @@ from treaty.model.decisions.selectors import FoundVersion, NoVersion, ResolvedSe
 from treaty.model.decisions.version_sets import LiveVersion, SetFacts
 from treaty.store.decisions import matrix_rows, selectors
 from treaty.store.decisions.comparison_gaps import CompletedRows, complete_rows
+from treaty.store.decisions.exemptions import load_exemptions
 from treaty.store.decisions.matrix import TargetIds, list_partners
 from treaty.store.decisions.matrix_rows import MatrixScope
 from treaty.store.decisions.selectors import NamedIds, SelectorTarget
@@ -52,6 +55,23 @@ def load_facts(
         ignored=ignored,
         aliases=named.aliases,
     )
+
+
+def add_exemptions(db: Connection, facts: SetFacts, *, now: datetime) -> SetFacts:
+    """Add the overrides of members, and the providers of members that may be deployed after them."""
+    members = {
+        (member.selector.pacticipant, member.number) for member in facts.members if isinstance(member, FoundVersion)
+    }
+    live = {version.pacticipant for version in facts.live}
+    exemptions = load_exemptions(
+        db,
+        members,
+        consumers={name for name, _ in members},
+        providers={row.provider for row in facts.rows} - live,
+        environment_name=facts.environment,
+        now=now,
+    )
+    return replace(facts, exemptions=exemptions)
 
 
 def _list_resolved(targets: Iterable[SelectorTarget]) -> Iterable[FoundVersion | NoVersion]:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy import Connection
@@ -46,14 +47,19 @@ class _LoggedQuery(NamedTuple):
 class QueryLog:
     """The queries that a response was computed from, with the rows that they returned."""
 
-    __slots__ = ("_queries",)
+    __slots__ = ("_queries", "valid_until")
 
     def __init__(self) -> None:
         self._queries: list[_LoggedQuery] = []
+        self.valid_until: datetime | None = None
+        """When a row expires that the response depends on; None if none does."""
 
     def add(self, sql: str, values: Sequence[Any], *, only_first: bool, rows: list[RawRow]) -> None:
         """Log a query. The values are copied, since the caller may change its lists afterwards."""
         self._queries.append(_LoggedQuery(sql, tuple(values), only_first, rows))
+
+    def is_valid_at(self, now: datetime) -> bool:
+        return self.valid_until is None or now < self.valid_until
 
     def is_unchanged(self, db: Connection) -> bool:
         """Run the queries again, in their order, and return whether each returns the same rows.
@@ -89,6 +95,12 @@ def logged_queries() -> Iterator[QueryLog]:
         yield log
     finally:
         _CURRENT.log = None
+
+
+def limit_validity(until: datetime) -> None:
+    """Note that the response of this thread is only valid until a time, at which a row expires without a write."""
+    if log := _CURRENT.log:
+        log.valid_until = until if log.valid_until is None else min(until, log.valid_until)
 
 
 def fetch(db: Connection, sql: str, values: Sequence[Any], *, only_first: bool) -> list[RawRow]:

@@ -22,12 +22,14 @@ from sqlalchemy import (
     or_,
     select,
     union,
+    update,
 )
 
-from treaty.model.pacticipants.integrations import DashboardItem, Integration, LatestResult
+from treaty.errors import NotFound
+from treaty.model.pacticipants.integrations import DashboardItem, Integration, IntegrationPolicy, LatestResult
 from treaty.model.paging import MAX_OFFSET, Page, Paged
 from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_tuples
+from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows, fetch_tuples
 from treaty.store.engine.listing import PagedQuery
 from treaty.store.pacticipants.pacticipants import escape_like, select_pacticipant_id
 from treaty.store.provider_contracts.conditions import decisive_success
@@ -109,11 +111,37 @@ def list_by_activity(db: Connection, *, like: str | None, page: Page | None) -> 
     return _LISTING_LIKE.read(db, {"part": escape_like(like)}, page, list)
 
 
-# Removal
-
-
 _CONSUMER_ID: Final = select_pacticipant_id("consumer")
 _PROVIDER_ID: Final = select_pacticipant_id("provider")
+_IS_PAIR: Final = and_(integration.c.consumer_id == _CONSUMER_ID, integration.c.provider_id == _PROVIDER_ID)
+_POLICY: Final = select(integration.c.allows_first_deployments).where(_IS_PAIR)
+_UPDATE_POLICY: Final = (
+    update(integration).where(_IS_PAIR).values(allows_first_deployments=bindparam("allows_first_deployments"))
+)
+
+
+def find_policy(db: Connection, *, consumer: str, provider: str) -> IntegrationPolicy | None:
+    row = fetch_first(db, _POLICY, {"consumer": consumer, "provider": provider})
+    if row is None:
+        return None
+    allows = row.allows_first_deployments
+    return IntegrationPolicy(consumer=consumer, provider=provider, allows_first_deployments=allows)
+
+
+def get_policy(db: Connection, *, consumer: str, provider: str) -> IntegrationPolicy:
+    """Find the policy of an integration. Raises NotFound."""
+    policy = find_policy(db, consumer=consumer, provider=provider)
+    if policy is None:
+        raise NotFound
+    return policy
+
+
+def update_policy(db: Connection, policy: IntegrationPolicy) -> None:
+    execute(db, _UPDATE_POLICY, policy)
+
+
+# Removal
+
 
 # Referencing tables first: cascades, which delete row by row, then find nothing left to do.
 _REMOVE_PAIR: Final = tuple(

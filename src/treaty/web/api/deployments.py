@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 from pydantic import Field, with_config
@@ -56,6 +56,8 @@ class EnvironmentBody(Body):
     display_name: Line = None
     production: RequiredBoolean
     contacts: list[ContactBody] = Field(default_factory=list)
+    first_deployments: Literal["allow", "deny"] | None = None
+    """Whether a version may be deployed here before its providers, while these are deployed nowhere."""
     records_decisions: bool | None = None
 
     def draft(self) -> EnvironmentDraft:
@@ -66,6 +68,7 @@ class EnvironmentBody(Body):
             is_production=self.production,
             contacts=dump_contacts(self.contacts) if "contacts" in self.model_fields_set else None,
             records_decisions=self.records_decisions,
+            allows_first_deployments=self.first_deployments == "allow",
         )
 
 
@@ -103,6 +106,7 @@ class EnvironmentState(Times):
     production: bool
     contacts: Omittable[Any]
     recordsDecisions: Omittable[bool]
+    firstDeployments: Omittable[Literal["allow"]]
 
 
 EnvironmentLinks = TypedDict(
@@ -500,6 +504,8 @@ def single_environment(environment: Environment) -> Hal:
         "contacts": None if environment.contacts is None else orjson.Fragment(environment.contacts),
         # Treaty's own; left out where it is off, so that other environments are as in the original.
         "recordsDecisions": environment.records_decisions or None,
+        # Like contacts, it is absent unless it was set.
+        "firstDeployments": "allow" if environment.allows_first_deployments else None,
         **timestamps(environment),
     }
     return Hal(

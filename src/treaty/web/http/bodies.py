@@ -201,6 +201,7 @@ NonEmptyText = Annotated[str, BeforeValidator(check_not_empty)]
 """A text that is not empty. Null is reported as a wrong type."""
 RequiredName = Annotated[RequiredText, _rules(find_forbidden_character, check_not_blank)]
 RequiredNonBlankName = Annotated[RequiredText, _rules(check_not_blank, find_forbidden_character)]
+RequiredNonBlankText = Annotated[RequiredText, _rules(check_not_blank)]
 RequiredNonBlankLine = Annotated[RequiredText, _rules(check_not_blank, check_one_line)]
 Line = Annotated[str | None, _rules(check_one_line)]
 LineNotBlank = Annotated[str | None, _rules(check_one_line, check_not_blank)]

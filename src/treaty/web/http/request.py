@@ -117,7 +117,7 @@ class Request:
         """Everything in the request that a cacheable response may depend on.
 
         The date is part of it because pages and notices mention days. Anything else that changes without a write to the
-        database, such as the time, must not influence a cacheable response.
+        database, such as the time, must not influence a cacheable response, unless it limits its validity.
         """
         body = (self.content_type, self.raw_body) if self.raw_body else ()
         key = (self.method, self.path, self.query_string, self.media_type, self.base_url, self.hidden_relations)

@@ -61,7 +61,8 @@ class Route:
     """Whether `Accept: application/json` without HAL is refused with 406, as the original does for some endpoints."""
     is_cacheable: bool
     """Whether the response cache may store the response. The handler may then depend on the database, on
-    `Request.cache_key` and on settings, and on nothing else: not on the clock, for example."""
+    `Request.cache_key` and on settings, and on nothing else: not on the clock, for example, unless it limits the
+    validity of the response (`limit_validity`)."""
     is_sensitive: bool = False
     """Whether the user of a session must have entered the password lately: the route shows a form for users,
     credentials or secrets, or changes them."""

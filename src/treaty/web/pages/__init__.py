@@ -75,6 +75,7 @@ def render_page(template: str, context: Mapping[str, object], request: Request) 
         "may_manage_secrets": request.has_permission(Permission.MANAGE_SECRET),
         "may_manage_pacticipants": request.has_permission(Permission.MANAGE_PACTICIPANT),
         "may_manage_environments": request.has_permission(Permission.MANAGE_ENVIRONMENT),
+        "may_override": request.has_permission(Permission.OVERRIDE_DECISION),
         "may_accept_engine": request.has_permission(Permission.ACCEPT_ENGINE),
         "may_read_audit": request.has_permission(Permission.READ_AUDIT),
     }

@@ -22,6 +22,7 @@ class Permission(Enum):
     MANAGE_ENVIRONMENT = "manage environments"
     RECORD_DEPLOYMENT = "record deployments and releases"
     RECORD_DECISION = "record decisions"
+    OVERRIDE_DECISION = "override decisions"
     PUBLISH_PACT = "publish pacts"
     DELETE_PACT = "delete pacts"
     PUBLISH_VERIFICATION = "publish verification results"
@@ -67,14 +68,21 @@ PERMISSIONS_BY_ROLE: Final[Mapping[Role | None, frozenset[Permission]]] = {
     Role.ADMINISTRATOR: frozenset(Permission),
 }
 """Permissions that are not granted to another role here belong to administrators only."""
-GRANTED_WITHOUT_ADMINISTRATORS: Final = {Permission.READ_AUDIT, Permission.TEST_ERRORS, Permission.ACCEPT_ENGINE}
+GRANTED_WITHOUT_ADMINISTRATORS: Final = {
+    Permission.READ_AUDIT,
+    Permission.TEST_ERRORS,
+    Permission.ACCEPT_ENGINE,
+    Permission.OVERRIDE_DECISION,
+}
 """Permissions of administrators that read-write callers without an account have, too.
 
 They are the users of the settings, and those of a server with open access, which have no administrator to ask.
 """
 PERMISSIONS_WITHOUT_SECOND_FACTOR: Final = _ANONYMOUS | {Permission.SECURE_OWN_ACCOUNT}
 """What a user may do who has to set up a second factor first."""
-SENSITIVE_PERMISSIONS: Final = frozenset({Permission.MANAGE_USER, Permission.MANAGE_SECRET, Permission.ACCEPT_ENGINE})
+SENSITIVE_PERMISSIONS: Final = frozenset(
+    {Permission.MANAGE_USER, Permission.MANAGE_SECRET, Permission.ACCEPT_ENGINE, Permission.OVERRIDE_DECISION}
+)
 """Permissions whose pages, forms and writes require that the user of a session has entered the password lately.
 
 Other routes declare it themselves (`Route.is_sensitive`).
@@ -141,6 +149,7 @@ _SCOPED_PERMISSIONS: Final = frozenset(
         Permission.MANAGE_VERSION,
         Permission.RECORD_DEPLOYMENT,
         Permission.RECORD_DECISION,
+        Permission.OVERRIDE_DECISION,
         Permission.PUBLISH_PACT,
         Permission.PUBLISH_VERIFICATION,
     }

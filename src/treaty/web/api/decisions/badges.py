@@ -4,13 +4,15 @@ They need only the permission to read badges, because READMEs and wikis show the
 """
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from treaty.model.decisions import badges as badge_rules
 from treaty.model.decisions.badges import Badge, BadgeNames
-from treaty.model.decisions.matrix import Verdict, decide
+from treaty.model.decisions.matrix import Verdict
+from treaty.model.decisions.overrides import describe_expiry
 from treaty.model.decisions.queries import Destination, MatrixQuery, build_deployment_query
+from treaty.model.decisions.reasons import FirstDeployment, Overridden, describe_reason
 from treaty.model.decisions.selectors import Selector
 from treaty.store.decisions import badges
 from treaty.store.decisions.badges import BadgeScope
@@ -18,6 +20,7 @@ from treaty.store.decisions.matrix import MatrixSubjectNotFound, find_main_branc
 from treaty.store.pacticipants import former_names, pacticipants
 from treaty.web import urls
 from treaty.web.api.decisions.causes import load_explanations
+from treaty.web.api.decisions.exemptions import decide_with_exemptions
 from treaty.web.hal import represent
 from treaty.web.hal.documents import RenderContext
 from treaty.web.http.media_types import SVG
@@ -121,16 +124,31 @@ def _deployment_response(request: Request, query: MatrixQuery, text: str) -> Bad
 
 
 def _decide(request: Request, query: MatrixQuery) -> Verdict:
-    return decide(query, load_facts_of_existing(request.db, query).facts)
+    facts = load_facts_of_existing(request.db, query).facts
+    return decide_with_exemptions(request.db, query, facts, now=request.now)
 
 
 def _explain(request: Request, verdict: Verdict) -> str | None:
-    """Summarize the causes of a verdict that is not yes: the first, and the number of the others."""
+    """Summarize the causes of a verdict that is not yes, or its exemptions: the first, and the number of the others."""
+    if verdict.summary.deployable:
+        return next(_list_exemptions(verdict), None)
     explanations = [explanation for explanation in load_explanations(request.db, verdict) if explanation]
     if not explanations:
         return None
     others = f" (and {len(explanations) - 1} more)" if len(explanations) > 1 else ""
     return f"{explanations[0].summary}{others}"
+
+
+def _list_exemptions(verdict: Verdict) -> Iterator[str]:
+    """Yield the texts of exemptions. Badges are public, so they leave out the author and the reason of an override."""
+    for reason in verdict.reasons:
+        match reason:
+            case Overridden(override=override):
+                yield describe_expiry(override)
+            case FirstDeployment():
+                yield describe_reason(reason)
+            case _:
+                pass
 
 
 @router.get(urls.CAN_I_MERGE_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)

@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 
 from treaty.model.decisions.explanations import VERSION, Explanation, PactVerification, Step, VersionName, explain
 from treaty.model.decisions.matrix import Verdict
-from treaty.model.decisions.reasons import ComparisonFailed, NotCompared, Obstacle, Reason
-from treaty.model.decisions.version_sets import Advice
+from treaty.model.decisions.reasons import ComparisonFailed, NotCompared, Reason, find_obstacle
+from treaty.model.decisions.version_sets import SetReason
 from treaty.store.decisions.cause_facts import load_cause_facts
 from treaty.web import urls
 from treaty.web.hal.documents import Link
@@ -22,15 +22,17 @@ Explanations = Sequence[Explanation | None]
 
 
 def load_explanations(db: Connection, verdict: Verdict) -> Explanations:
-    """Explain the obstacles of a verdict. A yes has none, and costs no query."""
-    return () if verdict.summary.deployable else explain_reasons(db, verdict.reasons)
+    """Explain the obstacles of a verdict, also those that exemptions cover. A yes without any costs no query."""
+    return explain_reasons(db, verdict.reasons)
 
 
-def explain_reasons(db: Connection, reasons: Sequence[Reason | Advice]) -> Explanations:
-    """Explain the obstacles among the reasons of a verdict that is not yes."""
-    obstacles = [reason for reason in reasons if isinstance(reason, Obstacle)]
-    facts = load_cause_facts(db, obstacles)
-    return [explain(reason, facts) if isinstance(reason, Obstacle) else None for reason in reasons]
+def explain_reasons(db: Connection, reasons: Sequence[SetReason]) -> Explanations:
+    """Explain the obstacles among reasons; () if there are none."""
+    obstacles = [find_obstacle(reason) for reason in reasons]
+    if not any(obstacles):
+        return ()
+    facts = load_cause_facts(db, [obstacle for obstacle in obstacles if obstacle])
+    return [None if obstacle is None else explain(obstacle, facts) for obstacle in obstacles]
 
 
 class VersionToLookAt(TypedDict):

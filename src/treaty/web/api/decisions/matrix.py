@@ -29,9 +29,9 @@ from treaty.model.decisions.matrix import (
     VerdictSummary,
     VersionKey,
     VersionSummary,
-    decide,
 )
 from treaty.model.decisions.metadata import Metadata
+from treaty.model.decisions.overrides import Override
 from treaty.model.decisions.queries import (
     Destination,
     LatestBy,
@@ -42,13 +42,17 @@ from treaty.model.decisions.queries import (
 )
 from treaty.model.decisions.reasons import (
     ComparisonFailed,
+    FirstDeployment,
     NoSuchVersion,
     NotCompared,
     NotVerified,
     Obstacle,
+    Overridden,
+    OverriddenObstacle,
     Reason,
     ReasonSide,
     VerificationFailed,
+    find_obstacle,
 )
 from treaty.model.decisions.selectors import ResolvedSelector, Selector, find_number
 from treaty.model.pacticipants.pacticipants import describe_missing
@@ -67,6 +71,7 @@ from treaty.web.api.decisions.causes import (
     load_explanations,
     render_explanation,
 )
+from treaty.web.api.decisions.exemptions import decide_with_exemptions
 from treaty.web.api.provider_contracts.results import comparison_path
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link, RenderContext, render_fragment
@@ -163,11 +168,20 @@ class ReasonSubjects(TypedDict):
     pacticipant: NotRequired[ReasonSideDocument]
 
 
+class OverrideInReason(SelfLinked):
+    uuid: str
+    reason: str
+    createdBy: str | None
+    expiresAt: datetime
+
+
 class ReasonDocument(ReasonSubjects, CauseDocument):
     kind: str
     type: str
     text: str
     next: NotRequired[JsonObject]
+    override: NotRequired[OverrideInReason]
+    allowedBy: NotRequired[str]
 
 
 MatrixLinks = TypedDict("MatrixLinks", {"pb:record-decision": Link})
@@ -230,11 +244,12 @@ _DEPLOYMENT_PARAMETERS: Final = (
 )
 def show_matrix(request: Request) -> Matrix:
     """Show the results between the selected versions, and the verdict on them."""
-    return query_matrix(request.db, request.query, problems=_list_parameter_problems(request.query))
+    problems = _list_parameter_problems(request.query)
+    return query_matrix(request.db, request.query, now=request.now, problems=problems)
 
 
 def query_matrix(
-    db: Connection, query: Query, *, problems: Sequence[str] = (), counts_superseded: bool = True
+    db: Connection, query: Query, *, now: datetime, problems: Sequence[str] = (), counts_superseded: bool = True
 ) -> Matrix:
     """Answer a query of the matrix. Raises InvalidQuery, also for the caller's `problems` with the parameters.
 
@@ -244,7 +259,7 @@ def query_matrix(
     matrix_query = _parse_query(query, _parse_selectors(query.get("q") or []), counts_superseded=counts_superseded)
     named = _load_named_ids(db, matrix_query)
     _check(db, matrix_query, named, problems=problems)
-    return _decide(db, matrix_query, load_facts(db, matrix_query, named))
+    return _decide(db, matrix_query, load_facts(db, matrix_query, named), now=now)
 
 
 _CRITERIA: Final = ("version", "branch", "tag", "environment", "latest", "mainBranch")
@@ -329,12 +344,11 @@ def show_matrix_of_pair(request: Request, provider: str, consumer: str) -> Matri
     """Show the results between any versions of a consumer and a provider."""
     # The path selects the versions, and `q` is ignored, as in the original.
     problems = _list_parameter_problems({**request.query, "q": None})
-    return query_pair_matrix(request.db, request.query, provider=provider, consumer=consumer, problems=problems)
+    return query_pair_matrix(request, provider=provider, consumer=consumer, problems=problems)
 
 
 def query_pair_matrix(
-    db: Connection,
-    query: Query,
+    request: Request,
     *,
     provider: str,
     consumer: str,
@@ -343,14 +357,15 @@ def query_pair_matrix(
 ) -> Matrix:
     """Answer a query of the matrix of a pair. Raises InvalidQuery, and NotFound for an unknown name."""
     pair = (Selector(pacticipant=consumer), Selector(pacticipant=provider))
-    matrix_query = replace(_parse_query(query, pair, counts_superseded=counts_superseded), is_one_way=True)
+    db, parsed = request.db, _parse_query(request.query, pair, counts_superseded=counts_superseded)
+    matrix_query = replace(parsed, is_one_way=True)
     named = _load_named_ids(db, matrix_query)
     # Invalid options are reported before a missing pacticipant, which is 404 here, as in the original.
     _check(db, matrix_query, named, of_selectors=False, problems=problems)
     for role, name in (("consumer", consumer), ("provider", provider)):
         if name not in named.pacticipants:
             raise NotFound.named(role, name)
-    return _decide(db, matrix_query, load_facts(db, matrix_query, named))
+    return _decide(db, matrix_query, load_facts(db, matrix_query, named), now=request.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,10 +383,10 @@ def load_checked_names(db: Connection, matrix_query: MatrixQuery) -> NamedIds:
     return named
 
 
-def decide_query(db: Connection, matrix_query: MatrixQuery, named: NamedIds) -> DecidedQuery:
+def decide_query(db: Connection, matrix_query: MatrixQuery, named: NamedIds, *, now: datetime) -> DecidedQuery:
     """Answer a query whose names have been looked up."""
     facts_with_ids = load_facts(db, matrix_query, named)
-    return DecidedQuery(_decide(db, matrix_query, facts_with_ids), facts_with_ids.facts.specified)
+    return DecidedQuery(_decide(db, matrix_query, facts_with_ids, now=now), facts_with_ids.facts.specified)
 
 
 def _load_named_ids(db: Connection, matrix_query: MatrixQuery) -> NamedIds:
@@ -399,8 +414,8 @@ def _check(
         raise InvalidQuery([*own_problems, *problems])
 
 
-def _decide(db: Connection, matrix_query: MatrixQuery, facts_with_ids: FactsWithIds) -> Matrix:
-    verdict = decide(matrix_query, facts_with_ids.facts)
+def _decide(db: Connection, matrix_query: MatrixQuery, facts_with_ids: FactsWithIds, *, now: datetime) -> Matrix:
+    verdict = decide_with_exemptions(db, matrix_query, facts_with_ids.facts, now=now)
     return Matrix(
         verdict=verdict,
         versions=load_versions(db, facts_with_ids.version_keys, verdict.versions),
@@ -485,7 +500,7 @@ def can_i_deploy(request: Request) -> Matrix:
     named = _load_named_ids(request.db, matrix_query)
     _check_deployment(request.db, selector, named, tag=tag, environment=environment)
     _check_parameters(request.query)
-    return _decide(request.db, matrix_query, load_facts(request.db, matrix_query, named))
+    return _decide(request.db, matrix_query, load_facts(request.db, matrix_query, named), now=request.now)
 
 
 def _check_parameters(query: Query) -> None:
@@ -538,7 +553,7 @@ def can_i_deploy_tag(request: Request, pacticipant: str, tag: str, to: str) -> M
     """Decide whether the latest version with a tag can be used with the latest versions with another tag."""
     _check_names(tag=tag, environmentTag=to)
     selector = Selector(pacticipant=pacticipant, tag=tag, is_latest=True)
-    return _decide_existing(request.db, build_deployment_query(selector, Destination(tag=to, is_latest=True)))
+    return _decide_existing(request, build_deployment_query(selector, Destination(tag=to, is_latest=True)))
 
 
 @router.get(urls.CAN_I_DEPLOY_BRANCH, permission=Permission.READ, **_MATRIX)
@@ -546,11 +561,11 @@ def can_i_deploy_branch(request: Request, pacticipant: str, branch: str, environ
     """Decide whether the latest version of a branch can be deployed to an environment."""
     _check_names(branch=branch, environment=environment)
     selector = Selector(pacticipant=pacticipant, branch=branch, is_latest=True)
-    return _decide_existing(request.db, build_deployment_query(selector, Destination(environment=environment)))
+    return _decide_existing(request, build_deployment_query(selector, Destination(environment=environment)))
 
 
-def _decide_existing(db: Connection, matrix_query: MatrixQuery) -> Matrix:
-    return _decide(db, matrix_query, load_facts_of_existing(db, matrix_query))
+def _decide_existing(request: Request, matrix_query: MatrixQuery) -> Matrix:
+    return _decide(request.db, matrix_query, load_facts_of_existing(request.db, matrix_query), now=request.now)
 
 
 @represent.register
@@ -716,11 +731,34 @@ def render_reason(reason: Reason, text: str, explanation: Explanation | None = N
         rendered |= {**render_explanation(explanation), "next": _render_next_step(reason, explanation.step)}
     elif isinstance(reason, Obstacle):
         rendered["next"] = {"text": reason_texts.suggest_next_step(reason)}
-    return cast("ReasonDocument", rendered)
+    return cast("ReasonDocument", rendered | _render_exemption(reason))
+
+
+def _render_exemption(reason: Reason) -> dict[str, Any]:
+    """Render what covers an obstacle: the override, or where first deployments are allowed."""
+    match reason:
+        case Overridden(override=override) | OverriddenObstacle(override=override):
+            return {"override": render_summary(override)}
+        case FirstDeployment(policy=policy):
+            return {"allowedBy": policy.value}
+        case _:
+            return {}
+
+
+def render_summary(override: Override) -> OverrideInReason:
+    return {
+        "uuid": override.uuid,
+        "reason": override.reason,
+        "createdBy": override.created_by,
+        "expiresAt": override.expires_at,
+        "_links": _self_link(urls.OVERRIDE.fill(uuid=override.uuid)),
+    }
 
 
 def _render_subjects(reason: Reason) -> ReasonSubjects:
     match reason:
+        case OverriddenObstacle(obstacle=obstacle) | FirstDeployment(obstacle=obstacle):
+            return _render_subjects(obstacle)
         case NotVerified() | VerificationFailed() | NotCompared() | ComparisonFailed():
             return {"consumer": _render_reason_side(reason.consumer), "provider": _render_reason_side(reason.provider)}
         case NoSuchVersion(selected=selected):
@@ -743,12 +781,12 @@ def _render_next_step(reason: Reason, step: Step) -> Link | dict[str, object]:
 
 def find_pact_path(reason: Reason) -> str | None:
     """Return the path of the pact that a reason is about; None without a counterpart that could verify it."""
-    match reason:
-        case NotVerified() | VerificationFailed() | NotCompared() | ComparisonFailed():
-            is_deployed = not (reason.provider.environment or reason.consumer.environment)
-            if is_deployed and reason.consumer.version is not None:
-                names = {"provider": reason.provider.pacticipant, "consumer": reason.consumer.pacticipant}
-                return urls.PACT.fill(**names, version=reason.consumer.version)
+    match find_obstacle(reason):
+        case NotVerified() | VerificationFailed() | NotCompared() | ComparisonFailed() as pair:
+            is_deployed = not (pair.provider.environment or pair.consumer.environment)
+            if is_deployed and pair.consumer.version is not None:
+                names = {"provider": pair.provider.pacticipant, "consumer": pair.consumer.pacticipant}
+                return urls.PACT.fill(**names, version=pair.consumer.version)
         case _:
             pass
     return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple, NotRequired
 
 from pydantic import Field
@@ -163,13 +164,13 @@ def decide_about_set(request: Request) -> Decided:
         return _decide_by_selectors(request, body, body.selectors)
     question = _read_question(request.db, body)
     plan = plan_recording(request, question.named, question.members, is_requested=body.record)
-    facts, verdict = _decide(request.db, question)
+    facts, verdict = _decide(request.db, question, now=request.now)
     return conclude(request, plan, Answered(body.environment, _describe(body), list_versions(facts.members), verdict))
 
 
-def decide_raw_set(db: Connection, raw_body: dict[str, Any]) -> SetVerdict:
+def decide_raw_set(db: Connection, raw_body: dict[str, Any], *, now: datetime) -> SetVerdict:
     """Decide about the set in a body, with the causes of obstacles, without recording it. Raises Invalid."""
-    return _decide(db, _read_question(db, _read_body(raw_body)))[1]
+    return _decide(db, _read_question(db, _read_body(raw_body)), now=now)[1]
 
 
 def _read_body(raw_body: dict[str, Any]) -> SetDecisionBody:
@@ -225,14 +226,12 @@ def _list_ignored(body: SetDecisionBody) -> tuple[Selector, ...]:
     return tuple(Selector(pacticipant=each.pacticipant, version=each.version) for each in body.ignore or ())
 
 
-def _decide(db: Connection, question: _SetQuestion) -> tuple[SetFacts, SetVerdict]:
+def _decide(db: Connection, question: _SetQuestion, *, now: datetime) -> tuple[SetFacts, SetVerdict]:
     facts = version_sets.load_facts(
         db, question.members, question.named, environment_name=question.environment, ignore=question.ignore
     )
-    verdict = decide_set(facts)
-    if verdict.deployable is not True:
-        verdict = replace(verdict, explanations=explain_reasons(db, verdict.reasons))
-    return facts, verdict
+    verdict = decide_set(version_sets.add_exemptions(db, facts, now=now))
+    return facts, replace(verdict, explanations=explain_reasons(db, verdict.reasons))
 
 
 def _decide_by_selectors(request: Request, body: SetDecisionBody, chosen: Sequence[SelectorBody]) -> Decided:
@@ -255,7 +254,7 @@ def _decide_by_selectors(request: Request, body: SetDecisionBody, chosen: Sequen
     )
     named = load_checked_names(request.db, query)
     plan = plan_recording(request, named, query.selectors, is_requested=body.record)
-    decided = decide_query(request.db, query, named)
+    decided = decide_query(request.db, query, named, now=request.now)
     versions = list_versions(decided.specified)
     return conclude(request, plan, Answered(body.environment, _describe(body), versions, decided.matrix))
 

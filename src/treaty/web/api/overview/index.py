@@ -170,6 +170,7 @@ _LAST: Final[Links] = {
     "pb:recorded-decisions": Link(urls.DECISIONS.fill(), "Recorded decisions", templated=False),
     "pb:recorded-decision": Link(urls.DECISION.fill(), "Recorded decision"),
     "pb:decision-trends": Link(urls.DECISION_TRENDS.fill(), "Trends of recorded decisions", templated=False),
+    "pb:overrides": Link(urls.OVERRIDES.fill(), "Overrides of decisions", templated=False),
 }
 
 

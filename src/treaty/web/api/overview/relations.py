@@ -297,6 +297,11 @@ _BY_RELATION: Final = {
         " changed: by a deployment, a roll back, an undeployment or the end of a support. Nothing is stored.",
         urls.WHAT_IF,
     ),
+    "overrides": RelationMeaning(
+        "GET lists the overrides of decisions. POST creates one: a version can then be deployed to an environment until"
+        " a time, for a reason that every answer shows, although results are missing or failed.",
+        urls.OVERRIDES,
+    ),
     "can-i-deploy-badge": RelationMeaning(
         "A badge that shows whether the newest version with a tag is compatible with those that have another tag.",
         urls.CAN_I_DEPLOY_TAG_BADGE,

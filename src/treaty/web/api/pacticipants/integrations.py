@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Final, NotRequired
+from typing import Annotated, Final, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from treaty.actions.pacticipants import integrations as integration_actions
-from treaty.model.pacticipants.integrations import Integration, build_graph, list_connected
+from treaty.model.pacticipants.integrations import Integration, IntegrationPolicy, build_graph, list_connected
 from treaty.model.paging import Paged
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.web import urls
@@ -29,10 +29,11 @@ from treaty.web.hal.documents import (
     render_item,
 )
 from treaty.web.hal.shapes import NameOnly
+from treaty.web.http.bodies import Body, with_example
 from treaty.web.http.media_types import CSV, GRAPHVIZ, HAL
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
-from treaty.web.http.results import Deleted
+from treaty.web.http.results import Deleted, Updated
 from treaty.web.http.router import Router
 from treaty.web.security.permissions import Permission
 
@@ -125,6 +126,46 @@ def remove_everything(request: Request) -> Deleted:
     return Deleted()
 
 
+class FirstDeploymentsBody(Body):
+    """The policy of an integration for first deployments."""
+
+    model_config = with_example({"firstDeployments": "allow"})
+
+    first_deployments: Literal["allow", "deny"] | None = None
+    """Whether the consumer may be deployed before the provider, while this is deployed nowhere. Without it, the
+    environment decides."""
+
+
+PolicyLinks = TypedDict("PolicyLinks", {"self": Link, "pb:pair-matrix": Link})
+
+
+class FirstDeploymentsDocument(TypedDict):
+    consumer: NameOnly
+    provider: NameOnly
+    firstDeployments: Literal["allow", "deny"] | None
+    _links: PolicyLinks
+
+
+@router.get(urls.FIRST_DEPLOYMENTS, permission=Permission.READ, response=FirstDeploymentsDocument)
+def show_first_deployments(request: Request, provider: str, consumer: str) -> IntegrationPolicy:
+    """Show whether a consumer may be deployed while its provider is deployed nowhere."""
+    return integrations.get_policy(request.db, consumer=consumer, provider=provider)
+
+
+@router.put(
+    urls.FIRST_DEPLOYMENTS,
+    permission=Permission.MANAGE_PACTICIPANT,
+    body=FirstDeploymentsBody,
+    response=FirstDeploymentsDocument,
+)
+def put_first_deployments(request: Request, provider: str, consumer: str) -> Updated:
+    """Change whether a consumer may be deployed while its provider is deployed nowhere."""
+    choice = request.body(FirstDeploymentsBody).first_deployments
+    allows = None if choice is None else choice == "allow"
+    policy = IntegrationPolicy(consumer=consumer, provider=provider, allows_first_deployments=allows)
+    return Updated(integration_actions.change_policy(request.db, policy))
+
+
 @router.delete(urls.INTEGRATION, permission=Permission.DELETE_PACT, options_last=False)
 def remove_integration(request: Request, provider: str, consumer: str) -> Deleted:
     """Remove the pacts, results and webhooks of a consumer and a provider."""
@@ -184,6 +225,22 @@ def integration_list(page: Integrations) -> Hal:
             _list_item(integration.consumer, integration.provider, context) for integration in page.paged.items
         ],
     )
+
+
+@represent.register
+def integration_policy(policy: IntegrationPolicy) -> Hal:
+    pair = {"consumer": policy.consumer, "provider": policy.provider}
+    document = Hal(
+        state={"consumer": {"name": policy.consumer}, "provider": {"name": policy.provider}},
+        links={
+            "self": Link(urls.FIRST_DEPLOYMENTS.fill(**pair), "Policy for first deployments"),
+            "pb:pair-matrix": Link(urls.PAIR_MATRIX.fill(**pair), "Matrix of the consumer and the provider"),
+        },
+    )
+    choices = {True: "allow", False: "deny", None: None}
+    # Unlike other members, it is present if it is null.
+    document |= {"firstDeployments": choices[policy.allows_first_deployments]}
+    return document
 
 
 @represent.register

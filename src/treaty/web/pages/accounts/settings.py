@@ -55,6 +55,7 @@ _SCOPE_LABELS: Final = {
     Scope.PUBLISH_PACTS: "Publish pacts",
     Scope.PUBLISH_RESULTS: "Publish verification results",
     Scope.RECORD_DEPLOYMENTS: "Record deployments and releases",
+    Scope.OVERRIDE_DECISIONS: "Override decisions",
 }
 _NOT_OFFERED: Final = "must be one of the options"
 

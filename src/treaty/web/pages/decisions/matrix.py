@@ -48,10 +48,12 @@ def show_matrix(request: Request) -> HtmlPage:
     """Show the form of a query, and its result if there is a query."""
     raw_selectors = request.query.get("q")
     query = {**request.query, "q": _drop_blank(raw_selectors)}
+
+    def get_matrix() -> Matrix:
+        return api.query_matrix(request.db, query, now=request.now, counts_superseded=False)
+
     # An empty form is no query, whereas one whose fields are all blank has the error message of a query.
-    return _page(
-        request, query, lambda: api.query_matrix(request.db, query, counts_superseded=False) if raw_selectors else None
-    )
+    return _page(request, query, get_matrix if raw_selectors else lambda: None)
 
 
 def _drop_blank(raw_selectors: object) -> object:
@@ -67,9 +69,7 @@ def show_matrix_of_pair(request: Request, provider: str, consumer: str) -> HtmlP
     query = {**request.query, "q": [{"pacticipant": consumer}, {"pacticipant": provider}]}
 
     def query_pair() -> Matrix:
-        return api.query_pair_matrix(
-            request.db, request.query, provider=provider, consumer=consumer, counts_superseded=False
-        )
+        return api.query_pair_matrix(request, provider=provider, consumer=consumer, counts_superseded=False)
 
     return _page(request, query, query_pair, in_path=(consumer, provider))
 

@@ -4,16 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection
-
 from treaty.errors import Invalid, NotFound, Problem
-from treaty.model.decisions.matrix import Verdict, VersionKey, decide
+from treaty.model.decisions.matrix import Verdict, VersionKey
 from treaty.model.decisions.queries import Destination, build_deployment_query
 from treaty.model.decisions.selectors import Selector
 from treaty.model.decisions.version_sets import DeployInOrder
 from treaty.model.deployments import Environment
 from treaty.store.decisions import matrix, selectors
 from treaty.web.api.decisions.causes import load_explanations
+from treaty.web.api.decisions.exemptions import decide_with_exemptions
 from treaty.web.api.decisions.version_sets import decide_raw_set
 from treaty.web.http.request import Request
 from treaty.web.pages.decisions.verdicts import ReasonView, describe_reasons
@@ -48,7 +47,7 @@ def answer_question(request: Request, name: str, environments: Sequence[Environm
     others = _list_lines(request.option("with"))
     if others:
         return _decide_set(request, answer, others)
-    verdict = _load_verdict(request.db, Selector(pacticipant=name, version=version), environment_name)
+    verdict = _load_verdict(request, Selector(pacticipant=name, version=version), environment_name)
     explanations = load_explanations(request.db, verdict)
     return replace(
         answer,
@@ -57,9 +56,11 @@ def answer_question(request: Request, name: str, environments: Sequence[Environm
     )
 
 
-def _load_verdict(db: Connection, selector: Selector, environment_name: str) -> Verdict:
+def _load_verdict(request: Request, selector: Selector, environment_name: str) -> Verdict:
+    db = request.db
     query = replace(build_deployment_query(selector, Destination(environment=environment_name)), limit=MAX_ROWS)
-    return decide(query, matrix.load_facts(db, query, selectors.load_named_ids(db, query.selectors)).facts)
+    facts = matrix.load_facts(db, query, selectors.load_named_ids(db, query.selectors)).facts
+    return decide_with_exemptions(db, query, facts, now=request.now)
 
 
 # Sets
@@ -74,7 +75,7 @@ def _decide_set(request: Request, answer: Answer, others: Sequence[str]) -> Answ
     try:
         members = [*answer.members, *_read_members(others)]
         versions = [{"pacticipant": name, "version": number} for name, number in members]
-        verdict = decide_raw_set(request.db, {"environment": answer.to.name, "versions": versions})
+        verdict = decide_raw_set(request.db, {"environment": answer.to.name, "versions": versions}, now=request.now)
     except Invalid as error:
         return replace(answer, problems=list(_describe_problems(error, [answer.members[0][0], *others])))
     has_order = any(isinstance(reason, DeployInOrder) for reason in verdict.reasons)

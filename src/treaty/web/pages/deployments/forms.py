@@ -18,6 +18,7 @@ class EnvironmentFields:
     display_name: str = ""
     production: bool = False
     records_decisions: bool = False
+    first_deployments: bool = False
     contacts: tuple[ContactFields, ...] = ()
     problems: Mapping[str, list[str]] = field(default_factory=dict)
     """Error messages by field."""
@@ -34,6 +35,7 @@ def fill_fields(environment: Environment) -> EnvironmentFields:
         display_name=environment.display_name,
         production=environment.is_production,
         records_decisions=environment.records_decisions,
+        first_deployments=environment.allows_first_deployments,
         contacts=fill_contacts(environment.contacts),
     )
 
@@ -45,6 +47,7 @@ def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> EnvironmentF
         display_name=form.raw("displayName"),
         production=form.has("production"),
         records_decisions=form.has("recordsDecisions"),
+        first_deployments=form.has("firstDeployments"),
         contacts=read_contacts(form),
         problems=group_by_field(problems),
     )
@@ -66,5 +69,6 @@ def build_body(form: Form, existing: Environment | None = None) -> dict[str, Any
         "displayName": form.text("displayName") or None,
         "production": form.has("production"),
         "recordsDecisions": form.has("recordsDecisions"),
+        "firstDeployments": "allow" if form.has("firstDeployments") else None,
         **build_contacts(form, had_any=had_any),
     }

@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from typing import Final
 
+from treaty.actions.pacticipants.integrations import change_policy
 from treaty.model.overview.history import PairView, PublicationInHistory
+from treaty.model.pacticipants.integrations import IntegrationPolicy
 from treaty.model.paging import Page, Paged
 from treaty.store.overview import history
-from treaty.store.pacticipants import former_names, pacticipants
+from treaty.store.pacticipants import former_names, integrations, pacticipants
 from treaty.store.webhooks import triggered_webhooks
 from treaty.web import urls
 from treaty.web.http.page_queries import read_choice, read_columns_page, read_rows_page
 from treaty.web.http.request import Request
-from treaty.web.http.results import HtmlPage
+from treaty.web.http.results import HtmlPage, Redirect
 from treaty.web.http.router import Router
+from treaty.web.pages import redirect
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -34,12 +37,22 @@ def show_pair(request: Request, provider: str, consumer: str) -> HtmlPage:
         former_names.check_not_former(request.db, consumer, provider)
         return HtmlPage("pair.html", {**names, "missing": missing})
     webhooks = triggered_webhooks.list_latest_of_pair(request.db, consumer=consumer, provider=provider)
-    shared = {**names, "missing": None, "webhooks": webhooks}
+    policy = integrations.find_policy(request.db, consumer=consumer, provider=provider)
+    shared = {**names, "missing": None, "webhooks": webhooks, "policy": policy}
     if request.option("view") == "grid":
         return _show_grid(request, consumer, provider, shared)
     page = read_rows_page(request, PAGE_SIZE)
     view, pacts = _load_pacts(request, (consumer, provider), page, read_choice(PairView, request.option("view")))
     return HtmlPage("pair.html", {**shared, "view": view.value, "pacts": pacts, "page": page})
+
+
+@router.form(urls.EDIT_FIRST_DEPLOYMENTS, permission=Permission.MANAGE_PACTICIPANT)
+def change_first_deployments(request: Request, provider: str, consumer: str) -> Redirect:
+    """Change whether the consumer may be deployed while the provider is deployed nowhere."""
+    # Any other value means that the environment decides.
+    allows = {"allow": True, "deny": False}.get(request.form.text("firstDeployments"))
+    change_policy(request.db, IntegrationPolicy(consumer=consumer, provider=provider, allows_first_deployments=allows))
+    return redirect(request, urls.PAIR_DASHBOARD.fill(provider=provider, consumer=consumer), done="saved")
 
 
 def _show_grid(request: Request, consumer: str, provider: str, shared: Mapping[str, object]) -> HtmlPage:
