@@ -258,7 +258,7 @@ class Cleaner:
 
     def _remove_ended_overrides(self) -> None:
         """Remove overrides that ended as long ago as the oldest events, which have the same content."""
-        before = self._audit_cutoff()
+        before = self._cutoff(self._audit_max_age)
         if before is not None:
             self._write(BatchSizer(), partial(remove_ended_overrides, before=before))
 

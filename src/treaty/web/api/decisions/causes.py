@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from treaty.model.decisions.explanations import VERSION, Explanation, PactVerification, Step, VersionName, explain
 from treaty.model.decisions.matrix import Verdict
 from treaty.model.decisions.reasons import ComparisonFailed, NotCompared, Reason, find_obstacle
-from treaty.model.decisions.version_sets import SetReason
+from treaty.model.decisions.version_sets import Advice, SetReason
 from treaty.store.decisions.cause_facts import load_cause_facts
 from treaty.web import urls
 from treaty.web.hal.documents import Link
@@ -28,7 +28,7 @@ def load_explanations(db: Connection, verdict: Verdict) -> Explanations:
 
 def explain_reasons(db: Connection, reasons: Sequence[SetReason]) -> Explanations:
     """Explain the obstacles among reasons; () if there are none."""
-    obstacles = [find_obstacle(reason) for reason in reasons]
+    obstacles = [None if isinstance(reason, Advice) else find_obstacle(reason) for reason in reasons]
     if not any(obstacles):
         return ()
     facts = load_cause_facts(db, [obstacle for obstacle in obstacles if obstacle])
