@@ -330,6 +330,7 @@ ROWS = {
     "database_clean_keep_branch_selectors": text(default=None),
     "database_clean_dry_run": boolean(default=False),
     "audit_max_age": whole_durations(DAY, minimum=0, default=365 * DAY),
+    "event_log_max_age": whole_durations(DAY, minimum=0, default=30 * DAY),
     "webhook_settling_time": seconds(minimum=0, default=0.15 * SECOND),
     "webhook_retry_schedule": numbers(
         SECOND, minimum=0, default=tuple(SECOND * count for count in (10, 60, 120, 300, 600, 1200))

@@ -26,6 +26,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "can-i-deploy": (*VERSION, "--to-environment", "test"),
     "can-i-merge": VERSION,
     "what-if": ("--environment", "test", "--retire", "Foo"),
+    "wait": ("--for", "contract_published"),
     "compare": (PACT, "--provider", "Bar", "--main"),
     "diff": (PACT, PACT, "--provider", "Bar", "--environment", "test"),
     "comparison-engine": (),
@@ -57,7 +58,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
-NO_ANSWER: dict[str, int] = {"what-if": 2, "compare": 2, "diff": 2}
+NO_ANSWER: dict[str, int] = {"what-if": 2, "wait": 2, "compare": 2, "diff": 2}
 """Exit codes without an answer, of commands for which 1 is a negative answer and nothing else."""
 
 
