@@ -53,13 +53,14 @@ def run(api: Api, monkeypatch: pytest.MonkeyPatch, failures: list[int]) -> Itera
     api.post(f"/pacticipants/Prices/versions/7/deployed-versions/environment/{uuid}", {})
     respond = bridge(api)
 
-    def answer(request: Request) -> Answer:
+    def respond_or_fail(request: Request) -> Answer:
         status = failures.pop(0) if failures and request.path.startswith("/events") else 200
         if status != HTTPStatus.OK:
             return Answer(status, b'{"error":"not now"}', {"content-type": "application/json", "retry-after": "0"})
-        return respond(request)
+        answer: Answer = respond(request)
+        return answer
 
-    with serving(answer) as address:
+    with serving(respond_or_fail) as address:
 
         def call(*words: str, **environ: str) -> Result:
             arguments = ["wait", "-b", address, *words]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -81,7 +82,7 @@ def test_no_event_is_lost_when_server_and_client_are_killed(database_url: str, t
                 threads.submit(_publish, other.address, "Till", acknowledged),
             ]
             for share in (1, 2, 3):
-                eventually(lambda share=share: len(acknowledged) >= share * VERSIONS // 2)
+                eventually(partial(_is_acknowledged, acknowledged, share * VERSIONS // 2))
                 if share == 2:
                     servers[-1].kill()
                     servers.append(start(*options, cwd=tmp_path))
@@ -101,6 +102,10 @@ def test_no_event_is_lost_when_server_and_client_are_killed(database_url: str, t
     assert len(followed) - len(expected) <= follower.kills, "only an event in progress comes again"
 
 
+def _is_acknowledged(acknowledged: Sequence[str], count: int) -> bool:
+    return len(acknowledged) >= count
+
+
 def _publish(address: str, consumer: str, acknowledged: list[str]) -> None:
     with httpx.Client(timeout=PATIENCE) as client:
         for number in range(VERSIONS):
@@ -117,8 +122,7 @@ def _publish(address: str, consumer: str, acknowledged: list[str]) -> None:
 
 
 def _list_published(address: str) -> list[tuple[str, str]]:
-    parameters = {"name": "contract_published", "limit": 1000}
-    body = httpx.get(f"{address}/events", params=parameters, timeout=PATIENCE).json()
+    body = httpx.get(f"{address}/events?name=contract_published&limit=1000", timeout=PATIENCE).json()
     return [_identify(event) for event in body["_embedded"]["events"]]
 
 
