@@ -38,6 +38,8 @@ MAX_WAITING: Final = 1000
 """Clients of a process that wait at the same time. Further ones are asked to come back later."""
 POLL_SECONDS: Final = 0.5
 """Time between two looks for events of other processes. This process wakes the task after each write."""
+MIN_POLL_SECONDS: Final = 0.05
+"""Time between two looks at least, so that many writes in a row do not cause as many looks."""
 BATCH_SIZE: Final = 500
 """Events that get their positions in one transaction, and new events that are compared with filters one by one."""
 
@@ -169,6 +171,7 @@ class EventFeed:
             except Exception:
                 # The database may be unavailable for a while. Clients wait on; their cursors remain valid.
                 log.exception("events")
+            await asyncio.sleep(MIN_POLL_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._wake_up.wait()
