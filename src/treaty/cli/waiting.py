@@ -108,7 +108,7 @@ def _parse_duration(_: click.Context, __: click.Parameter, text: str | None) -> 
 @click.option("--follow", is_flag=True, help="Continue with the next event, until none comes within --timeout.")
 @options.output_option("text", "json")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@options.connection_options(username_flag=())
+@options.connection_options()
 def wait(broker: BrokerClient, command: tuple[str, ...], **values: Any) -> None:
     """Wait for an event of the broker, and print the URL of its pact.
 
