@@ -72,6 +72,7 @@ from treaty.web.routers import build_router
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
 from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.deliveries import DeliveryWorker
+from treaty.workers.events import EventLogWorker
 from treaty.workers.key_rotation import KeyRotation, Report
 from treaty.workers.recomparisons import RecomparisonWorker
 from treaty.workers.usage import IndexingWorker
@@ -225,6 +226,7 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
     workers: list[BackgroundWorker] = [
         ComparisonWorker(database),
         DeliveryWorker(database, settings, PARAMETER_URLS, send=send),
+        EventLogWorker(database, settings.event_log_max_age),
         IndexingWorker(database),
         RecomparisonWorker(database),
     ]

@@ -68,6 +68,10 @@ class NotFound(TreatyError):
         return cls(f"No {role} with name '{name}' found")
 
 
+class CursorExpired(TreatyError):
+    """A cursor after which events are missing."""
+
+
 class Conflict(TreatyError):
     """The request contradicts the existing data."""
 
@@ -244,8 +248,19 @@ class MissingResource(ClientError):
 class Refused(ClientError):
     """The broker's response has an error status; `body` is its unparsed text, and `reason` a sentence from it."""
 
-    def __init__(self, url: str, *, status: int, body: str, reason: str = "", hint: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        status: int,
+        body: str,
+        reason: str = "",
+        hint: str = "",
+        retry_after: float = 0,
+    ) -> None:
         super().__init__(f"Error making request to {url} status={status}: {reason}".removesuffix(": "), hint=hint)
+        self.retry_after = retry_after
+        """Seconds after which the broker asks to send the request again; 0 if it does not."""
         self.url = url
         self.status = status
         self.body = body

@@ -16,6 +16,7 @@ from starlette.types import Message, Scope
 
 from tests.api import described
 from tests.databases import open_kept
+from tests.waiting import PATIENCE
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
 from treaty.actions.accounts.credentials import IssuedToken
@@ -58,6 +59,11 @@ class Api:
         self._loop = asyncio.new_event_loop()
 
     def close(self) -> None:
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self._loop.run_until_complete(asyncio.wait(tasks))
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
         self._app.close()
@@ -108,6 +114,33 @@ class Api:
 
         return self._loop.run_until_complete(send())
 
+    def waiting(self, path: str, meanwhile: Callable[[], object]) -> Answer:
+        """Send a request that waits for an event, and do something in the meantime."""
+
+        async def send() -> Answer:
+            answer = asyncio.ensure_future(self._send("GET", path, b"", {"host": "localhost", "accept": HAL}))
+            while not self._app.waiting_clients:
+                assert not answer.done(), answer.result()
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(meanwhile)
+            return await asyncio.wait_for(answer, PATIENCE)
+
+        return self._loop.run_until_complete(send())
+
+    @property
+    def waiting_clients(self) -> int:
+        return self._app.waiting_clients
+
+    def end_waiting(self) -> None:
+        """End the waiting of all clients, as the shutdown of a server does."""
+        self._loop.call_soon_threadsafe(self._app.end_waiting)
+
+    def abandoned(self, path: str) -> Answer:
+        """Send a request that waits for an event, and disconnect."""
+        return self._loop.run_until_complete(
+            self._send("GET", path, b"", {"host": "localhost", "accept": HAL}, is_abandoned=True)
+        )
+
     def held_back(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], meanwhile: Callable[[], object]
     ) -> Answer:
@@ -127,6 +160,8 @@ class Api:
         body: bytes,
         headers: Mapping[str, str],
         pause: Callable[[], Awaitable[None]] | None = None,
+        *,
+        is_abandoned: bool = False,
     ) -> Answer:
         raw_path, _, query = path.removeprefix(BASE).partition("?")
         scope: Scope = {
@@ -145,6 +180,10 @@ class Api:
         parts = [body] if pause is None else [body[:1], body[1:]]
 
         async def receive() -> Message:
+            if not parts and is_abandoned:
+                return {"type": "http.disconnect"}
+            if not parts:
+                await asyncio.Event().wait()  # the client stays connected
             part = parts.pop(0) if parts else b""
             if pause is not None and not parts:
                 await pause()

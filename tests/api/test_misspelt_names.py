@@ -55,6 +55,11 @@ WRONG_PLACE, RIGHT_PLACE = ("--environment", "stagign-eu"), ("--environment", EN
 HOOKED = (HOOK, "--request", "POST", "--contract-published")
 
 FAILING = [
+    (
+        "wait",
+        ("--for", "contract_published", "--timeout", "0", "--consumer", "web-storefrnt"),
+        f"There is no application 'web-storefrnt' yet, so there are no events of it. Did you mean {SHOP}?",
+    ),
     ("get-pacts", ("--provider", "stock-servcie"), f"There is no application stock-servcie. Did you mean {STOCK}?"),
     ("get-pacts", ("--provider", STOCK, "--consumer", "web-storefrnt"), APPLICATION),
     ("provider-states list", ("--provider", "stock-servcie"), "Did you mean stock-service?"),

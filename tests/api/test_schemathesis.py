@@ -31,6 +31,7 @@ CHECKS: Final = (
 LEFT_OUT: Final = {
     "fail": "it fails on purpose",
     "fail-get-test-error": "likewise",
+    "list_events": "it waits for events, up to a minute",
     "remove_everything": "little would be left to ask about",
 }
 # 501 is what the original answers to methods that do not exist.

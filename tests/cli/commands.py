@@ -32,6 +32,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "override create": (*VERSION, "--environment", "test", "--reason", "An outage."),
     "override list": (),
     "override revoke": UUID,
+    "wait": ("--for", "contract_published"),
     "compare": (PACT, "--provider", "Bar", "--main"),
     "diff": (PACT, PACT, "--provider", "Bar", "--environment", "test"),
     "comparison-engine": (),
@@ -63,7 +64,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
-NO_ANSWER: dict[str, int] = {"what-if": 2, "report": 2, "compare": 2, "diff": 2}
+NO_ANSWER: dict[str, int] = {"what-if": 2, "report": 2, "wait": 2, "compare": 2, "diff": 2}
 """Exit codes without an answer, of commands for which 1 is a negative answer and nothing else."""
 
 

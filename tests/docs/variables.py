@@ -29,6 +29,8 @@ OTHER_TEXTS: Final = {
     "PACT_BROKER_PUBLISH_VERIFICATION_RESULTS",  # of other clients, so that there is no warning
     *("EXIT_CODE_OF_THE_TESTS", "MAIN_BRANCH", "PROVIDER_URL"),  # placeholders in commands that are suggested
     *("CI_TOKEN", "PACT_PROVIDER_BRANCH", "PACT_PROVIDER_VERSION"),  # in examples and presets of webhooks
+    *("PACT_CONSUMER", "PACT_CONSUMER_VERSION", "PACT_EVENT", "PACT_EVENT_ID", "PACT_EVENT_NAME"),  # set for commands
+    *("PACT_PROVIDER", "PACT_RESULT_URL", "PACT_URL"),  # likewise
     *("CONSUMER_NAME", "CONSUMER_VERSION", "CREATED_AT", "PROVIDER_NAME"),  # headings of text tables
     *("C_TAGS", "C_VERSION", "P_TAGS", "P_VERSION"),  # likewise
     *("ENGINE_VERSION", "SETTINGS_FILE", "X_FORWARDED"),  # names that a module exports

@@ -41,6 +41,9 @@ _CLIENT: Final = {
         "treaty.cli.comparison_engine:comparison_engine",
         "Show which verdicts a newer comparison engine would change, and accept them.",
     ),
+    "wait": CommandEntry(
+        "treaty.cli.waiting:wait", "Wait for an event, such as a pact that needs verification, without a webhook."
+    ),
     "create-environment": CommandEntry("treaty.cli.environments:create_environment", "Create an environment."),
     "update-environment": CommandEntry("treaty.cli.environments:update_environment", "Change an environment."),
     "describe-environment": CommandEntry("treaty.cli.environments:describe_environment", "Show an environment."),

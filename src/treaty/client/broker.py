@@ -67,6 +67,7 @@ _PATHS: Final = {
     "pb:webhook": "/webhooks/{uuid}",
     "pb:decisions": "/decisions",
     "pb:what-if": "/decisions/what-if",
+    "pb:events": "/events",
 }
 """The paths of relations of the index, which are the same in all brokers.
 
@@ -365,13 +366,17 @@ def _requested_delay(response: httpx.Response | None) -> float | None:
     """Return the seconds that a 429 response requests, plus a fifth, so that its clients do not return all at once."""
     if response is None or response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
         return None
-    retry_after = response.headers.get("retry-after")
-    if retry_after is None:
+    if "retry-after" not in response.headers:
         return None
-    # RFC 9110: a number of seconds, or a date.
-    is_number = retry_after.isascii() and retry_after.isdigit()
-    seconds = float(retry_after) if is_number else _seconds_until(retry_after)
+    seconds = _read_retry_after(response)
     return seconds + min(seconds / 5, _MAX_EXTRA_DELAY)
+
+
+def _read_retry_after(response: httpx.Response) -> float:
+    """Return the seconds in `Retry-After`; 0 if it is missing. RFC 9110: a number of seconds, or a date."""
+    retry_after = response.headers.get("retry-after", "0")
+    is_number = retry_after.isascii() and retry_after.isdigit()
+    return float(retry_after) if is_number else _seconds_until(retry_after)
 
 
 def _seconds_until(date: str) -> float:
@@ -415,7 +420,8 @@ def _parse_response(url: str, response: httpx.Response) -> HalResource:
     status, text = response.status_code, response.text
     if not response.is_success:
         reason = describe_refusal(text, response.headers.get("content-type", ""))
-        raise Refused(url, status=status, body=text, reason=reason, hint=_choose_hint(response))
+        hint, retry_after = _choose_hint(response), _read_retry_after(response)
+        raise Refused(url, status=status, body=text, reason=reason, hint=hint, retry_after=retry_after)
     return HalResource(url, status, response.headers, text, _parse_body(url, response))
 
 

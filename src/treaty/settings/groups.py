@@ -368,6 +368,9 @@ class CleanupSettings(Group):
     audit_max_age: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=365)
     """Days to keep the audit trail and ended overrides; 0 keeps them forever. Removed on the schedule above, even if
     `database_clean_enabled` is false."""
+    event_log_max_age: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=30)
+    """Days to keep the events that `GET /events` returns; 0 keeps them forever. Servers remove older events every hour,
+    whatever the schedule above."""
 
 
 _RETRIES: Final = (10, 60, 120, 300, 600, 1200)

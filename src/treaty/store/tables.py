@@ -711,6 +711,51 @@ webhook_execution: Final = Table(
     Index(None, "triggered_webhook_id"),
 )
 
+# The event log (store/webhooks/event_log). Events have no foreign keys, because they remain when the things they are
+# about are removed. Ids can become visible out of order on PostgreSQL, so readers follow `position`, which is assigned
+# after the commit.
+event: Final = Table(
+    "event",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(start=1), primary_key=True),
+    Column("position", BigInteger),
+    Column("name", Text, nullable=False),
+    Column("consumer", Text),
+    Column("consumer_version", Text),
+    Column("provider", Text),
+    Column("provider_version", Text),
+    Column("sha", Text),
+    # Number of the result. The result may have been removed.
+    Column("verification", Integer),
+    # JSON.
+    Column("details", Text),
+    _created(),
+    Index(
+        "ix_event_position",
+        "position",
+        unique=True,
+        sqlite_where=text("position IS NOT NULL"),
+        postgresql_where=text("position IS NOT NULL"),
+    ),
+    Index(
+        "ix_event_waiting",
+        "id",
+        sqlite_where=text("position IS NULL"),
+        postgresql_where=text("position IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+# One row: the latest position in the event log, and the log's UUID, which cursors contain. It is locked while positions
+# are assigned.
+event_log: Final = Table(
+    "event_log",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("uuid", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+)
+
 # Exclusive rights of a process to a task, such as the clean-up, until they expire.
 lease: Final = Table(
     "lease",

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 import structlog
+from sqlalchemy import Connection
 from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
@@ -27,12 +28,14 @@ from treaty.store.engine.database_faults import explain_error
 from treaty.store.engine.health import DATABASE_ERRORS
 from treaty.store.provider_contracts.missing import collect_missing
 from treaty.telemetry.metrics import ServerMetrics
+from treaty.web.event_feed import EventFeed, EventQuery
 from treaty.web.heavy_work import HeavyWork
 from treaty.web.http import asgi
 from treaty.web.http.base_paths import BasePaths
 from treaty.web.http.decoded_slashes import may_have_decoded_slash
 from treaty.web.http.etags import add_etag, reduce_body
 from treaty.web.http.media_types import HTML, is_page_requested
+from treaty.web.http.protocol import CONNECTIONS_KEY, Connections
 from treaty.web.http.request import Request
 from treaty.web.http.response import Response
 from treaty.web.http.results import AfterCommit, StreamedBody
@@ -122,6 +125,15 @@ class Server(Starlette):
         super().__init__(lifespan=lifespan)
         self._handler = handler
 
+    @property
+    def waiting_clients(self) -> int:
+        """Number of clients that wait for an event."""
+        return self._handler.waiting_clients
+
+    def end_waiting(self) -> None:
+        """End the waiting of all clients, which get a response without events."""
+        self._handler.end_waiting()
+
     def close(self) -> None:
         """Close an application that was never started."""
         self._handler.close()
@@ -161,11 +173,23 @@ class RequestHandler:
         self._log = log.bind()
         self._cache = ResponseCache[_CachedResponse](max_cache_bytes, attrgetter("size"))
         self._heavy_work = HeavyWork()
+        self._connections: Connections | None = None
+        self._event_feed = EventFeed(self._read_in_thread, self._write_in_thread)
         self._writes_in_threads = 0
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
 
+    @property
+    def waiting_clients(self) -> int:
+        """Number of clients that wait for an event."""
+        return self._event_feed.waiting_clients
+
+    def end_waiting(self) -> None:
+        """End the waiting of all clients, which get a response without events."""
+        self._event_feed.close()
+
     def close(self) -> None:
         """Wait for running work, and close the database."""
+        self._event_feed.close()
         self._threads.shutdown()
         self._heavy_work.close()
         self._denied_requests.close()
@@ -176,6 +200,7 @@ class RequestHandler:
         started = time.perf_counter()
         request = self._build_request(scope)
         body = asgi.BodyReader(receive, request.headers)
+        self._watch_shutdown(scope)
         response = await self._respond(request, body)
         if is_denied(request, response.status):
             await asyncio.get_running_loop().run_in_executor(
@@ -193,6 +218,12 @@ class RequestHandler:
             status=response.status,
             ms=round(seconds * 1000, 2),
         )
+
+    def _watch_shutdown(self, scope: Scope) -> None:
+        """End all waiting when the server shuts down, since it closes the application only after the last response."""
+        if self._connections is None and (connections := scope.get(CONNECTIONS_KEY)):
+            self._connections = connections
+            connections.on_shutdown(self.end_waiting)
 
     def _build_request(self, scope: Scope) -> Request:
         headers = asgi.decode_headers(scope["headers"])
@@ -253,7 +284,8 @@ class RequestHandler:
             csrf.check_csrf(request)
             if needs_reauthentication(request, route):
                 await self._run_in_thread(partial(reauthenticate_by_form, request))
-        return await self._run(route, request, names, authenticate)
+        outcome = await self._run(route, request, names, authenticate)
+        return await self._follow_events(outcome, route, request, body) if isinstance(outcome, EventQuery) else outcome
 
     async def _authenticate(self, request: Request, route: Route | None) -> AuthenticateInTransaction | None:
         """Begin to authenticate the caller. The heartbeat does not wait for the database, since it reports liveness."""
@@ -300,8 +332,7 @@ class RequestHandler:
         started = time.monotonic()
         request.raw_body = await body.read(*self._body_limit(route, request))
         if time.monotonic() - started > REAUTHENTICATE_AFTER:
-            request.now, request.caller = self._clock(), ANONYMOUS_CALLER
-            await self._run_in_thread(partial(self._authenticator.authenticate, request, route))
+            await self._authenticate_again(route, request)
 
     def _body_limit(self, route: Route, request: Request) -> tuple[int, str]:
         """Return the maximum size of the body in bytes, with its reason. It is low where anyone may send a body."""
@@ -312,7 +343,7 @@ class RequestHandler:
 
     async def _run(
         self, route: Route, request: Request, names: Sequence[str], authenticate: AuthenticateInTransaction | None
-    ) -> Response:
+    ) -> Response | EventQuery:
         """Run the handler. With `authenticate`, the caller is authenticated within the handler's transaction."""
         if route.prepare is not None:
             request.prepared = await self._prepare(request, partial(route.prepare, request))
@@ -325,6 +356,8 @@ class RequestHandler:
                 outcome = await self._run_work_in_thread(route, work)
         if request.has_queued and self._worker:
             self._worker.wake()
+        if not route.is_read_only:
+            self._event_feed.wake()
         match outcome:
             case AfterCommit():
                 return await self._run_after_commit(outcome, request)
@@ -398,11 +431,21 @@ class RequestHandler:
     async def _run_in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)
 
+    async def _read_in_thread(self, transaction: Callable[[Connection], T]) -> T:
+        return await self._run_in_thread(partial(self._database.read, transaction))
+
+    async def _write_in_thread(self, transaction: Callable[[Connection], T]) -> T:
+        self._writes_in_threads += 1
+        try:
+            return await self._run_in_thread(partial(self._database.write, transaction))
+        finally:
+            self._writes_in_threads -= 1
+
     def _run_handler(
         self, route: Route, request: Request, names: Sequence[str], authenticate: AuthenticateInTransaction | None
-    ) -> Response | AfterCommit | StreamedBody:
+    ) -> Response | AfterCommit | StreamedBody | EventQuery:
         result = self._compute_result(route, request, names, authenticate)
-        if isinstance(result, AfterCommit | StreamedBody):
+        if isinstance(result, AfterCommit | StreamedBody | EventQuery):
             return result
         cached = result if isinstance(result, _CachedResponse) else self._build_cacheable(result, request)
         if cached.count_decision:
@@ -447,6 +490,20 @@ class RequestHandler:
         if request.has_ended_open_access:
             self._authenticator.forget_open_access()
         return response
+
+    async def _follow_events(
+        self, query: EventQuery, route: Route, request: Request, body: asgi.BodyReader
+    ) -> Response:
+        """Respond with events. After waiting for them, authenticate again, since a token may have been revoked."""
+        started = time.monotonic()
+        page = await self._event_feed.get_page(query, body.wait_for_disconnect)
+        if time.monotonic() - started > REAUTHENTICATE_AFTER:
+            await self._authenticate_again(route, request)
+        return build_response(page, request)
+
+    async def _authenticate_again(self, route: Route, request: Request) -> None:
+        request.now, request.caller = self._clock(), ANONYMOUS_CALLER
+        await self._run_in_thread(partial(self._authenticator.authenticate, request, route))
 
     def _stream(self, result: StreamedBody) -> Response:
         async def read_parts() -> AsyncIterator[bytes]:

@@ -11,6 +11,7 @@ import orjson
 from treaty.errors import (
     Conflict,
     ConflictingContracts,
+    CursorExpired,
     DatabaseReplaced,
     Forbidden,
     Invalid,
@@ -211,6 +212,8 @@ def _refusal(error: BaseException, request: Request) -> Response:  # noqa: C901,
             return _contracts(error, request)
         case Conflict():
             return _failed(409, str(error), request, problems=problems)
+        case CursorExpired():
+            return _error(410, str(error), request, {})
         case InvalidPath():
             return _path_refused(error)
         case Forbidden():

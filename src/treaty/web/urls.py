@@ -276,6 +276,8 @@ IMPORT_LOOKUP: Final = IMPORT + "/known"
 EXPORT: Final = Url("/export")
 EXPORT_PAGE: Final = EXPORT + "/{kind}"
 
+EVENTS: Final = Url("/events")
+
 AUDIT: Final = Url("/audit")
 AUDIT_EXPORT: Final = AUDIT + "/export"
 AUDIT_PAGE: Final = Url("/settings/audit")

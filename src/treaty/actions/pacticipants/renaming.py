@@ -1,7 +1,7 @@
 """Renaming of pacticipants.
 
-All that belongs to a pacticipant refers to its row, so it follows the new name. Only the limits of tokens and accounts
-have names; they are renamed, too.
+All that belongs to a pacticipant refers to its row, so it follows the new name. Only the limits of tokens and accounts,
+and the event log, have names; they are renamed, too.
 """
 
 from dataclasses import replace
@@ -16,6 +16,7 @@ from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.accounts import limits
 from treaty.store.pacticipants import former_names, pacticipants
+from treaty.store.webhooks import event_log
 
 
 def rename_pacticipant(
@@ -76,6 +77,7 @@ def _rename(db: Connection, existing: Pacticipant, new_name: str, *, now: dateti
     display_name = existing.display_name if has_own_display_name else derive_display_name(new_name)
     renamed = replace(existing, name=new_name, display_name=display_name, updated_at=now)
     pacticipants.rename(db, existing.name, renamed)
+    event_log.rename_pacticipant(db, existing.name, new_name)
     former_names.remove(db, new_name)
     former_names.add(db, existing.name, pacticipant=new_name, now=now)
     audit.record(

@@ -15,6 +15,7 @@ from treaty.actions.versions.versions import (
     ensure_version,
     save_build,
 )
+from treaty.actions.webhooks.event_log import record_contract_events
 from treaty.actions.webhooks.events import enqueue_for_contract
 from treaty.errors import Conflict, ConflictingContracts, SimilarNames, describe_renaming
 from treaty.model.audit import Action
@@ -288,6 +289,7 @@ def _publish(
     _record_audit(db, contract, state, context)
     required = group_by_version(publications.list_required_verifications(db, contract))
     events = _list_events(db, contract, state, requires_verification=bool(required), may_have_tags=may_have_tags)
+    record_contract_events(db, contract, events, required, context=context, now=now)
     triggered = (
         enqueue_for_contract(db, contract, events, required, context=context, now=now) if state.has_webhooks else ()
     )

@@ -1,4 +1,4 @@
-"""Enqueues deliveries to webhooks, in the transaction of the event.
+"""Enqueues deliveries to webhooks, and records events in the event log, in the transaction of the event.
 
 An event and its deliveries are committed or rolled back together, so neither exists without the other.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from treaty.actions.webhooks.event_log import record_incomplete_comparison, record_verification_events
 from treaty.model.decisions.metadata import Metadata
 from treaty.model.pacts.notices import WebhookTrigger
 from treaty.model.pacts.pacts import Contract, Pact
@@ -56,7 +57,8 @@ def enqueue_for_contract(
 ) -> list[WebhookTrigger]:
     """Enqueue the deliveries for a published contract.
 
-    As in the original broker, an event that requires verifications causes a delivery for each provider version.
+    As in the original broker, an event that requires verifications causes a delivery for each provider version. The
+    caller records the events in the log, since it calls this only for pairs that may have webhooks.
     """
     event_names = [event.name for event in events]
     subscriptions = webhooks.list_subscriptions(
@@ -79,6 +81,7 @@ def enqueue_for_incomplete_comparison(
     db: Connection, pact: Pact, provider_version: str, *, base_url: str, now: datetime
 ) -> None:
     """Enqueue the deliveries about a provider version whose contract does not describe all interactions of a pact."""
+    record_incomplete_comparison(db, pact, provider_version, now=now)
     subscriptions = webhooks.list_subscriptions(
         db, consumer=pact.consumer, provider=pact.provider, events=[CONTRACT_REQUIRING_VERIFICATION_PUBLISHED]
     )
@@ -117,11 +120,13 @@ class PublishedVerification:
 def enqueue_for_verification(
     db: Connection, published: PublishedVerification, *, base_url: str
 ) -> list[WebhookTrigger]:
-    """Enqueue the deliveries for a published result: one for each consumer version that was selected."""
+    """Enqueue the deliveries for a published result, and record its events: one for each selected consumer version."""
     new = published.new
     subscriptions = webhooks.list_subscriptions(
         db, consumer=new.consumer, provider=new.provider, events=list_verification_events(success=new.success)
     )
+    event_contexts = _list_result_contexts(db, published)
+    record_verification_events(db, new, published.number, [context.consumer_version for context in event_contexts])
     if not subscriptions:
         return []
     is_pending = published.metadata.is_pending
@@ -131,7 +136,6 @@ def enqueue_for_verification(
         **({"pending": is_pending} if is_pending is not None else {}),
         "provider_version_tags": list(published.provider_tags),
     }
-    event_contexts = _list_result_contexts(db, published)
     triggers = []
     for subscription in subscriptions:
         triggers += _enqueue(db, subscription, event_contexts, context=context, now=new.created_at)

@@ -83,6 +83,11 @@ class BodyReader:
                     if limit < 0:
                         return
 
+    async def wait_for_disconnect(self) -> None:
+        """Return when the client has disconnected, after its whole request has arrived."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def _pieces(self) -> AsyncIterator[bytes]:
         self._awaits_continue = False
         while not self._is_whole:

@@ -5,7 +5,7 @@ uvicorn's protocol has no limit on headers, and its only timeout is for idle con
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http import HTTPStatus
@@ -28,6 +28,8 @@ LINGER_SECONDS: Final = 2.0
 never read the reason."""
 SEND_TIMEOUT: Final = 60.0
 """Seconds after which a client that does not read its response is disconnected."""
+CONNECTIONS_KEY: Final = "treaty.connections"
+"""Key in the ASGI scope of a request: the `Connections` of its process."""
 SWEEP_INTERVAL: Final = 0.5
 """Seconds between two searches for connections that have timed out."""
 
@@ -77,6 +79,15 @@ class Connections:
         self.waiting: dict[LimitedProtocol, None] = {}
         """Connections that wait for a request or the rest of its headers, longest first (a dict as an ordered set)."""
         self._is_sweeping = False
+        self._shutdown_callbacks: list[Callable[[], None]] = []
+
+    def on_shutdown(self, callback: Callable[[], None]) -> None:
+        """Call a function when the server begins to shut down, before it waits for the responses in progress."""
+        self._shutdown_callbacks.append(callback)
+
+    def begin_shutdown(self) -> None:
+        while self._shutdown_callbacks:
+            self._shutdown_callbacks.pop()()
 
     def add(self, connection: "LimitedProtocol") -> bool:
         """Add a connection; return whether there is room for it.
@@ -157,6 +168,10 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._connections.remove(self)
+
+    def shutdown(self) -> None:
+        self._connections.begin_shutdown()
+        super().shutdown()
 
     def make_room(self) -> None:
         """Close this connection, which is waiting for a request or a body, in favor of a new one."""
@@ -249,6 +264,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[CONNECTIONS_KEY] = self._connections  # type: ignore[typeddict-unknown-key]  # servers may add keys
         self._requests += 1
         self._held_back = 0
         if self._phase is not _HEADERS:

@@ -143,6 +143,7 @@ def describe_shared_responses() -> Document:
         "406": _describe_error("No representation has a media type that the `Accept` header allows."),
         "408": _describe_error("The request took too long.", text),
         "409": _describe_error(conflict_description, conflict),
+        "410": _describe_error("Something that follows the cursor in the request has been removed.", error),
         "413": _describe_error("The body is larger than the server accepts.", error),
         "415": _describe_error("The content type of the body is not supported here."),
         "422": _describe_error("The path or the body can be parsed, but not processed.", error),

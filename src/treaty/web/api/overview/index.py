@@ -164,13 +164,15 @@ _LAST: Final[Links] = {
     "curies": [Link("/doc/{rel}?context=index", name=name, templated=True) for name in ("pb", "beta")],
     "pb:environments": Link(urls.ENVIRONMENTS.fill(), "Environments", templated=False),
     "pb:environment": Link(urls.ENVIRONMENT.fill(), "Environment"),
-    # Treaty's own: clients decide by these links whether they can ask about sets of versions and about changes.
+    # Treaty's own: clients decide by these links whether they can ask about sets of versions and changes, and follow
+    # events.
     "pb:decisions": Link(urls.DECISIONS.fill(), "Determine if several versions can be deployed together"),
     "pb:what-if": Link(urls.WHAT_IF.fill(), "Determine what a change of an environment would break"),
     "pb:recorded-decisions": Link(urls.DECISIONS.fill(), "Recorded decisions", templated=False),
     "pb:recorded-decision": Link(urls.DECISION.fill(), "Recorded decision"),
     "pb:decision-trends": Link(urls.DECISION_TRENDS.fill(), "Trends of recorded decisions", templated=False),
     "pb:overrides": Link(urls.OVERRIDES.fill(), "Overrides of decisions", templated=False),
+    "pb:events": Link(urls.EVENTS.fill(), "Events, such as a pact that needs verification", templated=False),
 }
 
 

@@ -302,6 +302,11 @@ _BY_RELATION: Final = {
         " a time, for a reason that every answer shows, although results are missing or failed.",
         urls.OVERRIDES,
     ),
+    "events": RelationMeaning(
+        "The events that webhooks react to, such as a pact that needs verification, in an order that clients can follow"
+        " with the cursor of each response. With `wait`, the response comes when there is an event.",
+        urls.EVENTS,
+    ),
     "can-i-deploy-badge": RelationMeaning(
         "A badge that shows whether the newest version with a tag is compatible with those that have another tag.",
         urls.CAN_I_DEPLOY_TAG_BADGE,
