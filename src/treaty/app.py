@@ -70,6 +70,7 @@ from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, che
 from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.deliveries import DeliveryWorker
 from treaty.workers.key_rotation import KeyRotation, Report
+from treaty.workers.notices import NoticeWorker
 from treaty.workers.recomparisons import RecomparisonWorker
 from treaty.workers.usage import IndexingWorker
 
@@ -223,6 +224,7 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
         ComparisonWorker(database),
         DeliveryWorker(database, settings, PARAMETER_URLS, send=send),
         IndexingWorker(database),
+        NoticeWorker(database, settings),
         RecomparisonWorker(database),
     ]
     if not _has_scheduled_cleanup(settings):
