@@ -26,6 +26,8 @@ from treaty.workers.notices import NoticeWorker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from treaty.store.engine.database import Database
+
 URL = "http://127.0.0.1:1/"
 LATER = timedelta(days=2)
 MUCH_LATER = timedelta(days=200)
@@ -38,15 +40,19 @@ def broker(make_broker: Callable[..., Broker]) -> Broker:
 
 def claim_all(broker: Broker) -> list[dict[str, str]]:
     """Claim what is queued, and return the values of the parameters of each delivery."""
-    now = datetime.now(UTC) + timedelta(days=1000)
+    return parameters_of_queue(broker.database, at=datetime.now(UTC) + timedelta(days=1000))
+
+
+def parameters_of_queue(database: Database, *, at: datetime) -> list[dict[str, str]]:
+    """Claim the deliveries that are due, end them, and return the values of the parameters of each."""
     values: list[dict[str, str]] = []
-    while claimed := broker.database.write(
-        lambda db: deliveries.claim(db, ClaimRequest(owner="test", now=now, until=now + LATER, limit=50))
+    while claimed := database.write(
+        lambda db: deliveries.claim(db, ClaimRequest(owner="test", now=at, until=at + LATER, limit=50))
     ):
         values += [build_parameters(delivery.facts, delivery.context, PARAMETER_URLS) for delivery in claimed]
         # Later deliveries about the same pair wait for these.
         for delivery in claimed:
-            broker.database.write(partial(queue.abandon, uuid=delivery.uuid, owner="test"))
+            database.write(partial(queue.abandon, uuid=delivery.uuid, owner="test"))
     return values
 
 
@@ -312,3 +318,14 @@ def test_a_test_of_a_webhook_has_examples_for_its_event(make_broker, receiver: R
     reason, _, value = receiver.wait(1)[0].body.decode().partition("|")
     assert "example" in reason
     assert value
+
+
+@pytest.mark.parametrize(("name", "lists_all"), [("nothing", False), ("", False), ("verification_overdu", True)])
+def test_a_misspelt_event_is_answered_with_all_events_and_another_one_as_by_the_original(
+    broker: Broker, name: str, lists_all: bool
+) -> None:
+    body = {"request": {"method": "POST", "url": URL}, "events": [{"name": name}]}
+    answer = broker.api.post("/webhooks", body)
+    assert answer.status == 400
+    assert ("webhook_failing" in answer.text) == lists_all
+    assert "contract_requiring_verification_published" in answer.text

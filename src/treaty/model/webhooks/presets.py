@@ -28,7 +28,7 @@ NOTIFICATION_EVENTS: Final = (
     WEBHOOK_FAILING,
     CONTRACT_UNUSED,
 )
-"""For messages to people: what somebody has to do something about."""
+"""For messages to people: what requires an action."""
 ISSUE_EVENTS: Final = (VERIFICATION_OVERDUE, WEBHOOK_FAILING, CONTRACT_UNUSED)
 """For issues, which happen once until they are solved."""
 

@@ -14,9 +14,10 @@ from treaty.errors import Invalid, Problem
 from treaty.model.names import find_forbidden_character
 from treaty.model.pacticipants.pacticipants import describe_missing
 from treaty.model.webhooks import hosts
-from treaty.model.webhooks.events import EVENT_NAMES
+from treaty.model.webhooks.events import EVENT_NAMES, NOTICES
 from treaty.model.webhooks.webhooks import PacticipantMatcher, WebhookFilters, parse_interval, substitute_parameters
 from treaty.settings import Settings
+from treaty.spelling import find_similar
 from treaty.store.pacticipants import former_names, pacticipants
 from treaty.web.hal.shapes import OPEN_OBJECT, JsonObject
 from treaty.web.http.bodies import with_example
@@ -321,7 +322,16 @@ def _check_event(event: object, index: int) -> Iterable[Problem]:
     elif "name" not in event:
         yield Problem(("events", index, "name"), "is missing")
     elif event["name"] not in EVENT_NAMES:
-        yield Problem(("events", index, "name"), f"must be one of: {', '.join(EVENT_NAMES)}")
+        yield Problem(("events", index, "name"), f"must be one of: {', '.join(_list_similar(event['name']))}")
+
+
+def _list_similar(name: object) -> Sequence[str]:
+    """List the events to choose from instead of an unknown one: all, if its name resembles one that only Treaty has.
+
+    Clients may compare the message for other names, which is the original broker's.
+    """
+    similar = find_similar(name, EVENT_NAMES)[:1] if isinstance(name, str) else []
+    return EVENT_NAMES if set(similar) & set(NOTICES) else [known for known in EVENT_NAMES if known not in NOTICES]
 
 
 def _check_flags(members: WebhookMembers) -> Iterable[Problem]:
