@@ -41,7 +41,7 @@ def uuids(api):
 
 
 def misspell(uuid):
-    return uuid[:-2] + ("0" if uuid[-1] != "0" else "1") + uuid[-1]
+    return uuid[:-2] + ("0" if uuid[-2] != "0" else "1") + uuid[-1]
 
 
 APPLICATION = f"There is no application web-storefrnt. Did you mean {SHOP}?"
