@@ -80,7 +80,7 @@ def test_a_form_names_several_applications_and_saving_it_again_changes_nothing(a
     assert "1d" in show(path).text or "digest" not in shown
 
 
-def test_a_form_explains_wrong_lists_and_intervals(api, submit):
+def test_a_form_explains_wrong_lists_and_intervals(submit):
     refused = submit("/webhooks/new", {**FIELDS, "consumers": "Nobody", "digest": "often"})
     assert refused.status == 400
     assert "does not match an existing pacticipant" in refused.text
