@@ -357,6 +357,8 @@ ROWS = {
     "webhook_max_response_bytes": whole(minimum=0, default=100_000),
     "webhook_concurrency": whole(minimum=1, default=16),
     "webhook_failures_until_failing": whole(minimum=1, default=10),
+    "verification_overdue_after": seconds(minimum=0, default=DAY),
+    "contract_unused_after": whole_durations(DAY, minimum=0, default=90 * DAY),
     "disable_ssl_verification": boolean(default=False),
     "user_agent": text(default="Pact Broker v2.120.0"),
     "secret_key": Row(

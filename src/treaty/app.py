@@ -74,6 +74,7 @@ from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.deliveries import DeliveryWorker
 from treaty.workers.events import EventLogWorker
 from treaty.workers.key_rotation import KeyRotation, Report
+from treaty.workers.notices import NoticeWorker
 from treaty.workers.recomparisons import RecomparisonWorker
 from treaty.workers.usage import IndexingWorker
 
@@ -228,6 +229,7 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
         DeliveryWorker(database, settings, PARAMETER_URLS, send=send),
         EventLogWorker(database, settings.event_log_max_age),
         IndexingWorker(database),
+        NoticeWorker(database, settings),
         RecomparisonWorker(database),
     ]
     if not _has_scheduled_cleanup(settings):

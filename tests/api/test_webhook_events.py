@@ -13,15 +13,22 @@ import pytest
 from tests.api.described import document
 from tests.api.test_deliveries import Broker, make_broker  # noqa: F401 - a fixture
 from treaty.actions.webhooks import deliveries
+from treaty.actions.webhooks.notices import (
+    BlockedDeployment,
+    enqueue_for_blocked_deployment,
+    enqueue_for_failing_webhook,
+)
 from treaty.model.webhooks.events import EVENT_NAMES, EVENT_TYPES, EventType, list_form_event_types
 from treaty.model.webhooks.parameters import PARAMETERS, build_parameters
 from treaty.store.webhooks.deliveries import ClaimRequest
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.workers.notices import NoticeWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.api.conftest import Api
+    from treaty.model.webhooks.deliveries import Delivery
 
 URL = "http://127.0.0.1:1/"
 
@@ -42,13 +49,30 @@ def test_a_webhook_keeps_its_event_when_it_is_created_and_replaced(api: Api, eve
     assert _names_of(api.put(path, body).json()) == [event_type.name]
 
 
-def _collect_parameters(broker: Broker) -> dict[str, set[str]]:
-    """Claim what is queued, and list the parameters that have a value, by the event."""
-    now = datetime.now(UTC)
-    claim_request = ClaimRequest(owner="test", now=now + timedelta(hours=1), until=now + timedelta(hours=2), limit=50)
-    claimed = broker.database.write(lambda db: deliveries.claim(db, claim_request))
+def _claim(broker: Broker) -> list[Delivery]:
+    now = datetime.now(UTC) + timedelta(days=400)
+    claim_request = ClaimRequest(owner="test", now=now, until=now + timedelta(days=1), limit=50)
+    return broker.database.write(lambda db: deliveries.claim(db, claim_request))
+
+
+def _collect_parameters(claimed: list[Delivery]) -> dict[str, set[str]]:
+    """List the parameters that have a value in deliveries, by the event."""
     values = [build_parameters(delivery.facts, delivery.context, PARAMETER_URLS) for delivery in claimed]
     return {event["eventName"]: {name for name, value in event.items() if value} for event in values}
+
+
+def _report_notices(broker: Broker, failed: Delivery) -> None:
+    """Cause each event that no publication causes."""
+    now = datetime.now(UTC)
+    worker = NoticeWorker(broker.database, broker.settings)
+    worker.report_overdue(now + timedelta(days=2))
+    worker.report_unused(now + timedelta(days=200))
+    blocked = BlockedDeployment(
+        versions=[("Till", "1")], environment="production", causes=["No result."], decision_url=f"{URL}decisions/1"
+    )
+    base_url = failed.context["base_url"]
+    broker.database.write(lambda db: enqueue_for_blocked_deployment(db, blocked, base_url=base_url, now=now))
+    broker.database.write(lambda db: enqueue_for_failing_webhook(db, failed, max_failures=10, now=now))
 
 
 def test_each_event_fires_and_fills_in_its_parameters(make_broker: Callable[..., Broker]) -> None:
@@ -62,12 +86,15 @@ def test_each_event_fires_and_fills_in_its_parameters(make_broker: Callable[...,
     for name in EVENT_NAMES:
         broker.hook(f"{URL}{name}", name)
     broker.publish("1", branch="feat", tags=["dev"], buildUrl="https://ci.test/1")
-    parameters = _collect_parameters(broker)
+    claimed = _claim(broker)
+    parameters = _collect_parameters(claimed)
+    _report_notices(broker, claimed[0])
+    parameters |= _collect_parameters(_claim(broker))
     path = api.get("/pacts/provider/Ledger/consumer/Till/version/1").link("pb:publish-verification-results")
     for success in (True, False):
         result = {"success": success, "providerApplicationVersion": "m", "buildUrl": "https://ci.test/m"}
         assert api.post(path, result).status == 201
-    parameters |= _collect_parameters(broker)
+    parameters |= _collect_parameters(_claim(broker))
     assert parameters == {event_type.name: set(event_type.parameters) for event_type in EVENT_TYPES}
 
 

@@ -81,6 +81,28 @@ def test_a_webhook_has_its_events_in_one_order(run: Run, broker: OtherBroker) ->
     }
 
 
+@pytest.mark.parametrize(
+    ("options", "body"),
+    [
+        (["--consumer", "Foo", "--consumer", "Bar"], {"consumers": [{"name": "Foo"}, {"name": "Bar"}]}),
+        (
+            ["--consumer", "A", "--consumer", "B", "--consumer-label", "shop", "--provider", "C"],
+            {"consumers": [{"name": "A"}, {"name": "B"}, {"label": "shop"}], "provider": {"name": "C"}},
+        ),
+        (["--provider-label", "x", "--provider-label", "y"], {"providers": [{"label": "x"}, {"label": "y"}]}),
+        (["--digest", "1d"], {"digest": {"every": "1d"}}),
+    ],
+)
+def test_a_webhook_can_be_for_several_applications_and_send_digests(
+    run: Run, broker: OtherBroker, options: list[str], body: dict[str, object]
+) -> None:
+    broker.answer(f"POST {WEBHOOKS}", {"description": "x"}, status=201)
+    # The URL comes last: an option takes a single value.
+    run("create-webhook", "-X", "POST", CHANGED, *options, URL)
+    assert broker.lines[-1] == f"POST {WEBHOOKS}"
+    assert {name: value for name, value in broker.last.json.items() if name not in {"events", "request"}} == body
+
+
 @pytest.mark.parametrize("name", EVENT_NAMES)
 @pytest.mark.parametrize("command", [CREATE, BY_UUID[:-1]], ids=["create", "create-or-update"])
 def test_each_event_has_an_option(run: Run, broker: OtherBroker, command: list[str], name: str) -> None:

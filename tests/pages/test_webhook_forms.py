@@ -56,6 +56,37 @@ def events_of(shown: Shown) -> dict[str, str]:
     return {text.strip(): key for key, text in found}
 
 
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"consumers": "Till\r\nKiosk"}, {"consumers": [{"name": "Till"}, {"name": "Kiosk"}]}),
+        (
+            {"consumer": "Till", "consumerLabels": "shop", "digest": "24h"},
+            {"consumers": [{"name": "Till"}, {"label": "shop"}], "digest": {"every": "1d"}},
+        ),
+        ({"provider": "Till", "providers": "Kiosk"}, {"providers": [{"name": "Till"}, {"name": "Kiosk"}]}),
+        ({"consumerLabel": "shop"}, {"consumer": {"label": "shop"}}),
+    ],
+)
+def test_a_form_names_several_applications_and_saving_it_again_changes_nothing(api, show, submit, fields, shown):
+    for name in ("Till", "Kiosk"):
+        api.post("/pacticipants", {"name": name})
+    path = made(submit, **fields)
+    body = api.get(path).json()
+    roles = ("consumer", "consumers", "provider", "providers", "digest")
+    assert {name: body[name] for name in roles if name in body} == shown
+    assert submit(f"{path}/edit", fields_of(show(f"{path}/edit"))).status == 303
+    assert api.get(path).json() | {"updatedAt": None} == body | {"updatedAt": None}
+    assert "1d" in show(path).text or "digest" not in shown
+
+
+def test_a_form_explains_wrong_lists_and_intervals(submit):
+    refused = submit("/webhooks/new", {**FIELDS, "consumers": "Nobody", "digest": "often"})
+    assert refused.status == 400
+    assert "does not match an existing pacticipant" in refused.text
+    assert "must be an interval from 1m to 31d" in refused.text
+
+
 def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
     assert "/webhooks/new" in show("/webhooks").links
     more = {

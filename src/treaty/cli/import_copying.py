@@ -470,6 +470,8 @@ def _copy_webhook(target: ImportTarget, webhook: HalResource) -> None:
     for side in ("consumer", "provider"):
         if side in body:
             body[side] = select_members(body[side], "name", "label")
+        if f"{side}s" in body:
+            body[f"{side}s"] = [select_members(member, "name", "label") for member in body[f"{side}s"]]
     if _has_hidden_value(body["request"]):
         body |= {"enabled": False, "request": _remove_hidden_values(body["request"])}
         target.report.notes.append(f"{name} is disabled: its secrets are hidden. Add them, and enable it.")

@@ -14,7 +14,7 @@ from treaty.errors import Refused
 from treaty.model.webhooks.events import EVENT_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from treaty.client import BrokerClient, HalResource, Json
 
@@ -41,6 +41,7 @@ def _webhook_options(command: Callable[..., None]) -> Callable[..., None]:
         for event_type in _EVENT_TYPES
         if (name := event_type.name.replace("_", "-"))
     ]
+    # Unlike a ListOption, a repeatable option takes one value at a time: the URL may follow it.
     for option in reversed(
         [
             click.argument("url"),
@@ -50,10 +51,19 @@ def _webhook_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "-u", "--user", metavar="USER:PASSWORD", help="Credentials of its request, for basic authentication."
             ),
-            click.option("--consumer", help="Only for pacts of this consumer."),
-            click.option("--consumer-label", help="Only for pacts of consumers with this label."),
-            click.option("--provider", help="Only for pacts with this provider."),
-            click.option("--provider-label", help="Only for pacts with providers with this label."),
+            click.option("--consumer", multiple=True, help="Only for pacts of this consumer; repeatable."),
+            click.option(
+                "--consumer-label", multiple=True, help="Only for pacts of consumers with this label; repeatable."
+            ),
+            click.option("--provider", multiple=True, help="Only for pacts with this provider; repeatable."),
+            click.option(
+                "--provider-label", multiple=True, help="Only for pacts with providers with this label; repeatable."
+            ),
+            click.option(
+                "--digest",
+                metavar="INTERVAL",
+                help="Collect events, and send them together after this time: 1d, 12h or 30m, for example.",
+            ),
             click.option("--description", help="Its description."),
             *event_options,
             click.option("--team-uuid", help="The team that it belongs to (PactFlow)."),
@@ -71,8 +81,8 @@ def create_webhook(broker: BrokerClient, form: str, **values: Any) -> None:
     """Create a webhook: a request that the broker sends after an event, such as a changed pact."""
     webhook = _webhook_body(values)
     # As in the original client: the path of a pair works with every broker, and its body must not repeat the names.
-    if values["consumer"] and values["provider"]:
-        url = broker.url_for("webhooks", "provider", values["provider"], "consumer", values["consumer"])
+    if "consumer" in webhook and "provider" in webhook and values["consumer"] and values["provider"]:
+        url = broker.url_for("webhooks", "provider", values["provider"][0], "consumer", values["consumer"][0])
         webhook = {name: value for name, value in webhook.items() if name not in {"consumer", "provider"}}
     else:
         url = broker.link("pb:webhooks")
@@ -132,20 +142,25 @@ def _webhook_body(values: dict[str, Any]) -> Json:
         raise Failure(_NO_EVENT)
     optional = {
         "description": values["description"],
-        "consumer": _pacticipant_filter("Consumer", values["consumer"], values["consumer_label"]),
-        "provider": _pacticipant_filter("Provider", values["provider"], values["provider_label"]),
+        **_pacticipant_filter("Consumer", values["consumer"], values["consumer_label"]),
+        **_pacticipant_filter("Provider", values["provider"], values["provider_label"]),
+        "digest": {"every": values["digest"]} if values["digest"] else None,
         "teamUuid": values["team_uuid"],
     }
     body = {"events": [{"name": name} for name in events], "request": _request_body(values)}
     return body | {name: value for name, value in optional.items() if value}
 
 
-def _pacticipant_filter(role: str, name: str | None, label: str | None) -> Json | None:
-    if name and label:
-        lower = role.lower()
+def _pacticipant_filter(role: str, names_of_role: Sequence[str], labels: Sequence[str]) -> Json:
+    """Return the member of the body for a role: of the original broker for a single one, else a list."""
+    lower = role.lower()
+    if len(names_of_role) == 1 and len(labels) == 1:
         text = f"{role} name (--{lower}) and label (--{lower}_label) options are mutually exclusive"
         raise Failure(text)
-    return {"name": name} if name else {"label": label} if label else None
+    members = [*({"name": name} for name in names_of_role), *({"label": label} for label in labels)]
+    if len(members) > 1:
+        return {f"{lower}s": members}
+    return {lower: members[0]} if members else {}
 
 
 def _request_body(values: dict[str, Any]) -> Json:

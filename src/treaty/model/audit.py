@@ -311,6 +311,7 @@ def _describe_webhook(webhook: Webhook, earlier: Webhook) -> FieldValues:
         "description": webhook.description,
         "consumer": _describe_matcher(webhook.consumer),
         "provider": _describe_matcher(webhook.provider),
+        **_describe_additions(webhook),
         "enabled": webhook.is_enabled,
         "pauses": webhook.pauses,
         "events": list(webhook.events),
@@ -338,6 +339,19 @@ def _read_origin(url: str) -> str:
     except ValueError:
         return REDACTED
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _describe_additions(webhook: Webhook) -> FieldValues:
+    """Describe the properties that most webhooks do not have."""
+    lists = {"consumers": webhook.consumers, "providers": webhook.providers}
+    values: dict[str, Any] = {
+        role: [_describe_matcher(member) for member in members]
+        for role, members in lists.items()
+        if members is not None
+    }
+    if webhook.digest is not None:
+        values["digest"] = webhook.digest
+    return values
 
 
 def _describe_matcher(matcher: PacticipantMatcher | None) -> object:

@@ -423,6 +423,12 @@ class WebhookSettings(Group):
     """Number of deliveries that a process sends at the same time."""
     webhook_failures_until_failing: Annotated[int, Range(minimum=1)] = 10
     """Number of consecutive failed attempts after which a webhook is marked as failing."""
+    verification_overdue_after: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(days=1)
+    """Seconds after the publication of a pact at which a missing result causes the event `verification_overdue`; 0
+    disables the event."""
+    contract_unused_after: Annotated[timedelta, Range(unit=DAYS, minimum=0)] = timedelta(days=90)
+    """Days after its latest pact at which a contract that no version in use has causes the event `contract_unused`; 0
+    disables the event."""
     disable_ssl_verification: Boolean = False
     """Accept any TLS certificate of webhook receivers (unsafe)."""
     user_agent: Text = "Pact Broker v2.120.0"

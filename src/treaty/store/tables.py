@@ -412,6 +412,8 @@ integration: Final = Table(
     _created(),
     # Null for the policy of the environment.
     Column("allows_first_deployments", Boolean),
+    # When the event `contract_unused` happened; NULL once the contract is in use again.
+    Column("unused_since", Time),
     UniqueConstraint("consumer_id", "provider_id"),
     Index(None, "provider_id"),
     Index(None, "latest_publication_id"),
@@ -626,8 +628,27 @@ webhook: Final = Table(
     Column("pauses", Boolean, nullable=False, server_default=false()),
     _created(),
     _updated(),
+    # Whether the webhook is for a list of consumers or providers, its members. Without this mark, a webhook whose
+    # members have all been removed would be for all pacts.
+    Column("lists_consumers", Boolean, nullable=False, server_default=false()),
+    Column("lists_providers", Boolean, nullable=False, server_default=false()),
+    # Seconds for which events are collected into a digest; NULL for a delivery for each event.
+    Column("digest_seconds", Integer),
     Index(None, "consumer_id"),
     Index(None, "provider_id"),
+)
+
+# The consumers and providers that a webhook lists: each by its id, or all that have a label.
+webhook_member: Final = Table(
+    "webhook_member",
+    metadata,
+    _id(),
+    _to("webhook"),
+    Column("role", Text, nullable=False),
+    _to("pacticipant", nullable=True),
+    Column("label", Text),
+    Index(None, "webhook_id"),
+    Index(None, "pacticipant_id"),
 )
 
 webhook_event: Final = Table(
@@ -696,6 +717,37 @@ triggered_webhook: Final = Table(
         postgresql_where=text("due_at IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
+)
+
+# Events of webhooks with a digest, until the digest has been delivered. If the delivery is removed together with
+# another pacticipant, the next digest contains them.
+digest_event: Final = Table(
+    "digest_event",
+    metadata,
+    _id(),
+    _to("webhook"),
+    _to("pacticipant", "consumer_id"),
+    _to("pacticipant", "provider_id"),
+    _to("triggered_webhook", nullable=True, ondelete="SET NULL"),
+    Column("event", Text, nullable=False),
+    Column("consumer_version", Text, nullable=False),
+    Column("context", Text, nullable=False),
+    _created(),
+    Index(None, "webhook_id", "triggered_webhook_id"),
+    Index(None, "triggered_webhook_id"),
+    Index(None, "consumer_id", "provider_id"),
+    Index(None, "provider_id"),
+)
+
+# Contents for which the event `verification_overdue` has happened: for a provider version, or (empty) for any.
+overdue_verification: Final = Table(
+    "overdue_verification",
+    metadata,
+    _id(),
+    _to("content"),
+    Column("provider_version", Text, nullable=False),
+    _created(),
+    UniqueConstraint("content_id", "provider_version"),
 )
 
 webhook_execution: Final = Table(

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from treaty.actions.versions.versions import check_not_renamed, ensure_pacticipants
 from treaty.actions.webhooks.cancellations import record_cancellations
+from treaty.actions.webhooks.webhooks import remove_webhook
 from treaty.errors import NotFound
 from treaty.model.audit import REDACTED, Action, FieldValues, collect_fields, diff_fields
 from treaty.model.names import check_name
@@ -15,7 +16,7 @@ from treaty.model.pacticipants.pacticipants import Label, Pacticipant, derive_di
 from treaty.store import audit
 from treaty.store.pacticipants import former_names, labels, pacticipants
 from treaty.store.usage import contents as usage_contents
-from treaty.store.webhooks import deliveries
+from treaty.store.webhooks import deliveries, webhooks
 
 Description = Mapping[str, str | None]
 """Properties of a pacticipant by field name; None removes the value."""
@@ -95,6 +96,9 @@ def remove_pacticipant(db: Connection, name: str) -> None:
     record_cancellations(
         db, deliveries.list_queued_of_pacticipant(db, name), f"The pacticipant {name} has been removed."
     )
+    # Without its last member, a webhook has nothing to be sent for.
+    for uuid in webhooks.list_with_single_member(db, name):
+        remove_webhook(db, uuid)
     pacticipants.remove(db, name)
     usage_contents.remove_unused_terms(db)
     audit.record(db, Action.PACTICIPANT_REMOVAL, resource=name, before=_audited_fields(removed, "name"))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from treaty.actions.webhooks.encryption import decrypt_request
+from treaty.actions.webhooks.notices import enqueue_for_failing_webhook
 from treaty.errors import Conflict, NotFound
 from treaty.model.audit import Action
 from treaty.model.webhooks import parameters
@@ -28,10 +29,10 @@ from treaty.model.webhooks.deliveries import (
     remove_cut_secret,
     sign_request,
 )
-from treaty.model.webhooks.events import PROVIDER_VERIFICATION_PUBLISHED
+from treaty.model.webhooks.events import NOTICES, PROVIDER_VERIFICATION_PUBLISHED
 from treaty.model.webhooks.named_secrets import NamedSecret, choose_for_request
 from treaty.model.webhooks.parameters import DeliveryFacts, ParameterUrls, WebhookContext
-from treaty.model.webhooks.previews import PreviewEvent
+from treaty.model.webhooks.previews import PreviewEvent, build_example_context
 from treaty.model.webhooks.rendering import UnusableValue
 from treaty.model.webhooks.secrecy import read_origin
 from treaty.model.webhooks.webhooks import Webhook
@@ -42,6 +43,7 @@ from treaty.store.pacticipants import pacticipants
 from treaty.store.webhooks import (
     deliveries,
     delivery_facts,
+    digests,
     named_secrets,
     preview_events,
     triggered_webhooks,
@@ -122,14 +124,15 @@ def record_attempt(
         due_at=None if next_step.delay is None else attempt.finished_at + next_step.delay * jitter,
     )
     execution = _build_execution(delivery, attempt, _describe_step(next_step, attempts), settings, success=success)
-    if deliveries.record_attempt(db, update, execution) and webhooks.record_outcome(
-        db,
-        delivery.webhook,
-        success=success,
-        max_failures=settings.webhook_failures_until_failing,
-        now=attempt.finished_at,
-    ):
+    if not deliveries.record_attempt(db, update, execution):
+        return next_step.status
+    if "digest" in delivery.context and not next_step.status.is_open:
+        digests.end(db, delivery.uuid)
+    max_failures = settings.webhook_failures_until_failing
+    now = attempt.finished_at
+    if webhooks.record_outcome(db, delivery.webhook, success=success, max_failures=max_failures, now=now):
         audit.record(db, Action.WEBHOOK_FAILING, resource=delivery.webhook, params={"delivery": delivery.uuid})
+        enqueue_for_failing_webhook(db, delivery, max_failures=max_failures, now=now)
     return next_step.status
 
 
@@ -220,9 +223,17 @@ def prepare_test(db: Connection, webhook: Webhook, *, base_url: str) -> WebhookT
     return WebhookTest(
         webhook=webhook,
         facts=facts,
-        context={"base_url": base_url, "event_name": "test"},
+        context={**_build_example_context(webhook), "base_url": base_url, "event_name": "test"},
         named_secrets=named_secrets.load_by_name(db),
     )
+
+
+def _build_example_context(webhook: Webhook) -> WebhookContext:
+    """Build example values for a webhook that subscribes to none of the events that publications cause."""
+    if not set(webhook.events) <= set(NOTICES):
+        return {}
+    contexts = [build_example_context(event, webhook=webhook.uuid, title=webhook.title) for event in webhook.events]
+    return {name: value for context in contexts for name, value in context.items()}
 
 
 def approve_server(webhook_test: WebhookTest) -> WebhookTest:
@@ -243,6 +254,8 @@ def prepare_past_event_test(db: Connection, webhook: Webhook, event: PreviewEven
     """Prepare a test with the facts and values of a past event."""
     publication = preview_events.get_publication_id(db, event.pact)
     context = preview_events.load_context(db, event, publication)
+    is_notice = event.name in NOTICES
+    examples = build_example_context(event.name, webhook=webhook.uuid, title=webhook.title) if is_notice else {}
     facts = delivery_facts.load_past(
         db,
         publication,
@@ -254,7 +267,7 @@ def prepare_past_event_test(db: Connection, webhook: Webhook, event: PreviewEven
     return WebhookTest(
         webhook=webhook,
         facts=facts,
-        context={"base_url": base_url, "event_name": event.name, **context},
+        context={**examples, "base_url": base_url, "event_name": event.name, **context},
         named_secrets=named_secrets.load_by_name(db),
     )
 

@@ -5,9 +5,9 @@ An event and its deliveries are committed or rolled back together, so neither ex
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -25,12 +25,23 @@ from treaty.model.webhooks.events import (
     get_subject,
     list_verification_events,
 )
-from treaty.model.webhooks.parameters import WebhookContext
+from treaty.model.webhooks.parameters import DeliveryFacts, WebhookContext
 from treaty.model.webhooks.webhooks import WebhookFilters, is_match
 from treaty.store.pacts import publications
-from treaty.store.webhooks import deliveries, webhooks
+from treaty.store.webhooks import deliveries, digests, webhooks
 from treaty.store.webhooks.webhooks import Subscription
 from treaty.telemetry import tracing
+
+
+class PactOfPair(Protocol):
+    """A pact of a consumer version with a provider."""
+
+    @property
+    def consumer(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +55,10 @@ class EventContext:
     verification: int | None = None
     context: dict[str, Any] = field(default_factory=dict)
     """Values for the webhook's parameters, by the original broker's names."""
+    facts: DeliveryFacts | None = None
+    """Facts to send, for an event without a pact."""
+    environment: str | None = None
+    """Environment that the event is about."""
 
 
 def enqueue_for_contract(
@@ -68,12 +83,12 @@ def enqueue_for_contract(
     if not subscriptions:
         return []
     pact = EventContext(consumer=contract.consumer, consumer_version=contract.version, provider=contract.provider)
-    required_contexts = [_build_required_context(db, contract, requirement) for requirement in required]
+    required_contexts = [build_required_context(db, contract, requirement) for requirement in required]
     triggers = []
     for subscription in subscriptions:
         is_required = get_subject(subscription.event) is EventSubject.REQUIRED_VERIFICATION
         contexts = required_contexts if is_required else [pact]
-        triggers += _enqueue(db, subscription, contexts, context=context, now=now)
+        triggers += enqueue(db, subscription, contexts, context=context, now=now)
     return triggers
 
 
@@ -87,11 +102,12 @@ def enqueue_for_incomplete_comparison(
     )
     required = RequiredVerification(version=provider_version, main_branch=None, descriptions=())
     for subscription in subscriptions:
-        contexts = [_build_required_context(db, pact, required)]
-        _enqueue(db, subscription, contexts, context={"base_url": base_url}, now=now)
+        contexts = [build_required_context(db, pact, required)]
+        enqueue(db, subscription, contexts, context={"base_url": base_url}, now=now)
 
 
-def _build_required_context(db: Connection, contract: Contract | Pact, required: RequiredVerification) -> EventContext:
+def build_required_context(db: Connection, contract: PactOfPair, required: RequiredVerification) -> EventContext:
+    """Build the context of an event about a provider version that has to verify a pact."""
     branch = required.main_branch or deliveries.find_branch(db, contract.provider, required.version)
     return EventContext(
         consumer=contract.consumer,
@@ -138,7 +154,7 @@ def enqueue_for_verification(
     }
     triggers = []
     for subscription in subscriptions:
-        triggers += _enqueue(db, subscription, event_contexts, context=context, now=new.created_at)
+        triggers += enqueue(db, subscription, event_contexts, context=context, now=new.created_at)
     return triggers
 
 
@@ -189,7 +205,7 @@ def _build_result_context(
     )
 
 
-def _enqueue(
+def enqueue(
     db: Connection,
     subscription: Subscription,
     event_contexts: Iterable[EventContext],
@@ -197,6 +213,10 @@ def _enqueue(
     context: WebhookContext,
     now: datetime,
 ) -> list[WebhookTrigger]:
+    """Enqueue the deliveries of a webhook that pass its filters, or add the events to its digest.
+
+    Events in a digest cause no delivery of their own, and are not returned.
+    """
     triggers = []
     for event_context in event_contexts:
         if not is_matching(db, subscription.filters, subscription.event, event_context):
@@ -215,7 +235,11 @@ def _enqueue(
                 **event_context.context,
                 **tracing.current_headers(),
             },
+            facts=event_context.facts,
         )
+        if subscription.has_digest:
+            digests.add(db, _name_provider_version(delivery, event_context), now=now)
+            continue
         deliveries.enqueue(db, delivery, now=now)
         triggers.append(
             WebhookTrigger(
@@ -228,6 +252,13 @@ def _enqueue(
     return triggers
 
 
+def _name_provider_version(delivery: QueuedDelivery, event_context: EventContext) -> QueuedDelivery:
+    """Add the provider version of a result, which deliveries find by the result's id, to the context."""
+    if event_context.provider_version is None:
+        return delivery
+    return replace(delivery, context={"provider_version_number": event_context.provider_version, **delivery.context})
+
+
 def is_matching(db: Connection, filters: WebhookFilters, event_name: str, event_context: EventContext) -> bool:
     """Whether an event passes the filters of a webhook."""
     # Most webhooks have no filters; loading both versions takes six statements.
@@ -236,6 +267,8 @@ def is_matching(db: Connection, filters: WebhookFilters, event_name: str, event_
     consumer = webhooks.load_event_version(db, event_context.consumer, event_context.consumer_version)
     number = event_context.provider_version
     provider = webhooks.load_event_version(db, event_context.provider, number) if number is not None else None
+    if event_context.environment is not None:
+        consumer = replace(consumer, environments=consumer.environments | {event_context.environment})
     is_result = get_subject(event_name) is EventSubject.RESULT
     return is_match(
         filters, consumer=consumer, provider=provider, published=provider if provider and is_result else consumer

@@ -4,7 +4,7 @@ import base64
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -49,6 +49,10 @@ class WebhookDraft:
     events: tuple[str, ...] | None = None
     """None keeps the stored events, or means the default for a new webhook."""
     filters: WebhookFilters
+    consumers: tuple[PacticipantMatcher, ...] | None = None
+    """Several consumers, instead of `consumer`."""
+    providers: tuple[PacticipantMatcher, ...] | None = None
+    digest_interval: timedelta | None = None
 
 
 def create_webhook(
@@ -98,12 +102,22 @@ def _lock_sides(db: Connection, draft: WebhookDraft) -> None:
 
     The webhook would otherwise be stored without it, and be sent for all pacticipants.
     """
-    sides = {"consumer": draft.consumer, "provider": draft.provider}
-    names = {role: side.name for role, side in sides.items() if side and side.name}
+    names = dict(_list_named(draft))
     locked = {pacticipant.name for pacticipant in pacticipants.lock(db, set(names.values()))} if names else set()
-    problems = [Problem((role, "name"), describe_missing()) for role, name in names.items() if name not in locked]
+    problems = [Problem((*path, "name"), describe_missing()) for path, name in names.items() if name not in locked]
     if problems:
         raise Invalid(*problems)
+
+
+def _list_named(draft: WebhookDraft) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """List the path and the name of each pacticipant that a webhook names."""
+    for role, side in (("consumer", draft.consumer), ("provider", draft.provider)):
+        if side and side.name:
+            yield (role,), side.name
+    for role, members in (("consumers", draft.consumers), ("providers", draft.providers)):
+        for index, member in enumerate(members or ()):
+            if member.name:
+                yield (role, index), member.name
 
 
 def remove_webhook(db: Connection, uuid: str) -> None:
@@ -141,6 +155,9 @@ def build_webhook(draft: WebhookDraft, existing: Webhook | None, *, uuid: str, v
         pauses=draft.pauses,
         created_at=existing.created_at if existing else now,
         updated_at=now,
+        consumers=draft.consumers,
+        providers=draft.providers,
+        digest_interval=draft.digest_interval,
     )
 
 

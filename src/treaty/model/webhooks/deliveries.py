@@ -51,6 +51,8 @@ class QueuedDelivery:
     provider: str
     verification: int | None
     context: WebhookContext
+    facts: DeliveryFacts | None = None
+    """Facts to send, for an event without a pact; otherwise they are loaded when the request is built."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,14 @@ CONTRACT_CONTENT_CHANGED: Final = "contract_content_changed"
 PROVIDER_VERIFICATION_PUBLISHED: Final = "provider_verification_published"
 PROVIDER_VERIFICATION_SUCCEEDED: Final = "provider_verification_succeeded"
 PROVIDER_VERIFICATION_FAILED: Final = "provider_verification_failed"
+VERIFICATION_OVERDUE: Final = "verification_overdue"
+DEPLOYMENT_BLOCKED: Final = "deployment_blocked"
+WEBHOOK_FAILING: Final = "webhook_failing"
+CONTRACT_UNUSED: Final = "contract_unused"
+NOTICES: Final = (VERIFICATION_OVERDUE, DEPLOYMENT_BLOCKED, WEBHOOK_FAILING, CONTRACT_UNUSED)
+"""Events that no publication causes. The original broker does not have them."""
+DIGEST: Final = "digest"
+"""The name of the event in requests that contain a digest of several events. Webhooks cannot subscribe to it."""
 
 # Event types
 
@@ -29,9 +37,22 @@ class EventSubject(Enum):
     """A pact that one provider version has to verify. Requests describe that version."""
     RESULT = "result"
     """A verification result. Requests describe it and its provider version."""
+    DEPLOYMENT = "deployment"
+    """A version of an application that must not be deployed. Requests describe no pact."""
 
 
+_COMMON_PARAMETERS: Final = (
+    "eventName",
+    "summary",
+    "pageUrl",
+    "digestCount",
+    "githubVerificationStatus",
+    "gitlabVerificationStatus",
+    "bitbucketVerificationStatus",
+    "azureDevOpsVerificationStatus",
+)
 _PACT_PARAMETERS: Final = (
+    *_COMMON_PARAMETERS,
     "pactUrl",
     "consumerName",
     "consumerVersionNumber",
@@ -40,12 +61,7 @@ _PACT_PARAMETERS: Final = (
     "consumerLabels",
     "providerName",
     "providerLabels",
-    "eventName",
     "buildUrl",
-    "githubVerificationStatus",
-    "gitlabVerificationStatus",
-    "bitbucketVerificationStatus",
-    "azureDevOpsVerificationStatus",
 )
 _PROVIDER_VERSION_PARAMETERS: Final = ("providerVersionNumber", "providerVersionBranch", "providerVersionTags")
 
@@ -55,7 +71,7 @@ class EventType:
     """A kind of event that webhooks can subscribe to."""
 
     name: str
-    """As the original broker names it. It is part of the API."""
+    """Part of the API, as the original broker names it, if it has the event."""
     label: str
     """Shown in forms and previews."""
     meaning: str
@@ -71,7 +87,7 @@ class EventType:
     """Position among the options of `create-webhook`, which sends the events of a webhook in this order."""
 
 
-# In the order in which the original broker lists them in its error message.
+# The original broker's events in the order of its error message, and then those that only Treaty has.
 EVENT_TYPES: Final = (
     EventType(
         name=CONTRACT_PUBLISHED,
@@ -132,6 +148,65 @@ EVENT_TYPES: Final = (
         parameters=(*_PACT_PARAMETERS, *_PROVIDER_VERSION_PARAMETERS, "providerVersionDescriptions"),
         form_position=1,
         option_position=6,
+    ),
+    EventType(
+        name=VERIFICATION_OVERDUE,
+        label="A verification is overdue",
+        meaning="A provider has published no result for a pact that it has to verify, for a set time.",
+        fires="Once for each content of a pact, when its result has been missing for `verification_overdue_after`",
+        subject=EventSubject.REQUIRED_VERIFICATION,
+        parameters=(
+            *(name for name in _PACT_PARAMETERS if name != "buildUrl"),
+            *_PROVIDER_VERSION_PARAMETERS,
+            "providerVersionDescriptions",
+            "reason",
+            "since",
+        ),
+        form_position=7,
+        option_position=7,
+    ),
+    EventType(
+        name=DEPLOYMENT_BLOCKED,
+        label="A deployment is blocked",
+        meaning="A recorded decision does not allow a version to be deployed to a production environment.",
+        fires="Each time such a decision is recorded, for each version in its question",
+        subject=EventSubject.DEPLOYMENT,
+        parameters=(
+            *_COMMON_PARAMETERS,
+            "applicationName",
+            "applicationVersionNumber",
+            "environmentName",
+            "decisionUrl",
+            "reason",
+        ),
+        form_position=8,
+        option_position=8,
+    ),
+    EventType(
+        name=WEBHOOK_FAILING,
+        label="A webhook is failing",
+        meaning="Attempts to deliver another webhook have failed many times in a row.",
+        fires="Once after `webhook_failures_until_failing` failed attempts in a row, until a delivery succeeds again",
+        subject=EventSubject.PACT,
+        parameters=(
+            *(name for name in _PACT_PARAMETERS if name != "buildUrl"),
+            "failingWebhookName",
+            "failingWebhookUrl",
+            "reason",
+            "since",
+        ),
+        form_position=9,
+        option_position=9,
+    ),
+    EventType(
+        name=CONTRACT_UNUSED,
+        label="A contract is unused",
+        meaning="A consumer has published no pact with a provider for a set time, and no version with one is in use.",
+        fires="Once, when the latest pact is older than `contract_unused_after`, until the contract is in use again",
+        subject=EventSubject.PACT,
+        parameters=(*(name for name in _PACT_PARAMETERS if name != "buildUrl"), "reason", "since"),
+        form_position=10,
+        option_position=10,
     ),
 )
 EVENT_TYPES_BY_NAME: Final[Mapping[str, EventType]] = MappingProxyType(

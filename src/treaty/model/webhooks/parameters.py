@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from treaty.model.decisions import metadata
 from treaty.model.decisions.metadata import Metadata
+from treaty.model.webhooks.summaries import describe_digest, describe_event
 
 WebhookContext = Mapping[str, Any]
 """Values that were recorded with the event, by the original broker's names. They win over the facts at delivery."""
@@ -33,6 +34,17 @@ PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
         "gitlabVerificationStatus": "pending, success or failed",
         "bitbucketVerificationStatus": "INPROGRESS, SUCCESSFUL or FAILED",
         "azureDevOpsVerificationStatus": "pending, succeeded or failed",
+        "summary": "what has happened, in a sentence or two; of a digest, a line for each event",
+        "reason": "why the event happened",
+        "since": "time since when the reported state has lasted, in UTC",
+        "pageUrl": "URL of the page about the decision, the failing webhook or the pact; of a digest, the first page",
+        "digestCount": "number of events in a digest; otherwise 1",
+        "applicationName": "name of the application whose deployment is blocked",
+        "applicationVersionNumber": "number of the version whose deployment is blocked",
+        "environmentName": "name of the environment to which a deployment is blocked",
+        "decisionUrl": "URL of the decision that blocks a deployment",
+        "failingWebhookName": "description of the failing webhook, or else its method and host",
+        "failingWebhookUrl": "URL of the failing webhook",
     }
 )
 """All parameters with their meanings, for the form and the documentation. A parameter without a value is empty."""
@@ -73,6 +85,7 @@ class DeliveryFacts:
     provider: str
     provider_labels: tuple[str, ...]
     sha: str
+    """Empty if the event is about no pact, or if the pact had been removed before the delivery was enqueued."""
     result: EventResult | None
     """If the event is about a provider version, a result of that version."""
     provider_version: EventProviderVersion | None = None
@@ -102,13 +115,14 @@ PLACEHOLDER_RESULT: Final = EventResult(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParameterUrls:
-    """Builds the paths of a pact (with a metadata segment) and of a result (with its number).
+    """Builds the paths of a pact (with a metadata segment), of a result (with its number) and of a webhook (its UUID).
 
     The model does not know URLs, so the web layer passes these functions in.
     """
 
     pact: Callable[[DeliveryFacts, str], str]
     result: Callable[[DeliveryFacts, int], str]
+    webhook: Callable[[str], str]
 
 
 def build_parameters(facts: DeliveryFacts, context: WebhookContext, parameter_urls: ParameterUrls) -> dict[str, str]:
@@ -119,20 +133,60 @@ def build_parameters(facts: DeliveryFacts, context: WebhookContext, parameter_ur
     tags = _get_list(context, "consumer_version_tags", facts.consumer_tags)
     # The metadata in the pact's URL links a result that is published there to this consumer version.
     pact_metadata = metadata.encode(Metadata(version_number=version, tags=tuple(tags), is_wip=True))
-    return {
+    values = {
         "consumerName": facts.consumer,
         "providerName": facts.provider,
         "consumerVersionNumber": version,
         "consumerVersionTags": ", ".join(tags),
         "consumerVersionBranch": context.get("consumer_version_branch") or facts.consumer_branch or "",
         **_provider_version_parameters(_choose_provider_version(facts), context),
-        "pactUrl": base_url + parameter_urls.pact(facts, pact_metadata),
+        "pactUrl": base_url + parameter_urls.pact(facts, pact_metadata) if facts.sha else "",
         "verificationResultUrl": base_url + parameter_urls.result(facts, result.number) if result else "",
         **_status_parameters(result),
         "consumerLabels": ", ".join(facts.consumer_labels),
         "providerLabels": ", ".join(facts.provider_labels),
         "eventName": context.get("event_name", ""),
         "buildUrl": context.get("build_url") or "",
+        "reason": context.get("reason", ""),
+        "since": context.get("since", ""),
+        **_notice_parameters(facts, context, parameter_urls),
+    }
+    return {**values, **_summary_parameters(values, context)}
+
+
+def _notice_parameters(facts: DeliveryFacts, context: WebhookContext, parameter_urls: ParameterUrls) -> dict[str, str]:
+    """Return the parameters of events that no publication causes."""
+    uuid = context.get("failing_webhook")
+    values = {
+        "environmentName": context.get("environment", ""),
+        "decisionUrl": context.get("decision_url", ""),
+        "failingWebhookName": context.get("failing_webhook_title", ""),
+        "failingWebhookUrl": context.get("base_url", "") + parameter_urls.webhook(uuid) if uuid else "",
+        "applicationName": "",
+        "applicationVersionNumber": "",
+    }
+    if "application_version_number" not in context:
+        return values
+    # The application is stored as both sides, and there is no pact.
+    return {
+        **values,
+        **dict.fromkeys(("consumerName", "consumerVersionNumber", "consumerVersionTags", "consumerVersionBranch"), ""),
+        **dict.fromkeys(("providerName", "consumerLabels", "providerLabels", "pactUrl", "verificationResultUrl"), ""),
+        "applicationName": facts.consumer,
+        "applicationVersionNumber": context["application_version_number"],
+    }
+
+
+def _summary_parameters(values: Mapping[str, str], context: WebhookContext) -> dict[str, str]:
+    digest = context.get("digest")
+    if digest is not None:
+        count = str(digest["count"])
+        return {"summary": describe_digest(digest), "pageUrl": context.get("base_url", "") + "/", "digestCount": count}
+    page_url = values["decisionUrl"] or values["failingWebhookUrl"] or values["pactUrl"]
+    return {
+        "summary": describe_event(values),
+        "pageUrl": page_url or context.get("base_url", "") + "/",
+        "digestCount": "1",
     }
 
 

@@ -9,8 +9,12 @@ from typing import Any, Final
 from treaty.model.webhooks.events import (
     CONTRACT_PUBLISHED,
     CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
+    CONTRACT_UNUSED,
+    DEPLOYMENT_BLOCKED,
     PROVIDER_VERIFICATION_FAILED,
     PROVIDER_VERIFICATION_PUBLISHED,
+    VERIFICATION_OVERDUE,
+    WEBHOOK_FAILING,
 )
 
 VERIFICATION_EVENTS: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,)
@@ -19,8 +23,16 @@ STATUS_EVENTS: Final = (CONTRACT_PUBLISHED, PROVIDER_VERIFICATION_PUBLISHED)
 """For the status of a consumer's commit: pending at first, then the result."""
 REPORT_EVENTS: Final = (PROVIDER_VERIFICATION_PUBLISHED,)
 """For the report in a consumer's pull request, whose build may have ended before the result."""
-NOTIFICATION_EVENTS: Final = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED, PROVIDER_VERIFICATION_FAILED)
-"""For messages to people."""
+NOTIFICATION_EVENTS: Final = (
+    PROVIDER_VERIFICATION_FAILED,
+    VERIFICATION_OVERDUE,
+    DEPLOYMENT_BLOCKED,
+    WEBHOOK_FAILING,
+    CONTRACT_UNUSED,
+)
+"""For messages to people: what requires an action."""
+ISSUE_EVENTS: Final = (VERIFICATION_OVERDUE, WEBHOOK_FAILING, CONTRACT_UNUSED)
+"""For issues, which happen once until they are solved."""
 
 _BLANK: Final = re.compile(r"<[A-Z][A-Z-]*>")
 
@@ -57,6 +69,9 @@ _PACT: Final = "${pactbroker.pactUrl}"
 _CONSUMER: Final = "${pactbroker.consumerName}"
 _PROVIDER: Final = "${pactbroker.providerName}"
 _RESULT: Final = "${pactbroker.verificationResultUrl}"
+_SUMMARY: Final = "${pactbroker.summary}"
+_PAGE: Final = "${pactbroker.pageUrl}"
+_DIGEST_HINT: Final = "To get one message a day instead of one for each event, collect the events into a digest: 1d."
 _STATUS_NAME: Final = f"Pact with {_PROVIDER}"
 
 PRESETS: Final = (
@@ -133,6 +148,25 @@ PRESETS: Final = (
             _COMMIT_HINT,
             "Use a fine-grained token with write access to the repository's contents.",
         ),
+    ),
+    WebhookPreset(
+        key="github-issue",
+        service="GitHub",
+        purpose="Open an issue",
+        description="GitHub: open an issue about overdue verifications, failing webhooks and unused contracts",
+        url="https://api.github.com/repos/<OWNER>/<REPOSITORY>/issues",
+        headers={
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": "2022-11-28",
+            "Authorization": "Bearer <TOKEN>",
+        },
+        body={
+            "title": "Contract tests: ${pactbroker.eventName}",
+            # A code block, so that names cannot mention people, or link to other places.
+            "body": f"~~~~~~~~text\n{_SUMMARY}\n~~~~~~~~\n\n{_PAGE}",
+        },
+        events=ISSUE_EVENTS,
+        hints=("Use a fine-grained token with write access to issues.", _DIGEST_HINT),
     ),
     WebhookPreset(
         key="gitlab",
@@ -301,18 +335,17 @@ PRESETS: Final = (
         key="slack",
         service="Slack",
         purpose="Write a message",
-        description="Slack: report new pacts and failures",
+        description="Slack: report what needs attention",
         url="https://hooks.slack.com/services/<PATH-OF-THE-HOOK>",
         body={
-            "text": "A pact needs attention",
+            "text": "Contract tests need attention",
             # Plain text, so that names cannot mention people, or link to other places.
             "blocks": [
                 {
                     "type": "section",
                     "text": {
                         "type": "plain_text",
-                        "text": f"{_CONSUMER} and {_PROVIDER}: ${{pactbroker.eventName}} for version"
-                        " ${pactbroker.consumerVersionNumber}",
+                        "text": _SUMMARY,
                         "emoji": False,
                     },
                 },
@@ -321,8 +354,8 @@ PRESETS: Final = (
                     "elements": [
                         {
                             "type": "button",
-                            "text": {"type": "plain_text", "text": "Show the pact"},
-                            "url": _PACT,
+                            "text": {"type": "plain_text", "text": "Show more"},
+                            "url": _PAGE,
                         }
                     ],
                 },
@@ -334,13 +367,14 @@ PRESETS: Final = (
                 "The URL is that of an incoming webhook in Slack. Everyone who can read webhooks here sees it, and"
                 " everyone who has it can write to the channel."
             ),
+            _DIGEST_HINT,
         ),
     ),
     WebhookPreset(
         key="teams",
         service="Microsoft Teams",
         purpose="Post a card",
-        description="Teams: report new pacts and failures",
+        description="Teams: report what needs attention",
         url="https://<ADDRESS-OF-THE-WORKFLOW>",
         body={
             "type": "message",
@@ -357,7 +391,7 @@ PRESETS: Final = (
                             {
                                 "type": "RichTextBlock",
                                 "inlines": [
-                                    {"type": "TextRun", "text": f"{_CONSUMER} and {_PROVIDER}", "weight": "Bolder"},
+                                    {"type": "TextRun", "text": "Contract tests need attention", "weight": "Bolder"},
                                 ],
                             },
                             {
@@ -365,13 +399,12 @@ PRESETS: Final = (
                                 "inlines": [
                                     {
                                         "type": "TextRun",
-                                        "text": "${pactbroker.eventName} for version"
-                                        " ${pactbroker.consumerVersionNumber}",
+                                        "text": _SUMMARY,
                                     },
                                 ],
                             },
                         ],
-                        "actions": [{"type": "Action.OpenUrl", "title": "Show the pact", "url": _PACT}],
+                        "actions": [{"type": "Action.OpenUrl", "title": "Show more", "url": _PAGE}],
                     },
                 }
             ],
@@ -382,6 +415,7 @@ PRESETS: Final = (
                 "The URL is that of a workflow that starts with “When a Teams webhook request is received”."
                 " Everyone who can read webhooks here sees it."
             ),
+            _DIGEST_HINT,
         ),
     ),
 )

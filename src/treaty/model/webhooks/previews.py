@@ -4,10 +4,13 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 from treaty.model.webhooks.events import (
+    DEPLOYMENT_BLOCKED,
     EVENT_NAMES,
+    NOTICES,
+    WEBHOOK_FAILING,
     EventSubject,
     get_subject,
     list_form_event_types,
@@ -18,7 +21,7 @@ from treaty.model.webhooks.events import (
 _PACT_EVENTS: Final = tuple(
     event_type.name
     for event_type in list_form_event_types(EVENT_NAMES)
-    if event_type.subject is not EventSubject.RESULT
+    if event_type.subject is not EventSubject.RESULT and event_type.name not in NOTICES
 )
 
 
@@ -68,7 +71,10 @@ class PreviewEvent:
 
 def list_preview_events(pacts: Iterable[PreviewPact], event_names: Collection[str]) -> list[PreviewEvent]:
     """List past events that a webhook for these events would have been sent for, newest first."""
-    events = (PreviewEvent(name=name, pact=pact) for pact in pacts for name in _choose_events(pact, event_names))
+    listed = list(pacts)
+    events = [PreviewEvent(name=name, pact=pact) for pact in listed for name in _choose_events(pact, event_names)]
+    # Whether such an event has happened to a pact is not stored, so the newest pact serves as an example.
+    events += [PreviewEvent(name=name, pact=pact) for pact in listed[:1] for name in NOTICES if name in event_names]
     return sorted(events, key=lambda event: event.at, reverse=True)
 
 
@@ -78,3 +84,21 @@ def _choose_events(pact: PreviewPact, event_names: Collection[str]) -> Iterator[
     if pact.result:
         result_events = list_verification_events(success=pact.result.success)
         yield from [name for name in reversed(result_events) if name in event_names][:1]
+
+
+def build_example_context(event: str, *, webhook: str, title: str) -> dict[str, Any]:
+    """Build a context with example values for an event that no publication causes. `webhook` is the UUID of any."""
+    reasons = {
+        DEPLOYMENT_BLOCKED: {
+            "application_version_number": "1",
+            "environment": "production",
+            "reason": "This is an example of a cause.",
+        },
+        WEBHOOK_FAILING: {
+            "failing_webhook": webhook,
+            "failing_webhook_title": title,
+            "since": "2024-01-01 00:00 UTC",
+            "reason": "This is an example.",
+        },
+    }
+    return reasons.get(event, {"since": "2024-01-01 00:00 UTC", "reason": "This is an example of a reason."})

@@ -1,9 +1,9 @@
 """Webhooks: requests that are sent when an event happens to matching pacts."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -86,10 +86,20 @@ class Webhook:
     """Whether events do not trigger it while it is failing."""
     created_at: datetime
     updated_at: datetime
+    consumers: tuple[PacticipantMatcher, ...] | None = None
+    """The consumers that it is for, instead of `consumer`. Empty matches none: all members have been removed."""
+    providers: tuple[PacticipantMatcher, ...] | None = None
+    digest_interval: timedelta | None = None
+    """How long events are collected into a single delivery; None for a delivery for each event."""
 
     @property
     def is_paused(self) -> bool:
         return self.pauses and self.failing_since is not None
+
+    @property
+    def digest(self) -> str | None:
+        """Interval of its digests, such as 1d; None without digests."""
+        return None if self.digest_interval is None else format_interval(self.digest_interval)
 
     @property
     def title(self) -> str:
@@ -98,6 +108,10 @@ class Webhook:
     @property
     def scope(self) -> str:
         """Description of the matching pacts, in the original broker's words."""
+        if self.consumers is not None or self.providers is not None:
+            consumers = _describe_sides("consumer", self.consumer, self.consumers)
+            providers = _describe_sides("provider", self.provider, self.providers)
+            return f"A webhook for all pacts {' and '.join(filter(None, (consumers, providers)))}"
         if self.consumer and self.provider:
             consumer = self.consumer.name or f"consumers labeled '{self.consumer.label}'"
             provider = self.provider.name or f"providers labeled '{self.provider.label}'"
@@ -111,6 +125,40 @@ class Webhook:
 
 def _describe_side(side: PacticipantMatcher) -> str:
     return side.name or f"labeled '{side.label}'"
+
+
+def _describe_sides(role: str, side: PacticipantMatcher | None, members: Sequence[PacticipantMatcher] | None) -> str:
+    if members is None:
+        return f"with {role} {_describe_side(side)}" if side else ""
+    names = ", ".join(map(_describe_side, members)) or "that have all been removed"
+    return f"with {role if len(members) == 1 else f'{role}s'} {names}"
+
+
+# Intervals of digests
+
+MIN_DIGEST_INTERVAL: Final = timedelta(minutes=1)
+MAX_DIGEST_INTERVAL: Final = timedelta(days=31)
+_INTERVAL: Final = re.compile(r"([1-9][0-9]{0,6})([smhdw])")
+_UNITS: Final = {
+    "w": timedelta(weeks=1),
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+}
+
+
+def parse_interval(text: str) -> timedelta | None:
+    """Parse the interval of a digest, such as `1d` or `12h`; None if it is not valid, too short or too long."""
+    match = _INTERVAL.fullmatch(text.strip())
+    interval = int(match[1]) * _UNITS[match[2]] if match else timedelta(0)
+    return interval if MIN_DIGEST_INTERVAL <= interval <= MAX_DIGEST_INTERVAL else None
+
+
+def format_interval(interval: timedelta) -> str:
+    """Format the interval of a digest in the largest unit that divides it."""
+    name, unit = next((name, unit) for name, unit in _UNITS.items() if not interval % unit)
+    return f"{interval // unit}{name}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

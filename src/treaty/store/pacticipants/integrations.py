@@ -38,6 +38,7 @@ from treaty.store.tables import (
     branch_version,
     content,
     deployed_version,
+    digest_event,
     environment,
     integration,
     label,
@@ -56,6 +57,7 @@ from treaty.store.tables import (
     verification,
     version,
     webhook,
+    webhook_member,
 )
 from treaty.store.verifications import select_newest_id
 
@@ -146,7 +148,7 @@ def update_policy(db: Connection, policy: IntegrationPolicy) -> None:
 # Referencing tables first: cascades, which delete row by row, then find nothing left to do.
 _REMOVE_PAIR: Final = tuple(
     delete(table).where(table.c.consumer_id == _CONSUMER_ID, table.c.provider_id == _PROVIDER_ID)
-    for table in (triggered_webhook, webhook, integration, verification, publication, content)
+    for table in (triggered_webhook, digest_event, webhook, integration, verification, publication, content)
 )
 _REMOVE_EVERYTHING: Final = tuple(
     delete(table)
@@ -157,6 +159,8 @@ _REMOVE_EVERYTHING: Final = tuple(
         usage_interaction,
         usage_term,
         triggered_webhook,
+        digest_event,
+        webhook_member,
         webhook,
         integration,
         tag_success,
@@ -239,6 +243,7 @@ _IS_IDLE: Final = and_(
         for table in (publication, webhook)
         for side in (table.c.consumer_id, table.c.provider_id)
     ),
+    ~exists().where(webhook_member.c.pacticipant_id == pacticipant.c.id),
 )
 _IDLE: Final = select(pacticipant.c.name).where(_IS_IDLE).order_by(pacticipant.c.name)
 _REMOVE_IDLE: Final = delete(pacticipant).where(_IS_IDLE)

@@ -4,6 +4,7 @@ A publication records that a consumer version has a content for a provider. Cont
 provider and hash: a thousand versions that publish the same pact share one body and its verification results.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -331,6 +332,11 @@ def list_required_verifications(db: Connection, contract: Contract) -> list[tupl
 
     The reason is `main`, `deployed` or `released`; the list is in this order.
     """
+    return list_required_of_content(db, _params(contract))
+
+
+def list_required_of_content(db: Connection, params: Mapping[str, str]) -> list[tuple[str, str, str | None]]:
+    """List likewise for stored content, by `consumer`, `provider` and `sha`."""
     rank = {"main": 0, "deployed": 1, "released": 2}
-    rows = sorted(fetch_rows(db, _REQUIRED, _params(contract)), key=lambda row: (rank[row.reason], row.record_id))
+    rows = sorted(fetch_rows(db, _REQUIRED, params), key=lambda row: (rank[row.reason], row.record_id))
     return [(row.number, row.reason, row.place) for row in rows]

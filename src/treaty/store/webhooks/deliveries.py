@@ -6,7 +6,7 @@ into the future, so that a claim expires by itself when the worker dies.
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -44,6 +44,7 @@ _ADD: Final = insert(triggered_webhook).values(
     attempts=0,
     due_at=bindparam("now"),
     created_at=bindparam("now"),
+    facts=bindparam("facts"),
 )
 
 
@@ -59,6 +60,7 @@ def enqueue(db: Connection, delivery: QueuedDelivery, *, now: datetime) -> None:
         "event": delivery.event,
         "context": json.dumps(dict(delivery.context), ensure_ascii=False),
         "now": now,
+        "facts": None if delivery.facts is None else json.dumps(asdict(delivery.facts), ensure_ascii=False),
     }
     execute(db, _ADD, params)
 

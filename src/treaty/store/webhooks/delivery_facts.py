@@ -313,9 +313,13 @@ _NEWEST_OF: Final = {
 
 
 def find_example(db: Connection, webhook_to_test: Webhook) -> DeliveryFacts | None:
-    """Load the facts about the latest pact of the pacticipants that a webhook names, to test it with."""
-    sides = {"consumer": webhook_to_test.consumer, "provider": webhook_to_test.provider}
-    names = {role: side.name for role, side in sides.items() if side and side.name}
+    """Load the facts about the latest pact of the (first) pacticipants that a webhook names, to test it with."""
+    sides = {
+        "consumer": (webhook_to_test.consumer, *(webhook_to_test.consumers or ())),
+        "provider": (webhook_to_test.provider, *(webhook_to_test.providers or ())),
+    }
+    named = {role: [side.name for side in listed if side and side.name] for role, listed in sides.items()}
+    names = {role: listed[0] for role, listed in named.items() if listed}
     newest = fetch_scalar(db, _NEWEST_OF["consumer" in names, "provider" in names], names)
     if newest is None:
         return None

@@ -1,11 +1,11 @@
 """Past events of the pacts that a webhook matches, for previews. The webhook may be unsaved."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, or_, select
 
 from treaty.model.webhooks.events import EventSubject, get_subject
 from treaty.model.webhooks.previews import PreviewEvent, PreviewPact, PreviewResult
@@ -64,11 +64,27 @@ def list_latest(db: Connection, webhook: Webhook) -> list[PreviewPact]:
     names = {"consumer": consumer.name, "provider": provider.name}
     if consumer.name is not None and provider.name is not None:
         return _fetch(db, _OF_PAIR, names)
-    labels = {"consumer_label": consumer.label, "provider_label": provider.label}
-    return _fetch(db, _build_statement(_get_kind(consumer), _get_kind(provider)), {**names, **labels})
+    params = {
+        **names,
+        "consumer_label": consumer.label,
+        "provider_label": provider.label,
+        **_list_params("consumer", webhook.consumers),
+        **_list_params("provider", webhook.providers),
+    }
+    kinds = _get_kind(consumer, webhook.consumers), _get_kind(provider, webhook.providers)
+    return _fetch(db, _build_statement(*kinds), params)
 
 
-def _get_kind(side: PacticipantMatcher) -> str:
+def _list_params(role: str, members: Sequence[PacticipantMatcher] | None) -> dict[str, list[str]]:
+    return {
+        f"{role}_names": [member.name for member in members or () if member.name is not None],
+        f"{role}_labels": [member.label for member in members or () if member.label is not None],
+    }
+
+
+def _get_kind(side: PacticipantMatcher, members: Sequence[PacticipantMatcher] | None) -> str:
+    if members is not None:
+        return "list"
     return "name" if side.name is not None else "label" if side.label is not None else "any"
 
 
@@ -87,6 +103,10 @@ def _build_conditions(role: str, kind: str, pacticipant_id: Any) -> list[Any]:
         return [pacticipant_id == select_pacticipant_id(role)]
     if kind == "label":
         return [pacticipant_id.in_(select(label.c.pacticipant_id).where(label.c.name == bindparam(f"{role}_label")))]
+    if kind == "list":
+        named = select(pacticipant.c.id).where(pacticipant.c.name.in_(bindparam(f"{role}_names", expanding=True)))
+        labeled = select(label.c.pacticipant_id).where(label.c.name.in_(bindparam(f"{role}_labels", expanding=True)))
+        return [or_(pacticipant_id.in_(named), pacticipant_id.in_(labeled))]
     return []
 
 

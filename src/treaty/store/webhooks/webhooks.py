@@ -1,9 +1,10 @@
 """Stores webhooks, finds those that subscribe to an event, and counts their failures."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, insert, not_, or_, select, update
@@ -16,6 +17,7 @@ from treaty.model.webhooks.webhooks import (
     WebhookFilters,
     WebhookRequest,
 )
+from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
@@ -31,6 +33,7 @@ from treaty.store.tables import (
     version,
     webhook,
     webhook_event,
+    webhook_member,
 )
 
 CONSUMER: Final = pacticipant.alias("consumer")
@@ -50,6 +53,12 @@ _EVENTS: Final = (
     .where(webhook_event.c.webhook_id.in_(bindparam("ids", expanding=True)))
     .order_by(webhook_event.c.id)
 )
+_MEMBERS: Final = (
+    select(webhook_member.c.webhook_id, webhook_member.c.role, webhook_member.c.label, pacticipant.c.name)
+    .outerjoin(pacticipant, pacticipant.c.id == webhook_member.c.pacticipant_id)
+    .where(webhook_member.c.webhook_id.in_(bindparam("ids", expanding=True)))
+    .order_by(webhook_member.c.id)
+)
 _ALL_EVENTS: Final = select(webhook_event.c.webhook_id, webhook_event.c.name).order_by(webhook_event.c.id)
 MAX_EVENT_IDS: Final = 100
 """Up to this many webhooks a statement lists their ids; for more, loading all events is faster."""
@@ -65,26 +74,41 @@ def lock(db: Connection, uuid: str) -> Webhook | None:
     return None if fetch_scalar(db, _LOCK, {"uuid": uuid}) is None else find(db, uuid)
 
 
-_NAMING_CONSUMER: Final = _WEBHOOKS.where(CONSUMER.c.name == bindparam("consumer"))
-_NAMING_PROVIDER: Final = _WEBHOOKS.where(PROVIDER.c.name == bindparam("provider"))
+def _names_side(role: str, side: Any) -> Any:
+    """Build the condition that a webhook names a pacticipant, alone or in a list."""
+    member_ids = select(webhook_member.c.webhook_id).where(
+        webhook_member.c.role == role, webhook_member.c.pacticipant_id == select_pacticipant_id(role)
+    )
+    return or_(side.c.name == bindparam(role), webhook.c.id.in_(member_ids))
+
+
+_NAMES_CONSUMER: Final = _names_side("consumer", CONSUMER)
+_NAMES_PROVIDER: Final = _names_side("provider", PROVIDER)
+_NAMING_CONSUMER: Final = _WEBHOOKS.where(_NAMES_CONSUMER)
+_NAMING_PROVIDER: Final = _WEBHOOKS.where(_NAMES_PROVIDER)
+_NAMING_BOTH: Final = _WEBHOOKS.where(_NAMES_CONSUMER, _NAMES_PROVIDER)
 
 
 def list_all(db: Connection, *, consumer: str | None = None, provider: str | None = None) -> list[Webhook]:
     """List all webhooks, or those that name a consumer, a provider, or both."""
     if consumer is not None and provider is not None:
-        return _fetch(db, _OF_PAIR, {"consumer": consumer, "provider": provider})
+        return _fetch(db, _NAMING_BOTH, {"consumer": consumer, "provider": provider})
     if consumer is not None:
         return _fetch(db, _NAMING_CONSUMER, {"consumer": consumer})
     return _fetch(db, _WEBHOOKS, {}) if provider is None else _fetch(db, _NAMING_PROVIDER, {"provider": provider})
 
 
 _OF_PAIR: Final = _WEBHOOKS.where(CONSUMER.c.name == bindparam("consumer"), PROVIDER.c.name == bindparam("provider"))
-_OF_CONSUMER: Final = _WEBHOOKS.where(CONSUMER.c.name == bindparam("consumer"), webhook.c.provider_id.is_(None))
-_OF_PROVIDER: Final = _WEBHOOKS.where(PROVIDER.c.name == bindparam("provider"), webhook.c.consumer_id.is_(None))
+_OF_CONSUMER: Final = _WEBHOOKS.where(
+    CONSUMER.c.name == bindparam("consumer"), webhook.c.provider_id.is_(None), not_(webhook.c.lists_providers)
+)
+_OF_PROVIDER: Final = _WEBHOOKS.where(
+    PROVIDER.c.name == bindparam("provider"), webhook.c.consumer_id.is_(None), not_(webhook.c.lists_consumers)
+)
 
 
 def list_of_sides(db: Connection, *, consumer: str | None, provider: str | None) -> list[Webhook]:
-    """List the webhooks that name exactly these pacticipants.
+    """List the webhooks that name exactly these pacticipants, and no others.
 
     A side that is None must not be named, but may be matched by a label.
     """
@@ -105,10 +129,21 @@ def _fetch(db: Connection, statement: Select[Any], params: Mapping[str, Any]) ->
     )
     for webhook_id, name in event_rows:
         events.setdefault(webhook_id, []).append(name)
-    return [_build_webhook(row, events[row.id]) for row in rows]
+    members = _fetch_members(db, [row.id for row in rows if row.lists_consumers or row.lists_providers])
+    return [_build_webhook(row, events[row.id], members) for row in rows]
 
 
-def _build_webhook(row: Any, events: Iterable[str]) -> Webhook:
+_Members = Mapping[tuple[int, str], list[PacticipantMatcher]]
+
+
+def _fetch_members(db: Connection, ids: Sequence[int]) -> _Members:
+    members: defaultdict[tuple[int, str], list[PacticipantMatcher]] = defaultdict(list)
+    for row in fetch_in_batches(db, _MEMBERS, ids) if ids else ():
+        members[row.webhook_id, row.role].append(PacticipantMatcher(name=row.name, label=row.label))
+    return members
+
+
+def _build_webhook(row: Any, events: Iterable[str], members: _Members) -> Webhook:
     return Webhook(
         uuid=row.uuid,
         description=row.description,
@@ -123,7 +158,14 @@ def _build_webhook(row: Any, events: Iterable[str]) -> Webhook:
         pauses=row.pauses,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        consumers=tuple(members.get((row.id, "consumer"), ())) if row.lists_consumers else None,
+        providers=tuple(members.get((row.id, "provider"), ())) if row.lists_providers else None,
+        digest_interval=_interval(row.digest_seconds),
     )
+
+
+def _interval(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def request_from_row(row: Any) -> WebhookRequest:
@@ -174,6 +216,9 @@ _CHANGEABLE: Final = (
     "filters",
     "pauses",
     "updated_at",
+    "lists_consumers",
+    "lists_providers",
+    "digest_seconds",
 )
 _VALUES: Final = {
     **{name: bindparam(name) for name in _CHANGEABLE},
@@ -185,11 +230,19 @@ _CHANGE: Final = update(webhook).where(webhook.c.uuid == bindparam("webhook_uuid
 _ID: Final = select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook_uuid")).scalar_subquery()
 _ADD_EVENT: Final = insert(webhook_event).values(webhook_id=_ID, name=bindparam("name"))
 _REMOVE_EVENTS: Final = delete(webhook_event).where(webhook_event.c.webhook_id == _ID)
+_ADD_MEMBER: Final = insert(webhook_member).values(
+    webhook_id=_ID,
+    role=bindparam("role"),
+    pacticipant_id=select_pacticipant_id("pacticipant"),
+    label=bindparam("label"),
+)
+_REMOVE_MEMBERS: Final = delete(webhook_member).where(webhook_member.c.webhook_id == _ID)
 
 
 def add(db: Connection, new: Webhook) -> None:
     execute(db, _ADD, {**_columns(new), "uuid": new.uuid, "created_at": new.created_at})
     _add_events(db, new)
+    _add_members(db, new)
 
 
 def change(db: Connection, changed: Webhook) -> None:
@@ -197,11 +250,20 @@ def change(db: Connection, changed: Webhook) -> None:
     execute(db, _CHANGE, {**_columns(changed), "webhook_uuid": changed.uuid})
     execute(db, _REMOVE_EVENTS, {"webhook_uuid": changed.uuid})
     _add_events(db, changed)
+    execute(db, _REMOVE_MEMBERS, {"webhook_uuid": changed.uuid})
+    _add_members(db, changed)
 
 
 def _add_events(db: Connection, saved: Webhook) -> None:
     for name in dict.fromkeys(saved.events):
         execute(db, _ADD_EVENT, {"webhook_uuid": saved.uuid, "name": name})
+
+
+def _add_members(db: Connection, saved: Webhook) -> None:
+    for role, members in (("consumer", saved.consumers), ("provider", saved.providers)):
+        for member in members or ():
+            params = {"role": role, "pacticipant": member.name, "label": member.label}
+            execute(db, _ADD_MEMBER, {"webhook_uuid": saved.uuid, **params})
 
 
 def _columns(saved: Webhook) -> dict[str, Any]:
@@ -224,6 +286,9 @@ def _columns(saved: Webhook) -> dict[str, Any]:
         "filters": None if saved.filters.is_empty else _encode_json(asdict(saved.filters)),
         "pauses": saved.pauses,
         "updated_at": saved.updated_at,
+        "lists_consumers": saved.consumers is not None,
+        "lists_providers": saved.providers is not None,
+        "digest_seconds": None if saved.digest_interval is None else int(saved.digest_interval.total_seconds()),
     }
 
 
@@ -249,6 +314,25 @@ def remove(db: Connection, uuid: str) -> None:
     execute(db, _REMOVE, {"uuid": uuid})
 
 
+_OTHER: Final = webhook_member.alias("other")
+_IS_OTHER_MEMBER: Final = exists().where(
+    _OTHER.c.webhook_id == webhook_member.c.webhook_id,
+    _OTHER.c.role == webhook_member.c.role,
+    or_(_OTHER.c.pacticipant_id.is_(None), _OTHER.c.pacticipant_id != webhook_member.c.pacticipant_id),
+)
+_ONLY_FOR: Final = (
+    select(webhook.c.uuid)
+    .join(webhook_member, webhook_member.c.webhook_id == webhook.c.id)
+    .where(webhook_member.c.pacticipant_id == select_pacticipant_id("pacticipant"), ~_IS_OTHER_MEMBER)
+    .order_by(webhook.c.id)
+)
+
+
+def list_with_single_member(db: Connection, pacticipant_name: str) -> list[str]:
+    """List the webhooks, by UUID, that have a list of consumers or providers with this pacticipant only."""
+    return list(dict.fromkeys(fetch_column(db, _ONLY_FOR, {"pacticipant": pacticipant_name})))
+
+
 # Subscriptions
 
 
@@ -261,45 +345,83 @@ class Subscription:
     description: str | None
     event: str
     filters: WebhookFilters
+    has_digest: bool = False
+    """Whether its events are collected into digests."""
 
 
-def _matches_side(owner_id: Any, label_name: Any, pacticipant_id: Any) -> Any:
-    """Build the condition that a webhook is for a pacticipant: by its id, by a label, or because it names no side."""
-    has_label = exists().where(label.c.pacticipant_id == pacticipant_id, label.c.name == label_name)
+def _has_label(pacticipant_id: Any, label_name: Any) -> Any:
+    return exists().where(label.c.pacticipant_id == pacticipant_id, label.c.name == label_name)
+
+
+def _names_role(role: str, pacticipant_id: Any) -> Any:
+    """Build the condition that a webhook names a pacticipant in a role: by its id, by a label, or in a list."""
+    owner_id, label_name = webhook.c[f"{role}_id"], webhook.c[f"{role}_label"]
+    is_member = exists().where(
+        webhook_member.c.webhook_id == webhook.c.id,
+        webhook_member.c.role == role,
+        or_(
+            webhook_member.c.pacticipant_id == pacticipant_id,
+            and_(webhook_member.c.label.is_not(None), _has_label(pacticipant_id, webhook_member.c.label)),
+        ),
+    )
     return or_(
         owner_id == pacticipant_id,
-        and_(owner_id.is_(None), label_name.is_(None)),
-        and_(owner_id.is_(None), label_name.is_not(None), has_label),
+        and_(owner_id.is_(None), label_name.is_not(None), _has_label(pacticipant_id, label_name)),
+        and_(webhook.c[f"lists_{role}s"], is_member),
+    )
+
+
+def _is_open(role: str) -> Any:
+    """Build the condition that a webhook names nothing in a role. A list without members left is not open."""
+    return and_(
+        webhook.c[f"{role}_id"].is_(None), webhook.c[f"{role}_label"].is_(None), not_(webhook.c[f"lists_{role}s"])
     )
 
 
 CONCERNS_PAIR: Final = and_(
-    _matches_side(webhook.c.consumer_id, webhook.c.consumer_label, select_pacticipant_id("consumer")),
-    _matches_side(webhook.c.provider_id, webhook.c.provider_label, select_pacticipant_id("provider")),
+    *(or_(_is_open(role), _names_role(role, select_pacticipant_id(role))) for role in ("consumer", "provider"))
 )
 """Condition that a webhook is for the pacts of a consumer and a provider."""
-_SUBSCRIPTIONS: Final = (
-    select(webhook.c.uuid, webhook.c.description, webhook_event.c.name, webhook.c.filters)
+_CONCERNS_APPLICATION: Final = or_(
+    and_(_is_open("consumer"), _is_open("provider")),
+    *(_names_role(role, select_pacticipant_id("pacticipant")) for role in ("consumer", "provider")),
+)
+_SUBSCRIBERS: Final = (
+    select(webhook.c.uuid, webhook.c.description, webhook_event.c.name, webhook.c.filters, webhook.c.digest_seconds)
     .join(webhook_event, webhook_event.c.webhook_id == webhook.c.id)
     .where(
         webhook.c.is_enabled,
         # A paused webhook is not triggered until it recovers.
         or_(not_(webhook.c.pauses), webhook.c.failing_since.is_(None)),
         webhook_event.c.name.in_(bindparam("events", expanding=True)),
-        CONCERNS_PAIR,
     )
     .order_by(webhook.c.id)
 )
+_SUBSCRIPTIONS: Final = _SUBSCRIBERS.where(CONCERNS_PAIR)
+_SUBSCRIPTIONS_OF_APPLICATION: Final = _SUBSCRIBERS.where(_CONCERNS_APPLICATION)
 
 
 def list_subscriptions(db: Connection, *, consumer: str, provider: str, events: Sequence[str]) -> list[Subscription]:
     """List the webhooks that subscribe to one of these events of a pair, in the order of the events."""
     rows = fetch_rows(db, _SUBSCRIPTIONS, {"consumer": consumer, "provider": provider, "events": list(events)})
-    subscriptions = [
-        Subscription(webhook=row.uuid, description=row.description, event=row.name, filters=_filters(row.filters))
-        for row in rows
-    ]
+    subscriptions = [_build_subscription(row) for row in rows]
     return sorted(subscriptions, key=lambda subscription: events.index(subscription.event))
+
+
+def list_subscriptions_of_application(db: Connection, pacticipant_name: str, event: str) -> list[Subscription]:
+    """List the webhooks for an event of an application: those that name it in a role, and those that name nothing."""
+    rows = fetch_rows(db, _SUBSCRIPTIONS_OF_APPLICATION, {"pacticipant": pacticipant_name, "events": [event]})
+    return [_build_subscription(row) for row in rows]
+
+
+def _build_subscription(row: Any) -> Subscription:
+    return Subscription(
+        webhook=row.uuid,
+        description=row.description,
+        event=row.name,
+        filters=_filters(row.filters),
+        has_digest=row.digest_seconds is not None,
+    )
 
 
 _VERSION: Final = (

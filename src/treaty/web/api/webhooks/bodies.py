@@ -1,7 +1,7 @@
 """Reads webhooks from request bodies, with the original broker's validation messages."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, NotRequired, Required
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,9 +14,10 @@ from treaty.errors import Invalid, Problem
 from treaty.model.names import find_forbidden_character
 from treaty.model.pacticipants.pacticipants import describe_missing
 from treaty.model.webhooks import hosts
-from treaty.model.webhooks.events import EVENT_NAMES
-from treaty.model.webhooks.webhooks import PacticipantMatcher, WebhookFilters, substitute_parameters
+from treaty.model.webhooks.events import EVENT_NAMES, NOTICES
+from treaty.model.webhooks.webhooks import PacticipantMatcher, WebhookFilters, parse_interval, substitute_parameters
 from treaty.settings import Settings
+from treaty.spelling import find_similar
 from treaty.store.pacticipants import former_names, pacticipants
 from treaty.web.hal.shapes import OPEN_OBJECT, JsonObject
 from treaty.web.http.bodies import with_example
@@ -49,6 +50,11 @@ FILTERS: Final = (*_FILTER_LISTS, "mainBranchOnly")
 class WebhookSideBody(TypedDict, total=False):
     name: str
     label: str
+
+
+@with_config(OPEN_OBJECT)
+class DigestBody(TypedDict):
+    every: Annotated[str, Field(json_schema_extra={"examples": ["1d", "12h", "30m"]})]
 
 
 @with_config(OPEN_OBJECT)
@@ -85,6 +91,8 @@ class WebhookBody(TypedDict, total=False):
     description: str | None
     consumer: WebhookSideBody
     provider: WebhookSideBody
+    consumers: Annotated[list[WebhookSideBody], Field(min_length=1)] | None
+    providers: Annotated[list[WebhookSideBody], Field(min_length=1)] | None
     enabled: bool
     events: Annotated[list[EventBody], Field(min_length=1)]
     request: Required[WebhookRequestBody]
@@ -94,6 +102,7 @@ class WebhookBody(TypedDict, total=False):
     environments: list[str] | None
     mainBranchOnly: bool | None
     pauseWhenFailing: bool | None
+    digest: DigestBody | None
     secret: str | None
 
 
@@ -129,6 +138,9 @@ def read(
         *_check_flags(members),
         *_check_side(members, "consumer", explain_missing),
         *_check_side(members, "provider", explain_missing),
+        *_check_members(members, "consumer", explain_missing),
+        *_check_members(members, "provider", explain_missing),
+        *_check_digest(members),
         *_check_texts(members),
         *_check_filters(members),
     ]
@@ -141,6 +153,7 @@ def _sides_from_path(body: WebhookMembers, sides: Mapping[str, str]) -> dict[str
     members: dict[str, Any] = {}
     for role, name in sides.items():
         side = body.get(role)
+        # A list beside the name from the path is an error, which the validation reports.
         if side is None:
             members[role] = {"name": name}
         elif isinstance(side, dict) and side.get("name") is None:
@@ -152,7 +165,7 @@ def _sides_from_path(body: WebhookMembers, sides: Mapping[str, str]) -> dict[str
 def _build_draft(members: WebhookMembers) -> WebhookDraft:
     request = members["request"]
     headers = {name.lower(): value for name, value in (request.get("headers") or {}).items()}
-    events = members.get("events")
+    events, digest = members.get("events"), members.get("digest")
     return WebhookDraft(
         description=members.get("description"),
         consumer=_build_matcher(members.get("consumer")),
@@ -168,7 +181,16 @@ def _build_draft(members: WebhookMembers) -> WebhookDraft:
         secret=members.get("secret"),
         events=tuple(event["name"] for event in events) if events else None,
         filters=_build_filters(members),
+        consumers=_build_members(members.get("consumers")),
+        providers=_build_members(members.get("providers")),
+        digest_interval=parse_interval(digest["every"]) if digest else None,
     )
+
+
+def _build_members(members: Sequence[WebhookMembers] | None) -> tuple[PacticipantMatcher, ...] | None:
+    if members is None:
+        return None
+    return tuple(dict.fromkeys(PacticipantMatcher(name=side.get("name"), label=side.get("label")) for side in members))
 
 
 def _build_matcher(side: WebhookMembers | None) -> PacticipantMatcher | None:
@@ -300,7 +322,16 @@ def _check_event(event: object, index: int) -> Iterable[Problem]:
     elif "name" not in event:
         yield Problem(("events", index, "name"), "is missing")
     elif event["name"] not in EVENT_NAMES:
-        yield Problem(("events", index, "name"), f"must be one of: {', '.join(EVENT_NAMES)}")
+        yield Problem(("events", index, "name"), f"must be one of: {', '.join(_list_similar(event['name']))}")
+
+
+def _list_similar(name: object) -> Sequence[str]:
+    """List the events to choose from instead of an unknown one: all, if its name resembles one that only Treaty has.
+
+    Clients may compare the message for other names, which is the original broker's.
+    """
+    similar = find_similar(name, EVENT_NAMES)[:1] if isinstance(name, str) else []
+    return EVENT_NAMES if set(similar) & set(NOTICES) else [known for known in EVENT_NAMES if known not in NOTICES]
 
 
 def _check_flags(members: WebhookMembers) -> Iterable[Problem]:
@@ -313,21 +344,58 @@ def _check_flags(members: WebhookMembers) -> Iterable[Problem]:
 
 def _check_side(members: WebhookMembers, role: str, explain_missing: ExplainMissing) -> Iterable[Problem]:
     side = members.get(role)
-    if side is None:
-        return
+    if side is not None:
+        yield from _check_matcher(side, (role,), explain_missing)
+
+
+def _check_matcher(side: object, path: tuple[str | int, ...], explain_missing: ExplainMissing) -> Iterable[Problem]:
     if not isinstance(side, dict):
-        yield Problem((role,), "must be a hash")
+        yield Problem(path, "must be a hash")
         return
     name, label = side.get("name"), side.get("label")
     if label is not None and not isinstance(label, str):
-        yield Problem((role, "label"), "must be a string")
+        yield Problem((*path, "label"), "must be a string")
     elif label and (problem := find_forbidden_character(label)):
-        yield Problem((role, "label"), problem)
+        yield Problem((*path, "label"), problem)
     elif label and name is not None:
-        yield Problem((role, "label"), "name and label cannot be provided at the same time")
+        yield Problem((*path, "label"), "name and label cannot be provided at the same time")
     text = _find_name_problem(name, label, explain_missing)
     if text:
-        yield Problem((role, "name"), text)
+        yield Problem((*path, "name"), text)
+
+
+MAX_MEMBERS: Final = 500
+"""Consumers, or providers, that a webhook may list."""
+
+
+def _check_members(members: WebhookMembers, role: str, explain_missing: ExplainMissing) -> Iterable[Problem]:
+    """Check the list of consumers or providers. An empty list is refused: it could be taken for all of them."""
+    listed, path = members.get(f"{role}s"), (f"{role}s",)
+    if listed is None:
+        return
+    if not isinstance(listed, list):
+        yield Problem(path, "must be an array")
+    elif not listed:
+        yield Problem(path, f"size cannot be less than 1; leave {role}s out for all {role}s")
+    elif len(listed) > MAX_MEMBERS:
+        yield Problem(path, f"size cannot be more than {MAX_MEMBERS}; use a label instead")
+    elif members.get(role) is not None:
+        yield Problem(path, f"{role} and {role}s cannot be provided at the same time")
+    else:
+        for index, side in enumerate(listed):
+            yield from _check_matcher(side, (*path, index), explain_missing)
+
+
+def _check_digest(members: WebhookMembers) -> Iterable[Problem]:
+    digest = members.get("digest")
+    if digest is None:
+        return
+    if not isinstance(digest, dict):
+        yield Problem(("digest",), "must be a hash")
+    elif "every" not in digest:
+        yield Problem(("digest", "every"), "is missing")
+    elif not isinstance(digest["every"], str) or parse_interval(digest["every"]) is None:
+        yield Problem(("digest", "every"), "must be an interval from 1m to 31d, such as 1d, 12h or 30m")
 
 
 def _find_name_problem(name: object, label: object, explain_missing: ExplainMissing) -> str | None:

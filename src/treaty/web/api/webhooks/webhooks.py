@@ -66,7 +66,11 @@ def _result_path(facts: DeliveryFacts, number: int) -> str:
     return urls.VERIFICATION.fill(provider=facts.provider, consumer=facts.consumer, sha=facts.sha, number=str(number))
 
 
-PARAMETER_URLS: Final = ParameterUrls(pact=_pact_path, result=_result_path)
+def _webhook_path(uuid: str) -> str:
+    return urls.WEBHOOK.fill(uuid=uuid)
+
+
+PARAMETER_URLS: Final = ParameterUrls(pact=_pact_path, result=_result_path, webhook=_webhook_path)
 """The paths in the requests of webhooks."""
 
 
@@ -84,7 +88,14 @@ class WebhookRequestDocument(TypedDict):
     password: NotRequired[str]
 
 
+class WebhookDigest(TypedDict):
+    every: str
+
+
 class AdditionalWebhookState(TypedDict):
+    consumers: Omittable[list[WebhookSide]]
+    providers: Omittable[list[WebhookSide]]
+    digest: Omittable[WebhookDigest]
     consumerBranches: Omittable[list[str]]
     providerBranches: Omittable[list[str]]
     tags: Omittable[list[str]]
@@ -376,9 +387,15 @@ def single_webhook(webhook: Webhook) -> Hal:
 
 
 def _side(side: PacticipantMatcher | None) -> WebhookSide | None:
-    if side is None:
-        return None
+    return None if side is None else _matcher_state(side)
+
+
+def _matcher_state(side: PacticipantMatcher) -> WebhookSide:
     return {"name": side.name} if side.name is not None else {"label": side.label or ""}
+
+
+def _members_state(members: Sequence[PacticipantMatcher] | None) -> list[WebhookSide] | None:
+    return None if members is None else [_matcher_state(member) for member in members]
 
 
 def request_state(request: WebhookRequest) -> WebhookRequestDocument:
@@ -403,6 +420,9 @@ def _additional_state(webhook: Webhook) -> AdditionalWebhookState:
     """Show the properties that the original broker's webhooks do not have."""
     filters = webhook.filters
     return {
+        "consumers": _members_state(webhook.consumers),
+        "providers": _members_state(webhook.providers),
+        "digest": {"every": webhook.digest} if webhook.digest else None,
         "consumerBranches": _list_or_none(filters.consumer_branches),
         "providerBranches": _list_or_none(filters.provider_branches),
         "tags": _list_or_none(filters.tags),

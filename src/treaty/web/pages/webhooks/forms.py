@@ -34,9 +34,15 @@ class WebhookFields:
     consumer_label: str = ""
     provider: str = ""
     provider_label: str = ""
+    consumers: str = ""
+    """Further consumers, one name a line, like the other lists of names."""
+    consumer_labels: str = ""
+    providers: str = ""
+    provider_labels: str = ""
+    digest: str = ""
+    """Interval of digests, such as 1d."""
     events: tuple[str, ...] = (CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,)
     consumer_branches: str = ""
-    """One name a line, like the other lists of names."""
     provider_branches: str = ""
     tags: str = ""
     environments: tuple[str, ...] = ()
@@ -52,6 +58,10 @@ class WebhookFields:
     """Key of the past event to preview."""
     problems: Mapping[str, list[str]] = field(default_factory=dict)
     """Validation messages by field name."""
+
+    @property
+    def has_lists(self) -> bool:
+        return any((self.consumers, self.consumer_labels, self.providers, self.provider_labels))
 
     @property
     def has_filters(self) -> bool:
@@ -90,6 +100,11 @@ def fill_fields(webhook: Webhook) -> WebhookFields:
         consumer_label=consumer.label or "",
         provider=provider.name or "",
         provider_label=provider.label or "",
+        consumers=_join(member.name for member in webhook.consumers or ()),
+        consumer_labels=_join(member.label for member in webhook.consumers or ()),
+        providers=_join(member.name for member in webhook.providers or ()),
+        provider_labels=_join(member.label for member in webhook.providers or ()),
+        digest=webhook.digest or "",
         events=webhook.events,
         consumer_branches="\n".join(filters.consumer_branches or ()),
         provider_branches="\n".join(filters.provider_branches or ()),
@@ -107,6 +122,10 @@ def fill_fields(webhook: Webhook) -> WebhookFields:
         body=format_body(request.body),
         username=request.username or "",
     )
+
+
+def _join(names: Iterable[str | None]) -> str:
+    return "\n".join(name for name in names if name is not None)
 
 
 def _format_headers(headers: Mapping[str, str]) -> str:
@@ -134,6 +153,11 @@ def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> WebhookField
         consumer_label=form.raw("consumerLabel"),
         provider=form.raw("provider"),
         provider_label=form.raw("providerLabel"),
+        consumers=form.raw("consumers"),
+        consumer_labels=form.raw("consumerLabels"),
+        providers=form.raw("providers"),
+        provider_labels=form.raw("providerLabels"),
+        digest=form.raw("digest"),
         events=form.texts("events"),
         consumer_branches=form.raw("consumerBranches"),
         provider_branches=form.raw("providerBranches"),
@@ -209,8 +233,9 @@ def _build_api_body(form: Form, existing: Webhook | None, headers: Mapping[str, 
         "description": form.text("description"),
         "enabled": form.has("enabled"),
         "pauseWhenFailing": form.has("pauseWhenFailing"),
-        "consumer": _read_side(form, "consumer"),
-        "provider": _read_side(form, "provider"),
+        **_read_sides(form, "consumer"),
+        **_read_sides(form, "provider"),
+        "digest": {"every": form.text("digest")} if form.text("digest") else None,
         **({"events": [{"name": name} for name in form.texts("events")]} if form.has("events") else {}),
         "request": request,
         "secret": "" if form.has("removeSecret") else form.raw("secret") or None,
@@ -218,6 +243,16 @@ def _build_api_body(form: Form, existing: Webhook | None, headers: Mapping[str, 
         "environments": list(form.texts("environments")) or None,
         "mainBranchOnly": form.has("mainBranchOnly"),
     }
+
+
+def _read_sides(form: Form, role: str) -> dict[str, Any]:
+    """Read the single field of a role, or the single fields and the lists together."""
+    named = form.lines(f"{role}s")
+    labeled = form.lines(f"{role}Labels")
+    if not named and not labeled:
+        return {role: _read_side(form, role)}
+    single = [{key: text} for key, text in (_read_side(form, role) or {}).items()]
+    return {f"{role}s": [*single, *({"name": name} for name in named), *({"label": name} for name in labeled)]}
 
 
 def _read_side(form: Form, role: str) -> dict[str, str] | None:
