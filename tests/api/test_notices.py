@@ -85,6 +85,8 @@ def test_a_missing_result_is_reported_once(broker: Broker) -> None:
     assert values["reason"].startswith("No version of the provider has published a result since the pact was published")
     assert values["summary"].startswith("Ledger has not verified its pact with Till 1. No version")
     assert values["pageUrl"] == values["pactUrl"] != ""
+    (logged,) = log_of(broker, "verification_overdue")
+    assert (logged["consumer"], logged["details"]["reason"]) == ("Till", values["reason"])
 
 
 def _verified(broker: Broker) -> None:
@@ -238,6 +240,9 @@ def test_a_failing_webhook_is_reported_once_to_others_without_secrets(make_broke
     assert text.endswith(failing)
     assert not any(secret in text for secret in ("hidden", "concealed", "secret-path"))
     assert len(receiver.settle()) == 1
+    (logged,) = log_of(broker, "webhook_failing")
+    assert logged["details"]["webhook"] in failing
+    assert "secret-path" not in str(logged)
 
 
 def test_webhooks_that_report_the_failures_of_each_other_end(make_broker, receiver: Receiver) -> None:
@@ -303,6 +308,45 @@ def test_a_blocked_deployment_is_sent_to_webhooks_that_name_the_application(
     assert broker.api.post("/webhooks", body).status == 201
     _enqueue_blocked(broker)
     assert len(claim_all(broker)) == count
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_recorded", "count"),
+    [("production", True, 1), ("production", False, 0), ("staging", True, 0)],
+)
+def test_a_recorded_no_to_production_is_reported(
+    broker: Broker, environment: str, *, is_recorded: bool, count: int
+) -> None:
+    for name in ("production", "staging"):
+        broker.api.post("/environments", {"name": name, "production": name == "production"})
+    broker.hook(URL, "deployment_blocked", consumer=None, provider=None)
+    broker.publish("7")
+    body = {"environment": environment, "versions": [{"pacticipant": "Till", "version": "7"}], "record": is_recorded}
+    answer = broker.api.post("/decisions", body).json()
+    assert answer["deployable"] is not True
+    blocked = claim_all(broker)
+    assert len(blocked) == count
+    for values in blocked:
+        assert values["decisionUrl"] == answer["_links"]["self"]["href"]
+        assert values["reason"] in {reason["text"] for reason in answer["reasons"]}
+    assert [event["details"]["reason"] for event in log_of(broker, "deployment_blocked")] == [
+        values["reason"] for values in blocked
+    ]
+
+
+def test_a_recorded_yes_to_production_is_no_event(broker: Broker) -> None:
+    broker.api.post("/environments", {"name": "production", "production": True})
+    broker.publish("7")
+    body = {"environment": "production", "versions": [{"pacticipant": "Till", "version": "7"}], "record": True}
+    answer = broker.api.post("/decisions", {**body, "ignore": [{"pacticipant": "Ledger"}]}).json()
+    assert (answer["deployable"], answer["recorded"]) == (True, True)
+    assert not log_of(broker, "deployment_blocked")
+
+
+def log_of(broker: Broker, name: str) -> list[dict[str, Any]]:
+    """List the events of a kind in the log."""
+    events: list[dict[str, Any]] = broker.api.get(f"/events?name[]={name}").json()["_embedded"]["events"]
+    return events
 
 
 # Tests of webhooks

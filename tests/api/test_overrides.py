@@ -343,7 +343,7 @@ def test_ended_overrides_are_removed_with_events_of_their_age(
         cleaner = Cleaner(
             database, Retention(versions=()), audit_max_age=timedelta(days=30), clock=clock, pause=lambda _: False
         )
-        cleaner.clean_audit()
+        cleaner.clean_history()
         return [item["uuid"] for item in api.get("/overrides").json()["_embedded"]["overrides"]]
 
     assert len(clean()) == 3

@@ -221,7 +221,6 @@ def test_a_limited_token_records_decisions_about_its_applications(
     [
         ({"environment": "production"}, "is missing"),
         ({**about("web@2"), "selectors": [{"pacticipant": "web"}]}, "cannot be combined with versions"),
-        ({**about("web@2"), "ignore": [{"pacticipant": "prices"}]}, "needs selectors"),
         (of("web"), "needs version, branch, tag, latest or mainBranch"),
         (of("web", version="2", brnach="main"), "is not known. Did you mean branch?"),
         (of("web", version=" "), "version cannot be blank (at index 0)"),

@@ -1,4 +1,4 @@
-"""Enqueues deliveries about events that no publication causes, such as overdue verifications.
+"""Enqueues deliveries about events that no publication causes, such as overdue verifications, and records the events.
 
 Each event is enqueued in one transaction with the mark that prevents it from being enqueued again.
 """
@@ -9,8 +9,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from treaty.actions.webhooks.event_log import record_events
 from treaty.actions.webhooks.events import EventContext, build_required_context, enqueue
 from treaty.model.webhooks.deliveries import Delivery
+from treaty.model.webhooks.event_log import NewEvent
 from treaty.model.webhooks.events import (
     CONTRACT_UNUSED,
     DEPLOYMENT_BLOCKED,
@@ -51,6 +53,16 @@ def _enqueue_for_overdue(
         if overdue.required is None
         else build_required_context(db, pact, overdue.required)
     )
+    event = NewEvent(
+        name=VERIFICATION_OVERDUE,
+        consumer=pact.consumer,
+        consumer_version=pact.version,
+        provider=pact.provider,
+        provider_version=None if overdue.required is None else overdue.required.version,
+        sha=pact.sha,
+        details={"since": since, "reason": context["reason"]},
+    )
+    record_events(db, [event], now=now)
     for subscription in webhooks.list_subscriptions(
         db, consumer=pact.consumer, provider=pact.provider, events=[VERIFICATION_OVERDUE]
     ):
@@ -83,6 +95,14 @@ def report_use(db: Connection, use: ContractUse, *, before: datetime, base_url: 
         f"Its last pact was published at {since}, and no version with one is deployed, released, or the head of the"
         " main branch."
     )
+    event = NewEvent(
+        name=CONTRACT_UNUSED,
+        consumer=current.consumer,
+        consumer_version=current.version,
+        provider=current.provider,
+        details={"since": since, "reason": reason},
+    )
+    record_events(db, [event], now=now)
     event_context = EventContext(consumer=current.consumer, consumer_version=current.version, provider=current.provider)
     for subscription in webhooks.list_subscriptions(
         db, consumer=current.consumer, provider=current.provider, events=[CONTRACT_UNUSED]
@@ -113,6 +133,13 @@ def enqueue_for_failing_webhook(db: Connection, delivery: Delivery, *, max_failu
         "since": since,
     }
     facts = delivery.facts
+    event = NewEvent(
+        name=WEBHOOK_FAILING,
+        consumer=facts.consumer,
+        provider=facts.provider,
+        details={"webhook": failing.uuid, "since": since, "reason": context["reason"]},
+    )
+    record_events(db, [event], now=now)
     event_context = EventContext(
         consumer=facts.consumer, consumer_version=facts.consumer_version, provider=facts.provider, facts=facts
     )
@@ -152,6 +179,17 @@ def enqueue_for_blocked_deployment(db: Connection, blocked: BlockedDeployment, *
             "decision_url": blocked.decision_url,
             "reason": " ".join(blocked.causes),
         }
+        event = NewEvent(
+            name=DEPLOYMENT_BLOCKED,
+            consumer=application,
+            consumer_version=number,
+            details={
+                "environment": blocked.environment,
+                "decisionUrl": blocked.decision_url,
+                "reason": context["reason"],
+            },
+        )
+        record_events(db, [event], now=now)
         # A delivery has two sides and facts. Here both sides are the application, and there is no pact.
         event_context = EventContext(
             consumer=application,

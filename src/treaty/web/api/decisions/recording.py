@@ -7,15 +7,18 @@ from typing import Any, Final
 import orjson
 
 from treaty.actions.decisions.records import record_decision
+from treaty.actions.webhooks.notices import BlockedDeployment, enqueue_for_blocked_deployment
 from treaty.errors import Forbidden, Renamed, Unauthenticated
 from treaty.model.accounts.scopes import Scope
 from treaty.model.decisions.matrix import Matrix, MatrixRow, VersionKey
-from treaty.model.decisions.records import STORED_BASE_URL, Decided, DecisionDraft
+from treaty.model.decisions.reasons import Obstacle, describe_reason
+from treaty.model.decisions.records import STORED_BASE_URL, Decided, DecisionDraft, RecordedDecision
 from treaty.model.decisions.selectors import ResolvedSelector, Selector, find_number
 from treaty.model.decisions.version_sets import SetVerdict
 from treaty.store import deployments
 from treaty.store.decisions.selectors import NamedIds
 from treaty.store.provider_contracts.missing import has_missing
+from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.http.request import Request, WriteRequired
 from treaty.web.security.authorization import authorize_part
@@ -97,7 +100,22 @@ def conclude(request: Request, plan: RecordingPlan, answered: Answered) -> Decid
         client=actor.user_agent,
         document=_render_document(answered),
     )
-    return Decided(answer=answer, record=record_decision(request.db, draft, now=request.now))
+    record = record_decision(request.db, draft, now=request.now)
+    if environment.is_production and record.deployable is not True:
+        _report_blocked(request, record, answer)
+    return Decided(answer=answer, record=record)
+
+
+def _report_blocked(request: Request, record: RecordedDecision, answer: Matrix | SetVerdict) -> None:
+    reasons = answer.verdict.reasons if isinstance(answer, Matrix) else answer.reasons
+    blocked = BlockedDeployment(
+        versions=[(name, number) for name, number in record.versions if number],
+        environment=record.environment,
+        causes=[describe_reason(reason) for reason in reasons if isinstance(reason, Obstacle)],
+        decision_url=f"{request.base_url}{urls.DECISION.fill(uuid=record.uuid)}",
+    )
+    enqueue_for_blocked_deployment(request.db, blocked, base_url=request.base_url, now=request.now)
+    request.has_queued = True
 
 
 _ANSWER_MEMBERS: Final = ("summary", "reasons", "leaveOut", "leaveOutIsSmallest", "order")
