@@ -640,7 +640,7 @@ def worker_application() -> ASGIApp:
 def _stop_with_parent() -> None:
     """Stop this worker process when the first process ends in any way, such as by SIGKILL, which it cannot pass on.
 
-    Otherwise the workers would keep the port, and nobody would replace one that crashes.
+    Otherwise the workers would keep the port, and one that crashes would not be replaced.
     """
     parent = parent_process()
     if parent is not None:

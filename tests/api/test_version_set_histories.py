@@ -74,8 +74,9 @@ SETS = st.lists(
     max_size=6,
     unique_by=lambda member: member[0],
 )
-IGNORED: st.SearchStrategy[list[tuple[str, str | None]]] = st.one_of(
-    st.just([]),
+NO_VERSIONS: list[Ignored] = []
+IGNORED = st.one_of(
+    st.just(NO_VERSIONS),
     st.lists(st.tuples(NAME, st.sampled_from(["1", "2", "3", None])), min_size=1, max_size=2),
 )
 

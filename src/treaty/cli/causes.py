@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from treaty.cli import output
-from treaty.cli.next_steps import is_exempt, read_reasons, suggest_ignoring, suggest_spelling
+from treaty.cli.next_steps import is_exempt, read_reasons, suggest_ignoring, suggest_leaving_out, suggest_spelling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,18 +31,23 @@ def _is_obstacle(reason: Json) -> bool:
     return "cause" in reason and not is_exempt(reason)
 
 
-def describe_causes(broker: BrokerClient, url: str, body: Json, question: Question) -> str:
-    """Describe a decision that is not yes: a headline, a row for each cause, the next step, and the page with all."""
+def describe_causes(broker: BrokerClient, url: str | None, body: Json, question: Question) -> str:
+    """Describe a decision that is not yes: a headline, a row for each cause, the next step, and the page with all.
+
+    Without a `url`, as for sets, there is no such page; the last line then deploys the members that work.
+    """
     reasons = [reason for reason in body["reasons"] if _is_obstacle(reason)]
     rows = list(dict.fromkeys(map(_describe_row, reasons)))
     step = _correct_ignored(broker, body, question) or _describe_step(broker, reasons[0], question)
     hidden = count_unnamed(body, [reason for reason in body["reasons"] if "cause" in reason])
-    space = MAX_LINES - 2 - len(step)
+    end = [f"See {url}"] if url else [f"Or: {each.command}" for each in suggest_leaving_out(body, question)]
+    space = MAX_LINES - 1 - len(step) - len(end)
     is_cut = hidden > 0 or len(rows) > space
     shown = rows[: space - 1] if is_cut else rows
     left_out = len(rows) - len(shown) + hidden
-    more = [f"  … and {left_out} more: see the page, or --output json."] if is_cut else []
-    return "\n".join([_describe_question(body, question), *shown, *more, *step, f"See {url}"])
+    place = "the page, or --output json" if url else "--output json"
+    more = [f"  … and {left_out} more: see {place}."] if is_cut else []
+    return "\n".join([_describe_question(body, question), *shown, *more, *step, *end])
 
 
 def count_unnamed(body: Json, reasons: Sequence[Json]) -> int:
@@ -57,7 +62,7 @@ def _describe_question(body: Json, question: Question) -> str:
     subject = " and ".join(map(_describe_selector, question.selected))
     place = f" to {question.environment or question.to}" if question.environment or question.to else ""
     verb = "merged" if question.command == "can-i-merge" else "deployed"
-    yet = " yet" if (body.get("summary") or {}).get("deployable") is None else ""
+    yet = " yet" if (body.get("summary") or body).get("deployable") is None else ""
     return f"{subject} cannot be {verb}{place}{yet}:"
 
 

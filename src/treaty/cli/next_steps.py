@@ -106,10 +106,10 @@ def list_steps(broker: BrokerClient, body: Json, question: Question) -> Iterator
     for reason in sorted(reasons, key=lambda reason: reason.kind in _WARNINGS):
         yield from _suggest(broker, reason, question, rows)
     if question.is_set:
-        yield from _suggest_leaving_out(body, question)
+        yield from suggest_leaving_out(body, question)
 
 
-def _suggest_leaving_out(body: Json, question: Question) -> Iterator[NextStep]:
+def suggest_leaving_out(body: Json, question: Question) -> Iterator[NextStep]:
     """Suggest to deploy the members of a set that work without the others."""
     left_out = {member.get("pacticipant") for member in body.get("leaveOut") or []}
     others = [selector for selector in question.selected if selector.pacticipant not in left_out]

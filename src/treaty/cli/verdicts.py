@@ -459,7 +459,7 @@ def _show_next_steps(broker: BrokerClient, body: Json, request: VerdictRequest) 
     query = [parameter for parameter in request.query if parameter[0] != "limit"]
     # The page has the same path and query as the matrix.
     url = None if request.members else broker.url_for("matrix", query=query).replace("[", "%5B").replace("]", "%5D")
-    if url is not None and has_causes(body):
+    if has_causes(body):
         text = describe_causes(broker, url, body, request.question)
     else:
         text = describe_next_steps(broker, url, body, request.question)

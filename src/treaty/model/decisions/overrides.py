@@ -57,7 +57,7 @@ def describe_override(override: Override) -> str:
 
 
 def describe_expiry(override: Override) -> str:
-    """Describe until when an override applies. Unlike the reason and the author, that can be shown to everybody."""
+    """Describe until when an override applies. Unlike the reason and the author, that can be shown to all users."""
     pair = f" with {override.counterpart}" if override.counterpart else ""
     until = f"{override.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return f"{override.pacticipant} ({override.version}){pair} is overridden for {override.environment} until {until}"

@@ -117,10 +117,10 @@ class OverrideFilter:
     is_active: bool | None = None
 
 
-def list_page(db: Connection, wanted: OverrideFilter, page: Page | None, *, now: datetime) -> Paged[Override]:
+def list_page(db: Connection, criteria: OverrideFilter, page: Page | None, *, now: datetime) -> Paged[Override]:
     """List overrides, the latest first."""
-    values = {name: getattr(wanted, name) for name in _FILTERS if getattr(wanted, name) is not None}
-    listing = _build_listing(frozenset(values), wanted.is_active)
+    values = {name: getattr(criteria, name) for name in _FILTERS if getattr(criteria, name) is not None}
+    listing = _build_listing(frozenset(values), criteria.is_active)
     return listing.read(db, {**values, "now": now}, page, lambda rows: [Override(**row._asdict()) for row in rows])
 
 

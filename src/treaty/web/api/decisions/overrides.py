@@ -158,14 +158,14 @@ def list_overrides(request: Request) -> Overrides:
 
 def read_overrides(request: Request, *, is_active: bool | None) -> Overrides:
     """Read the page of overrides that the query of a request selects. Raises Invalid."""
-    wanted = OverrideFilter(
+    criteria = OverrideFilter(
         pacticipant=request.name_parameter("pacticipant"),
         version=request.name_parameter("version"),
         environment=request.name_parameter("environment"),
         is_active=is_active,
     )
     page = read_page(request, DEFAULT_PAGE)
-    return Overrides(overrides.list_page(request.db, wanted, page, now=request.now), request.now)
+    return Overrides(overrides.list_page(request.db, criteria, page, now=request.now), request.now)
 
 
 @router.get(urls.OVERRIDE, permission=Permission.READ, response=OverrideDocument)

@@ -191,7 +191,8 @@ def _list_problems(raw_body: Mapping[str, Any], body: SetDecisionBody) -> Iterab
     # Without an unknown member, which is probably misspelt, a selector would select or ignore too much.
     for name, model in (("selectors", SelectorBody), ("ignore", IgnoredBody)):
         known = [field.alias or key for key, field in model.model_fields.items()]
-        for index, raw in enumerate(raw_body.get(name) or ()):
+        raw_members: Sequence[Mapping[str, Any]] = raw_body.get(name) or []
+        for index, raw in enumerate(raw_members):
             for member in raw:
                 if member not in known:
                     yield Problem((name, index, member), describe_unknown(find_similar(member, known)))

@@ -31,11 +31,11 @@ _STATES: Final = {"active": True, "ended": False}
 def show_overrides(request: Request) -> HtmlPage:
     """Show the overrides, the latest first; by default those that apply now."""
     page, state = read_rows_page(request, PAGE_SIZE), request.option("state") or "active"
-    wanted = OverrideFilter(is_active=_STATES.get(state))
+    criteria = OverrideFilter(is_active=_STATES.get(state))
     return HtmlPage(
         "overrides.html",
         {
-            "overrides": overrides.list_page(request.db, wanted, page, now=request.now),
+            "overrides": overrides.list_page(request.db, criteria, page, now=request.now),
             "page": page,
             "state": state,
         },
