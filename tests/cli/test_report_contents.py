@@ -73,6 +73,22 @@ def test_causes_have_who_acts_and_the_next_step(stage: Stage, report: Report, ca
 
 
 @only_sqlite
+def test_a_yes_by_an_override_is_not_called_compatible(stage: Stage, report: Report) -> None:
+    SCENARIOS[Cause.NEVER_PASSED](stage)
+    override = {
+        "pacticipantName": "Shop",
+        "pacticipantVersionNumber": "1",
+        "environmentName": "test",
+        "reason": "It repairs an outage.",
+    }
+    assert stage.api.post("/overrides", override).status == 201
+    comment = report("-e", "1", "--to-environment", "test").stdout
+    assert "Allowed by an override or a policy: test" in comment
+    assert "It repairs an outage" in comment
+    assert "Compatible" not in comment
+
+
+@only_sqlite
 def test_each_destination_has_its_row(stage: Stage, report: Report) -> None:
     stage.history.environment("live")
     stage.publish()

@@ -65,6 +65,8 @@ class Decision:
     """Number of obstacles that the response counts, but does not name."""
     remarks: tuple[str, ...] = ()
     """Warnings, which do not prevent a yes."""
+    is_exempt: bool = False
+    """Whether the answer depends on an override, or on the policy for first deployments."""
     failure: str = ""
     """Why the broker gave no answer."""
     url: str = ""

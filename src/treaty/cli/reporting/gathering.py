@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from treaty.cli import causes, matrix, names, next_steps, output, selectors
-from treaty.cli.next_steps import Question
+from treaty.cli.next_steps import Question, is_exempt
 from treaty.cli.reporting.facts import Decision, InteractionChange, Obstacle, PactChange, Verdict
 from treaty.cli.selectors import SelectorOptions
 from treaty.cli.verdicts import merge_target
@@ -87,7 +87,7 @@ def _read_decision(
     obstacles: list[Obstacle] = []
     if verdict is not Verdict.YES:
         question = _question(selector, destination)
-        read = (_read_obstacle(broker, reason, question) for reason in reasons)
+        read = (_read_obstacle(broker, reason, question) for reason in reasons if not is_exempt(reason))
         obstacles = list(read) if reasons else list(_derive_obstacles(broker, body, question))
     return Decision(
         destination=destination,
@@ -95,6 +95,7 @@ def _read_decision(
         obstacles=tuple(dict.fromkeys(obstacles)),
         hidden=causes.count_unnamed(body, reasons) if body.get("reasons") else 0,
         remarks=tuple(_list_remarks(body)),
+        is_exempt=any(map(is_exempt, body.get("reasons") or [])),
         url=url,
     )
 

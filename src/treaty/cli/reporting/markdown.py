@@ -64,12 +64,20 @@ def render_summary(report: Report, dialect: Dialect) -> str:
 def describe_verdict(report: Report) -> str:
     """Describe the verdict in a line of plain text."""
     if report.verdict is Verdict.YES:
-        return "Compatible everywhere"
+        exempt = [decision.destination.name for decision in report.decisions if decision.is_exempt]
+        return f"Allowed by an override or a policy: {_list_places(exempt)}" if exempt else "Compatible everywhere"
     names = [decision.destination.name for decision in report.decisions if decision.verdict is report.verdict]
     if not names:
         return "The documents could not be compared" if report.failure else "The documents break consumers"
-    places = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"  # noqa: PLR2004 - of the line above
-    return f"{'Not compatible' if report.verdict is Verdict.NO else 'No answer yet'}: {places}"
+    return f"{'Not compatible' if report.verdict is Verdict.NO else 'No answer yet'}: {_list_places(names)}"
+
+
+_MAX_PLACES: Final = 3
+
+
+def _list_places(names: Sequence[str]) -> str:
+    hidden = len(names) - _MAX_PLACES
+    return f"{', '.join(names[:_MAX_PLACES])}{f' and {hidden} more' if hidden > 0 else ''}"
 
 
 def escape(text: str) -> str:
