@@ -400,3 +400,17 @@ def test_records_are_right_while_others_record_and_results_arrive(
         results = [row["result"] and row["result"]["success"] for row in each["rows"]]
         assert each["deployable"] == (None if None in results else all(results)), each
     assert len(recorded(recorders[0])) == 16
+
+
+@pytest.mark.usefixtures("history")
+def test_a_yes_by_an_override_has_no_causes(api: Api) -> None:
+    override = {
+        "pacticipantName": "web",
+        "pacticipantVersionNumber": "1",
+        "environmentName": "production",
+        "reason": "It repairs an outage.",
+    }
+    assert api.post("/overrides", override).status == 201
+    answer, kept = record(api, about("web@1"))
+    assert (answer["deployable"], kept["deployable"], kept["causes"]) == (True, True, [])
+    assert "It repairs an outage." in str(kept["reasons"])

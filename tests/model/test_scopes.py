@@ -15,7 +15,8 @@ from treaty.model.accounts.scopes import (
     list_limits,
 )
 
-ALL = frozenset(Scope)
+# Overriding decisions needs a scope that was chosen.
+ALL = frozenset(Scope) - {Scope.OVERRIDE_DECISIONS}
 PUBLISH = frozenset({Scope.READ, Scope.PUBLISH_PACTS})
 READ = frozenset({Scope.READ})
 

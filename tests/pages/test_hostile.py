@@ -34,7 +34,7 @@ TAGS = {
     "aside",
 }
 TAGS |= {"a", "div", "span", "h1", "h2", "h3", "h4", "h5", "p", "ul", "ol", "li", "dl", "dt", "dd", "strong", "b"}
-TAGS |= {"form", "label", "input", "button", "select", "option", "datalist", "fieldset", "legend", "time"}
+TAGS |= {"form", "label", "input", "button", "select", "option", "textarea", "datalist", "fieldset", "legend", "time"}
 TAGS |= {
     "details",
     "summary",

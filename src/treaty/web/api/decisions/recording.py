@@ -14,7 +14,7 @@ from treaty.model.decisions.matrix import Matrix, MatrixRow, VersionKey
 from treaty.model.decisions.reasons import Obstacle, describe_reason
 from treaty.model.decisions.records import STORED_BASE_URL, Decided, DecisionDraft, RecordedDecision
 from treaty.model.decisions.selectors import ResolvedSelector, Selector, find_number
-from treaty.model.decisions.version_sets import SetVerdict
+from treaty.model.decisions.version_sets import SetReason, SetVerdict
 from treaty.store import deployments
 from treaty.store.decisions.selectors import NamedIds
 from treaty.store.provider_contracts.missing import has_missing
@@ -94,7 +94,7 @@ def conclude(request: Request, plan: RecordingPlan, answered: Answered) -> Decid
         environment_uuid=environment.uuid,
         versions=answered.versions,
         deployable=answer.verdict.summary.deployable if isinstance(answer, Matrix) else answer.deployable,
-        causes=[explanation.cause.value for explanation in answer.explanations if explanation is not None],
+        causes=_list_causes(answer),
         who=actor.user,
         token=actor.credential_name,
         client=actor.user_agent,
@@ -106,12 +106,24 @@ def conclude(request: Request, plan: RecordingPlan, answered: Answered) -> Decid
     return Decided(answer=answer, record=record)
 
 
+def _list_causes(answer: Matrix | SetVerdict) -> list[str]:
+    """List the causes of a verdict that is not yes, without obstacles that an override or a policy covers."""
+    return [
+        explanation.cause.value
+        for reason, explanation in zip(_list_reasons(answer), answer.explanations, strict=False)
+        if explanation is not None and isinstance(reason, Obstacle)
+    ]
+
+
+def _list_reasons(answer: Matrix | SetVerdict) -> Sequence[SetReason]:
+    return answer.verdict.reasons if isinstance(answer, Matrix) else answer.reasons
+
+
 def _report_blocked(request: Request, record: RecordedDecision, answer: Matrix | SetVerdict) -> None:
-    reasons = answer.verdict.reasons if isinstance(answer, Matrix) else answer.reasons
     blocked = BlockedDeployment(
         versions=[(name, number) for name, number in record.versions if number],
         environment=record.environment,
-        causes=[describe_reason(reason) for reason in reasons if isinstance(reason, Obstacle)],
+        causes=[describe_reason(reason) for reason in _list_reasons(answer) if isinstance(reason, Obstacle)],
         decision_url=f"{request.base_url}{urls.DECISION.fill(uuid=record.uuid)}",
     )
     enqueue_for_blocked_deployment(request.db, blocked, base_url=request.base_url, now=request.now)
