@@ -25,7 +25,7 @@ from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine.database import Busy, Database, Unavailable
 from treaty.store.engine.database_faults import explain_error
-from treaty.store.engine.health import DATABASE_ERRORS
+from treaty.store.engine.health import DATABASE_ERRORS, log_failure
 from treaty.store.provider_contracts.missing import collect_missing
 from treaty.telemetry.metrics import ServerMetrics
 from treaty.web.event_feed import EventFeed, EventQuery
@@ -393,8 +393,8 @@ class RequestHandler:
                 if remaining:
                     self._database.write(lambda db: enqueue_pairs(db, remaining, base_url=base_url, now=now))
                     request.has_queued = True
-        except DATABASE_ERRORS:
-            log.exception("compare", request_id=request.request_id)
+        except DATABASE_ERRORS as error:
+            log_failure(log, "compare", error, request_id=request.request_id)
 
     async def _run_work(self, route: Route, request: Request, work: Callable[[], T]) -> T:
         if not self._needs_thread(route, request):

@@ -27,6 +27,7 @@ from treaty.model.webhooks.event_log import (
     cursor_at,
     parse_cursor,
 )
+from treaty.store.engine.health import log_failure
 from treaty.store.webhooks import event_log
 from treaty.web.http.asgi import ClientDisconnected
 
@@ -168,9 +169,9 @@ class EventFeed:
             self._wake_up.clear()
             try:
                 await self._notify_clients()
-            except Exception:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may succeed
                 # The database may be unavailable for a while. Clients wait on; their cursors remain valid.
-                log.exception("events")
+                log_failure(log, "events", error)
             await asyncio.sleep(MIN_POLL_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):

@@ -6,6 +6,8 @@ from typing import ClassVar, Final
 
 import structlog
 
+from treaty.store.engine.health import log_failure
+
 ERROR_PAUSE_SECONDS: Final = 3.0
 
 log = structlog.get_logger("treaty.workers")
@@ -54,9 +56,9 @@ class PollingWorker(ABC):
             pause = self.poll_seconds
             try:
                 self.step()
-            except Exception:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next step tries again
                 # The database may be unavailable for a while. Nothing is lost: what is due stays in the database.
-                log.exception("worker", name=self.name)
+                log_failure(log, "worker", error, name=self.name)
                 pause = ERROR_PAUSE_SECONDS
             self._wake_up.wait(pause)
             self._wake_up.clear()

@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import DatabaseReplaced, Invalid, InvalidSetting, Problem
-from treaty.store.engine.database_faults import is_error_in_statement, parse_url
+from treaty.store.engine.database_faults import describe_first_line, is_error_in_statement, parse_url
 from treaty.store.engine.database_files import DatabaseFiles, create_private, find_path, forbid_creation
 from treaty.store.engine.file_checks import check_file
 from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
@@ -49,9 +49,10 @@ class Busy(Exception):
 
 
 class Unavailable(Busy):
-    """The database cannot be used at the moment, as while it restarts or its disk is full. The cause is its error.
+    """The database cannot be used at the moment, as while it restarts or its disk is full.
 
-    If the connection was lost during a commit, it is unknown whether that write was committed.
+    The text is the reason for the log, and the cause is the driver's error. If the connection was lost during a commit,
+    it is unknown whether that write was committed.
     """
 
 
@@ -416,7 +417,7 @@ def _raise_failure(error: DBAPIError | sqlite3.Error) -> NoReturn:
         raise Busy from error
     if is_error_in_statement(error):
         raise error
-    raise Unavailable from error
+    raise Unavailable(describe_first_line(error)) from error
 
 
 def _check_index_size(error: DBAPIError | sqlite3.Error) -> None:

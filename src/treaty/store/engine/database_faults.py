@@ -69,6 +69,11 @@ def _find_cause(error: Exception) -> BaseException:
     return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
 
 
+def describe_first_line(error: Exception) -> str:
+    """Describe an error by the first line of the driver's text."""
+    return _first_line(_find_cause(error))
+
+
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].strip().rstrip(".") if lines else type(error).__name__

@@ -1,13 +1,13 @@
 """Checks that the database responds."""
 
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, literal, make_url, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from treaty.errors import DatabaseReplaced
-from treaty.store.engine.database import Busy, execute
+from treaty.store.engine.database import Busy, Unavailable, execute
 
 DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error, Busy, DatabaseReplaced)
 """Errors that mean that the database does not respond."""
@@ -17,6 +17,14 @@ _SELECT_TRUE: Final = select(literal(value=True))
 def check(db: Connection) -> None:
     """Execute a trivial query. Raises one of DATABASE_ERRORS if the database does not respond."""
     execute(db, _SELECT_TRUE, {})
+
+
+def log_failure(log: Any, event: str, error: Exception, **fields: str) -> None:
+    """Log an unexpected error with its traceback. Without a database, the reason says more than a traceback."""
+    if isinstance(error, Unavailable):
+        log.error(event, reason=str(error), **fields)
+    else:
+        log.error(event, exc_info=error, **fields)
 
 
 def describe_error(error: Exception, *, database_url: str) -> str:

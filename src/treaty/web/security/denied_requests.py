@@ -16,6 +16,7 @@ from treaty.model.accounts.access import CredentialType
 from treaty.model.audit import Action, Actor
 from treaty.store import audit
 from treaty.store.engine.database import Database
+from treaty.store.engine.health import log_failure
 from treaty.web import urls
 from treaty.web.http.request import Request
 
@@ -110,8 +111,8 @@ class DeniedRequests:
         try:
             if due:
                 self._database.write(lambda db: _record(db, due, at=at))
-        except Exception:
-            log.exception("refusal")
+        except Exception as error:  # noqa: BLE001 - a request is denied all the same
+            log_failure(log, "refusal", error)
 
 
 def _record(db: Connection, due: Sequence[_Denials], *, at: datetime) -> None:
