@@ -169,7 +169,9 @@ def test_everything_that_belongs_to_the_application_follows_its_name(api: Api) -
     triggered = api.get(f"{pair}/version/2/triggered-webhooks").json()["_embedded"]["triggeredWebhooks"]
     assert [it["_links"]["pb:logs"]["href"].split("/")[-2] for it in triggered] == [made.delivery]
     question = "/can-i-deploy?pacticipant=Store%2F2&version=1&environment=production"
-    assert api.get(question).json()["summary"]["deployable"] is None  # Prices is not deployed
+    summary = api.get(question).json()["summary"]
+    assert summary["unknown"] == 1  # Prices is not deployed
+    assert summary["reason"].startswith("Store/2 (1) is overridden for production until ")
     integrations = api.get("/integrations").json()["_embedded"]["integrations"]
     assert [(it["consumer"]["name"], it["provider"]["name"]) for it in integrations] == [("Store/2", "Prices")]
 

@@ -168,7 +168,7 @@ def test_outages_of_the_broker_are_waited_out(run: Run, api: Api, failures: list
     [
         ((), "No value provided for required options '--for'"),
         (("--for", REQUIRED, "--timeout", "soon"), "'soon' is not a duration. Give seconds, or a number with a unit"),
-        (("--for", "contract_publishd"), "Did you mean contract_published?"),
+        (("--for", "contract_publishd"), "Did you mean contract_published or contract_unused?"),
         (("--for", REQUIRED, "--from", "yesterday"), "'yesterday' is not one of 'now', 'start'"),
     ],
 )

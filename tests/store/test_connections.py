@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import Column, Connection, MetaData, Table, event, func, literal, select, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import ProgrammingError
 
 from tests import postgres
-from treaty.store.engine.database import Postgresql, fetch_scalar, open_database
+from treaty.store.engine.database import Postgresql, Unavailable, fetch_scalar, open_database
 
 ONE = select(literal(1))
 
@@ -118,7 +118,7 @@ def test_a_server_that_does_not_answer_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         database = open_database(f"postgresql://treaty@127.0.0.1:{silent.getsockname()[1]}/treaty", wait=2)
         began = time.monotonic()
-        with pytest.raises(OperationalError, match="timeout"):
+        with pytest.raises(Unavailable, match="timeout"):
             database.read(lambda db: fetch_scalar(db, ONE, {}))
         assert time.monotonic() - began < 10
         database.close()
