@@ -38,19 +38,10 @@ class DecisionDraft:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RecordedDecision:
-    """A recorded decision. The fields are those of its draft."""
+class RecordedDecision(DecisionDraft):
+    """A recorded decision."""
 
     uuid: str
-    environment: str
-    environment_uuid: str
-    versions: Sequence[VersionKey]
-    deployable: bool | None
-    causes: Sequence[str]
-    who: str | None
-    token: str | None
-    client: str | None
-    document: str
     created_at: datetime
 
 
