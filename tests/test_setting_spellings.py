@@ -336,7 +336,7 @@ ROWS = {
     "override_max_duration": whole_durations(HOUR, minimum=1, default=30 * DAY),
     "audit_max_age": whole_durations(DAY, minimum=0, default=365 * DAY),
     "event_log_max_age": whole_durations(DAY, minimum=0, default=30 * DAY),
-    "webhook_settling_time": seconds(minimum=0, default=0.15 * SECOND),
+    "webhook_settling_time": seconds(minimum=0, default=0.2 * SECOND),
     "webhook_retry_schedule": numbers(
         SECOND, minimum=0, default=tuple(SECOND * count for count in (10, 60, 120, 300, 600, 1200))
     ),

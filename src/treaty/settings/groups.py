@@ -379,7 +379,7 @@ _RETRIES: Final = (10, 60, 120, 300, 600, 1200)
 class WebhookSettings(Group):
     heading = "Webhooks"
 
-    webhook_settling_time: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=0.15)
+    webhook_settling_time: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(seconds=0.2)
     """Seconds to wait after an event before sending its webhooks, so that tags and results published right after are
     included."""
     webhook_retry_schedule: Annotated[
