@@ -121,10 +121,10 @@ def _fetch_all(
     broker: BrokerClient, *, pacticipant: str | None, environment: str | None, shows_all: bool
 ) -> Iterator[Json]:
     filters = {"pacticipant": pacticipant, "environment": environment, "active": None if shows_all else "true"}
-    given = [(name, value) for name, value in filters.items() if value]
+    parameters = [(name, value) for name, value in filters.items() if value]
     number = 1
     while True:
-        page = _fetch_page(broker, [*given, ("size", _PAGE_SIZE), ("page", str(number))])
+        page = _fetch_page(broker, [*parameters, ("size", _PAGE_SIZE), ("page", str(number))])
         yield from page.embedded("overrides")
         if not page.links("next"):
             return

@@ -26,7 +26,7 @@ from treaty.workers.polling import PollingWorker
 SEARCH_SECONDS: Final = 60.0
 """Seconds between two searches for overdue verifications and unused contracts."""
 LOOK_BACK: Final = timedelta(days=30)
-"""How far back the first search of a process goes: what was due while no server ran is still reported."""
+"""Period before the start that the first search of a process covers, for events that were due while no server ran."""
 OVERLAP: Final = timedelta(hours=1)
 """Overlap of searches, because transactions end after the time that they record."""
 _ACTOR: Final = Actor(credential_name="notices")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from treaty.cli.reporting import markdown
 from treaty.cli.reporting.changed_lines import read_git_diff
 from treaty.cli.reporting.facts import Level, Verdict, select_changed
-from treaty.cli.reporting.services import Comment, CommentCalls, Outcome, Reply, ServiceError, deliver_comment
+from treaty.cli.reporting.services import Comment, Outcome, Reply, ServiceError, deliver_comment
 
 if TYPE_CHECKING:
     from treaty.cli.reporting.facts import Annotation, Report
@@ -74,7 +74,7 @@ def _deliver_comment(client: ServiceClient, target: BitbucketTarget, delivery: D
         if head and not target.commit.startswith(head):
             text = f"The pull request has a newer commit than {target.commit}, so the comment is left to its build."
             return Outcome(lines=(text,))
-    return deliver_comment(_Comments(client, path).calls(), delivery)
+    return deliver_comment(_Comments(client, path), delivery)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +82,19 @@ class _Comments:
     client: ServiceClient
     path: str
 
-    def calls(self) -> CommentCalls:
-        return CommentCalls(list_own=self._list_own, create=self._create, update=self._update, delete=self._delete)
-
-    def _list_own(self) -> list[Comment]:
+    def list_own(self) -> list[Comment]:
         uuid = _find_user(self.client)
         path = f"{self.path}/comments?pagelen={_PAGE_SIZE}&sort=created_on"
         items = self.client.list_pages(path, lambda body: body.get("values"), _next_page)
         return [_read_comment(item) for item in items if not item.get("deleted") and _is_own(item, uuid)]
 
-    def _create(self, body: str) -> Comment:
+    def create(self, body: str) -> Comment:
         return _read_comment(self.client.send("POST", f"{self.path}/comments", {"content": {"raw": body}}).body)
 
-    def _update(self, comment: Comment, body: str) -> None:
+    def update(self, comment: Comment, body: str) -> None:
         self.client.send("PUT", f"{self.path}/comments/{comment.id}", {"content": {"raw": body}})
 
-    def _delete(self, comment: Comment) -> None:
+    def delete(self, comment: Comment) -> None:
         self.client.send("DELETE", f"{self.path}/comments/{comment.id}")
 
 

@@ -310,7 +310,7 @@ def _create_client(
 
 
 def _fall_back(report: Report, comment: str, target: Target, outcome: Outcome, form: str) -> Outcome:
-    """Report what was denied, and write the report where no permission is needed."""
+    """Print the refusals of the service, and write the report where no permission is needed."""
     for error in outcome.denied:
         output.print_warning(f"Warning: {error} {error.hint}".rstrip())
     if target.is_fork:

@@ -12,7 +12,6 @@ from treaty.cli.reporting.changed_lines import read_patch
 from treaty.cli.reporting.facts import Level, Verdict, select_changed
 from treaty.cli.reporting.services import (
     Comment,
-    CommentCalls,
     Outcome,
     ServiceError,
     deliver_comment,
@@ -73,7 +72,7 @@ def publish(client: ServiceClient, target: GithubTarget, delivery: Delivery) -> 
         comment = Outcome(lines=(text,))
     else:
         comments = _Comments(client, f"repos/{target.repository}/issues", target.pull_request)
-        comment = deliver_comment(comments.calls(), delivery)
+        comment = deliver_comment(comments, delivery)
     return comment + _deliver_check(client, target, commit, delivery.report)
 
 
@@ -115,10 +114,7 @@ class _Comments:
     path: str
     number: str
 
-    def calls(self) -> CommentCalls:
-        return CommentCalls(list_own=self._list_own, create=self._create, update=self._update, delete=self._delete)
-
-    def _list_own(self) -> list[Comment]:
+    def list_own(self) -> list[Comment]:
         path = f"{self.path}/{self.number}/comments?per_page={_PAGE_SIZE}"
         login = _find_login(self.client)
         return [
@@ -127,14 +123,14 @@ class _Comments:
             if _is_own(item.get("user") or {}, login)
         ]
 
-    def _create(self, body: str) -> Comment:
+    def create(self, body: str) -> Comment:
         reply = self.client.send("POST", f"{self.path}/{self.number}/comments", {"body": body})
         return _read_comment(reply.body)
 
-    def _update(self, comment: Comment, body: str) -> None:
+    def update(self, comment: Comment, body: str) -> None:
         self.client.send("PATCH", f"{self.path}/comments/{comment.id}", {"body": body})
 
-    def _delete(self, comment: Comment) -> None:
+    def delete(self, comment: Comment) -> None:
         self.client.send("DELETE", f"{self.path}/comments/{comment.id}")
 
 

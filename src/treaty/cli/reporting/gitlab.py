@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from treaty.cli.reporting.changed_lines import read_git_diff
 from treaty.cli.reporting.facts import Level, move_to_change
-from treaty.cli.reporting.services import Comment, CommentCalls, Outcome, deliver_comment, next_link
+from treaty.cli.reporting.services import Comment, Outcome, deliver_comment, next_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def publish(client: ServiceClient, target: GitlabTarget, delivery: Delivery) -> 
         if head != target.commit:
             text = f"The merge request has a newer commit than {target.commit}, so the note is left to its pipeline."
             return Outcome(lines=(text,))
-    return deliver_comment(_Notes(client, target.path).calls(), delivery)
+    return deliver_comment(_Notes(client, target.path), delivery)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +59,19 @@ class _Notes:
     client: ServiceClient
     path: str
 
-    def calls(self) -> CommentCalls:
-        return CommentCalls(list_own=self._list_own, create=self._create, update=self._update, delete=self._delete)
-
-    def _list_own(self) -> list[Comment]:
+    def list_own(self) -> list[Comment]:
         user = self.client.get("user").get("id")
         path = f"{self.path}/notes?per_page={_PAGE_SIZE}&sort=asc&order_by=created_at"
         notes = self.client.list_pages(path, lambda body: body, next_link)
         return [_read_note(note) for note in notes if (note.get("author") or {}).get("id") == user]
 
-    def _create(self, body: str) -> Comment:
+    def create(self, body: str) -> Comment:
         return _read_note(self.client.send("POST", f"{self.path}/notes", {"body": body}).body)
 
-    def _update(self, comment: Comment, body: str) -> None:
+    def update(self, comment: Comment, body: str) -> None:
         self.client.send("PUT", f"{self.path}/notes/{comment.id}", {"body": body})
 
-    def _delete(self, comment: Comment) -> None:
+    def delete(self, comment: Comment) -> None:
         self.client.send("DELETE", f"{self.path}/notes/{comment.id}")
 
 
@@ -86,7 +83,7 @@ def _read_note(note: Json) -> Comment:
 def write_code_quality(path: str, annotations: Sequence[Annotation]) -> None:
     """Write the file of the artifact `codequality`, with all annotations.
 
-    GitLab compares it with that of the target branch, and shows beside the diff what is in changed lines.
+    GitLab compares it with that of the target branch, and shows the issues in changed lines beside the diff.
     """
     base = os.environ.get("CI_MERGE_REQUEST_DIFF_BASE_SHA", "").strip()
     changed_lines = read_git_diff(base) if base else None

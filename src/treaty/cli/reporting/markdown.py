@@ -26,7 +26,7 @@ _BREAK: Final = "\N{ZERO WIDTH SPACE}"
 _REFERENCE: Final = re.compile(r"([@#!~%$&^])(?=[\w\"{(\[])|(?<=://)|(?<=\bwww\.)", re.IGNORECASE)
 """Where services see a mention, a reference (such as #1 or !1) or an address, of which they make links."""
 _PUNCTUATION: Final = re.compile(r"[\\`*_\[\]|~$]|^[-+=#]|^\d+(?=[.)])")
-"""What is markup within a line, and at the beginning of an item of a list."""
+"""Markup within a line, and at the beginning of an item of a list."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

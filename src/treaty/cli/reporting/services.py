@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import httpx
 
@@ -229,7 +229,7 @@ def _requested_delay(response: httpx.Response, *, now: float) -> float | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What was written: sentences, and the URLs for programs."""
+    """The places that were written to: sentences for people, and URLs for programs."""
 
     lines: tuple[str, ...] = ()
     comment_url: str = ""
@@ -267,60 +267,62 @@ class Comment:
     """The URL of its page."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CommentCalls:
-    """How a service lists, creates, updates and deletes the comments of a pull request.
+class Comments(Protocol):
+    """The comments of a pull request.
 
     `list_own` lists comments of the caller only: everyone can write a comment with the marker, and edit it later.
     """
 
-    list_own: Callable[[], Sequence[Comment]]
-    create: Callable[[str], Comment]
-    update: Callable[[Comment, str], None]
-    delete: Callable[[Comment], None]
+    def list_own(self) -> Sequence[Comment]: ...
+
+    def create(self, body: str, /) -> Comment: ...
+
+    def update(self, comment: Comment, body: str, /) -> None: ...
+
+    def delete(self, comment: Comment, /) -> None: ...
 
 
-def deliver_comment(calls: CommentCalls, delivery: Delivery) -> Outcome:
+def deliver_comment(comments: Comments, delivery: Delivery) -> Outcome:
     """Create the comment, or update the one that exists. Without permission, the outcome has the refusal."""
     try:
-        return _write_comment(calls, delivery)
+        return _write_comment(comments, delivery)
     except ServiceError as error:
         if not error.is_denied:
             raise
         return Outcome(denied=(error,))
 
 
-def _write_comment(calls: CommentCalls, delivery: Delivery) -> Outcome:
+def _write_comment(comments: Comments, delivery: Delivery) -> Outcome:
     """Create the comment with a marker, or update the one that exists.
 
     Two jobs may create it at the same time. So the comments are listed again after creating, and only the oldest one is
     left, whose text is that of the job which finished last.
     """
-    existing = _find_marked(calls, delivery.marker)
+    existing = _find_marked(comments, delivery.marker)
     if existing:
-        return _keep_oldest(calls, existing, delivery.comment)
+        return _keep_oldest(comments, existing, delivery.comment)
     if not delivery.creates_comment:
         return Outcome(lines=("All answers are yes, and there is no earlier comment, so none was written.",))
-    created = calls.create(delivery.comment)
-    found = _find_marked(calls, delivery.marker)
-    if len(found) > 1:
-        return _keep_oldest(calls, found, delivery.comment)
+    created = comments.create(delivery.comment)
+    written = _find_marked(comments, delivery.marker)
+    if len(written) > 1:
+        return _keep_oldest(comments, written, delivery.comment)
     return _describe_comment("Created", created.url)
 
 
-def _find_marked(calls: CommentCalls, marker: str) -> list[Comment]:
+def _find_marked(comments: Comments, marker: str) -> list[Comment]:
     # Services may remove or normalize white space around the text.
-    marked = (comment for comment in calls.list_own() if comment.body.lstrip().startswith(marker))
+    marked = (comment for comment in comments.list_own() if comment.body.lstrip().startswith(marker))
     return sorted(marked, key=lambda comment: comment.id)
 
 
-def _keep_oldest(calls: CommentCalls, comments: Sequence[Comment], body: str) -> Outcome:
-    oldest, *others = comments
+def _keep_oldest(comments: Comments, marked: Sequence[Comment], body: str) -> Outcome:
+    oldest, *others = marked
     if oldest.body.strip() != body.strip():
-        calls.update(oldest, body)
+        comments.update(oldest, body)
     for other in others:
         try:
-            calls.delete(other)
+            comments.delete(other)
         except ServiceError as error:
             if error.status != HTTPStatus.NOT_FOUND:  # the other job has deleted it
                 raise

@@ -34,7 +34,7 @@ PARAMETERS: Final[Mapping[str, str]] = MappingProxyType(
         "gitlabVerificationStatus": "pending, success or failed",
         "bitbucketVerificationStatus": "INPROGRESS, SUCCESSFUL or FAILED",
         "azureDevOpsVerificationStatus": "pending, succeeded or failed",
-        "summary": "what has happened, in a sentence or two; of a digest, a line for each event",
+        "summary": "a description of the event in a sentence or two; of a digest, a line for each event",
         "reason": "why the event happened",
         "since": "time since when the reported state has lasted, in UTC",
         "pageUrl": "URL of the page about the decision, the failing webhook or the pact; of a digest, the first page",
