@@ -77,9 +77,10 @@ class AuditForwarder(PollingWorker):
         if not self._database.read(audit_forwarding.has_begun):
             self._database.write(self._begin)
         # Reads come first, because on SQLite even a write that changes nothing makes other writes wait.
-        while self._list_missing() and self._database.write(self._claim):
+        while self._list_missing():
+            has_lease = self._database.write(self._claim)
             # Listed again: another process may have forwarded some of them before this one got the lease.
-            if not self._forward(self._list_missing()):
+            if not has_lease or not self._forward(self._list_missing()):
                 return
 
     def stop(self, timeout: float | None = None) -> None:
