@@ -59,7 +59,7 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
         findings = app.check_integrity(settings, fixes=fixes)
         progress = app.load_index_progress(settings)
         engine = app.load_engine_progress(settings)
-        status = app.load_backup_status(settings)
+        latest_backup = app.load_backup_status(settings)
     except InvalidSetting as error:
         click.echo(f"treaty doctor: {error}", err=True)
         sys.exit(1)
@@ -71,7 +71,7 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
         click.echo(f"wait   the usage index covers {counts} contents of pacts; a running server indexes the others")
     if engine.is_noteworthy:
         click.echo(f"wait   {engine.summary}")
-    click.echo(f"backup {status.describe(datetime.now(UTC))}")
+    click.echo(f"backup {latest_backup.describe(datetime.now(UTC))}")
     broken = sum(finding.broken for finding in findings)
     if broken and not fixes:
         click.echo(f"{broken} rows are wrong. `treaty doctor --fix` repairs them.", err=True)

@@ -99,7 +99,8 @@ def _write(db: Connection, file: BinaryIO, encrypted_keys: dict[str, Any] | None
     progress.begin("Back up rows", sum(map(rows.count_rows, tables)))
     with writing_backup(file) as writer:
         for table in tables:
-            writer.add_table(table, backups.reporting(rows.read_rows(table), progress.advance))
+            with closing(backups.reporting(rows.read_rows(table), progress.advance)) as reported_rows:
+                writer.add_table(table, reported_rows)
         manifest = Manifest(
             treaty_version=version(),
             revision=str(current_revision),

@@ -1,6 +1,7 @@
 """Restoring a backup, in one transaction: either all of it is written, or nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -66,7 +67,8 @@ def check_empty(db: Connection) -> None:
     """Raise BackupError if a database has data, apart from what a server adds when it starts."""
     counts = backup_rows.count_used_rows(db)
     if counts:
-        shown = [f"{name} {number:,}" for name, number in list(counts.items())[:_MAX_TABLES]]
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        shown = [f"{name} {number:,}" for name, number in ordered[:_MAX_TABLES]]
         more = [f"{len(counts) - _MAX_TABLES} more tables"] if len(counts) > _MAX_TABLES else []
         raise BackupError(
             f"The database is not empty: it has rows ({', '.join(shown + more)}). Nothing was written. Give an empty "
@@ -89,20 +91,22 @@ def load(db: Connection, source: RowSource, *, report: Report) -> None:
     tables = source.list_tables()
     backup_rows.check_layouts(db, tables)
     for table in tables:
-        backup_rows.add_rows(db, table, reporting(source.read_rows(table), report))
+        with closing(reporting(source.read_rows(table), report)) as rows:
+            backup_rows.add_rows(db, table, rows)
     for table in tables:
         backup_rows.continue_ids(db, table)
 
 
-def reporting(rows: Iterator[Row], report: Report) -> Iterator[Row]:
-    """Yield rows, and report their number now and then."""
+def reporting(rows: Generator[Row], report: Report) -> Generator[Row]:
+    """Yield rows, and report their number now and then. Closing it closes `rows`, and so the query behind them."""
     count = 0
-    for row in rows:
-        yield row
-        count += 1
-        if count == REPORT_INTERVAL:
-            report(count)
-            count = 0
+    with closing(rows):
+        for row in rows:
+            yield row
+            count += 1
+            if count == REPORT_INTERVAL:
+                report(count)
+                count = 0
     report(count)
 
 

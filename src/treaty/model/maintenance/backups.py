@@ -73,6 +73,8 @@ UNCOUNTED_ACTIONS: Final = frozenset(
     {"backup", "restoration", "sign_in", "sign_in_failure", "sign_out", "reauthentication", "access_refusal"}
 )
 """Types of audit events that are no loss: they change nothing that a backup contains."""
+SETUP_ACTIONS: Final = frozenset({"setup_link_creation", "key_change"})
+"""Types of audit events that occur before a database is used for anything."""
 _MAX_TYPES: Final = 5
 
 

@@ -10,7 +10,7 @@ import secrets
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from errno import EDQUOT, EFBIG, ENOSPC
@@ -263,7 +263,7 @@ class BackupFile:
     def list_tables(self) -> Sequence[TableLayout]:
         return [table.layout for table in self.manifest.tables]
 
-    def read_rows(self, table: TableLayout) -> Iterator[Row]:
+    def read_rows(self, table: TableLayout) -> Generator[Row]:
         """Yield the rows of a table. Raises BackupError for damage, after the rows before it."""
         binary = _binary_indexes(table)
         for line in self._read_lines(table):

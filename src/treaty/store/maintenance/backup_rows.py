@@ -1,6 +1,6 @@
 """Rows of all tables, in a form that both kinds of databases can write and read."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from typing import Any, Final, Protocol
@@ -8,9 +8,17 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, Table, func, inspect, select, text
 from sqlalchemy.types import TypeEngine
 
-from treaty.model.maintenance.backups import BackupError, ColumnKind, Row, TableLayout
+from treaty.model.maintenance.backups import (
+    SETUP_ACTIONS,
+    UNCOUNTED_ACTIONS,
+    BackupError,
+    ColumnKind,
+    Row,
+    TableLayout,
+)
 from treaty.store.engine.query_log import driver_of
 from treaty.store.tables import Time, metadata
+from treaty.store.tables import audit as trail
 
 OMITTED_TABLES: Final[Mapping[str, str]] = {
     "session": "a session that was ended since must not become valid again, so users sign in again",
@@ -18,7 +26,7 @@ OMITTED_TABLES: Final[Mapping[str, str]] = {
     "guess": "throttling concerns the last minutes only",
 }
 """Tables that are not in a backup, with the reasons."""
-_UNUSED_TABLES: Final = frozenset({*OMITTED_TABLES, "access", "event_log", "lease", "trusted_address"})
+_UNUSED_TABLES: Final = frozenset({*OMITTED_TABLES, "access", "event_log", "lease", "trusted_address", "audit"})
 """Tables that have rows as soon as a server has started, so that they say nothing about the use of a database."""
 
 
@@ -29,7 +37,7 @@ class RowSource(Protocol):
         """List the tables, each after those that its rows refer to."""
         ...
 
-    def read_rows(self, table: TableLayout) -> Iterator[Row]:
+    def read_rows(self, table: TableLayout) -> Generator[Row]:
         """Yield the rows of a table, without keeping them in memory."""
         ...
 
@@ -68,7 +76,7 @@ class DatabaseRows:
     def count_rows(self, table: TableLayout) -> int:
         return _count_rows(self._db, table.name)
 
-    def read_rows(self, table: TableLayout) -> Iterator[Row]:
+    def read_rows(self, table: TableLayout) -> Generator[Row]:
         columns = ", ".join(_quote(self._db, name) for name in table.columns)
         order = ", ".join(_quote(self._db, column.name) for column in metadata.tables[table.name].primary_key)
         sql = f"SELECT {columns} FROM {_quote(self._db, table.name)} ORDER BY {order}"  # noqa: S608 - quoted names
@@ -152,7 +160,14 @@ def count_used_rows(db: Connection) -> dict[str, int]:
     existing = set(inspect(db).get_table_names())
     names = [table.name for table in metadata.sorted_tables if table.name in existing - _UNUSED_TABLES]
     counts = {name: _count_rows(db, name) for name in names}
+    if trail.name in existing:
+        counts[trail.name] = db.execute(_COUNT_EVENTS_OF_USE).scalar_one()
     return {name: count for name, count in counts.items() if count}
+
+
+_COUNT_EVENTS_OF_USE: Final = (
+    select(func.count()).select_from(trail).where(trail.c.type.not_in([*UNCOUNTED_ACTIONS, *SETUP_ACTIONS]))
+)
 
 
 def delete_all_rows(db: Connection) -> None:
