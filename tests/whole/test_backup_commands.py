@@ -276,7 +276,7 @@ def test_no_damage_to_a_file_goes_unnoticed(database_url: str, folder: Path) -> 
     path, original = folder / "b.zip", (folder / "b.zip").read_bytes()
     expected = read_all(path)
     random = Random(7)  # noqa: S311 - not a secret
-    for _ in range(choose(150, slow=1000, long=20_000)):
+    for _ in range(choose(60, slow=1000, long=20_000)):
         damaged = bytearray(original)
         match random.randrange(3):
             case 0:
@@ -416,6 +416,7 @@ def locked_table(url: str, mode: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow  # full disks end a backup in the middle, too
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(("number", "leaves"), [(signal.SIGTERM, 0), (signal.SIGKILL, 1)])
 def test_a_backup_that_is_killed_leaves_nothing_that_passes_for_one(

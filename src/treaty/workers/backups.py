@@ -24,7 +24,7 @@ from treaty.store.maintenance.backup_files import BackupFile, creating_file, wri
 from treaty.store.maintenance.backup_rows import DatabaseRows, RowSource
 from treaty.store.migrations import HEAD, REVISIONS, migrate, revision, run_migrations
 
-_BATCH: Final = backups.REPORT_INTERVAL
+_BATCH: Final = backup_rows.REPORT_INTERVAL
 
 
 class Progress(Protocol):
@@ -99,7 +99,7 @@ def _write(db: Connection, file: BinaryIO, encrypted_keys: dict[str, Any] | None
     progress.begin("Back up rows", sum(map(rows.count_rows, tables)))
     with writing_backup(file) as writer:
         for table in tables:
-            with closing(backups.reporting(rows.read_rows(table), progress.advance)) as reported_rows:
+            with closing(backup_rows.reporting(rows.read_rows(table), progress.advance)) as reported_rows:
                 writer.add_table(table, reported_rows)
         manifest = Manifest(
             treaty_version=version(),
@@ -176,7 +176,7 @@ def restore_backup(
         _check_revision(backup)
         progress.plan(1 + (backup.manifest.revision != HEAD) + (not options.is_dry))
         if not options.replaces:
-            database.read(backups.check_empty)
+            database.read(backup_rows.check_empty)
         _check_contents(backup, progress)
         with _upgraded(backup, progress) as source:
             keys = _choose_keys(source, backup, options, server_keys, read_passphrase)
@@ -216,7 +216,7 @@ def _upgraded(backup: BackupFile, progress: Progress) -> Iterator[RowSource]:
     ):
         progress.begin("Upgrade the backup", backup.manifest.row_count)
         scratch.write(lambda db: run_migrations(db, backup.manifest.revision))
-        scratch.write(lambda db: backups.load(db, backup, report=progress.advance))
+        scratch.write(lambda db: backup_rows.load(db, backup, report=progress.advance))
         migrate(scratch)
         progress.end()
         with scratch.engine.connect() as db:
@@ -238,7 +238,7 @@ def _choose_keys(
     read_passphrase: Callable[[], str | None],
 ) -> _Keys:
     """Find the keys that decrypt the secrets of a backup. Raises BackupError if there are none."""
-    texts = backups.list_encrypted_texts(source)
+    texts = backup_rows.list_encrypted_texts(source)
     keys = tuple(server.keys)
     unknown_count = _count_unknown(texts, keys)
     if unknown_count and backup.manifest.encrypted_keys is not None:

@@ -1,7 +1,7 @@
 """Rows of all tables, in a form that both kinds of databases can write and read."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC
 from typing import Any, Final, Protocol
 
@@ -16,7 +16,9 @@ from treaty.model.maintenance.backups import (
     Row,
     TableLayout,
 )
+from treaty.model.webhooks.webhooks import EncryptedText
 from treaty.store.engine.query_log import driver_of
+from treaty.store.maintenance.encrypted_columns import ENCRYPTED_COLUMNS, find_encrypted
 from treaty.store.tables import Time, metadata
 from treaty.store.tables import audit as trail
 
@@ -145,7 +147,25 @@ def _count_rows(db: Connection, name: str) -> int:
     return count
 
 
+def list_encrypted_texts(source: RowSource) -> list[EncryptedText]:
+    """List the encrypted texts of a backup in the current schema."""
+    tables = {table.name: table for table in source.list_tables()}
+    texts: list[EncryptedText] = []
+    for encrypted in ENCRYPTED_COLUMNS:
+        table = tables[encrypted.column.table.name]
+        index = list(table.columns).index(encrypted.column.name)
+        values = (row[index] for row in source.read_rows(table))
+        texts += [text for value in values if value is not None for text in find_encrypted(encrypted, value)]
+    return texts
+
+
 # Writing
+
+Report = Callable[[int], None]
+"""Called with the number of rows that were read or written since the last call."""
+REPORT_INTERVAL: Final = 1000
+"""Rows between two reports."""
+_MAX_TABLES: Final = 5
 
 
 def lock_tables(db: Connection) -> None:
@@ -170,6 +190,19 @@ _COUNT_EVENTS_OF_USE: Final = (
 )
 
 
+def check_empty(db: Connection) -> None:
+    """Raise BackupError if a database has data, apart from what a server adds when it starts."""
+    counts = count_used_rows(db)
+    if counts:
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        shown = [f"{name} {number:,}" for name, number in ordered[:_MAX_TABLES]]
+        more = [f"{len(counts) - _MAX_TABLES} more tables"] if len(counts) > _MAX_TABLES else []
+        raise BackupError(
+            f"The database is not empty: it has rows ({', '.join(shown + more)}). Nothing was written. Give an empty "
+            "database, or replace all of its data with --replace."
+        )
+
+
 def delete_all_rows(db: Connection) -> None:
     """Delete all rows of all tables.
 
@@ -178,6 +211,30 @@ def delete_all_rows(db: Connection) -> None:
     """
     for table in reversed(metadata.sorted_tables):
         db.execute(table.delete())
+
+
+def load(db: Connection, source: RowSource, *, report: Report) -> None:
+    """Write all rows of a backup, and let ids continue where they were. Raises BackupError."""
+    tables = source.list_tables()
+    check_layouts(db, tables)
+    for table in tables:
+        with closing(reporting(source.read_rows(table), report)) as rows:
+            add_rows(db, table, rows)
+    for table in tables:
+        continue_ids(db, table)
+
+
+def reporting(rows: Generator[Row], report: Report) -> Generator[Row]:
+    """Yield rows, and report their number now and then. Closing it closes `rows`, and so the query behind them."""
+    count = 0
+    with closing(rows):
+        for row in rows:
+            yield row
+            count += 1
+            if count == REPORT_INTERVAL:
+                report(count)
+                count = 0
+    report(count)
 
 
 def check_layouts(db: Connection, tables: Iterable[TableLayout]) -> None:
