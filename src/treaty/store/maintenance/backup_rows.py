@@ -28,7 +28,9 @@ OMITTED_TABLES: Final[Mapping[str, str]] = {
     "guess": "throttling concerns the last minutes only",
 }
 """Tables that are not in a backup, with the reasons."""
-_UNUSED_TABLES: Final = frozenset({*OMITTED_TABLES, "access", "event_log", "lease", "trusted_address", "audit"})
+_UNUSED_TABLES: Final = frozenset(
+    {*OMITTED_TABLES, "access", "event_log", "lease", "trusted_address", "audit", "audit_forwarded"}
+)
 """Tables that have rows as soon as a server has started, so that they say nothing about the use of a database."""
 
 
