@@ -32,10 +32,20 @@ def find_status(db: Connection) -> BackupStatus:
     latest = fetch_first(db, _LATEST, {})
     if latest is None:
         return BackupStatus(backed_up_at=None, is_restored=False, changes={})
-    backed_up_at = datetime.fromisoformat(orjson.loads(latest.details)["params"]["state_of"])
+    backed_up_at = _read_time(latest.details)
     is_restored = latest.type == Action.RESTORATION
     start = latest.id if is_restored else first_event_id(backed_up_at)
     rows = fetch_rows(db, _CHANGES, {"start": start, "uncounted": sorted(UNCOUNTED_ACTIONS)})
     return BackupStatus(
         backed_up_at=backed_up_at, is_restored=is_restored, changes={row.type: row.events for row in rows}
     )
+
+
+def find_time(db: Connection) -> datetime | None:
+    """Find the time of the state that the latest backup contains; None without a recorded backup."""
+    latest = fetch_first(db, _LATEST, {})
+    return None if latest is None else _read_time(latest.details)
+
+
+def _read_time(details: str) -> datetime:
+    return datetime.fromisoformat(orjson.loads(details)["params"]["state_of"])
