@@ -364,8 +364,6 @@ def restore_backup(
 
     Raises BackupError, and InvalidSetting for a database that cannot be used.
     """
-    if is_in_memory(settings.database_url):
-        raise InvalidSetting("database_url: a database in memory ends with this command. Give the path of a file.")
     server_keys = backups.ServerKeys(
         keys=get_vault(settings).list_keys() if has_key(settings) else (),
         vault=get_vault(settings),
@@ -373,6 +371,8 @@ def restore_backup(
         f"{locate_key_file(settings)}",
     )
     with _unchanged_database(settings, "treaty restore", must_exist=False) as database:
+        if is_in_memory(settings.database_url):
+            raise InvalidSetting("database_url: a database in memory ends with this command. Give the path of a file.")
         return backups.restore_backup(
             database, path, options, server_keys=server_keys, read_passphrase=read_passphrase, progress=progress
         )
@@ -384,14 +384,14 @@ def _unchanged_database(settings: Settings, name: str, *, must_exist: bool) -> I
 
     `name` is the actor of its writes in the audit trail.
     """
-    files = list_files(settings.database_url)
-    is_new = bool(files) and not files[0].exists()
     database = open_database(
         settings.database_url,
         connections=settings.database_max_connections,
         wait=settings.database_pool_timeout.total_seconds(),
         must_exist=must_exist,
     )
+    files = list_files(settings.database_url)
+    is_new = bool(files) and not files[0].exists()  # the first connection creates it
 
     def prepare() -> None:
         database.read_once(health.check)

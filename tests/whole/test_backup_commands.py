@@ -73,11 +73,12 @@ def add_pacticipants(url: str, *names: str, size: int = 10) -> None:
     body = Random(1).randbytes(size)  # noqa: S311 - not a secret
 
     def add(db: Any) -> None:
+        new_id = 0
         for name in names:
             added = db.execute(insert(pacticipant).values(name=name, display_name=name, **times))
             (new_id,) = added.inserted_primary_key
             db.execute(insert(label).values(pacticipant_id=new_id, name=name, **times)).close()
-        keys = {"consumer_id": new_id, "provider_id": new_id}
+        keys = dict.fromkeys(("consumer_id", "provider_id"), new_id)
         db.execute(insert(content).values(sha=names[0], created_at=NOW, body=body, **keys)).close()
 
     with closing(open_kept(url)) as database:
@@ -328,12 +329,12 @@ class WritingProgress:
         self.url = url
         self.count = 0
 
-    def plan(self, _steps: int) -> None: ...
+    def plan(self, steps: int) -> None: ...
 
-    def begin(self, _subject: str, _total: int) -> None:
+    def begin(self, subject: str, total: int) -> None:  # noqa: ARG002 - Progress's own signature
         self.write()
 
-    def advance(self, _count: int = 1) -> None:
+    def advance(self, count: int = 1) -> None:  # noqa: ARG002 - likewise
         self.write()
 
     def end(self) -> None: ...
@@ -410,9 +411,9 @@ def started(*words: str, cwd: Path) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def locked_table(url: str, mode: str) -> Iterator[None]:
+def locked_table(url: str) -> Iterator[None]:
     with psycopg.connect(url) as db:
-        db.execute(f"LOCK TABLE webhook IN {mode} MODE")
+        db.execute("LOCK TABLE webhook IN ACCESS EXCLUSIVE MODE")
         yield
 
 
@@ -423,7 +424,7 @@ def test_a_backup_that_is_killed_leaves_nothing_that_passes_for_one(
     database_url: str, folder: Path, number: int, leaves: int
 ) -> None:
     add_pacticipants(database_url, "a")
-    with locked_table(database_url, "ACCESS EXCLUSIVE"):
+    with locked_table(database_url):
         process = started("backup", "b.zip", "--database-url", database_url, cwd=folder)
         eventually(lambda: list(folder.glob(".b.zip.*")))
         process.send_signal(number)
