@@ -276,7 +276,7 @@ def _explained_faults(db: Connection, table: TableLayout) -> Iterator[None]:
     driver: Any = db.dialect.loaded_dbapi
     try:
         yield
-    except (driver.DataError, driver.IntegrityError, OverflowError) as error:
+    except (driver.DataError, driver.IntegrityError, driver.ProgrammingError, OverflowError) as error:
         raise _cannot_store(db, table, error) from error
     except driver.OperationalError as error:
         if getattr(error, "sqlstate", None) != _PROGRAM_LIMIT_EXCEEDED:
