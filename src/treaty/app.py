@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import parent_process
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -35,6 +36,7 @@ from treaty.distribution import install_hint
 from treaty.errors import DatabaseReplaced, InvalidSetting, UnusableDatabase
 from treaty.model.accounts import passwords
 from treaty.model.audit import Actor
+from treaty.model.maintenance.backups import BackupStatus
 from treaty.model.maintenance.metrics import IndexProgress
 from treaty.model.maintenance.retention import (
     DEFAULT_BRANCH_SELECTORS,
@@ -55,8 +57,8 @@ from treaty.store.engine import health, startup
 from treaty.store.engine.database import Database, open_database
 from treaty.store.engine.database_faults import GIVE_DATABASE, explain_error, is_error_in_statement, name_database
 from treaty.store.engine.database_files import is_in_memory, is_readable_by_all, list_files, sqlite_identity
-from treaty.store.engine.vault import KeyFile, KeyStatus, Vault, get_vault, has_key, locate_key_file
-from treaty.store.maintenance import encrypted_columns
+from treaty.store.engine.vault import KEY_FILE, KeyFile, KeyStatus, Vault, get_vault, has_key, locate_key_file
+from treaty.store.maintenance import backup_status, encrypted_columns
 from treaty.store.migrations import migrate, revision
 from treaty.store.provider_contracts import recomparisons
 from treaty.store.usage import contents as usage_contents
@@ -70,7 +72,9 @@ from treaty.web.http import listeners
 from treaty.web.http.base_paths import find_base_paths, find_conflict
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
 from treaty.web.routers import build_router
+from treaty.workers import backups
 from treaty.workers.audit_forwarding import AuditForwarder
+from treaty.workers.backups import BackupOptions, BackupResult, Progress, RestoreOptions, RestoreResult
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
 from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.deliveries import DeliveryWorker
@@ -334,6 +338,86 @@ def rotate_key(settings: Settings, *, removes_old_keys: bool, report: Report) ->
     _with_database(settings, rotate, "treaty rotate-key")
 
 
+def make_backup(settings: Settings, path: Path, options: BackupOptions, *, progress: Progress) -> BackupResult:
+    """Write a backup of a server's database to a file. The schema is not upgraded.
+
+    Raises BackupError, and InvalidSetting for a database that cannot be used, or a missing key.
+    """
+    if options.passphrase is not None and not has_key(settings):
+        raise InvalidSetting(
+            f"secret_key: is not set, and there is no {locate_key_file(settings)}, so there is no key to add to the "
+            "backup. Set TREATY_SECRET_KEY to the key of the servers, or make a backup without the key."
+        )
+    with _unchanged_database(settings, "treaty backup", must_exist=True) as database:
+        return backups.make_backup(database, path, options, vault=get_vault(settings), progress=progress)
+
+
+def restore_backup(
+    settings: Settings,
+    path: Path,
+    options: RestoreOptions,
+    *,
+    read_passphrase: Callable[[], str | None],
+    progress: Progress,
+) -> RestoreResult:
+    """Restore a backup into the database of a server, which is created if it is missing.
+
+    Raises BackupError, and InvalidSetting for a database that cannot be used.
+    """
+    server_keys = backups.ServerKeys(
+        keys=get_vault(settings).list_keys() if has_key(settings) else (),
+        vault=get_vault(settings),
+        hint=f"set TREATY_SECRET_KEY to the key of the original server, or copy its {KEY_FILE} to "
+        f"{locate_key_file(settings)}",
+    )
+    with _unchanged_database(settings, "treaty restore", must_exist=False) as database:
+        if is_in_memory(settings.database_url):
+            raise InvalidSetting("database_url: a database in memory ends with this command. Give the path of a file.")
+        return backups.restore_backup(
+            database, path, options, server_keys=server_keys, read_passphrase=read_passphrase, progress=progress
+        )
+
+
+@contextmanager
+def _unchanged_database(settings: Settings, name: str, *, must_exist: bool) -> Iterator[Database]:
+    """Open a database without creating or upgrading its tables. A new file is removed unless it gets tables.
+
+    `name` is the actor of its writes in the audit trail.
+    """
+    database = open_database(
+        settings.database_url,
+        connections=settings.database_max_connections,
+        wait=settings.database_pool_timeout.total_seconds(),
+        must_exist=must_exist,
+    )
+    files = list_files(settings.database_url)
+    is_new = bool(files) and not files[0].exists()  # the first connection creates it
+
+    def prepare() -> None:
+        database.read_once(health.check)
+        if must_exist:
+            _check_has_tables(settings, database)
+
+    timeout = settings.database_startup_timeout.total_seconds()
+    pauses = startup.plan_pauses(timeout, settings.database_connect_max_retries)
+    try:
+        startup.wait_for(prepare, database, pauses, report=_print_wait)
+        with _explained_faults(database), audit.acting_as(Actor(credential_name=name)):
+            yield database
+    finally:
+        is_unused = is_new and _has_no_tables(database)
+        database.close()
+        for path in files if is_unused else ():
+            path.unlink(missing_ok=True)
+
+
+def _has_no_tables(database: Database) -> bool:
+    try:
+        return database.read(revision) is None
+    except (*health.DATABASE_ERRORS, UnusableDatabase):
+        return False
+
+
 def read_database(settings: Settings, work: Callable[[Connection], T]) -> T:
     """Run a read on a server's database."""
     return _with_database(settings, lambda database: database.read(work))
@@ -439,6 +523,11 @@ def check_integrity(settings: Settings, *, fixes: bool) -> list[IntegrityFinding
 def load_index_progress(settings: Settings) -> IndexProgress:
     """Count the contents that a server's usage index covers."""
     return _with_database(settings, lambda database: database.read(usage_contents.count_contents), "treaty doctor")
+
+
+def load_backup_status(settings: Settings) -> BackupStatus:
+    """Find the latest backup of a server's database, and count the changes since."""
+    return _with_database(settings, lambda database: database.read(backup_status.find_status), "treaty doctor")
 
 
 def load_engine_progress(settings: Settings) -> EngineProgress:

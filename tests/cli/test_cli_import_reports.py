@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from treaty.cli import import_progress, import_reports
-from treaty.cli.import_progress import Progress, format_duration, format_progress
+from treaty.cli import import_reports
+from treaty.cli import progress as progress_module
 from treaty.cli.import_reports import CopyReport
+from treaty.cli.progress import Progress, format_duration, format_progress
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_a_duration_has_its_two_largest_units(seconds: float, expected: str) -> 
 def test_a_log_gets_a_line_now_and_then_and_one_for_each_step(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(import_progress, "_INTERVAL", 0)
+    monkeypatch.setattr(progress_module, "_INTERVAL", 0)
     progress = Progress(2)
     progress.begin("versions", 2)
     progress.advance()
@@ -54,7 +55,7 @@ def test_a_log_gets_a_line_now_and_then_and_one_for_each_step(
 def test_a_terminal_gets_one_line_that_changes_for_each_step(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(import_progress, "_TERMINAL_INTERVAL", 0)
+    monkeypatch.setattr(progress_module, "_TERMINAL_INTERVAL", 0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     progress = Progress(1)
     progress.begin("versions", 2)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 PASSWORD = "a stapled horse, correctly\n"  # noqa: S105 - of a user that is never added
-CREATING = {("serve",), ("user", "add")}
-"""The server, and adding its first user, which may come before it."""
+CREATING = {("serve",), ("user", "add"), ("restore",)}
+"""The server, and what may come before it: adding its first user, and restoring a backup."""
 NEEDED = {
+    "backup": ["backup.zip"],
     "user disable": ["ada"],
     "user enable": ["ada"],
     "user password": ["ada", "--password-stdin"],

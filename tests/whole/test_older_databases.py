@@ -142,18 +142,18 @@ def test_a_session_writes_with_the_token_of_its_page(server: Server, fixture: Fi
 def test_webhooks_send_the_secrets_that_were_stored_before_while_and_after_the_key_is_rotated(
     broker: Broker, fixture: Fixture, receiver: Receiver
 ) -> None:
-    _send_all(broker, fixture, receiver)
+    send_all_webhooks(broker, fixture, receiver)
     broker.administer("rotate-key")
     receiver.arrivals.clear()
-    _send_all(broker, fixture, receiver)
+    send_all_webhooks(broker, fixture, receiver)
     broker.administer("rotate-key", "--finish")
     former_key = (fixture.folder / "key").read_text()
     assert former_key not in (broker.folder / "treaty.key").read_text()
     receiver.arrivals.clear()
-    _send_all(broker, fixture, receiver)
+    send_all_webhooks(broker, fixture, receiver)
 
 
-def _send_all(broker: Broker, fixture: Fixture, receiver: Receiver) -> None:
+def send_all_webhooks(broker: Broker, fixture: Fixture, receiver: Receiver) -> None:
     """Send each webhook as a test, and look for its credentials and signature in the request."""
     webhooks = fixture.facts["webhooks"]
     for number, (name, uuid) in enumerate(webhooks.items()):

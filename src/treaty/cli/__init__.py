@@ -99,6 +99,8 @@ _SERVER: Final = {
     "clean": CommandEntry("treaty.cli.cleanup:clean", "Remove old data that is no longer needed."),
     "rotate-key": CommandEntry("treaty.cli.server:rotate_key", "Re-encrypt secrets with a new key."),
     "import": CommandEntry("treaty.cli.imports:import_all", "Copy the data of another broker."),
+    "backup": CommandEntry("treaty.cli.backups:backup", "Write a backup of the broker's database to a file."),
+    "restore": CommandEntry("treaty.cli.backups:restore", "Restore a backup, also into another kind of database."),
     "doctor": CommandEntry("treaty.cli.server:doctor", "Check the broker's data, and repair it."),
     "user": CommandEntry("treaty.cli:USER", "Manage users and system accounts."),
     "token": CommandEntry("treaty.cli:TOKEN", "Manage API tokens."),

@@ -10,9 +10,9 @@ from treaty.cli.import_sources import Request, select_members
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from treaty.cli.import_progress import Progress
     from treaty.cli.import_sources import ImportSource
     from treaty.cli.import_targets import ImportTarget
+    from treaty.cli.progress import Progress
     from treaty.client import HalResource, Json
 
 KIND: Final = "provider-contracts"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from treaty.cli.import_contracts import copy_contracts
 from treaty.cli.import_exports import copy_exported
-from treaty.cli.import_progress import Progress
 from treaty.cli.import_reports import CopyReport
 from treaty.cli.import_sources import (
     ImportSource,
@@ -20,6 +19,7 @@ from treaty.cli.import_sources import (
     select_times,
 )
 from treaty.cli.import_targets import ImportTarget
+from treaty.cli.progress import Progress
 from treaty.errors import Refused
 from treaty.exact_json import parse_json, serialize
 

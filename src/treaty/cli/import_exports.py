@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from treaty.cli.import_progress import Progress
+from treaty.cli.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

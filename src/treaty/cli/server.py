@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +49,8 @@ def serve(**options: object) -> None:
 def doctor(database_url: str | None, *, fixes: bool) -> None:
     """Check the integrity of the data: recompute denormalized columns, and compare them.
 
-    Exits with 1 if something is wrong and was not repaired. Servers may be running.
+    Also reports the age of the latest backup, and what losing the disk now would cost. Exits with 1 if something is
+    wrong and was not repaired. Servers may be running.
     """
     from treaty import app  # noqa: PLC0415 - the server's packages are loaded only where they are needed
 
@@ -57,6 +59,7 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
         findings = app.check_integrity(settings, fixes=fixes)
         progress = app.load_index_progress(settings)
         engine = app.load_engine_progress(settings)
+        latest_backup = app.load_backup_status(settings)
     except InvalidSetting as error:
         click.echo(f"treaty doctor: {error}", err=True)
         sys.exit(1)
@@ -68,6 +71,7 @@ def doctor(database_url: str | None, *, fixes: bool) -> None:
         click.echo(f"wait   the usage index covers {counts} contents of pacts; a running server indexes the others")
     if engine.is_noteworthy:
         click.echo(f"wait   {engine.summary}")
+    click.echo(f"backup {latest_backup.describe(datetime.now(UTC))}")
     broken = sum(finding.broken for finding in findings)
     if broken and not fixes:
         click.echo(f"{broken} rows are wrong. `treaty doctor --fix` repairs them.", err=True)

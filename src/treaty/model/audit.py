@@ -84,6 +84,8 @@ class Action(StrEnum):
     CLEANING = "cleaning"
     REPAIR = "repair"
     KEY_CHANGE = "key_change"
+    BACKUP = "backup"
+    RESTORATION = "restoration"
     USER_CREATION = "user_creation"
     USER_CHANGE = "user_change"
     PASSWORD_CHANGE = "password_change"  # noqa: S105 - the name of an action

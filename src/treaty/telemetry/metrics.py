@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -149,7 +150,12 @@ class _Collectors(CollectorRegistry):
 
 
 def _collectors(progress: Progress) -> list[Collector]:
-    return [_DeliveryCollector(progress.queue), _IndexCollector(progress.index), _EngineCollector(progress.engine)]
+    return [
+        _DeliveryCollector(progress.queue),
+        _IndexCollector(progress.index),
+        _EngineCollector(progress.engine),
+        _BackupCollector(progress.backed_up_at),
+    ]
 
 
 class _DeliveryCollector(Collector):
@@ -202,4 +208,18 @@ class _EngineCollector(Collector):
             "treaty_comparisons_to_accept",
             "Comparisons whose verdict a newer engine would change, once it is accepted.",
             value=self._progress.changed,
+        )
+
+
+class _BackupCollector(Collector):
+    """The age of the latest backup, read from the database at each scrape."""
+
+    def __init__(self, backed_up_at: datetime | None) -> None:
+        self._backed_up_at = backed_up_at
+
+    def collect(self) -> Iterator[Any]:
+        yield GaugeMetricFamily(
+            "treaty_backup_timestamp_seconds",
+            "Time of the state that the latest backup by `treaty backup` contains; 0 if there is none.",
+            value=0 if self._backed_up_at is None else self._backed_up_at.timestamp(),
         )

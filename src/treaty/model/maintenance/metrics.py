@@ -97,6 +97,8 @@ class Progress:
     queue: DeliveryQueue
     index: IndexProgress
     engine: EngineProgress
+    backed_up_at: datetime | None
+    """Time of the state that the latest backup contains; None without a recorded backup."""
 
 
 def measure_pact(body: bytes) -> PactSize:

@@ -66,6 +66,14 @@ class Vault:
         """`keys` returns all keys, the newest first. It is called each time: keys may be added while a server runs."""
         self._keys = keys
 
+    def list_keys(self) -> tuple[str, ...]:
+        """Return all keys, the newest first. Raises InvalidSetting if there is no key, and none can be created."""
+        return tuple(self._keys())
+
+    def with_older_keys(self, keys: Sequence[str]) -> "Vault":
+        """Return a vault that also decrypts with other keys, such as those of a backup."""
+        return Vault(lambda: (*self._keys(), *keys))
+
     def encrypt(self, text: str) -> EncryptedText:
         """Encrypt a text with the newest key."""
         key = _derive_key(self._keys()[0])

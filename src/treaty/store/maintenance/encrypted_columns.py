@@ -60,7 +60,7 @@ def rotate(db: Connection, column: EncryptedColumn, vault: Vault, *, after: Any,
 def _rotate_row(db: Connection, column: EncryptedColumn, row: Any, vault: Vault) -> int:
     # Texts of the newest key are left alone, so a repeated rotation has nothing to do. Texts of unknown keys are left,
     # too: they can be decrypted once their key is configured again.
-    outdated = [text for text in _find_encrypted(column, row.text) if vault.get_key_status(text) is KeyStatus.OLDER]
+    outdated = [text for text in find_encrypted(column, row.text) if vault.get_key_status(text) is KeyStatus.OLDER]
     if outdated:
         replacements = {text.text: vault.encrypt(vault.decrypt(text)).text for text in outdated}
         execute(db, _update_text(column), {"row_id": row.id, "text": _replace(column, row.text, replacements)})
@@ -73,14 +73,14 @@ def count_by_key(db: Connection, vault: Vault) -> Counter[KeyStatus]:
         vault.get_key_status(text)
         for column in ENCRYPTED_COLUMNS
         for row in fetch_rows(db, _select_all(column), {})
-        for text in _find_encrypted(column, row.text)
+        for text in find_encrypted(column, row.text)
     )
 
 
 def has_any(db: Connection) -> bool:
     """Whether the database contains any encrypted text."""
     return any(
-        _find_encrypted(column, row.text)
+        find_encrypted(column, row.text)
         for column in ENCRYPTED_COLUMNS
         for row in fetch_rows(db, _select_all(column), {})
     )
@@ -107,7 +107,8 @@ def _update_text(column: EncryptedColumn) -> Update:
     return update(table).where(column.id == bindparam("row_id")).values({column.column.name: bindparam("text")})
 
 
-def _find_encrypted(column: EncryptedColumn, text: str) -> list[EncryptedText]:
+def find_encrypted(column: EncryptedColumn, text: str) -> list[EncryptedText]:
+    """List the encrypted texts in a value of a column."""
     texts = _find_in_json(json.loads(text)) if column.is_json else (text,)
     return [EncryptedText(encrypted) for encrypted in texts]
 

@@ -31,6 +31,7 @@ from treaty.model.maintenance.metrics import (
     sum_sizes,
 )
 from treaty.store.engine.database import fetch_column, fetch_one, fetch_rows
+from treaty.store.maintenance import backup_status
 from treaty.store.provider_contracts import recomparisons
 from treaty.store.tables import (
     branch_version,
@@ -191,8 +192,13 @@ def load_queue(db: Connection, *, now: datetime) -> DeliveryQueue:
 
 
 def load_progress(db: Connection, *, now: datetime) -> Progress:
-    """Load the state of the background work: deliveries, the usage index and comparisons by former engines."""
-    return Progress(load_queue(db, now=now), contents.count_contents(db), recomparisons.load_progress(db))
+    """Load the state of the background work, and the time of the latest backup."""
+    return Progress(
+        queue=load_queue(db, now=now),
+        index=contents.count_contents(db),
+        engine=recomparisons.load_progress(db),
+        backed_up_at=backup_status.find_time(db),
+    )
 
 
 def _load_distribution(db: Connection, statement: Executable) -> Distribution:

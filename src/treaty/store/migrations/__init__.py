@@ -32,7 +32,7 @@ def migrate(database: Database) -> bool:
     before = database.read(revision)
     if before != HEAD:
         with _reporting_locks(database):
-            database.write(_upgrade)
+            database.write(upgrade)
     return before is None
 
 
@@ -122,7 +122,8 @@ _MOVE: Final = (
 )
 
 
-def _upgrade(db: Connection) -> None:
+def upgrade(db: Connection) -> None:
+    """Bring the schema up to date in an open transaction. Raises UnusableDatabase, as `migrate` does."""
     if db.dialect.name == "postgresql" and not _lock(db):
         raise UnusableDatabase(
             f"another server is creating or upgrading the tables of {name_database(db.engine.url)}.",
@@ -130,7 +131,7 @@ def _upgrade(db: Connection) -> None:
             is_temporary=True,
         )
     if revision(db) != HEAD:  # another server may have migrated it meanwhile
-        _run(db)
+        run_migrations(db, "head")
 
 
 def _lock(db: Connection) -> bool:
@@ -138,11 +139,12 @@ def _lock(db: Connection) -> bool:
     return bool(db.execute(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": _LOCK}).scalar())
 
 
-def _run(db: Connection) -> None:
+def run_migrations(db: Connection, target: str) -> None:
+    """Upgrade the schema to a revision, or to `head`, in an open transaction."""
     from alembic import command  # noqa: PLC0415 - slow to load, and needed once in a database's life
     from alembic.config import Config  # noqa: PLC0415 - likewise
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = db
-    command.upgrade(config, "head")
+    command.upgrade(config, target)

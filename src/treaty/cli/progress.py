@@ -27,6 +27,10 @@ class Progress:
         self._began_at = self._printed_at = time.monotonic()
         self._is_terminal = sys.stderr.isatty()
 
+    def plan(self, steps: int) -> None:
+        """Change the number of steps, which may depend on the first ones."""
+        self._steps = steps
+
     def begin(self, subject: str, total: int) -> None:
         """Begin the next step, with its number of items."""
         self.end()
