@@ -245,6 +245,7 @@ ROWS = {
     "max_connections": whole(minimum=1, default=1000),
     "header_timeout": seconds(minimum=0.1, default=10 * SECOND),
     "keep_alive_timeout": whole_durations(SECOND, minimum=0, default=75 * SECOND),
+    "shutdown_delay": seconds(minimum=0, default=0 * SECOND),
     "min_body_rate": whole(minimum=0, default=500),
     "largest_list": whole(minimum=1, default=10_000),
     "log_level": one_of(
