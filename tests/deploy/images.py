@@ -59,7 +59,9 @@ class Image:
             yield process
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
 
     def call(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in a container to its end."""
