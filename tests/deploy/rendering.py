@@ -126,6 +126,8 @@ REFUSED: Final[Mapping[str, Mapping[str, Any]]] = {
     "no diagnostics": {"broker": {"config": {"enableDiagnosticEndpoints": False}}},
     "half a user": {"broker": {"config": {"basicAuth": {"enabled": True, "writeUser": {"username": "ci"}}}}},
     "an ingress without a host": {"ingress": {"enabled": True}},
+    "a misspelt value": {"broker": {"replicaCuont": 2}},
+    "a text instead of a boolean": {"ingress": {"enabled": "false"}},
 }
 
 
@@ -163,9 +165,9 @@ def _file(name: str) -> Path:
 
 
 def _reason(text: str) -> str:
-    match = re.search(r"execution error at \([^)]*\): (.*)", text)
+    match = re.search(r"execution error at \([^)]*\): (.*)|(?s:don't meet the specifications.*?:\n.*?:\n(.*?)\n)", text)
     assert match, text
-    return match[1]
+    return match[1] or match[2]
 
 
 def _render(values: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:

@@ -2,12 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import jsonschema_rs
 import kubernetes_validate
 import pytest
 import yaml
@@ -68,10 +70,44 @@ def test_the_records_are_of_this_chart():
 RECORD_AGAIN: Final = "the chart has changed: run python -m tests.deploy.rendering, which requires Helm"
 
 
+ORIGINAL_VALUES: Final = (Path(__file__).parent / "original_values.txt").read_text("utf-8").splitlines()
+"""The names of the values of pact-broker-chart."""
+
+
+@pytest.mark.parametrize("name", ORIGINAL_VALUES)
+def test_a_value_of_the_originals_chart_is_accepted(name):
+    part = json.loads((rendering.CHART / "values.schema.json").read_text("utf-8"))
+    for word in name.split("."):
+        if word not in part["properties"]:
+            assert "additionalProperties" not in part
+            return
+        part = part["properties"][word]
+
+
+def test_the_schema_has_every_value_of_the_chart():
+    schema = json.loads((rendering.CHART / "values.schema.json").read_text("utf-8"))
+    values = yaml.safe_load((rendering.CHART / "values.yaml").read_text("utf-8"))
+    assert missing(values, schema) == []
+    jsonschema_rs.validate(schema, values)
+
+
+def missing(values: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    properties = schema.get("properties", {})
+    return [
+        *(name for name in values if name not in properties and schema.get("additionalProperties") is False),
+        *(
+            other
+            for name, value in values.items()
+            if isinstance(value, dict) and name in properties
+            for other in missing(value, properties[name])
+        ),
+    ]
+
+
 def test_values_that_contradict_each_other_are_refused_with_the_next_step():
     reasons = {name: reason for name, (_sum, reason) in json.loads(rendering.REFUSALS.read_text("utf-8")).items()}
     assert reasons.keys() == rendering.REFUSED.keys()
-    assert all("set" in reason or "must be" in reason for reason in reasons.values())
+    assert all(re.search("set|must be|Additional property|Expected", reason) for reason in reasons.values())
     assert "kubectl create secret" in reasons["no key"]
 
 
