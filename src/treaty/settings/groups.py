@@ -202,7 +202,7 @@ class ServerSettings(Group):
     ] = timedelta(seconds=75)
     """Seconds after which an idle connection is closed. Load balancers need a shorter timeout than this one."""
     shutdown_delay: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(0)
-    """Seconds for which a server that is told to end (SIGTERM) still handles requests, while it is
+    """Seconds after SIGTERM for which the server still handles requests, while it is
     [no longer ready](operations.md#monitoring), so that load balancers stop sending requests to it first."""
     min_body_rate: Annotated[int, Range(minimum=0)] = 500
     """Minimum rate at which a request body must arrive, in bytes per second, averaged over `header_timeout`."""

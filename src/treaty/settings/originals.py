@@ -28,7 +28,7 @@ UNUSED_SETTINGS: Final[Mapping[str, str]] = {
         "Treaty cancels no statements. To do so, set statement_timeout in PostgreSQL for Treaty's user."
     ),
     "hide_pactflow_messages": "There are no such messages.",
-    "http_debug_logging_enabled": "Requests and responses are not logged in full, because they contain secrets.",
+    "http_debug_logging_enabled": "Headers and bodies are not logged, because they contain secrets.",
     "log_configuration_on_startup": "The settings are not logged.",
     "log_dir": _STANDARD_ERROR,
     "log_otel_enabled": _STANDARD_ERROR,
