@@ -155,6 +155,12 @@ def test_addresses_of_services_are_not_taken_for_ports(tmp_path):
     assert read(tmp_path, **OF_KUBERNETES) == Settings()
 
 
+@pytest.mark.parametrize("name", ["PACT_DO_NOT_TRACK", "SCARF_NO_ANALYTICS"])
+def test_a_wish_for_no_statistics_needs_no_line(name, tmp_path):
+    assert read(tmp_path, **{name: "true"}) == Settings()
+    assert find_unused({name: "true"}) == {}
+
+
 def test_blank_variables_have_no_effect(tmp_path):
     names = [*(f"PACT_BROKER_{name}" for name in READ), *UNUSED_VARIABLES]
     assert read(tmp_path, **dict.fromkeys(names, "")) == Settings()

@@ -27,7 +27,12 @@ def test_every_setting_that_is_named_exists() -> None:
 def test_every_address_that_is_named_is_one() -> None:
     named = set(re.findall(r"`(/(?:diagnostic|metrics)[^`]*)`", TEXT))
     assert len(named) == 4
-    assert named <= {urls.HEARTBEAT.template, urls.DEPENDENCIES.template, urls.READINESS.template, urls.PROMETHEUS.template}
+    assert named <= {
+        urls.HEARTBEAT.template,
+        urls.DEPENDENCIES.template,
+        urls.READINESS.template,
+        urls.PROMETHEUS.template,
+    }
 
 
 def test_the_backup_that_is_shown_is_whole_while_the_database_is_in_use(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ DERIVED: Final = {
     *("_TREATY_COMPLETE", "_PACT_BROKER_COMPLETE"),
 }
 """Variables whose names are put together."""
-IGNORED: Final = {*UNUSED_VARIABLES, "PACT_BROKER_FEATURES__NAME"}
+IGNORED: Final = {*UNUSED_VARIABLES, "PACT_BROKER_FEATURES__NAME", "PACT_DO_NOT_TRACK", "SCARF_NO_ANALYTICS"}
 """Variables of the original broker that the document mentions because Treaty does not read them."""
 OF_LIBRARIES: Final = {
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_DIR"),  # httpx

@@ -12,7 +12,6 @@ _MIGRATES: Final = "The server always upgrades the tables when it starts."
 _STANDARD_ERROR: Final = "The log is written to standard error."
 _NO_SQL_LOG: Final = "SQL statements are not logged. PostgreSQL logs slow ones with log_min_duration_statement."
 _NO_RACK: Final = "Treaty does not use Rack, and its protection against forged requests is always on."
-_NO_STATISTICS: Final = "Treaty never sends usage statistics."
 
 UNUSED_SETTINGS: Final[Mapping[str, str]] = {
     "allow_missing_migration_files": "The server never starts on tables of a newer version than its own.",
@@ -51,14 +50,9 @@ UNUSED_SETTINGS: Final[Mapping[str, str]] = {
     "validate_database_connection_config": "The encoding of the database is not checked. Use UTF-8.",
     "warning_error_class_names": "Its values are classes of Ruby.",
 }
-_OTHER_VARIABLES: Final[Mapping[str, str]] = {
-    "PACT_DO_NOT_TRACK": _NO_STATISTICS,
-    "RACK_ENV": "Treaty does not use Rack, and has a single mode.",
-    "SCARF_NO_ANALYTICS": _NO_STATISTICS,
-}
 UNUSED_VARIABLES: Final[Mapping[str, str]] = {
     **{f"{PREFIXES[-1]}{name.upper()}": reason for name, reason in UNUSED_SETTINGS.items()},
-    **_OTHER_VARIABLES,
+    "RACK_ENV": "Treaty does not use Rack, and has a single mode.",
 }
 """The variables by their full names."""
 
