@@ -107,6 +107,7 @@ def built(folder: Path) -> Iterator[Image]:
         yield Image(root, inspected["Docker"]["config"])
     finally:
         builder.call("rm", "--all")
+        shutil.rmtree(folder)  # hundreds of megabytes
 
 
 class _Builder:
