@@ -39,6 +39,7 @@ _LONGEST: Final = (
     "tests/api/test_response_cache_histories.py",
     "tests/classic/",
     "tests/clients/",
+    "tests/deploy/test_image.py",
     "tests/examples/",
     "tests/pages/test_explorer.py",
     "tests/pages/test_first_run.py",

@@ -52,6 +52,7 @@ from treaty.model.maintenance.retention import (
 )
 from treaty.model.provider_contracts.recomparisons import EngineProgress
 from treaty.settings import Settings
+from treaty.settings.originals import find_unused
 from treaty.store import audit
 from treaty.store.engine import health, startup
 from treaty.store.engine.database import Database, open_database
@@ -560,6 +561,7 @@ def serve(settings: Settings, *, announce: Callable[[Sequence[str]], None]) -> N
     Raises InvalidSetting for a setting that cannot be used, such as a port that is taken.
     """
     prepare_logging(settings)
+    _log_unused_variables()
     _check_cleanup_settings(settings)
     warn_of_proxies(settings)
     _warn_of_weak_passwords(settings)
@@ -598,6 +600,12 @@ class _AnnouncingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce()
+
+
+def _log_unused_variables() -> None:
+    """Log a line for each variable of the original broker that has no effect."""
+    for variable, reason in find_unused(os.environ).items():
+        structlog.get_logger("treaty").info("unused_variable", variable=variable, reason=reason)
 
 
 def _check_cleanup_settings(settings: Settings) -> None:

@@ -122,6 +122,10 @@ class Overloaded(TreatyError):
     """Work that is refused for now, because too much work of the same kind is running."""
 
 
+class NotReady(TreatyError):
+    """The server should get no requests at the moment, with the reason."""
+
+
 class Unauthenticated(TreatyError):
     """A request with missing or invalid credentials. `is_bearer` is true if it sent a token, for `WWW-Authenticate`."""
 
@@ -194,6 +198,10 @@ class UnusableDatabase(InvalidSetting):
         super().__init__(f"database_url: {reason} {remedy}")
         self.reason = reason
         self.is_temporary = is_temporary
+
+
+class NewerDatabase(UnusableDatabase):
+    """The database was upgraded by a newer Treaty."""
 
 
 class DatabaseReplaced(TreatyError):

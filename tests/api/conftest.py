@@ -135,6 +135,10 @@ class Api:
         """End the waiting of all clients, as the shutdown of a server does."""
         self._loop.call_soon_threadsafe(self._app.end_waiting)
 
+    def begin_draining(self) -> None:
+        """Begin what a server does between the signal to end and its shutdown."""
+        self._app.begin_draining()
+
     def abandoned(self, path: str) -> Answer:
         """Send a request that waits for an event, and disconnect."""
         return self._loop.run_until_complete(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from tests import postgres
 from tests.api.conftest import SECRET_KEY, Api
@@ -32,13 +32,62 @@ def test_the_database_answers(api: Api) -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["/diagnostic/status/heartbeat", "/diagnostic/status/dependencies"])
+READY = "/diagnostic/status/ready"
+PATHS = ["/diagnostic/status/heartbeat", "/diagnostic/status/dependencies", READY]
+
+
+def test_a_server_with_its_database_is_ready(api: Api) -> None:
+    answer = api.get(READY)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/hal+json")
+    assert answer.json() == {
+        "ok": True,
+        "database": {"ok": True},
+        "_links": {"self": {"href": f"http://localhost{READY}"}},
+    }
+
+
+def test_a_server_that_is_about_to_shut_down_is_alive_but_not_ready(api: Api) -> None:
+    api.begin_draining()
+    answer = api.get(READY)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["error"] == "This server is shutting down. Send requests to another one."
+    assert api.get("/diagnostic/status/heartbeat").status == 200
+    assert api.put("/pacticipants/Shop/versions/1", {}).status == 201
+
+
+@pytest.mark.parametrize(
+    ("revision", "status"),
+    [("0001", 503), ("9999", 200)],  # 9999: a newer server has upgraded the tables, while this one still runs
+)
+def test_a_server_is_ready_unless_the_tables_are_older_than_it(
+    database_url: str, make_api: Callable[..., Api], revision: str, status: int
+) -> None:
+    api = make_api()
+    database = open_database(database_url, connections=1)
+    database.write(
+        lambda db: db.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": revision})
+    )
+    database.close()
+    answer = api.get(READY)
+    assert answer.status == status
+    if status == 503:
+        assert "have revision 0001, but this server needs" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_health_checks_need_no_credentials_if_the_heartbeat_is_public(make_api: Callable[..., Api], path: str) -> None:
+    users = {"basic_auth_username": "ci", "basic_auth_password": SecretStr("a long password")}
+    assert make_api(**users).get(path).status == 401
+    assert make_api(**users, public_heartbeat=True).get(path).status == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_diagnostics_are_only_read(api: Api, path: str) -> None:
     answer = api.post(path, {})
     assert (answer.status, answer.headers["allow"]) == (405, "GET")
 
 
-@pytest.mark.parametrize("path", ["/diagnostic/status/heartbeat", "/diagnostic/status/dependencies"])
+@pytest.mark.parametrize("path", PATHS)
 def test_diagnostics_can_be_switched_off(make_api: Callable[..., Api], path: str) -> None:
     assert make_api(enable_diagnostic_endpoints=False).get(path).status == 404
 
@@ -67,5 +116,6 @@ def test_a_database_that_does_not_answer_is_told_about() -> None:
     assert str(make_url(url).password) not in answer.text
     assert told["_links"] == {"self": {"href": "http://localhost/diagnostic/status/dependencies"}}
     assert api.get("/diagnostic/status/heartbeat").status == 200
+    assert api.get(READY).status == 503
     api.close()
     database.close()

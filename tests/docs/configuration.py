@@ -6,6 +6,7 @@ from tests.docs import variables
 from tests.docs.generated import ROOT, table
 from treaty.cli.server import serve
 from treaty.settings import GROUPS, Group, default_of, names_of
+from treaty.settings.originals import UNUSED_VARIABLES
 
 DOCUMENT: Final = ROOT / "docs" / "configuration.md"
 
@@ -17,6 +18,7 @@ def part() -> str:
     return "\n\n".join(
         [
             *groups,
+            _UNUSED.format(table=_table_of_unused()),
             _OPTIONS.format(table=_table_of_options()),
             _CI.format(names=_names_of_ci_systems()),
             _REPORT.format(names=_names_of_reports()),
@@ -24,6 +26,12 @@ def part() -> str:
     )
 
 
+_UNUSED: Final = """## Variables without an effect
+
+The original broker, its container image and its chart have these variables. Treaty accepts them, and logs a line with
+the reason for each that is set.
+
+{table}"""
 _OPTIONS: Final = """## Variables of commands and of pytest
 
 Commands and the pytest plugin read these variables instead of options.
@@ -38,6 +46,12 @@ ends with `_BRANCH`, its value is the branch."""
 _REPORT: Final = """## Variables of `treaty report`
 
 [`treaty report`](pull-requests.md) finds the pull request of the build in {names}. Options take precedence."""
+
+
+def _table_of_unused() -> str:
+    return table(
+        ["Environment variable", "Reason"], [[f"`{name}`", UNUSED_VARIABLES[name]] for name in UNUSED_VARIABLES]
+    )
 
 
 def _names_of_reports() -> str:

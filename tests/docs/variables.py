@@ -17,6 +17,7 @@ from treaty.cli.ci_systems import CI_SYSTEMS
 from treaty.cli.program import Program
 from treaty.pytest_plugin.options import OPTIONS
 from treaty.settings import Settings, names_of
+from treaty.settings.originals import UNUSED_VARIABLES
 
 PACKAGE: Final = ROOT / "src" / "treaty"
 DETECTION: Final = PACKAGE / "cli" / "build_detection.py"
@@ -48,7 +49,7 @@ DERIVED: Final = {
     *("_TREATY_COMPLETE", "_PACT_BROKER_COMPLETE"),
 }
 """Variables whose names are put together."""
-IGNORED: Final = {"PACT_BROKER_CONF"}
+IGNORED: Final = {*UNUSED_VARIABLES, "PACT_BROKER_FEATURES__NAME", "PACT_DO_NOT_TRACK", "SCARF_NO_ANALYTICS"}
 """Variables of the original broker that the document mentions because Treaty does not read them."""
 OF_LIBRARIES: Final = {
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_DIR"),  # httpx

@@ -1,10 +1,12 @@
 """What CI systems and Docker would read is valid, and the commands in it do what they are there for."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from ruamel.yaml import YAML
 from tests.examples import environments
 from tests.waiting import PATIENCE
 from tests.whole import servers
+from treaty.settings import read_settings
 
 EXAMPLES = environments.ROOT / "examples"
 PIPELINE = EXAMPLES / "pipeline"
@@ -25,7 +28,7 @@ DOCUMENTS = {
     "vendor.github-issue-config": [GITHUB / "ISSUE_TEMPLATE" / "config.yml"],
     "vendor.dependabot": [GITHUB / "dependabot.yml"],
     "vendor.gitlab-ci": sorted((PIPELINE / "gitlab").iterdir()),
-    "vendor.compose-spec": [EXAMPLES / "broker" / "compose.yaml"],
+    "vendor.compose-spec": [EXAMPLES / "broker" / "compose.yaml", *sorted(environments.ROOT.glob("compose*.yaml"))],
 }
 
 
@@ -38,12 +41,25 @@ def test_what_ci_systems_and_docker_read_is_valid(schema):
     assert done.returncode == 0, done.stdout
 
 
-def test_the_compose_file_names_what_there_is():
-    folder = EXAMPLES / "broker"
-    build = read(folder / "compose.yaml")["services"]["treaty"]["build"]
-    context = folder / build["context"]
-    assert (context / build["dockerfile"]).samefile(folder / "Dockerfile")
-    assert (context / "pyproject.toml").exists()
+@pytest.mark.parametrize("file", DOCUMENTS["vendor.compose-spec"], ids=str)
+def test_a_compose_file_names_what_there_is(file):
+    services = read(file)["services"]
+    treaty = services["treaty"]
+    assert (file.parent / treaty["build"] / "Dockerfile").samefile(environments.ROOT / "Dockerfile")
+    assert treaty["ports"][0].endswith(":9292")
+    assert {*treaty.get("depends_on", {})} <= services.keys()
+    volumes = {volume.partition(":")[0] for service in services.values() for volume in service.get("volumes", [])}
+    assert volumes == read(file)["volumes"].keys()
+    fill = {"DATABASE_PASSWORD": "p", "SECRET_KEY": "a key of sixteen or more", "BROKER_PASSWORD": "a password"}
+    environ = {name: VARIABLE.sub(partial(filled, fill), value) for name, value in treaty["environment"].items()}
+    assert read_settings({}, environ, file.parent).basic_auth_username
+
+
+VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
+
+
+def filled(values, match):
+    return values.get(match[1], match[2])
 
 
 def read(file: Path) -> Any:

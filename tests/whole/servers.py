@@ -90,8 +90,12 @@ def start(
     if has_tables:
         databases.create_missing_file(database_url)
     words = ["treaty", "serve", "--port", "0", "--database-url", database_url, "--log-level", "warn", *options]
-    variables = {**os.environ, **(environ or {})}
-    process, stream = _begin(words, cwd or Path.cwd(), variables, is_forked=is_forked)
+    return launch(words, cwd or Path.cwd(), {**os.environ, **(environ or {})}, is_forked=is_forked)
+
+
+def launch(words: Sequence[str], cwd: Path, environ: Mapping[str, str], *, is_forked: bool = True) -> Server:
+    """Start a server with exactly these words and variables, and wait until it answers."""
+    process, stream = _begin(words, cwd, environ, is_forked=is_forked)
     errors: list[str] = []
     thread = Thread(target=_collect, args=(stream, errors), daemon=True)
     thread.start()

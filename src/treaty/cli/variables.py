@@ -35,6 +35,9 @@ CLIENT_VARIABLES: Final = frozenset(
 _OF_KUBERNETES: Final = re.compile(r"PACT_BROKER(_\w+)?_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)")
 """Variables that Kubernetes, and links of Docker, set in every container beside a service named `pact-broker`."""
 
+_NUMBERED: Final = re.compile(r"PACT_BROKER_(WEBHOOK_CERTIFICATES__\d+__\w+|FEATURES__\w+)")
+"""Variables of which an environment may have any number."""
+
 
 def warn_of_unknown() -> None:
     """Print a warning for each variable with the prefix that neither the client nor a server reads."""
@@ -66,10 +69,12 @@ def _server_variables() -> Collection[str] | None:
     """Return the variables of a server's settings; None without the packages of a server."""
     try:
         from treaty.settings import list_variables  # noqa: PLC0415 - needed only for unknown variables
+        from treaty.settings.originals import UNUSED_VARIABLES  # noqa: PLC0415 - likewise
     except ModuleNotFoundError:
         return None
-    return list_variables(_PREFIX)
+    # A server that starts logs those of the original broker that have no effect, each with the reason.
+    return list_variables(_PREFIX) | UNUSED_VARIABLES.keys()
 
 
 def _is_of_server(name: str, server_variables: Collection[str]) -> bool:
-    return name in server_variables or re.fullmatch(r"PACT_BROKER_WEBHOOK_CERTIFICATES__\d+__\w+", name) is not None
+    return name in server_variables or _NUMBERED.fullmatch(name) is not None

@@ -197,8 +197,13 @@ class ServerSettings(Group):
     """Maximum number of client connections per process. At the limit, the longest idle connection is closed."""
     header_timeout: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0.1)] = timedelta(seconds=10)
     """Seconds within which the headers of a request must arrive."""
-    keep_alive_timeout: Annotated[timedelta, Range(unit=SECONDS, minimum=0)] = timedelta(seconds=75)
+    keep_alive_timeout: Annotated[
+        timedelta, Range(unit=SECONDS, minimum=0), Field(json_schema_extra={"aliases": ["puma_persistent_timeout"]})
+    ] = timedelta(seconds=75)
     """Seconds after which an idle connection is closed. Load balancers need a shorter timeout than this one."""
+    shutdown_delay: Annotated[timedelta, Range(kind=float, unit=SECONDS, minimum=0)] = timedelta(0)
+    """Seconds after SIGTERM for which the server still handles requests, while it is
+    [no longer ready](operations.md#monitoring), so that load balancers stop sending requests to it first."""
     min_body_rate: Annotated[int, Range(minimum=0)] = 500
     """Minimum rate at which a request body must arrive, in bytes per second, averaged over `header_timeout`."""
     largest_list: Annotated[int, Range(minimum=1)] = 10_000
@@ -231,7 +236,9 @@ class AccessSettings(Group):
     """Allow reading without authentication."""
     public_heartbeat: Boolean = False
     """Allow health checks without authentication."""
-    enable_public_badge_access: Boolean = False
+    enable_public_badge_access: Annotated[Boolean, Field(json_schema_extra={"aliases": ["enable_badge_resources"]})] = (
+        False
+    )
     """Serve badges without authentication."""
     open_access: Boolean = False
     """Allow everything without authentication until the first user exists, from any address and through any proxy."""

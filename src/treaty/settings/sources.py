@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from treaty.errors import InvalidSetting
 from treaty.outbound_proxies import find_variable
-from treaty.settings.spellings import Range, Unreadable, read_items
+from treaty.settings.spellings import Range, Unreadable, read_boolean, read_items
 
 SETTINGS_FILE: Final = "treaty.toml"
 PREFIXES: Final = ("TREATY_", "PACT_BROKER_")
@@ -30,6 +30,7 @@ Place = Mapping[str, SettingValue]
 
 def places(options: Mapping[str, object], environ: Mapping[str, str], folder: Path, *, names: Names) -> list[Place]:
     """List the places, those that win first. Raises InvalidSetting."""
+    environ = {name: value for name, value in environ.items() if not _is_service_link(name, value)}
     file = load_file(folder / SETTINGS_FILE, known_names={*sum(names.values(), ()), "base_url"})
     listed: list[Place] = [
         {name: SettingValue(options[name], "option") for name in names if options.get(name) is not None},
@@ -38,6 +39,11 @@ def places(options: Mapping[str, object], environ: Mapping[str, str], folder: Pa
         _other_variables(environ),
     ]
     return [_base_urls(listed, environ, file), *listed]
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    """Whether Kubernetes set the variable: beside a service named `treaty`, TREATY_PORT is `tcp://10.0.0.1:80`."""
+    return name.endswith("_PORT") and str(value).startswith(("tcp://", "udp://", "sctp://"))
 
 
 def load_file(path: Path, *, known_names: set[str]) -> Mapping[str, object]:
@@ -97,7 +103,11 @@ ORIGINAL_VARIABLES: Final = frozenset(
 
 
 def _other_variables(environ: Mapping[str, str]) -> Place:
-    parts = {"database_url": _database_url(environ), "webhook_certificates": _certificates(environ)}
+    parts = {
+        "database_url": _database_url(environ),
+        "webhook_certificates": _certificates(environ),
+        "features": _features(environ),
+    }
     assembled = {name: SettingValue(value, "") for name, value in parts.items() if value}
     return {**assembled, **_port(environ), **_webhook_proxies(environ)}
 
@@ -146,6 +156,22 @@ def _postgresql_url(parts: Mapping[str, str]) -> str:
     host = (parts["host"] or "localhost") + (f":{parts['port']}" if parts["port"] else "")
     mode = f"?sslmode={quote(parts['sslmode'])}" if parts["sslmode"] else ""
     return f"postgresql://{user}{'@' if user else ''}{host}/{quote(parts['name'], safe='')}{mode}"
+
+
+_FEATURE: Final = re.compile(r"PACT_BROKER_FEATURES__(\w+)")
+
+
+def _features(environ: Mapping[str, str]) -> list[str]:
+    """Read features that have a variable each, whose value is a boolean. Raises InvalidSetting."""
+    features: list[str] = []
+    for name, value in environ.items():
+        match = _FEATURE.fullmatch(name)
+        if match and value:
+            try:
+                features += [match[1].lower()] if read_boolean(value) else []
+            except Unreadable as error:
+                raise InvalidSetting(f"features ({name}): {error}") from error
+    return features
 
 
 _CERTIFICATE: Final = re.compile(r"(?:TREATY|PACT_BROKER)_WEBHOOK_CERTIFICATES__([^_]+)__(CONTENT|PATH)")

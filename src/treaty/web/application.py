@@ -40,6 +40,7 @@ from treaty.web.http.request import Request
 from treaty.web.http.response import Response
 from treaty.web.http.results import AfterCommit, StreamedBody
 from treaty.web.http.router import Endpoint, Route
+from treaty.web.http.termination import delay_termination
 from treaty.web.pactflow_features import explain_pactflow_path
 from treaty.web.response_cache import ResponseCache
 from treaty.web.responses import (
@@ -105,6 +106,7 @@ def build_application(
         if worker:
             worker.start()
         _exempt_loaded_objects_from_collection()
+        delay_termination(settings.shutdown_delay, handler.begin_draining)
         yield
         if worker:
             await asyncio.to_thread(worker.stop)
@@ -134,6 +136,10 @@ class Server(Starlette):
     def end_waiting(self) -> None:
         """End the waiting of all clients, which get a response without events."""
         self._handler.end_waiting()
+
+    def begin_draining(self) -> None:
+        """Report that the server is no longer ready, and close connections after their next response."""
+        self._handler.begin_draining()
 
     def close(self) -> None:
         """Close an application that was never started."""
@@ -176,6 +182,7 @@ class RequestHandler:
         self._cache = ResponseCache[_CachedResponse](max_cache_bytes, attrgetter("size"))
         self._heavy_work = HeavyWork()
         self._connections: Connections | None = None
+        self._is_draining = False
         self._event_feed = EventFeed(self._read_in_thread, self._write_in_thread)
         self._writes_in_threads = 0
         self._threads = ThreadPoolExecutor(settings.database_max_connections, thread_name_prefix="treaty")
@@ -188,6 +195,12 @@ class RequestHandler:
     def end_waiting(self) -> None:
         """End the waiting of all clients, which get a response without events."""
         self._event_feed.close()
+
+    def begin_draining(self) -> None:
+        """Report that the server is no longer ready, and close connections after their next response."""
+        self._is_draining = True
+        if self._connections is not None:
+            self._connections.is_draining = True
 
     def close(self) -> None:
         """Wait for running work, and close the database."""
@@ -225,6 +238,7 @@ class RequestHandler:
         """End all waiting when the server shuts down, since it closes the application only after the last response."""
         if self._connections is None and (connections := scope.get(CONNECTIONS_KEY)):
             self._connections = connections
+            connections.is_draining = self._is_draining
             connections.on_shutdown(self.end_waiting)
 
     def _build_request(self, scope: Scope) -> Request:
@@ -245,6 +259,7 @@ class RequestHandler:
             authenticator=self._authenticator,
             address=source.address,
             source=source,
+            is_shutting_down=self._is_draining,
         )
 
     async def _respond(self, request: Request, body: asgi.BodyReader) -> Response:

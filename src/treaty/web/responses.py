@@ -19,6 +19,7 @@ from treaty.errors import (
     InvalidSetting,
     Malformed,
     NotFound,
+    NotReady,
     Overloaded,
     Problem,
     ReauthenticationRequired,
@@ -161,6 +162,7 @@ _PAGE_STATUSES: Final[Mapping[type[BaseException], int]] = {
     InvalidQuery: 400,
     TimeLimitExceeded: 408,
     Busy: 503,
+    NotReady: 503,
     Overloaded: 503,
     DatabaseReplaced: 503,
 }
@@ -174,7 +176,7 @@ def _page_refusal(error: BaseException, request: Request) -> Response:
         return plain if plain.status == INTERNAL_ERROR else build_error_page(plain.status, str(error), request)
     page = build_error_page(status, _describe_for_page(error), request)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        page.headers["retry-after"] = "5" if isinstance(error, Overloaded | Unavailable) else "1"
+        page.headers["retry-after"] = "5" if isinstance(error, NotReady | Overloaded | Unavailable) else "1"
     return page
 
 
@@ -224,7 +226,7 @@ def _refusal(error: BaseException, request: Request) -> Response:  # noqa: C901,
             return Response(413, orjson.dumps({"error": str(error)}), HAL)
         case TimeLimitExceeded():
             return Response(408, str(error).encode(), TEXT)
-        case Overloaded():
+        case NotReady() | Overloaded():
             return _error(503, str(error), request, {"retry-after": "5"})
         case Unavailable():
             return _error(503, _UNAVAILABLE_TEXT, request, {"retry-after": "5"})

@@ -96,6 +96,7 @@ def _filled(url: Url, /, **names: str) -> str:
 INDEX: Final = Url("/")
 HEARTBEAT: Final = Url("/diagnostic/status/heartbeat")
 DEPENDENCIES: Final = Url("/diagnostic/status/dependencies")
+READINESS: Final = Url("/diagnostic/status/ready")
 DOC: Final = Url("/doc/{rel}")
 DOCS: Final = Url("/docs")
 PROXIES: Final = DOCS + "/proxies"

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from treaty.errors import UnusableDatabase
+from treaty.errors import NewerDatabase, NotReady, UnusableDatabase
 from treaty.store.engine.database import BUSY_TIMEOUT_SECONDS, Busy, Database
 from treaty.store.engine.database_faults import RESTORE, name_database
 from treaty.store.engine.file_checks import SIGNATURE_TABLES, TABLES_ON_SQLITE, VERSION_TABLE
@@ -83,6 +83,21 @@ def _list_tables(db: Connection) -> set[str]:
     return {name for (name,) in db.execute(text(statement))}
 
 
+def check_is_current(db: Connection) -> None:
+    """Raise NotReady unless the tables are those of this Treaty or, during a rolling upgrade, of a newer one."""
+    try:
+        number = revision(db)
+    except NewerDatabase:
+        return
+    except UnusableDatabase as error:
+        raise NotReady(str(error)) from error
+    if number != HEAD:
+        raise NotReady(
+            f"The tables of the database have revision {number or 'none'}, but this server needs {HEAD}. Its log says "
+            "whether an upgrade is running; after a backup was restored, restart the server."
+        )
+
+
 _TABLES_ON_POSTGRESQL: Final = """
     SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname = current_schema() AND relkind IN ('r', 'p') AND NOT EXISTS (
@@ -98,7 +113,7 @@ def _check_revision(place: str, revisions: list[str], names: set[str]) -> None:
     if not is_own:
         raise _foreign_schema(place, names)
     if number not in REVISIONS:
-        raise UnusableDatabase(
+        raise NewerDatabase(
             f"{place} was upgraded to revision {number} by a newer Treaty; this one knows revisions up to {HEAD}.",
             "Use that version or a later one, or restore a backup from before the upgrade.",
         )

@@ -79,6 +79,8 @@ class Connections:
         self.waiting: dict[LimitedProtocol, None] = {}
         """Connections that wait for a request or the rest of its headers, longest first (a dict as an ordered set)."""
         self._is_sweeping = False
+        self.is_draining = False
+        """Whether each connection is closed after its next response, because the server will soon shut down."""
         self._shutdown_callbacks: list[Callable[[], None]] = []
 
     def on_shutdown(self, callback: Callable[[], None]) -> None:
@@ -292,6 +294,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(_TOO_MANY_PIPELINED)
         super().on_headers_complete()
+        if self._connections.is_draining:
+            self.cycle.keep_alive = False
         # Trailers follow the body. They must not be mistaken for headers, which a proxy may have checked.
         self.headers = []
         self._waiting.pop(self, None)

@@ -62,6 +62,8 @@ class Request:
     address: str | None
     """The client's address."""
     source: RequestSource
+    is_shutting_down: bool = False
+    """Whether the server handles its last requests."""
     raw_body: bytes = field(default=b"", init=False)
     caller: Caller = field(default=ANONYMOUS_CALLER, init=False)
     csrf_token: str = field(default="", init=False)

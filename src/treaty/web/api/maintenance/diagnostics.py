@@ -5,7 +5,9 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
+from treaty.errors import NotReady
 from treaty.store.engine import health
+from treaty.store.migrations import check_is_current
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
@@ -28,6 +30,11 @@ class Dependencies:
 
 
 @dataclass(frozen=True, slots=True)
+class Readiness:
+    """The server can handle requests."""
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseUnavailable:
     """The database does not respond, with the reason."""
 
@@ -44,6 +51,10 @@ class DatabaseHealth(TypedDict):
 
 class DependenciesDocument(SelfLinked):
     database: DatabaseHealth
+
+
+class ReadinessDocument(DependenciesDocument):
+    ok: Literal[True]
 
 
 @router.get(urls.HEARTBEAT, permission=Permission.READ_HEARTBEAT, needs_database=False, response=HeartbeatDocument)
@@ -69,6 +80,18 @@ def show_dependencies(request: Request) -> Dependencies:
     return Dependencies()
 
 
+@router.get(urls.READINESS, permission=Permission.READ_HEARTBEAT, response=ReadinessDocument)
+def show_readiness(request: Request) -> Readiness:
+    """Report that the server should get requests: its database responds and has the right tables. Otherwise 503.
+
+    Servers that are about to shut down are not ready, so that load balancers send requests to others.
+    """
+    if request.is_shutting_down:
+        raise NotReady("This server is shutting down. Send requests to another one.")
+    check_is_current(request.db)
+    return Readiness()
+
+
 @represent.register
 def heartbeat(_heartbeat: Heartbeat) -> Hal:
     return Hal({"ok": True}, links={"self": Link(urls.HEARTBEAT.fill())})
@@ -77,6 +100,11 @@ def heartbeat(_heartbeat: Heartbeat) -> Hal:
 @represent.register
 def dependencies(_dependencies: Dependencies) -> Hal:
     return Hal({"database": {"ok": True}}, links={"self": Link(urls.DEPENDENCIES.fill())})
+
+
+@represent.register
+def readiness(_readiness: Readiness) -> Hal:
+    return Hal({"ok": True, "database": {"ok": True}}, links={"self": Link(urls.READINESS.fill())})
 
 
 @represent.register

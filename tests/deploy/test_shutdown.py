@@ -1,0 +1,54 @@
+"""A server that is told to end drains first: it is no longer ready, but answers until load balancers have noticed."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from signal import SIGINT, SIGTERM
+
+import httpx
+import pytest
+
+from tests.waiting import PATIENCE, eventually
+from tests.whole.servers import running
+
+HEARTBEAT, READY = "/diagnostic/status/heartbeat", "/diagnostic/status/ready"
+FOREVER = "86400"
+
+
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_server_that_drains_answers_until_it_is_told_to_end_again(tmp_path, workers):
+    options = ("--shutdown-delay", FOREVER, "--workers", workers)
+    with (
+        running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", *options, cwd=tmp_path) as server,
+        httpx.Client(base_url=server.address, timeout=PATIENCE) as client,
+        ThreadPoolExecutor(1) as threads,
+        ExitStack() as ended_by_all_means,
+    ):
+        ended_by_all_means.callback(server.kill)
+        eventually(lambda: client.get(READY).status_code == 200)
+        waiting = threads.submit(httpx.get, f"{server.address}/events?after=latest&wait=60", timeout=PATIENCE)
+        server.process.send_signal(SIGTERM)
+        eventually(lambda: client.get(READY).status_code == 503)
+        # Each on a connection of its own, and so at each of the workers, which get the signal one after the other.
+        eventually(lambda: {client.get(READY).status_code for _ in range(20)} == {503})
+        for _ in range(20):
+            answer = client.get(HEARTBEAT)
+            assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        assert client.put("/pacticipants/Shop/versions/1", json={}).status_code == 201
+        assert not waiting.done()
+        server.process.send_signal(SIGTERM)
+        if workers == "1":  # with more, the first process passes only one signal on
+            assert waiting.result(PATIENCE).status_code == 200
+            server.process.wait(PATIENCE)
+
+
+@pytest.mark.parametrize(("delay", "number"), [("0", SIGTERM), (FOREVER, SIGINT)])
+def test_a_server_ends_at_once_without_a_delay_or_in_a_terminal(tmp_path, delay, number):
+    with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", "--shutdown-delay", delay, cwd=tmp_path) as server:
+        assert httpx.get(server.address + READY, timeout=PATIENCE).status_code == 200
+        server.process.send_signal(number)
+        server.process.wait(PATIENCE)
+
+
+def test_a_server_ends_by_itself_after_the_delay(tmp_path):
+    with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", "--shutdown-delay", "0.5", cwd=tmp_path) as server:
+        server.end()
