@@ -76,6 +76,15 @@ def test_images_are_shown_in_their_size(pages, api):
         assert (answer.status, kind) == (200, kinds[posixpath.splitext(url)[1]]), url
 
 
+def test_options_stay_on_one_line_and_long_code_does_not(api):
+    text = api.get(f"{GUIDE}/command-line", accept=BROWSER).text
+    assert '<code class="whole">--to-environment</code>' in text
+    assert (
+        "<code>/contracts/bi-directional/provider/PROVIDER/version/VERSION</code>"
+        in api.get(f"{GUIDE}/provider-contracts", accept=BROWSER).text
+    )
+
+
 def test_every_page_is_in_the_contents_or_in_those_of_its_folder(show):
     listed = {GUIDE, *show(GUIDE).links, *show(f"{GUIDE}/decisions").links}
     assert [url for url in map(url_of, FILES) if url not in listed] == []

@@ -21,6 +21,8 @@ ROOT: Final = "guide-root:"
 """Stands for the URL of the guide in rendered pages, which all clients share. It can differ between requests."""
 IMAGES: Final = "/images/"
 _IMAGE_IN_HTML: Final = re.compile(r'\b(?P<name>src|srcset)="(?P<path>[\w./-]+)"')
+_MAX_UNBROKEN_LENGTH: Final = 24
+"""Characters of code that stay on one line on the narrowest screens."""
 _MAX_ANCHOR_LEVEL: Final = 4
 _OUTLINE_LEVEL: Final = 2
 
@@ -72,9 +74,16 @@ def _build_parser() -> "MarkdownIt":
     # Wide tables and long lines scroll within the page, also by the keyboard.
     parser.add_render_rule("table_open", lambda *_: '<div class="scroll" tabindex="0">\n<table>\n')
     parser.add_render_rule("table_close", lambda *_: "</table>\n</div>\n")
+    parser.add_render_rule("code_inline", lambda _renderer, tokens, index, *_: _code(tokens[index]))
     parser.add_render_rule("fence", lambda _renderer, tokens, index, *_: _code_block(tokens[index]))
     parser.add_render_rule("code_block", lambda _renderer, tokens, index, *_: _code_block(tokens[index]))
     return parser
+
+
+def _code(token: "Token") -> str:
+    # Browsers would break an option after its dashes.
+    is_short = len(token.content) <= _MAX_UNBROKEN_LENGTH
+    return str(Markup("<code{}>{}</code>").format(Markup(' class="whole"') if is_short else "", token.content))
 
 
 def _code_block(token: "Token") -> str:
