@@ -76,6 +76,13 @@ def test_images_are_shown_in_their_size(pages, api):
         assert (answer.status, kind) == (200, kinds[posixpath.splitext(url)[1]]), url
 
 
+def test_commands_can_be_copied_and_other_code_is_left_alone(api):
+    text = api.get(f"{GUIDE}/concepts", accept=BROWSER).text
+    command = "pact-broker can-i-deploy --pacticipant &#34;Web Shop&#34; --version 8e2f4a1 --to-environment production"
+    assert f'<pre class="command" tabindex="0"><code>{command}</code></pre>' in text
+    assert '<pre tabindex="0"><code>import httpx' in api.get(f"{GUIDE}/getting-started-consumer", accept=BROWSER).text
+
+
 def test_options_stay_on_one_line_and_long_code_does_not(api):
     text = api.get(f"{GUIDE}/command-line", accept=BROWSER).text
     assert '<code class="whole">--to-environment</code>' in text

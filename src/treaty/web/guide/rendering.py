@@ -21,6 +21,7 @@ ROOT: Final = "guide-root:"
 """Stands for the URL of the guide in rendered pages, which all clients share. It can differ between requests."""
 IMAGES: Final = "/images/"
 _IMAGE_IN_HTML: Final = re.compile(r'\b(?P<name>src|srcset)="(?P<path>[\w./-]+)"')
+_SHELLS: Final = frozenset({"sh", "shell", "bash"})
 _MAX_UNBROKEN_LENGTH: Final = 24
 """Characters of code that stay on one line on the narrowest screens."""
 _MAX_ANCHOR_LEVEL: Final = 4
@@ -87,7 +88,9 @@ def _code(token: "Token") -> str:
 
 
 def _code_block(token: "Token") -> str:
-    return str(Markup('<pre tabindex="0"><code>{}</code></pre>\n').format(token.content))
+    # The pages' script adds a button to commands. A line break at the end would run what is pasted into a terminal.
+    kind = Markup(' class="command"') if token.info.strip() in _SHELLS else ""
+    return str(Markup('<pre{} tabindex="0"><code>{}</code></pre>\n').format(kind, token.content.rstrip("\n")))
 
 
 def _walk(tokens: Sequence["Token"]) -> Iterator["Token"]:
