@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, browsers.started() as browser:
         take_first_page(browser, f"sqlite:///{place}/empty.sqlite", folder)
-        with servers.running(f"sqlite:///{place}/treaty.sqlite", "--example-data") as server:
+        with servers.running(f"sqlite:///{place}/treaty.sqlite") as server:
             take(browser, server.address, fill(server.address), folder)
     sys.stdout.write(f"The pictures are in {folder.resolve()}\n")
 
