@@ -1,6 +1,7 @@
 """The example data: a shop with a month of history, so that every page has something to show."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import pytest
 from sqlalchemy import select
@@ -139,6 +140,24 @@ def test_nothing_is_left_to_be_sent(shop):
 
 def test_it_is_consistent(shop):
     findings = shop.database.read(check_integrity)
+    assert [finding for finding in findings if finding.broken] == []
+
+
+UNUSUAL: Final = {
+    "order_versions_by_date": False,
+    "webhook_retry_schedule": (),
+    "webhook_host_whitelist": ("ci.example.org",),
+    "verification_overdue_after": 0,
+    "max_document_bytes": 100,
+    "base_urls": ("https://pacts.example.org/broker",),
+    "override_max_duration": 1,
+}
+
+
+def test_it_is_added_with_unusual_settings(database, database_url):
+    settings = build_settings(database_url=database_url, log_level="error", secret_key=SECRET_KEY, **UNUSUAL)
+    assert database.write(lambda db: add_example_data(db, now=NOW, settings=settings))
+    findings = database.read(check_integrity)
     assert [finding for finding in findings if finding.broken] == []
 
 

@@ -186,13 +186,14 @@ class _Shop:
             verifier="schemathesis",
             verifier_version=None,
         )
+        source = shop_pacts.PRICES_DOCUMENT.encode()
         contract = read_contract(
-            shop_pacts.PRICES_DOCUMENT.encode(),
+            source,
             name="",
             specification="oas",
             content_type="application/yaml",
             self_verification=result,
-            max_bytes=self.settings.max_document_bytes,
+            max_bytes=len(source),
         )
         new = NewContracts(
             provider=build.application,
