@@ -69,6 +69,7 @@ def test_it_has_eight_applications_and_three_environments(shop):
         (f"{PAIR}/version/8e2f4a1", ["a request for an order", "deliveryDate"]),
         (f"{PAIR}/version/8e2f4a1/verification-results/latest", ["missing the following keys: deliveryDate"]),
         (f"{PAIR}/version/8e2f4a1/diff/previous-distinct", ["deliveryDate"]),
+        ("/?tags=true", ["Mobile App", "Payments", "feat/gift-cards"]),
         ("/webhooks", ["Start the verification build of Orders", "Tell the chat of Team Checkout"]),
         ("/decisions", ["staging", "production", "8e2f4a1"]),
         ("/decisions?deployable=false", ["d9b3a70", "1f7b6a5", "95e2b1c"]),

@@ -28,6 +28,7 @@ from treaty.example_data.shop import (
     HISTORY,
     PRODUCTION,
     RELEASED,
+    TAGGED,
     TEST,
     Build,
     EndOfSupport,
@@ -153,8 +154,10 @@ class _Shop:
                 save_description(self.db, application.name, {"contacts": contacts, "main_branch": "main"}, now=at)
                 for label in application.labels:
                     add_label(self.db, application.name, label, now=at)
-            for name in ENVIRONMENTS:
-                self.environments[name] = add_environment(self.db, _draft_environment(name), now=at)
+            for number, name in enumerate(ENVIRONMENTS):
+                # Pages show environments in the order of their creation.
+                created_at = at + timedelta(minutes=number)
+                self.environments[name] = add_environment(self.db, _draft_environment(name), now=created_at)
             for draft in _draft_webhooks():
                 create_webhook(self.db, draft, vault=get_vault(self.settings), now=at)
 
@@ -167,8 +170,9 @@ class _Shop:
         self.broken |= {((consumer, name), version) for consumer in build.breaks}
         with self._acting_as(_ci_user(name), at):
             contracts = tuple(_contract((name, provider), version, number) for provider, number in expected.items())
+            tags = (build.branch,) if name in TAGGED else ()
             batch = ContractBatch(
-                pacticipant=name, version=version, branch=build.branch, tags=(), build_url=None, contracts=contracts
+                pacticipant=name, version=version, branch=build.branch, tags=tags, build_url=None, contracts=contracts
             )
             publish_contracts(self.db, batch, base_url=self.base_url, now=at, settings=self.settings)
             if build.has_contract:

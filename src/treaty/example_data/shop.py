@@ -91,6 +91,8 @@ APPLICATIONS: Final = (
 )
 RELEASED: Final = frozenset({"Mobile App"})
 """Applications of which several versions are in use at the same time in production."""
+TAGGED: Final = frozenset({"Mobile App", "Payments"})
+"""Applications with older pipelines, which tag each version with the name of its branch."""
 
 _CONSUMED_AT_FIRST: Final = {
     "Orders": {"Payments": 1, "Stock": 1, "Shipping": 1},
