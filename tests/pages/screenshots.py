@@ -56,7 +56,7 @@ PAGES = {
 }
 
 
-NO = "/pacticipants/Web%20Shop?version=8e2f4a1&to=production"
+NO = "/pacticipants/Web%20Shop?to=production"
 PUBLIC = "https://pacts.example.org"
 RENAME = """([address, name]) => {
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
@@ -85,7 +85,7 @@ def take_documents() -> None:
                 page.goto(path)
                 page.wait_for_load_state("networkidle")
                 page.screenshot(path=IMAGES / f"{name}-{scheme}.png")
-            page.set_viewport_size({"width": 1000, "height": 900})
+            page.set_viewport_size({"width": 1240, "height": 900})
             page.goto(NO)
             page.evaluate(RENAME, [server.address, PUBLIC])
             page.locator("section:has(> #may)").screenshot(path=IMAGES / f"no-{scheme}.png")
