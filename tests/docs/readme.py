@@ -54,7 +54,7 @@ def _render_clients() -> str:
 
 
 def _render_speed() -> str:
-    headings = ("", "Small history", "Large history", "Treaty, in ms")
+    headings = ("", "Small history", "Large history", "Treaty: small, large (ms)")
     rows = (
         (
             each.title,
