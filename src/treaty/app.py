@@ -26,9 +26,9 @@ from starlette.types import ASGIApp
 from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn.supervisors import Multiprocess
 
-from treaty import outgoing
+from treaty import example_data, outgoing
 from treaty.actions.accounts import credentials
-from treaty.actions.maintenance import example_data, integrity
+from treaty.actions.maintenance import integrity
 from treaty.actions.maintenance.integrity import IntegrityFinding
 from treaty.actions.webhooks import plain_secrets as plain_secret_actions
 from treaty.actions.webhooks.deliveries import Send
@@ -591,15 +591,15 @@ def _run(settings: Settings, sockets: list[socket.socket], announce: Callable[[S
 
 
 class _AnnouncingServer(uvicorn.Server):
-    """Server that announces its address once it accepts requests."""
+    """Server that announces its address before the log lines of its workers. Its sockets accept connections already."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
         self._announce()
+        await super().startup(sockets)
 
 
 def _log_unused_variables() -> None:
@@ -666,8 +666,7 @@ def _prepare_database(settings: Settings) -> None:
     """Migrate the database and add example data, once for all worker processes."""
     with closing(open_server_database(settings)) as database, _explained_faults(database):
         if settings.example_data:
-            with audit.acting_as(Actor(credential_name="example data")):
-                database.write(lambda db: example_data.add_example_data(db, now=datetime.now(UTC), settings=settings))
+            database.write(lambda db: example_data.add_example_data(db, now=datetime.now(UTC), settings=settings))
         _report_key(settings, database)
         encrypt_plain_secrets(settings, database)
 

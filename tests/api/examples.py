@@ -1,4 +1,4 @@
-"""Recording what a broker with the example data answers: the examples of the OpenAPI document.
+"""Recording what a broker with a small history answers: the examples of the OpenAPI document.
 
 `./run renew` writes them down.
 """
@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from tests.api.conftest import BASE, Api
+from tests.api.example_history import add_example_history
 from tests.api.history import q
-from treaty.actions.maintenance import example_data
 from treaty.actions.webhooks.named_secrets import SecretDraft, add_secret
 from treaty.settings import Settings
 from treaty.store.engine.database import Database, open_database
@@ -46,7 +46,7 @@ def part() -> str:
 
 @contextmanager
 def broker(database_url: str) -> Iterator[Api]:
-    """Open a broker with the example data."""
+    """Open a broker with the example history."""
     settings = Settings(database_url=database_url, log_level="error", security_contacts=("tel:1",))
     database = open_database(settings.database_url, connections=2)
     migrate(database)
@@ -60,7 +60,7 @@ def broker(database_url: str) -> Iterator[Api]:
 
 
 def _seed(database: Database, settings: Settings) -> None:
-    database.write(lambda db: example_data.add_example_data(db, now=NOW, settings=settings))
+    database.write(lambda db: add_example_history(db, now=NOW, settings=settings))
     # Without users, nobody may add a secret by the API.
     database.write(lambda db: add_secret(db, _SECRET, vault=get_vault(settings), now=NOW))
 
@@ -158,7 +158,7 @@ _QUERIES: Final = {
 
 
 def filled(template: str, given: Mapping[str, str]) -> str:
-    """Put names of the example data into the template of a path, and a query behind it if it needs one."""
+    """Put names of the example history into the template of a path, and a query behind it if it needs one."""
     is_uuid_wanted = template.startswith("/pacticipants") and "can-i-deploy" not in template
     names = {
         **dict.fromkeys(("pacticipant", "consumer"), CONSUMER),
@@ -203,7 +203,7 @@ _CONTRACT: Final = {
 
 
 def enrich(send: Send) -> dict[str, str]:
-    """Add to the example data what it lacks. Says names that fill templates; UUIDs by the first words of paths."""
+    """Add to the example history what it lacks. Says names that fill templates; UUIDs by the first words of paths."""
     for name, number in ((CONSUMER, OLDEST), (PROVIDER, "2.4.0")):
         send("PUT", f"/pacticipants/{q(name)}/labels/shop", {})
         send("PUT", f"/pacticipants/{q(name)}/versions/{number}/tags/main", {})

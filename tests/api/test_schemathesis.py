@@ -6,16 +6,21 @@ With --long it also makes requests up for ten minutes, and follows the document'
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
 
+from tests.api.example_history import add_example_history
 from tests.api.examples import enrich
 from tests.scale import IS_LONG
 from tests.waiting import PATIENCE
 from tests.whole.servers import running
+from treaty.settings import Settings
+from treaty.store.engine.database import open_database
+from treaty.store.migrations import migrate
 
 EXTENT: Final = ("--max-time", "600") if IS_LONG else ("--phases", "examples,coverage", "--seed", "1")
 """The short form sends the same requests on every machine: examples, and every limit of every parameter."""
@@ -40,7 +45,7 @@ CONFIGURATION: Final = """
 expected-statuses = ["2xx", "3xx", "4xx", 501]
 """
 # What is made up must not be sent anywhere: this host does not exist.
-ENVIRON: Final = {"TREATY_EXAMPLE_DATA": "true", "TREATY_WEBHOOK_HOST_WHITELIST": "ci.example.org"}
+ENVIRON: Final = {"TREATY_WEBHOOK_HOST_WHITELIST": "ci.example.org"}
 
 databases = pytest.mark.parametrize(
     "empty_database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
@@ -50,6 +55,7 @@ databases = pytest.mark.parametrize(
 @pytest.mark.slow  # tests/api/described.py compares the responses to all other tests, too
 @databases
 def test_nothing_fails_and_answers_are_as_described(empty_database_url, tmp_path, capsys):
+    add_history(empty_database_url)
     with running(empty_database_url, environ=ENVIRON, cwd=tmp_path) as server:
         with httpx.Client(base_url=server.address, headers={"accept": "application/hal+json"}) as client:
             enrich(lambda method, path, body: client.request(method, path, json=body).json())
@@ -61,6 +67,14 @@ def test_nothing_fails_and_answers_are_as_described(empty_database_url, tmp_path
     assert "Traceback" not in server.log, server.log
     assert cases["generated"] > 2000
     assert operations["tested"] > 150
+
+
+def add_history(url: str) -> None:
+    """Add what the examples of the OpenAPI document are about."""
+    database = open_database(url, connections=1)
+    migrate(database)
+    database.write(lambda db: add_example_history(db, now=datetime.now(UTC), settings=Settings(database_url=url)))
+    database.close()
 
 
 def schemathesis(url: str, folder: Path) -> tuple[dict[str, Any], str]:

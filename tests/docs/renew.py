@@ -5,7 +5,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 
 from tests.api import examples, golden
-from tests.docs import causes, clients, command_line, configuration, webhooks
+from tests.docs import causes, clients, command_line, configuration, readme, webhooks
 from tests.docs.generated import ROOT, renewed
 
 
@@ -14,6 +14,7 @@ def main() -> None:
         generated = (causes, clients, configuration, command_line, webhooks)
         parts = {module.DOCUMENT: renewed(module.DOCUMENT, module.part()) for module in generated}
         parts |= {module.DOCUMENT: module.part() for module in (examples, golden)}
+        parts[readme.DOCUMENT] = readme.renewed_readme()
     for document, text in parts.items():
         is_changed = document.read_text("utf-8") != text
         document.write_text(text, encoding="utf-8")

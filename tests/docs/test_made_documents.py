@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.docs import causes, clients, command_line, configuration, webhooks
+from tests.docs import causes, clients, command_line, configuration, readme, webhooks
 from tests.docs.generated import renewed
 from treaty.cli.server import serve
 from treaty.settings import GROUPS, SETTINGS_FILE, Settings, read_settings
@@ -17,6 +17,10 @@ from treaty.settings import GROUPS, SETTINGS_FILE, Settings, read_settings
 def test_a_generated_document_is_up_to_date(source):
     text = source.DOCUMENT.read_text("utf-8")
     assert text == renewed(source.DOCUMENT, source.part()), "regenerate it: ./run renew"
+
+
+def test_the_tables_of_the_readme_are_up_to_date():
+    assert readme.DOCUMENT.read_text("utf-8") == readme.renewed_readme(), "regenerate them: ./run renew"
 
 
 def test_every_setting_says_what_it_means():

@@ -105,11 +105,16 @@ def show(api: Api) -> Show:  # noqa: F811 - the fixture
     """Ask for a page as a browser does."""
 
     def ask(path: str, **options: Any) -> Shown:
-        shown = Shown(api.get(path, **{"accept": BROWSER, **options}))
-        _Reader(shown).feed(shown.answer.text)
-        return shown
+        return read_page(api.get(path, **{"accept": BROWSER, **options}))
 
     return ask
+
+
+def read_page(answer: Answer) -> Shown:
+    """Take the page in an answer apart."""
+    shown = Shown(answer)
+    _Reader(shown).feed(answer.text)
+    return shown
 
 
 Submit = Callable[..., Shown]

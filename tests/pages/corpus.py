@@ -153,8 +153,11 @@ components:
 
 
 def fill(address: str) -> dict[str, str]:
-    """Fill a broker that has the example data; return the paths of all kinds of pages by what they are."""
+    """Fill an empty broker; return the paths of all kinds of pages by what they are."""
     filler = Filler(address)
+    for name in ("test", "production"):
+        body = {"name": name, "displayName": name.title(), "production": name == "production"}
+        filler.ask("POST", "/environments", body)
     for number in range(60):  # before there are webhooks, whose deliveries would keep the broker busy
         filler.publish(f"app-{number:02}", "1", "main", f"service-{number % 7}", {"interactions": []})
     filler.publish("Web Shop", SHA, "main", "orders-api", pact(200, has_message=True))

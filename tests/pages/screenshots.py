@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place, browsers.started() as browser:
         take_first_page(browser, f"sqlite:///{place}/empty.sqlite", folder)
-        with servers.running(f"sqlite:///{place}/treaty.sqlite", "--example-data") as server:
+        with servers.running(f"sqlite:///{place}/treaty.sqlite") as server:
             take(browser, server.address, fill(server.address), folder)
     sys.stdout.write(f"The pictures are in {folder.resolve()}\n")
 
@@ -44,21 +44,27 @@ def take(browser: Browser, address: str, paths: dict[str, str], folder: Path) ->
             context.close()
 
 
-# What documents show: a broker of a small shop
+# What documents show: the example shop
 
 DOCUMENTS = "--documents"
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PAGES = {
     "overview": "/",
-    "application": "/pacticipants/Web%20Shop?version=8e2f4a1&to=production",
     "pact": "/pacts/provider/Orders/consumer/Web%20Shop/version/8e2f4a1",
     "explorer": "/explorer#/pacticipants/Web%20Shop",
 }
 
 
+NO = "/pacticipants/Web%20Shop?to=production"
+PUBLIC = "https://pacts.example.org"
+RENAME = """([address, name]) => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(address, name)
+}"""
+"""Replaces the address of the server of these pictures in the commands of a page."""
 COMPARISON = (
-    "/contracts/bi-directional/provider/Orders/version/52/consumer/Web%20Shop/version/8e2f4a1"
+    "/contracts/bi-directional/provider/Orders/version/52c9f1e/consumer/Web%20Shop/version/8e2f4a1"
     "/cross-contract-verification-results"
 )
 
@@ -68,9 +74,8 @@ def take_documents() -> None:
     with (
         tempfile.TemporaryDirectory() as place,
         browsers.started() as browser,
-        servers.running(f"sqlite:///{place}/treaty.sqlite") as server,
+        servers.running(f"sqlite:///{place}/treaty.sqlite", "--example-data") as server,
     ):
-        fill_shop(Filler(server.address))
         for scheme in SCHEMES:
             context = browser.new_context(
                 viewport={"width": 1180, "height": 720}, color_scheme=scheme, base_url=server.address
@@ -80,6 +85,10 @@ def take_documents() -> None:
                 page.goto(path)
                 page.wait_for_load_state("networkidle")
                 page.screenshot(path=IMAGES / f"{name}-{scheme}.png")
+            page.set_viewport_size({"width": 1240, "height": 900})
+            page.goto(NO)
+            page.evaluate(RENAME, [server.address, PUBLIC])
+            page.locator("section:has(> #may)").screenshot(path=IMAGES / f"no-{scheme}.png")
             context.close()
         # Its results would be on the other pages, once they have been computed.
         fill_contract(Filler(server.address))
@@ -94,35 +103,6 @@ def take_comparison(browser: Browser, address: str) -> None:
         page.goto(COMPARISON)
         page.screenshot(path=IMAGES / f"comparison-{scheme}.png")
         context.close()
-
-
-def fill_shop(filler: Filler) -> None:
-    for name in ("test", "production"):
-        body = {"name": name, "displayName": name.title(), "production": name == "production"}
-        filler.ask("POST", "/environments", body)
-    for consumer, version, provider in (
-        ("Web Shop", "7b1d9c3", "Orders"),
-        ("Web Shop", "7b1d9c3", "Prices"),
-        ("Mobile App", "2.4.0", "Orders"),
-        ("Mobile App", "2.4.0", "Accounts"),
-        ("Orders", "51", "Payments"),
-        ("Orders", "51", "Stock"),
-    ):
-        filler.publish(consumer, version, "main", provider, of_shop(provider, 200))
-    for consumer, version, provider, by in (
-        ("Web Shop", "7b1d9c3", "Orders", "51"),
-        ("Web Shop", "7b1d9c3", "Prices", "a1"),
-        ("Mobile App", "2.4.0", "Orders", "51"),
-        ("Orders", "51", "Payments", "3.0.2"),
-    ):
-        filler.verify(consumer, version, provider, by, success=True)
-    filler.verify("Mobile App", "2.4.0", "Accounts", "12", success=False)
-    for name, version in (("Web Shop", "7b1d9c3"), ("Orders", "51"), ("Prices", "a1"), ("Payments", "3.0.2")):
-        for environment in ("test", "production"):
-            filler.deploy(name, version, environment)
-    filler.publish("Web Shop", "8e2f4a1", "main", "Orders", of_shop("Orders", 201))
-    filler.publish("Web Shop", "8e2f4a1", "main", "Prices", of_shop("Prices", 200))
-    filler.verify("Web Shop", "8e2f4a1", "Orders", "51", success=False)
 
 
 def fill_contract(filler: Filler) -> None:
@@ -150,43 +130,7 @@ components:
           type: array
           items: {type: object, properties: {sku: {type: string}, price: {type: number}}}
 """
-    filler.publish_document("Orders", "52", document)
-
-
-def of_shop(provider: str, status: int) -> dict[str, object]:
-    interaction = {
-        "description": "a request for an order",
-        "providerStates": [{"name": "order 7 exists", "params": {"id": 7}}],
-        "request": {
-            "method": "GET",
-            "path": "/orders/7",
-            "matchingRules": {"path": {"matchers": [{"match": "regex", "regex": "/orders/[0-9]+"}]}},
-        },
-        "response": {
-            "status": status,
-            "body": {
-                "content": {"id": 7, "placedAt": "2026-01-02", "items": [{"sku": "A-1", "price": 12.5}]},
-                "contentType": "application/json",
-                "encoded": False,
-            },
-            "matchingRules": {
-                "body": {
-                    "$.id": {"matchers": [{"match": "integer"}]},
-                    "$.placedAt": {"matchers": [{"match": "date", "format": "yyyy-MM-dd"}]},
-                    "$.items": {"matchers": [{"match": "type", "min": 1}]},
-                    "$.items[*].price": {"matchers": [{"match": "decimal"}]},
-                }
-            },
-        },
-    }
-    placed = {
-        "type": "Asynchronous/Messages",
-        "description": "an order was shipped",
-        "contents": {"content": {"order": 7}, "contentType": "application/json", "encoded": False},
-        "metadata": {"topic": provider.lower()},
-    }
-    asked = {"type": "Synchronous/HTTP", **interaction}
-    return {"interactions": [asked, placed], "metadata": {"pactSpecification": {"version": "4.0"}}}
+    filler.publish_document("Orders", "52c9f1e", document)
 
 
 if __name__ == "__main__":

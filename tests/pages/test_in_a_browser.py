@@ -35,7 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         browsers.find_program()
     except browsers.Unavailable as absence:
         unavailable(str(absence))
-    with servers.running(database, "--example-data") as server, browsers.started() as browser:
+    with servers.running(database) as server, browsers.started() as browser:
         yield Site(server.address, fill(server.address), browser)
 
 

@@ -15,11 +15,11 @@ from treaty.cli.setting_options import REPEATED_OPTIONS, ServeCommand, options_o
 from treaty.errors import InvalidSetting
 from treaty.settings import Settings, read_settings
 
-_OPEN_TO_ALL: Final = "  Until there is a user, everyone who can reach this address may read and write."
-_OPEN_TO_MACHINE: Final = "  Until there is a user, everyone on this machine may read and write."
+_OPEN_TO_ALL: Final = "Until there is a user, everyone who can reach this address may read and write."
+_OPEN_TO_MACHINE: Final = "Until there is a user, everyone on this machine may read and write."
 _CLOSED: Final = (
-    "  There is no user yet, and requests need credentials: {obstacle}.\n"
-    "  TREATY_OPEN_ACCESS=true would give everyone full access."
+    "There is no user yet, and requests need credentials: {obstacle}.",
+    "TREATY_OPEN_ACCESS=true would give everyone full access.",
 )
 
 
@@ -114,13 +114,25 @@ def _next_step(settings: Settings) -> str:
 
 
 def _announce(settings: Settings, addresses: Sequence[str]) -> None:
+    """Print the address, and a line for each fact. The link for the first user comes last, where it is seen."""
     address = settings.base_urls[0] if settings.base_urls else addresses[0]
-    publish = "pact-broker publish ./pacts --consumer-app-version 1 --branch main --broker-base-url"
-    lines = [f"Treaty is at {address}", *(f"  and at {other}" for other in addresses[1:] if not settings.base_urls)]
-    if settings.database_url.startswith("sqlite:///"):
-        lines.append(f"  Its data is in {Path(settings.database_url.removeprefix('sqlite:///')).absolute()}")
-    lines += [*_describe_access(settings, address), "  Publish a pact:", f"    {publish} {shlex.quote(address)}"]
-    click.echo("\n".join(lines), err=True)
+    facts = [
+        *(f"and at {other}" for other in addresses[1:] if not settings.base_urls),
+        *_describe_data(settings),
+        f"Publish a pact: pact-broker publish ./pacts --consumer-app-version 1 --branch main {_target(address)}",
+        *_describe_access(settings, address),
+    ]
+    click.echo("\n".join([f"Treaty is at {address}", *(f"  {fact}" for fact in facts)]), err=True)
+
+
+def _target(address: str) -> str:
+    return f"--broker-base-url {shlex.quote(address)}"
+
+
+def _describe_data(settings: Settings) -> list[str]:
+    if not settings.database_url.startswith("sqlite:///"):
+        return []
+    return [f"Its data is in {Path(settings.database_url.removeprefix('sqlite:///')).absolute()}"]
 
 
 def _describe_access(settings: Settings, address: str) -> list[str]:
@@ -133,9 +145,8 @@ def _describe_access(settings: Settings, address: str) -> list[str]:
         return []
     obstacle = open_access.find_settings_obstacle(settings)
     open_access_text = _OPEN_TO_ALL if settings.open_access else _OPEN_TO_MACHINE
-    lines = [open_access_text if obstacle is None else _CLOSED.format(obstacle=obstacle)]
+    lines = [open_access_text] if obstacle is None else [line.format(obstacle=obstacle) for line in _CLOSED]
     link = app.create_setup_link(settings, address)
     if link:
-        lines.append("  Create the first user, an administrator, with this link. It works once, within 24 hours:")
-        return [*lines, f"    {link}"]
-    return [*lines, "  Create the first user, an administrator: treaty user add NAME --role administrator"]
+        return [*lines, f"Create the first user, an administrator (the link works once, within 24 hours): {link}"]
+    return [*lines, "Create the first user, an administrator: treaty user add NAME --role administrator"]

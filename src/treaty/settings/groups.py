@@ -217,7 +217,7 @@ class ServerSettings(Group):
     """Format of log lines: `default` for people (with colors on a terminal), `color` for colors everywhere, or `json`
     for programs."""
     example_data: Annotated[Boolean, Field(json_schema_extra={"aliases": ["seed_example_data"]})] = False
-    """Add example data to an empty database."""
+    """Add example data to an empty database: a shop of eight applications with a month of history."""
 
 
 class AccessSettings(Group):

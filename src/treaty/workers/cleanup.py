@@ -356,7 +356,8 @@ class ScheduledCleaner:
 
     def start(self) -> None:
         """Start the thread that waits for the scheduled times."""
-        log.info("schedule", schedule=self._schedule)
+        if self._cleans_data:
+            log.info("schedule", schedule=self._schedule)
         self._is_stopping.clear()
         self._thread = threading.Thread(target=self._work, name="treaty-cleaner", daemon=True)
         self._thread.start()

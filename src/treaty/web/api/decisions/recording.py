@@ -10,11 +10,13 @@ from treaty.actions.decisions.records import record_decision
 from treaty.actions.webhooks.notices import BlockedDeployment, enqueue_for_blocked_deployment
 from treaty.errors import Forbidden, Renamed, Unauthenticated
 from treaty.model.accounts.scopes import Scope
+from treaty.model.audit import Actor
 from treaty.model.decisions.matrix import Matrix, MatrixRow, VersionKey
 from treaty.model.decisions.reasons import Obstacle, describe_reason
 from treaty.model.decisions.records import STORED_BASE_URL, Decided, DecisionDraft, RecordedDecision
 from treaty.model.decisions.selectors import ResolvedSelector, Selector, find_number
 from treaty.model.decisions.version_sets import SetReason, SetVerdict
+from treaty.model.deployments import Environment
 from treaty.store import deployments
 from treaty.store.decisions.selectors import NamedIds
 from treaty.store.provider_contracts.missing import has_missing
@@ -88,8 +90,17 @@ def conclude(request: Request, plan: RecordingPlan, answered: Answered) -> Decid
         return Decided(answer=answer, obstacle=plan.obstacle)
     environment = deployments.find_by_name(request.db, answered.environment)
     assert environment is not None  # noqa: S101 - checked with the question, in the same transaction
-    actor = request.actor
-    draft = DecisionDraft(
+    draft = build_draft(answered, environment, request.actor)
+    record = record_decision(request.db, draft, now=request.now)
+    if environment.is_production and record.deployable is not True:
+        _report_blocked(request, record, answer)
+    return Decided(answer=answer, record=record)
+
+
+def build_draft(answered: Answered, environment: Environment, actor: Actor) -> DecisionDraft:
+    """Build what a record of an answer contains."""
+    answer = answered.answer
+    return DecisionDraft(
         environment=environment.name,
         environment_uuid=environment.uuid,
         versions=answered.versions,
@@ -100,10 +111,6 @@ def conclude(request: Request, plan: RecordingPlan, answered: Answered) -> Decid
         client=actor.user_agent,
         document=_render_document(answered),
     )
-    record = record_decision(request.db, draft, now=request.now)
-    if environment.is_production and record.deployable is not True:
-        _report_blocked(request, record, answer)
-    return Decided(answer=answer, record=record)
 
 
 def _list_causes(answer: Matrix | SetVerdict) -> list[str]:

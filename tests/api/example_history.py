@@ -1,4 +1,4 @@
-"""Example data for an empty broker: an application, its provider, results and deployments."""
+"""A small history for the examples of the OpenAPI document: an application, its provider, results and deployments."""
 
 import json
 from datetime import datetime, timedelta
@@ -15,21 +15,14 @@ from treaty.model.pacts import content, documents
 from treaty.model.pacts.pacts import Contract, ContractBatch, PactKey
 from treaty.model.verifications.verifications import NewVerification
 from treaty.settings import Settings
-from treaty.store import deployments
-from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import pacts
 
 CONSUMER = "Example App"
 PROVIDER = "Example API"
 
 
-def add_example_data(db: Connection, *, now: datetime, settings: Settings) -> bool:
-    """Add the example data, and return whether it was added.
-
-    Only an empty database, without pacticipants and environments, gets it: users must not find it among their own data.
-    """
-    if pacticipants.list_names(db) or deployments.list_all(db):
-        return False
+def add_example_history(db: Connection, *, now: datetime, settings: Settings) -> None:
+    """Add the history to an empty database."""
     test, production = (_add_environment(db, name, now=now) for name in ("test", "production"))
     # The example shows one of each: a version in production, a verified one that can be deployed, and a failing one.
     yesterday = now - timedelta(days=1)
@@ -43,7 +36,6 @@ def add_example_data(db: Connection, *, now: datetime, settings: Settings) -> bo
     _deploy(db, PROVIDER, "2.5.0", test, now=now)
     _publish(db, "1.2.0-beta", "feat/discounts", 3, now=now, settings=settings)
     _verify(db, "1.2.0-beta", "2.5.0", success=False, now=now, settings=settings)
-    return True
 
 
 def _add_environment(db: Connection, name: str, *, now: datetime) -> Environment:
@@ -106,7 +98,7 @@ def _verify(
     db: Connection, consumer_version: str, provider_version: str, *, success: bool, now: datetime, settings: Settings
 ) -> None:
     published = pacts.find(db, PactKey(consumer=CONSUMER, version=consumer_version, provider=PROVIDER))
-    assert published is not None  # noqa: S101 - the caller has just published it
+    assert published is not None
     result = NewVerification(
         consumer=CONSUMER,
         provider=PROVIDER,
