@@ -689,5 +689,5 @@ const arrive = async () => {
 part("back").addEventListener("click", () => history.back());
 part("forward").addEventListener("click", () => history.forward());
 addEventListener("hashchange", arrive);
-page.hidden = false;
-arrive();
+// Shown once it is complete, so that nothing moves while documents are loading.
+arrive().finally(() => { page.hidden = false; });
