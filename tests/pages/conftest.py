@@ -106,6 +106,12 @@ class _Reader(HTMLParser):
             self._area += data
 
 
+def read_page(answer: Answer) -> Shown:
+    shown = Shown(answer)
+    _Reader(shown).feed(answer.text)
+    return shown
+
+
 Show = Callable[..., Shown]
 
 
@@ -114,9 +120,7 @@ def show(api: Api) -> Show:  # noqa: F811 - the fixture
     """Ask for a page as a browser does."""
 
     def ask(path: str, **options: Any) -> Shown:
-        shown = Shown(api.get(path, **{"accept": BROWSER, **options}))
-        _Reader(shown).feed(shown.answer.text)
-        return shown
+        return read_page(api.get(path, **{"accept": BROWSER, **options}))
 
     return ask
 
@@ -131,9 +135,7 @@ def submit(api: Api) -> Submit:  # noqa: F811 - the fixture
     def send(path: str, fields: Mapping[str, object], **headers: str) -> Shown:
         body = urlencode(fields, doseq=True).encode()
         given = {"origin": "http://localhost", **headers}
-        shown = Shown(api.post(path, body, accept=BROWSER, type="application/x-www-form-urlencoded", headers=given))
-        _Reader(shown).feed(shown.answer.text)
-        return shown
+        return read_page(api.post(path, body, accept=BROWSER, type="application/x-www-form-urlencoded", headers=given))
 
     return send
 

@@ -464,7 +464,7 @@ def test_what_does_not_exist_is_a_page_too(show):
         shown = show(path)
         assert shown.status == 404
         assert shown.answer.headers["content-type"].startswith("text/html")
-    assert "No pacticipant with name 'Nobody' found" in show("/pacticipants/Nobody").text
+    assert "No application has the name Nobody." in show("/pacticipants/Nobody").text
 
 
 def test_clients_of_the_api_get_no_pages(history):

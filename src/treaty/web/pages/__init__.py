@@ -76,6 +76,7 @@ def render_page(template: str, context: Mapping[str, object], request: Request) 
         "may_manage_secrets": request.has_permission(Permission.MANAGE_SECRET),
         "may_manage_pacticipants": request.has_permission(Permission.MANAGE_PACTICIPANT),
         "may_manage_environments": request.has_permission(Permission.MANAGE_ENVIRONMENT),
+        "may_delete_pacts": request.has_permission(Permission.DELETE_PACT),
         "may_override": request.has_permission(Permission.OVERRIDE_DECISION),
         "may_accept_engine": request.has_permission(Permission.ACCEPT_ENGINE),
         "may_read_audit": request.has_permission(Permission.READ_AUDIT),
@@ -179,7 +180,8 @@ def _short(number: str) -> str:
 _SHORT_NAME_LENGTH: Final = 20
 """Characters that fit into a line on every screen."""
 _MAX_UNBROKEN_LENGTH: Final = 12
-_BREAK: Final = re.compile(r"(?<=[-/._@:=&?,])(?![-/._@:=&?,\s]|$)")
+_BREAK: Final = re.compile(r"(?<=[-/_@=&?])(?![-/._@:=&?,\s]|$)|(?<=[.,:])(?=[^\W\d])")
+"""Not within numbers such as 12.50."""
 
 
 def _breakable(text: str) -> Markup:
