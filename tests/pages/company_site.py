@@ -1,7 +1,7 @@
 """The pages of a company with real names, by their handlers, so that a page without an example is noticed."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -49,6 +49,11 @@ def list_handlers() -> set[str]:
     endpoints = (endpoint for router in list_routers(Settings()) for endpoint in router.endpoints.values())
     handlers = (endpoint.page.handler for endpoint in endpoints if endpoint.page)
     return {f"{handler.__module__.split('.', 3)[3]}.{handler.__name__}" for handler in handlers}
+
+
+def list_examples() -> Collection[str]:
+    """List the handlers for which there are paths."""
+    return _list_paths(lambda *_: "x").keys()
 
 
 def list_paths(folder: Path) -> dict[str, list[str]]:
