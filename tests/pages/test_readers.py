@@ -47,8 +47,8 @@ def test_a_reader_does_not_get_the_form_either(show_to_reader, path):
 
 def test_a_page_with_a_form_requires_the_permission_of_the_form():
     endpoints = [endpoint for router in list_routers(Settings()) for endpoint in router.endpoints.values()]
-    pages = [endpoint for endpoint in endpoints if endpoint.page and endpoint.form]
+    pages = [(each.page, each.form) for each in endpoints if each.page and each.form]
     assert len(pages) > 10
     # Its page describes the engine to everyone, and has the form for those who may accept it.
-    differing = [each.url.template for each in pages if each.page.permission != each.form.permission]
+    differing = [page.url.template for page, form in pages if page.permission != form.permission]
     assert differing == ["/settings/comparisons"]
