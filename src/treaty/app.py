@@ -807,17 +807,24 @@ def prepare_logging(settings: Settings) -> None:
     """Log to standard error, as plain lines or JSON."""
     level = getattr(logging, _LOG_LEVELS.get(settings.log_level, settings.log_level).upper())
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *_renderers(settings.log_format),
-        ],
+        processors=[structlog.processors.add_log_level, _ADD_TIME, *_renderers(settings.log_format)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(build_library_formatter(settings.log_format))
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler])
+
+
+_ADD_TIME: Final = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def build_library_formatter(log_format: str) -> logging.Formatter:
+    """Build the formatter for libraries, which log with the standard module: their lines look like Treaty's own."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, _ADD_TIME],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log_format)],
     )
 
 

@@ -1,6 +1,6 @@
 """The dashboard: the pacts that matter, and how they stand."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -180,6 +180,16 @@ def test_the_dashboard_can_be_had_as_a_table(three: Api) -> None:
         "--------------|-----------|-----------|---------------|-----------|--------|--------\n"
         "Till          | 3         | beta, dev | Ledger        | 10        |        | success\n"
     )
+
+
+def test_the_table_is_ordered_by_names_and_versions_and_the_document_by_activity(three: Api, clock: Clock) -> None:
+    clock.now += timedelta(minutes=1)
+    three.put("/pacticipants/Till/versions/1/tags/old", {})
+    verify(three, "1", "10")
+    rows = three.get(PAIR, accept="text/plain").text.splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == ["3", "1"]
+    items = three.get(PAIR).json()["items"]
+    assert [item["consumer"]["version"]["number"] for item in items] == ["1", "3"]
 
 
 def test_who_does_not_exist_has_no_dashboard(three: Api) -> None:

@@ -79,8 +79,13 @@ class _Reader(HTMLParser):
         super().__init__()
         self._shown = shown
         self._area: str | None = None
+        self._is_within_word = False
+        """Whether the text goes on after a place where a line may end."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "wbr":
+            self._is_within_word = True
+            return
         self._shown.elements.append(Element(tag, dict(attrs)))
         if tag == "textarea":
             self._area = ""
@@ -92,9 +97,19 @@ class _Reader(HTMLParser):
             self._area = None
 
     def handle_data(self, data: str) -> None:
-        self._shown.words.append(data)
+        if self._is_within_word:
+            self._shown.words[-1] += data
+        else:
+            self._shown.words.append(data)
+        self._is_within_word = False
         if self._area is not None:
             self._area += data
+
+
+def read_page(answer: Answer) -> Shown:
+    shown = Shown(answer)
+    _Reader(shown).feed(answer.text)
+    return shown
 
 
 Show = Callable[..., Shown]
@@ -127,9 +142,7 @@ def submit(api: Api) -> Submit:  # noqa: F811 - the fixture
     def send(path: str, fields: Mapping[str, object], **headers: str) -> Shown:
         body = urlencode(fields, doseq=True).encode()
         given = {"origin": "http://localhost", **headers}
-        shown = Shown(api.post(path, body, accept=BROWSER, type="application/x-www-form-urlencoded", headers=given))
-        _Reader(shown).feed(shown.answer.text)
-        return shown
+        return read_page(api.post(path, body, accept=BROWSER, type="application/x-www-form-urlencoded", headers=given))
 
     return send
 

@@ -124,7 +124,7 @@ def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
         "password": "**********",
     }
     text = show(path).text
-    for words in ("Build it", "feat/x", "what is on the main branch", "Signed with its secret", "Authorization: *****"):
+    for words in ("Build it", "feat/x", "main branch only", "Signed with its secret", "Authorization: *****"):
         assert words in text
 
 

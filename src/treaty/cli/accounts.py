@@ -293,9 +293,7 @@ def _parse_age(text: str | None) -> timedelta | None:
 @click.option(
     "--read-only", "is_read_only", is_flag=True, help="Allow it to read only, even if its user has more permissions."
 )
-@click.option(
-    "--expires", metavar="AGE", help="Time until it expires, such as 90d, 12h or 30m (default: valid until revoked)."
-)
+@click.option("--expires", metavar="AGE", help="Time until it expires, such as 90d, 12h or 30m (default: never).")
 @with_settings
 @_with_limit_options
 def create_token(

@@ -30,6 +30,7 @@ from treaty.errors import (
     TooLarge,
     Unauthenticated,
 )
+from treaty.model.accounts.access import OPEN_ACCESS_CALLER
 from treaty.model.audit import shorten
 from treaty.model.pacts.notices import describe_similar_names
 from treaty.store.engine.database import Busy, Unavailable
@@ -148,9 +149,11 @@ def build_error_response(error: BaseException, request: Request) -> Response:
     return _page_refusal(error, request) if request.is_for_page else _refusal(error, request)
 
 
-def _describe_for_page(error: BaseException) -> str:
+def _describe_for_page(error: BaseException, request: Request) -> str:
     if isinstance(error, Busy):
         return _UNAVAILABLE_TEXT if isinstance(error, Unavailable) else _BUSY_TEXT
+    if isinstance(error, NotFound) and request.missing_name is not None:
+        return f"No application has the name {request.missing_name}."
     return str(error) or NOT_FOUND_TEXT
 
 
@@ -174,7 +177,7 @@ def _page_refusal(error: BaseException, request: Request) -> Response:
     if status is None:
         plain = _refusal(error, request)
         return plain if plain.status == INTERNAL_ERROR else build_error_page(plain.status, str(error), request)
-    page = build_error_page(status, _describe_for_page(error), request)
+    page = build_error_page(status, _describe_for_page(error, request), request)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         page.headers["retry-after"] = "5" if isinstance(error, NotReady | Overloaded | Unavailable) else "1"
     return page
@@ -182,7 +185,8 @@ def _page_refusal(error: BaseException, request: Request) -> Response:
 
 def build_error_page(status: int, text: str, request: Request) -> Response:
     """Build a page that explains an error and links back."""
-    page = HtmlPage("error.html", {"status": f"{status} {HTTPStatus(status).phrase}", "text": text}, status)
+    context = {"status": f"{status} {HTTPStatus(status).phrase}", "text": text, "similar": request.similar_pages}
+    page = HtmlPage("error.html", context, status)
     return build_response(page, request)
 
 
@@ -243,6 +247,8 @@ def _unauthenticated(error: Unauthenticated, request: Request) -> Response:
 
     With the original's basic auth settings browsers get its challenge instead, and ask for the password themselves.
     """
+    if request.is_for_page and request.caller == OPEN_ACCESS_CALLER:
+        return build_error_page(403, _NO_ADMINISTRATOR, request)
     if request.is_for_page and not get_authenticator(request).has_challenge:
         return _redirect_and_return(urls.SIGN_IN.fill(), request)
     headers = {"www-authenticate": 'Bearer error="invalid_token"' if error.is_bearer else BASIC_CHALLENGE}
@@ -251,6 +257,12 @@ def _unauthenticated(error: Unauthenticated, request: Request) -> Response:
         challenge_page.headers |= headers
         return challenge_page
     return _error(401, str(error), request, headers)
+
+
+_NO_ADMINISTRATOR: Final = (
+    "This page is for administrators, and this server has no users yet, so signing in is not possible. Add an "
+    "administrator on the machine where the server runs, with `treaty user add NAME --role administrator`, and sign in."
+)
 
 
 def _redirect_and_return(path: str, request: Request) -> Response:

@@ -15,7 +15,7 @@ from treaty.errors import Conflict, ConflictingContracts, Invalid, NotFound, Pro
 from treaty.store import audit
 from treaty.store.engine import health
 from treaty.store.engine.database import Database
-from treaty.web import former_names, version_aliases
+from treaty.web import former_names, missing_names, version_aliases
 from treaty.web.http import queries
 from treaty.web.http.media_types import ANY, NO_CONTENT_TYPE, MediaType, choose_media_type, prefer_json
 from treaty.web.http.request import Request, WriteRequired
@@ -97,6 +97,8 @@ def _run_with_database(route: Route, request: Request, names: Sequence[str], rea
             return route.handler(request, *replaced)
         redirect = former_names.find_redirect(request, route, names)
         if redirect is None:
+            if request.is_for_page:
+                missing_names.note_missing_name(request, route, names)
             raise
         return redirect
 

@@ -14,7 +14,7 @@ class PairView(Enum):
     """Which pacts of a consumer and a provider a page shows."""
 
     BRANCH = "branch"
-    """The newest pact of each branch of the consumer."""
+    """The newest pact of each branch of the consumer, and those of versions that run in an environment."""
     TAG = "tag"
     """The newest pact with each tag."""
     ENVIRONMENT = "environment"

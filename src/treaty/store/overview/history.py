@@ -4,7 +4,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Integer, ScalarSelect, Select, bindparam, exists, func, select, union_all
+from sqlalchemy import (
+    Connection,
+    Integer,
+    ScalarSelect,
+    Select,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    union_all,
+)
 
 from treaty.model.decisions.matrix import VersionKey, VersionSummary
 from treaty.model.overview.history import PairGrid, PairView, PublicationInHistory, ResultInHistory, ResultTotals
@@ -116,11 +128,26 @@ _RUNNING_VERSIONS: Final = union_all(
         )
     )
 )
+# Dozens of feature branches must not push what matters to another page: the main branch, and what runs somewhere.
+_ON_MAIN_BRANCH: Final = (
+    select(branch_version.c.version_id)
+    .join_from(branch_version, branch, branch.c.id == branch_version.c.branch_id)
+    .join(pacticipant, pacticipant.c.id == branch.c.pacticipant_id)
+    .where(pacticipant.c.name == bindparam("consumer"), branch.c.name == pacticipant.c.main_branch)
+)
+_IS_PINNED: Final = or_(
+    publication.c.consumer_version_id.in_(_RUNNING_VERSIONS), publication.c.consumer_version_id.in_(_ON_MAIN_BRANCH)
+)
 _PUBLICATIONS_BY_VIEW: Final[Mapping[PairView, Select[*tuple[Any, ...]]]] = {
     PairView.ALL: _PUBLICATIONS,
     PairView.BRANCH: _PUBLICATIONS.where(
-        publication.c.id.in_(select(_NEWEST_OF_BRANCH).where(branch.c.pacticipant_id == _CONSUMER_ID))
-    ),
+        or_(
+            publication.c.id.in_(select(_NEWEST_OF_BRANCH).where(branch.c.pacticipant_id == _CONSUMER_ID)),
+            publication.c.consumer_version_id.in_(_RUNNING_VERSIONS),
+        )
+    )
+    .order_by(None)
+    .order_by(case((_IS_PINNED, 0), else_=1), publication.c.position.desc()),
     PairView.TAG: _PUBLICATIONS.where(
         publication.c.id.in_(select(_NEWEST_WITH_TAG).where(tag_head.c.pacticipant_id == _CONSUMER_ID))
     ),
@@ -135,7 +162,10 @@ _COUNT_BY_VIEW: Final = {
 def list_publications(
     db: Connection, consumer: str, provider: str, page: Page, view: PairView = PairView.ALL
 ) -> Paged[PublicationInHistory]:
-    """List a page of the pacts of a pair, newest first; most views keep one for each branch, tag or environment."""
+    """List a page of the pacts of a pair, newest first; most views keep one for each branch, tag or environment.
+
+    The view by branch begins with the main branch and the versions that run in an environment.
+    """
     pair = {"consumer": consumer, "provider": provider}
     rows = fetch_rows(db, _PUBLICATIONS_BY_VIEW[view], {**pair, "limit": page.limit, "offset": page.offset})
     keys: dict[int, VersionKey] = {row.version_id: (consumer, row.version) for row in rows}

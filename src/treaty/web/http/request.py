@@ -1,6 +1,6 @@
 """The request that handlers receive: what the client sent, its authenticated caller, and the transaction."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -97,6 +97,10 @@ class Request:
     """Whether the transaction of a route that mostly only reads writes, after a `WriteRequired`."""
     has_compared: bool = field(default=False, init=False)
     """Whether the comparisons that the response lacked were made or enqueued, so that the handler runs again."""
+    missing_name: str | None = field(default=None, init=False)
+    """A name in the path of a page that nothing has, for its 404 response."""
+    similar_pages: Sequence[tuple[str, str]] = field(default=(), init=False)
+    """The names that resemble the missing one, with the paths of their pages."""
     _db: "Connection | None" = field(default=None, init=False, repr=False)
 
     @property

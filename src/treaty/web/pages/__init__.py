@@ -6,6 +6,7 @@ URL that users provide becomes a link only if it is http or https.
 """
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from treaty.errors import Conflict, Invalid
 from treaty.model.pacts.text_diff import format_duration
@@ -75,6 +76,7 @@ def render_page(template: str, context: Mapping[str, object], request: Request) 
         "may_manage_secrets": request.has_permission(Permission.MANAGE_SECRET),
         "may_manage_pacticipants": request.has_permission(Permission.MANAGE_PACTICIPANT),
         "may_manage_environments": request.has_permission(Permission.MANAGE_ENVIRONMENT),
+        "may_delete_pacts": request.has_permission(Permission.DELETE_PACT),
         "may_override": request.has_permission(Permission.OVERRIDE_DECISION),
         "may_accept_engine": request.has_permission(Permission.ACCEPT_ENGINE),
         "may_read_audit": request.has_permission(Permission.READ_AUDIT),
@@ -175,6 +177,55 @@ def _short(number: str) -> str:
     return number[:8] if is_hash else number
 
 
+_SHORT_NAME_LENGTH: Final = 20
+"""Characters that fit into a line on every screen."""
+_MAX_UNBROKEN_LENGTH: Final = 12
+_BREAK: Final = re.compile(r"(?<=[-/_@=&?])(?![-/._@:=&?,\s]|$)|(?<=[.,:])(?=[^\W\d])")
+"""Not within numbers such as 12.50."""
+
+
+def _breakable(text: str) -> Markup:
+    """Mark where a line may end in a name or a URL: after hyphens, slashes and the like, and not within words.
+
+    Browsers would end lines at few of these places, and elsewhere only within words, once `overflow-wrap` allows it.
+    Words that are too long for a line get breaks, too.
+    """
+    if len(text) <= _SHORT_NAME_LENGTH:
+        return escape(text)
+    return _mark_breaks_cached(text) if len(text) <= _MAX_CACHED_LENGTH else _mark_breaks(text)
+
+
+def _mark_breaks(text: str) -> Markup:
+    words = (word for part in _BREAK.split(text) for word in _split_long_word(part))
+    return Markup("<wbr>").join(words)  # which escapes them
+
+
+_MAX_CACHED_LENGTH: Final = 200
+_mark_breaks_cached: Final = lru_cache(maxsize=4096)(_mark_breaks)
+
+
+def _split_long_word(text: str) -> Iterable[str]:
+    if len(max(text.split(), key=len, default="")) <= _SHORT_NAME_LENGTH:
+        return [text]
+    return (text[at : at + _MAX_UNBROKEN_LENGTH] for at in range(0, len(text), _MAX_UNBROKEN_LENGTH))
+
+
+_CODE: Final = re.compile("`([^`]+)`")
+
+
+def _with_code(text: str) -> Markup:
+    """Format a text of our own, in which back-ticks mark code."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(_breakable(part)) if at % 2 else part
+        for at, part in enumerate(_CODE.split(text))
+    )
+
+
+def _title(text: str) -> Markup:
+    """Return the attribute that shows a text as a tooltip, if it may be too long for its line; else nothing."""
+    return Markup(' title="{}"').format(text) if len(text) > _SHORT_NAME_LENGTH else Markup("")
+
+
 def _json(value: object) -> str:
     """Format a value as JSON for people; the template escapes it like any text."""
     return json.dumps(value, ensure_ascii=False)
@@ -207,5 +258,14 @@ _FUNCTIONS: Final[dict[str, Any]] = {
 }
 _TEMPLATES.globals.update(_FUNCTIONS)
 _TEMPLATES.filters.update(
-    ago=_ago, external=_external, short=_short, plural=_plural, span=_span, tojson_text=_json, shell=shlex.quote
+    ago=_ago,
+    breakable=_breakable,
+    external=_external,
+    plural=_plural,
+    shell=shlex.quote,
+    short=_short,
+    span=_span,
+    title_attribute=_title,
+    tojson_text=_json,
+    with_code=_with_code,
 )

@@ -271,12 +271,15 @@ const contents = (hal, curies, level = "h4") => {
 
 // JSON that folds
 
+// Lines end after slashes and the like, and not within words, as on pages (`_breakable`).
+const breakable = (text) => text.split(/(?<=[-/_@=&?])/).flatMap((part, at) => (at ? [make("wbr"), part] : [part]));
+
 const leaf = (value) => {
   const path = typeof value === "string" && /^https?:\/\//.test(value) ? pathOrNone(value) : null;
   const text = JSON.stringify(value) ?? "";
   const kind = value === null ? "null" : typeof value;
-  if (path !== null && !isTemplate(path)) return make("a", { href: hashOf(path), className: "leaf string" }, text);
-  return make("span", { className: `leaf ${kind}` }, text);
+  if (path !== null && !isTemplate(path)) return make("a", { href: hashOf(path), className: "leaf string" }, ...breakable(text));
+  return make("span", { className: `leaf ${kind}` }, ...(kind === "string" ? breakable(text) : [text]));
 };
 
 const tree = (value) => make("div", { className: "tree" }, node(null, value, 0));
@@ -689,5 +692,5 @@ const arrive = async () => {
 part("back").addEventListener("click", () => history.back());
 part("forward").addEventListener("click", () => history.forward());
 addEventListener("hashchange", arrive);
-page.hidden = false;
-arrive();
+// Shown once it is complete, so that nothing moves while documents are loading.
+arrive().finally(() => { page.hidden = false; });

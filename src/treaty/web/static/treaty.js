@@ -47,11 +47,13 @@ const open = () => {
 addEventListener("hashchange", open);
 open();
 
-// "/" goes to the search box, as long as nobody is typing.
+// "/" goes to the search box, as long as nobody is typing. Escape goes back to where the focus was.
+let beforeSearch = null;
 addEventListener("keydown", (event) => {
   const typing = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
   if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
+    beforeSearch = document.activeElement;
     document.getElementById("find")?.focus();
   }
 });
@@ -123,6 +125,10 @@ const suggest = (field) => {
     else if (event.key === "ArrowUp" && count) choose(chosen === -1 ? count - 1 : chosen - 1);
     else if (event.key === "Enter" && chosen >= 0) location.href = list.children[chosen].dataset.href;
     else if (event.key === "Escape" && !list.hidden) close();
+    else if (event.key === "Escape") {
+      const before = beforeSearch?.isConnected && beforeSearch !== document.body ? beforeSearch : null;
+      (before ?? document.getElementById("main")).focus({ preventScroll: true });
+    }
     else return;
     event.preventDefault();
   });

@@ -98,7 +98,7 @@ class DashboardDocument(TypedDict):
 )
 def show_dashboard(request: Request) -> Dashboard:
     """Show a page of the latest pacts by pair, tag and environment, the most recently active first."""
-    return _sort_by_activity(integrations.list_dashboard_items(request.db, read_page(request, DEFAULT_PAGE)))
+    return Dashboard(integrations.list_dashboard_items(request.db, read_page(request, DEFAULT_PAGE)))
 
 
 @router.get(
@@ -115,11 +115,11 @@ def show_dashboard_of_pair(request: Request, provider: str, consumer: str) -> Da
     page = read_page(request, DEFAULT_PAGE)
     pacticipants.get(request.db, consumer, "consumer")
     pacticipants.get(request.db, provider, "provider")
-    return _sort_by_activity(integrations.list_dashboard_items(request.db, page, pair=(consumer, provider)))
+    return Dashboard(integrations.list_dashboard_items(request.db, page, pair=(consumer, provider)))
 
 
-def _sort_by_activity(items: Sequence[DashboardItem]) -> Dashboard:
-    return Dashboard(sorted(items, key=attrgetter("last_activity"), reverse=True))
+def _sort_by_activity(items: Sequence[DashboardItem]) -> Sequence[DashboardItem]:
+    return sorted(items, key=attrgetter("last_activity"), reverse=True)
 
 
 @represent.register
@@ -127,7 +127,7 @@ def dashboard(page: Dashboard) -> Hal:
     return DocumentWithLists(
         {"items": list_placeholder("items")},
         lists=("items",),
-        render_items=lambda view: [_render_item(item, view) for item in page.items],
+        render_items=lambda view: [_render_item(item, view) for item in _sort_by_activity(page.items)],
     )
 
 
@@ -210,6 +210,7 @@ COLUMN_TITLES: Final = ("CONSUMER_NAME", "C_VERSION", "C_TAGS", "PROVIDER_NAME",
 
 @represent.register_text
 def dashboard_as_text(page: Dashboard, _context: RenderContext) -> str:
+    # Unlike the document, the original's table is ordered by names and versions.
     return text_tables.draw_table(COLUMN_TITLES, [_cells(item) for item in page.items]) + "\n"
 
 

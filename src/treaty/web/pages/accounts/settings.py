@@ -48,7 +48,7 @@ Problems = dict[str, list[str]]
 
 _BAD_REQUEST: Final = 400
 _TOO_MANY_REQUESTS: Final = 429
-_TOKEN_LIFETIMES: Final = {"30": "30 days", "90": "90 days", "365": "a year", "": "until it is revoked"}
+_TOKEN_LIFETIMES: Final = {"30": "in 30 days", "90": "in 90 days", "365": "in a year", "": "never"}
 """The lifetimes that the form offers, in days, with their labels."""
 _SCOPE_LABELS: Final = {
     Scope.READ: "Read",
@@ -242,7 +242,7 @@ def _list_lifetimes(settings: Settings) -> dict[str, str]:
     if not maximum:
         return _TOKEN_LIFETIMES
     shorter = {days: label for days, label in _TOKEN_LIFETIMES.items() if days and int(days) < maximum}
-    return {**shorter, str(maximum): f"{maximum} days"}
+    return {**shorter, str(maximum): f"in {maximum} days"}
 
 
 def _read_token_permission(form: Form) -> tuple[Role, Limits | None]:

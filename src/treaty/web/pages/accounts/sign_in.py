@@ -8,7 +8,7 @@ from treaty.actions.accounts import accounts, credentials
 from treaty.actions.accounts.accounts import AccountDraft
 from treaty.errors import Conflict, Invalid, NotFound, Throttled, Unauthenticated
 from treaty.model.accounts import passwords
-from treaty.model.accounts.access import Caller, CredentialType, Role
+from treaty.model.accounts.access import OPEN_ACCESS_CALLER, Caller, CredentialType, Role
 from treaty.model.accounts.second_factors import PENDING_SIGN_IN_LIFETIME
 from treaty.store.engine.vault import get_vault
 from treaty.web import urls
@@ -52,6 +52,7 @@ def _build_sign_in_page(
         "next_path": next_path,
         "problem": problem,
         "is_signed_in": request.caller.is_known,
+        "has_no_users": obstacle is not None or request.caller == OPEN_ACCESS_CALLER,
         "closed_because": obstacle and open_access.explain_obstacle(obstacle),
     }
     return HtmlPage("sign_in.html", context, status, headers or {})

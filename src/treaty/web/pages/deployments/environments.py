@@ -79,7 +79,7 @@ def show_history(request: Request, uuid: str, name: str) -> HtmlPage:
 # Forms
 
 
-@router.page(urls.NEW_ENVIRONMENT, permission=Permission.READ)
+@router.page(urls.NEW_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
 def show_new_environment(_request: Request) -> HtmlPage:
     """Show the form for a new environment."""
     return _form(EnvironmentFields())
@@ -96,7 +96,7 @@ def add_environment(request: Request) -> HtmlPage | Redirect:
     return redirect(request, urls.ENVIRONMENT.fill(uuid=new.uuid), done="created")
 
 
-@router.page(urls.EDIT_ENVIRONMENT, permission=Permission.READ)
+@router.page(urls.EDIT_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
 def show_changing_environment(request: Request, uuid: str) -> HtmlPage:
     """Show the form for an existing environment."""
     existing = deployments.get(request.db, uuid)
@@ -119,7 +119,7 @@ def _form(fields: EnvironmentFields, existing: Environment | None = None, *, sta
     return HtmlPage("environment_form.html", {"fields": fields, "existing": existing}, status)
 
 
-@router.page(urls.DELETE_ENVIRONMENT, permission=Permission.READ)
+@router.page(urls.DELETE_ENVIRONMENT, permission=Permission.MANAGE_ENVIRONMENT)
 def ask_before_removing(request: Request, uuid: str) -> HtmlPage:
     """Show the form that confirms the removal of an environment."""
     return _confirmation(request, deployments.get(request.db, uuid), {})

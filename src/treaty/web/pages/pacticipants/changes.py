@@ -46,7 +46,7 @@ class PacticipantFields:
         return with_empty_rows(self.contacts)
 
 
-@router.page(urls.EDIT_PACTICIPANT, permission=Permission.READ)
+@router.page(urls.EDIT_PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT)
 def show_changing_pacticipant(request: Request, name: str) -> HtmlPage:
     """Show the form for an application."""
     return _form(name, _fill_fields(pacticipants.get(request.db, name)))
@@ -111,7 +111,7 @@ def _build_body(form: Form, existing: Pacticipant) -> dict[str, object]:
 # Removal
 
 
-@router.page(urls.DELETE_PACTICIPANT, permission=Permission.READ)
+@router.page(urls.DELETE_PACTICIPANT, permission=Permission.MANAGE_PACTICIPANT)
 def ask_before_removing(request: Request, name: str) -> HtmlPage:
     """Show the form that confirms the removal of an application."""
     return _confirmation(request, name, {})

@@ -105,7 +105,7 @@ def send_again(request: Request, uuid: str) -> Redirect:
 # Forms
 
 
-@router.page(urls.NEW_WEBHOOK, permission=Permission.READ_WEBHOOK)
+@router.page(urls.NEW_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
 def show_new_webhook(request: Request) -> HtmlPage:
     """Show the form for a new webhook, blank or filled in from a preset."""
     preset = presets.find_preset(request.option("template"))
@@ -216,7 +216,7 @@ def _list_methods(request: Request, chosen: str) -> list[str]:
     return allowed if chosen in allowed or not chosen else [*allowed, chosen]
 
 
-@router.page(urls.DELETE_WEBHOOK, permission=Permission.READ_WEBHOOK)
+@router.page(urls.DELETE_WEBHOOK, permission=Permission.MANAGE_WEBHOOK)
 def ask_before_removing(request: Request, uuid: str) -> HtmlPage:
     """Ask for confirmation before deleting a webhook."""
     webhook = get_shown(request, uuid)
