@@ -6,6 +6,7 @@ URL that users provide becomes a link only if it is http or https.
 """
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from treaty.errors import Conflict, Invalid
 from treaty.model.pacts.text_diff import format_duration
@@ -175,6 +176,23 @@ def _short(number: str) -> str:
     return number[:8] if is_hash else number
 
 
+_COMMIT: Final = re.compile(rf"\b[0-9a-f]{{{_COMMIT_HASH_LENGTH}}}\b")
+
+
+def _shortened(text: str) -> Markup:
+    """Shorten the commit hashes in a sentence; the whole hash is a tooltip."""
+    return Markup("").join(_shorten_commits(text))
+
+
+def _shorten_commits(text: str) -> Iterable[Markup]:
+    end = 0
+    for match in _COMMIT.finditer(text):
+        yield escape(text[end : match.start()])
+        yield Markup('<span class="number" title="{0}">{1}</span>').format(match[0], _short(match[0]))
+        end = match.end()
+    yield escape(text[end:])
+
+
 def _json(value: object) -> str:
     """Format a value as JSON for people; the template escapes it like any text."""
     return json.dumps(value, ensure_ascii=False)
@@ -207,5 +225,5 @@ _FUNCTIONS: Final[dict[str, Any]] = {
 }
 _TEMPLATES.globals.update(_FUNCTIONS)
 _TEMPLATES.filters.update(
-    ago=_ago, external=_external, short=_short, plural=_plural, span=_span, tojson_text=_json, shell=shlex.quote
+    ago=_ago, external=_external, short=_short, shortened=_shortened, plural=_plural, span=_span, tojson_text=_json, shell=shlex.quote
 )

@@ -113,6 +113,7 @@ def _build_cause(reason: Mapping[str, Any], next_step: Mapping[str, Any], base_u
         help=reason["help"]["href"].removeprefix(base_url),
         name=reason["subject"]["name"],
         number=reason["subject"]["version"],
+        exists=reason["cause"] != Cause.VERSION_NEVER_BUILT.value,
         problem=reason["problem"],
         since=None if since is None else datetime.fromisoformat(since),
         actor=act.get("pacticipant"),

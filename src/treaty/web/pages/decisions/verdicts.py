@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from treaty.model.decisions import reasons as reason_texts
-from treaty.model.decisions.causes import DESCRIPTIONS
+from treaty.model.decisions.causes import DESCRIPTIONS, Cause
 from treaty.model.decisions.explanations import Explanation
 from treaty.model.decisions.reasons import Obstacle, Reason
 from treaty.model.decisions.version_sets import Advice, SetReason, describe_advice
@@ -22,6 +22,8 @@ class CauseView:
     """The path of the section about the cause."""
     name: str
     number: str | None
+    exists: bool
+    """Whether there is a version of that number."""
     problem: str
     since: datetime | None
     actor: str | None
@@ -77,6 +79,7 @@ def _build_cause(reason: Reason, explanation: Explanation, base_url: str) -> Cau
         help=help_path(explanation),
         name=explanation.subject.pacticipant,
         number=explanation.subject.number,
+        exists=explanation.cause is not Cause.VERSION_NEVER_BUILT,
         problem=explanation.problem,
         since=explanation.since,
         actor=explanation.actor,
