@@ -15,6 +15,8 @@ from treaty.store.versions import aliases, versions
 
 _LAST_CHARACTER: Final = "\U0010ffff"
 """The highest character: a text followed by it is above all texts that begin with the text."""
+_MIN_SEARCHED_LENGTH: Final = 4
+"""Characters from which a search looks for numbers that begin with a text."""
 _MAX_COMPARED: Final = 500
 """Newest versions whose numbers are compared with an unknown one."""
 
@@ -22,8 +24,8 @@ _MAX_COMPARED: Final = 500
 class BeginsWith(ColumnElement[bool]):
     """Condition that a text column begins with the parameter `low`, as a range that an index can find.
 
-    `high` is the text after all that begin with it. PostgreSQL compares bytes here, since the order of its collation may
-    ignore punctuation; the index needs `text_pattern_ops`. SQLite always compares bytes.
+    `high` is the text after all that begin with it. PostgreSQL compares bytes here, since the order of its collation
+    may ignore punctuation; the index needs `text_pattern_ops`. SQLite always compares bytes.
     """
 
     inherit_cache = False
@@ -54,13 +56,14 @@ _BEGINNING: Final = (
     .order_by(version.c.number)
     .limit(_LIMIT)
 )
-_BEGINNING_ANYWHERE: Final = (
+_ANYWHERE: Final = (
     select(pacticipant.c.name, version.c.number)
     .join_from(version, pacticipant)
-    .where(BeginsWith(version.c.number))
     .order_by(func.lower(pacticipant.c.name), version.c.number)
     .limit(_LIMIT)
 )
+_BEGINNING_ANYWHERE: Final = _ANYWHERE.where(BeginsWith(version.c.number))
+_EQUAL_ANYWHERE: Final = _ANYWHERE.where(version.c.number == bindparam("number"))
 _NEWEST: Final = (
     select(version.c.number)
     .where(version.c.pacticipant_id == versions.PACTICIPANT_ID)
@@ -70,8 +73,14 @@ _NEWEST: Final = (
 
 
 def search(db: Connection, prefix: str, limit: int) -> list[VersionKey]:
-    """List versions of all pacticipants whose numbers begin with a text, as pairs of name and number."""
-    rows = fetch_rows(db, _BEGINNING_ANYWHERE, {**_range(prefix), "limit": limit})
+    """List versions of all pacticipants whose numbers begin with a text, as pairs of name and number.
+
+    A text of few characters has to be the whole number.
+    """
+    if len(prefix) < _MIN_SEARCHED_LENGTH:
+        rows = fetch_rows(db, _EQUAL_ANYWHERE, {"number": prefix, "limit": limit}) if prefix else ()
+    else:
+        rows = fetch_rows(db, _BEGINNING_ANYWHERE, {**_range(prefix), "limit": limit})
     return [(row.name, row.number) for row in rows]
 
 
@@ -93,13 +102,17 @@ def _find_prefix(db: Connection, name: str, text: str) -> VersionLookup | None:
     numbers = fetch_column(db, _BEGINNING, params)
     if len(numbers) == 1:
         return VersionLookup(pacticipant=name, text=text, number=numbers[0], is_prefix=True)
-    return VersionLookup(
-        pacticipant=name,
-        text=text,
-        candidates=tuple(numbers[:MAX_CANDIDATES]),
-        is_ambiguous=True,
-        has_more=len(numbers) > MAX_CANDIDATES,
-    ) if numbers else None
+    return (
+        VersionLookup(
+            pacticipant=name,
+            text=text,
+            candidates=tuple(numbers[:MAX_CANDIDATES]),
+            is_ambiguous=True,
+            has_more=len(numbers) > MAX_CANDIDATES,
+        )
+        if numbers
+        else None
+    )
 
 
 def _range(prefix: str) -> dict[str, str]:

@@ -225,5 +225,12 @@ _FUNCTIONS: Final[dict[str, Any]] = {
 }
 _TEMPLATES.globals.update(_FUNCTIONS)
 _TEMPLATES.filters.update(
-    ago=_ago, external=_external, short=_short, shortened=_shortened, plural=_plural, span=_span, tojson_text=_json, shell=shlex.quote
+    ago=_ago,
+    external=_external,
+    short=_short,
+    shortened=_shortened,
+    plural=_plural,
+    span=_span,
+    tojson_text=_json,
+    shell=shlex.quote,
 )

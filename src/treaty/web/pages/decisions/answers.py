@@ -1,4 +1,4 @@
-"""Whether versions can be deployed to each environment: the table of answers on the pages of applications and versions."""
+"""Whether versions can be deployed to each environment: the table on the pages of applications and versions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -95,9 +95,7 @@ def load_named(db: Connection, name: str, numbers: Iterable[str]) -> NamedIds:
     return selectors.load_named_ids(db, [Selector(pacticipant=name, version=number) for number in numbers])
 
 
-def decide_deployment(
-    request: Request, name: str, number: str, environment: Environment, named: NamedIds
-) -> Verdict:
+def decide_deployment(request: Request, name: str, number: str, environment: Environment, named: NamedIds) -> Verdict:
     """Decide whether a version can be deployed to an environment, as can-i-deploy does."""
     selector = Selector(pacticipant=name, version=number)
     query = replace(build_deployment_query(selector, Destination(environment=environment.name)), limit=MAX_ROWS)
