@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert
 from treaty.model import audit
 from treaty.model.audit import Actor, ActorCredential, AuditEvent, AuditFilter, FieldValues, first_event_id
 from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_scalar
-from treaty.store.pacticipants.pacticipants import escape_like
+from treaty.store.engine.listing import escape_like
 from treaty.store.tables import audit as trail
 
 

@@ -42,8 +42,8 @@ from treaty.model.webhooks.deliveries import DeliveryStatus
 from treaty.store.decisions import matrix
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar
+from treaty.store.engine.listing import escape_like
 from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_running_pacts
-from treaty.store.pacticipants.pacticipants import escape_like
 from treaty.store.provider_contracts.conditions import decisive_success, has_any_contracts, is_uncompared
 from treaty.store.tables import (
     Time,

@@ -10,8 +10,7 @@ from treaty.model.paging import Page, Paged
 from treaty.model.versions import Branch, BranchVersion
 from treaty.store.engine.batches import execute_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_one, fetch_rows
-from treaty.store.engine.listing import PagedQuery
-from treaty.store.pacticipants.pacticipants import escape_like
+from treaty.store.engine.listing import PagedQuery, escape_like
 from treaty.store.tables import branch, branch_version, pacticipant, version
 from treaty.store.versions.versions import PACTICIPANT_ID
 

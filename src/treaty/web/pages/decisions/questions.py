@@ -104,7 +104,10 @@ def _list_heads(request: Request, found: PacticipantDetails, number: str) -> lis
         return []
     heads = branches.list_heads(request.db, found.pacticipant.name, limit=MAX_HEADS + 1)
     main = found.pacticipant.main_branch
-    return [(head, branch) for branch, head in heads if branch != main and head != number][:MAX_HEADS]
+    others: list[tuple[str, str | None]] = [
+        (head, branch) for branch, head in heads if branch != main and head != number
+    ]
+    return others[:MAX_HEADS]
 
 
 def _answer(request: Request, name: str, number: str, to: Environment, table: AnswerTable) -> Answer:
