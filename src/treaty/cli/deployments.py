@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from treaty.cli import abbreviations, environments, options, output
+from treaty.cli import environments, options, output, version_lookups
 from treaty.cli.program import Command
 from treaty.errors import ClientError, MissingRelation, MissingResource, Refused
 
@@ -59,7 +59,8 @@ def record_deployment(
     response, version = _record(broker, "pb:record-deployment", Recording(pacticipant, version, environment), body)
     place = f"{environment} environment{_instance_suffix(instance)} in {output.broker_name(broker.index)}"
     text = output.green(f"Recorded deployment of {pacticipant} version {version} to {place}.")
-    output.show(response, form, text + _describe_mark(response, pacticipant, version, environment))
+    text += _describe_mark(response, pacticipant, version, environment)
+    output.show(response, form, version_lookups.add_page(broker, text, pacticipant, version))
 
 
 @click.command("record-release", cls=Command)
@@ -76,7 +77,8 @@ def record_release(broker: BrokerClient, form: str, *, pacticipant: str, version
     response, version = _record(broker, "pb:record-release", Recording(pacticipant, version, environment), {})
     place = f"{environment} environment in {output.broker_name(broker.index)}"
     text = output.green(f"Recorded release of {pacticipant} version {version} to {place}.")
-    output.show(response, form, text + _describe_mark(response, pacticipant, version, environment))
+    text += _describe_mark(response, pacticipant, version, environment)
+    output.show(response, form, version_lookups.add_page(broker, text, pacticipant, version))
 
 
 def _describe_mark(response: HalResource, pacticipant: str, version: str, environment: str) -> str:
@@ -123,7 +125,7 @@ def record_support_ended(broker: BrokerClient, form: str, *, pacticipant: str, v
     filters = {"pacticipant": pacticipant, "version": version}
     response = _list_current(broker, _SUPPORTED, environment, filters, _ENDING)
     released = response.embedded("releasedVersions")
-    if not released and (number := abbreviations.complete(broker, pacticipant, version)):
+    if not released and (number := version_lookups.complete(broker, pacticipant, version)):
         version = number
         response = _list_current(broker, _SUPPORTED, environment, {**filters, "version": number}, _ENDING)
         released = response.embedded("releasedVersions")
@@ -208,7 +210,7 @@ def _get_version(broker: BrokerClient, recording: Recording) -> tuple[HalResourc
     except Refused as refused:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise
-        number = abbreviations.complete(broker, pacticipant, version)
+        number = version_lookups.complete(broker, pacticipant, version)
         if number is not None:
             url = broker.link("pb:pacticipant-version", pacticipant=pacticipant, version=number)
             return broker.get(url), replace(recording, version=number)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import abbreviations, build_detection, environments, names, options, output
+from treaty.cli import build_detection, environments, names, options, output, version_lookups
 from treaty.cli.program import Command, Failure, Flag, ListOption, options_of_every_command
 from treaty.errors import ClientError, MissingRelation, MissingResource, Refused
 
@@ -128,8 +128,8 @@ def create_or_update_version(
     with_branch = f" with branch {branch}" if branch else ""
     with_tags = f"{' and' if branch else ' with'} tag(s) {', '.join(tags)}" if tags else ""
     broker_name = output.broker_name(broker.index)
-    text = f"Created/updated pacticipant version {version}{with_branch}{with_tags} in {broker_name}"
-    output.show(response, form, output.green(text))
+    text = output.green(f"Created/updated pacticipant version {version}{with_branch}{with_tags} in {broker_name}")
+    output.show(response, form, version_lookups.add_page(broker, text, pacticipant, version))
 
 
 def write_version(
@@ -183,7 +183,7 @@ def describe_version(broker: BrokerClient, form: str, pacticipant: str, environm
 
 def _find_by_prefix(broker: BrokerClient, pacticipant: str, prefix: str) -> HalResource | None:
     """Find the version whose number begins with a text, if there is only one. Reading the wrong one does no harm."""
-    lookup = abbreviations.look_up(broker, pacticipant, prefix)
+    lookup = version_lookups.look_up(broker, pacticipant, prefix)
     if lookup is None or lookup.number is None:
         return None
     return broker.find(_version_url(broker, pacticipant, lookup.number, None))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import abbreviations, matrix, names, options, output, recording, selectors, version_sets
+from treaty.cli import matrix, names, options, output, recording, selectors, version_lookups, version_sets
 from treaty.cli.causes import describe_causes, has_causes
 from treaty.cli.next_steps import Question, describe_next_steps
 from treaty.cli.program import WORDS_KEY, Command, Failure, Flag
@@ -207,7 +207,7 @@ def verification_required(ctx: click.Context, /, broker: BrokerClient, form: str
     query = _deployment_query(selector_options, values | {"limit": None})
     try:
         body = broker.get(broker.url_for("matrix", query=query)).body
-        completed = abbreviations.complete_missing(broker, selector_options.selected, body)
+        completed = version_lookups.complete_missing(broker, selector_options.selected, body)
         if completed is not selector_options.selected:
             query = selectors.replace_versions(query, selector_options.selected, completed)
             body = broker.get(broker.url_for("matrix", query=query)).body
@@ -374,11 +374,11 @@ def _fetch_with_completed_versions(broker: BrokerClient, request: VerdictRequest
     Abbreviated commits that are no versions are replaced by the versions that they identify.
     """
     if request.members:
-        members = abbreviations.complete_members(broker, request.members)
+        members = version_lookups.complete_members(broker, request.members)
         request = replace(request, members=members, question=replace(request.question, selected=members))
         return request, _fetch_set_decision(broker, request)
     body = _ask_repeatedly(broker, request)
-    selected = abbreviations.complete_missing(broker, request.question.selected, body)
+    selected = version_lookups.complete_missing(broker, request.question.selected, body)
     if selected is not request.question.selected and request.selectors is not None:
         request = replace(
             request,
@@ -462,7 +462,7 @@ def _show(broker: BrokerClient, body: Json, request: VerdictRequest) -> None:
     if request.form == "json":
         output.print_line(output.format_indented(body))
         return
-    body = abbreviations.explain_missing(broker, body)
+    body = version_lookups.explain_missing(broker, body)
     if request.members:
         text = version_sets.describe(body, ignores=bool(request.question.ignored))
     else:

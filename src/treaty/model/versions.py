@@ -112,7 +112,9 @@ class VersionLookup:
     is_prefix: bool = False
     """Whether the text is only the beginning of the number."""
     candidates: Sequence[str] = ()
-    """Numbers that begin with the text, if there are several; else numbers that resemble it, or the newest one."""
+    """Numbers that begin with the text, if there are several; else numbers that resemble it."""
+    newest: str | None = None
+    """The newest version, if no number resembles the text."""
     is_ambiguous: bool = False
     has_more: bool = False
     """Whether further versions begin with the text."""
@@ -126,7 +128,8 @@ class VersionLookup:
         names = " or ".join([*self.candidates, *(["others"] if self.has_more else [])])
         if self.is_ambiguous:
             return f"Several versions of {self.pacticipant} begin with {self.text}. Did you mean {names}?"
-        suggestion = f"Did you mean {names}?" if names else "It has no versions yet."
+        newest = f"Its newest version is {self.newest}." if self.newest else "It has no versions yet."
+        suggestion = f"Did you mean {names}?" if names else newest
         return f"No version {self.text} of {self.pacticipant}. {suggestion}"
 
 

@@ -86,11 +86,10 @@ def search(db: Connection, prefix: str, limit: int) -> list[VersionKey]:
 
 def look_up(db: Connection, name: str, text: str) -> VersionLookup:
     """Find the version that a text identifies: a number wins over an alias, and an alias over a unique prefix."""
-    lookup = find_exact(db, name, text) or _find_prefix(db, name, text)
-    return lookup or VersionLookup(pacticipant=name, text=text, candidates=_list_similar(db, name, text))
+    return _find_exact(db, name, text) or _find_prefix(db, name, text) or _suggest(db, name, text)
 
 
-def find_exact(db: Connection, name: str, text: str) -> VersionLookup | None:
+def _find_exact(db: Connection, name: str, text: str) -> VersionLookup | None:
     number = text if versions.find(db, name, text) else aliases.find_leading(db, name, text)
     return VersionLookup(pacticipant=name, text=text, number=number) if number is not None else None
 
@@ -119,10 +118,11 @@ def _range(prefix: str) -> dict[str, str]:
     return {"low": prefix, "high": prefix + _LAST_CHARACTER}
 
 
-def _list_similar(db: Connection, name: str, text: str) -> tuple[str, ...]:
-    """List numbers that resemble an unknown one; if none does, the newest number, if there is any."""
+def _suggest(db: Connection, name: str, text: str) -> VersionLookup:
+    """Suggest numbers that resemble an unknown one; if none does, the newest number, if there is any."""
     numbers = fetch_column(db, _NEWEST, {"pacticipant": name})
     # A long number resembles an abbreviation of it only in its beginning.
     by_beginning = {number[: max(len(text), MIN_PREFIX_LENGTH)]: number for number in reversed(numbers)}
     similar = [by_beginning[beginning] for beginning in find_similar_names(text, by_beginning)]
-    return tuple(similar or numbers[:1])
+    newest = None if similar else next(iter(numbers), None)
+    return VersionLookup(pacticipant=name, text=text, candidates=tuple(similar), newest=newest)

@@ -11,7 +11,7 @@ from treaty.store.versions import prefixes
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
-from treaty.web.hal.shapes import SelfLink
+from treaty.web.hal.shapes import Omittable, SelfLink
 from treaty.web.http.queries import BLANK, QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
@@ -32,10 +32,10 @@ class LookedUpVersions(TypedDict):
 
 
 class VersionLookupDocument(TypedDict):
-    version: str | None
+    version: Omittable[str]
     prefix: bool
     abbreviatedCommit: bool
-    problem: str | None
+    problem: Omittable[str]
     _embedded: LookedUpVersions
     _links: SelfLink
 

@@ -1,4 +1,4 @@
-"""Versions that the command line names by an abbreviated commit, which Treaty brokers look up.
+"""Versions that the command line names by an abbreviated commit, which Treaty brokers look up, and their pages.
 
 A version of exactly this number is looked for first, so that a command needs no further request if there is one. Other
 brokers know exact numbers only. Commands that create versions never come here.
@@ -30,6 +30,8 @@ class Lookup:
     number: str | None
     is_abbreviated_commit: bool
     problem: str | None
+    has_candidates: bool
+    """Whether the problem names versions that are probably meant."""
 
 
 def look_up(broker: BrokerClient, pacticipant: str, text: str) -> Lookup | None:
@@ -47,6 +49,7 @@ def look_up(broker: BrokerClient, pacticipant: str, text: str) -> Lookup | None:
         number=found.body.get("version"),
         is_abbreviated_commit=found.body.get("abbreviatedCommit") is True,
         problem=found.body.get("problem"),
+        has_candidates=bool(found.embedded("versions")),
     )
 
 
@@ -108,3 +111,10 @@ def explain_missing(broker: BrokerClient, body: Json) -> Json:
         for notice in body.get("notices") or []
     ]
     return {**body, "notices": notices}
+
+
+def add_page(broker: BrokerClient, text: str, pacticipant: str, number: str) -> str:
+    """Add a line with the address of a version's page to a text, if the broker has such pages."""
+    if not broker.index.has_link(_RELATION):
+        return text
+    return f"{text}\nSee {broker.url_for('pacticipants', pacticipant, 'versions', number)}"
