@@ -14,6 +14,7 @@ from tests.api.test_scopes import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
 from tests.cli.conftest import serving
 from treaty.cli import PACT_BROKER
+from treaty.cli.verdicts import verification_required
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,12 +83,18 @@ def test_an_answer_about_an_abbreviation_is_recorded_once(ask: Ask, shop: Histor
 
 
 @only_sqlite
-def test_the_end_of_support_and_a_required_verification_take_abbreviations(ask: Ask, shop: History) -> None:
+def test_the_end_of_support_takes_an_abbreviation(ask: Ask, shop: History) -> None:
     shop.release("web-shop", COMMIT, "test")
     ended = ask("record-support-ended", *of(SHORT), "--environment", "test")
     assert (ended.exit_code, "Recorded support ended" in ended.stdout) == (0, True), ended.output
-    required = ask("verification-required", *of(SHORT), "--in-environment", "test")
-    assert (required.exit_code, "No verification is required." in required.stdout) == (1, True), required.output
+
+
+@only_sqlite
+def test_a_required_verification_is_asked_with_an_abbreviation(shop: History) -> None:
+    with serving(bridge(shop.api)) as address:
+        words = [*of(SHORT), "--in-environment", "test", "-b", address]
+        result = CliRunner().invoke(verification_required, words)
+    assert (result.exit_code, "No verification is required." in result.stdout) == (1, True), result.output
 
 
 @only_sqlite

@@ -15,7 +15,7 @@ from treaty.store.decisions.selectors import NamedIds
 from treaty.web.api.decisions.exemptions import decide_with_exemptions
 from treaty.web.http.request import Request
 
-MAX_ROWS: Final = 100
+MAX_ROWS: Final = 1000
 """Matrix rows that a decision loads; further rows are only counted, by the database."""
 MAX_ENVIRONMENTS: Final = 8
 """Environments in the table. The form has all of them, even if each pull request has an environment of its own."""
