@@ -63,12 +63,14 @@ from treaty.store.usage import contents as usage_contents
 from treaty.store.webhooks import plain_secrets
 from treaty.telemetry import metrics, tracing
 from treaty.web import urls
+from treaty.web.api.audit import render_event
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.web.application import BackgroundWorker, build_application
 from treaty.web.http import listeners
 from treaty.web.http.base_paths import find_base_paths, find_conflict
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
 from treaty.web.routers import build_router
+from treaty.workers.audit_forwarding import AuditForwarder
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
 from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.deliveries import DeliveryWorker
@@ -182,12 +184,17 @@ def create_application(settings: Settings, *, may_create: bool = True) -> ASGIAp
     """Build the application of a server process, with its background workers."""
     _ensure_key(settings)
     spans = _create_span_recorder()
+    watch = (lambda _engine: None) if spans is None else spans.trace_statements
+    database = open_server_database(settings, watch, may_create=may_create)
+    server_metrics = metrics.ServerMetrics(database.engine)
+    members = _background_workers(
+        settings, database, outgoing.send if spans is None else spans.wrap_send(outgoing.send)
+    )
+    members += _metrics_workers(database, server_metrics)
     if spans is None:
-        database = open_server_database(settings, may_create=may_create)
-        return build_application(settings, database, worker=_Workers(_background_workers(settings, database)))
-    database = open_server_database(settings, spans.trace_statements, may_create=may_create)
-    workers = _Workers([*_background_workers(settings, database, spans.wrap_send(outgoing.send)), spans])
-    return spans.trace_requests(build_application(settings, database, worker=workers))
+        return build_application(settings, database, worker=_Workers(members), metrics=server_metrics)
+    worker = _Workers([*members, spans])
+    return spans.trace_requests(build_application(settings, database, worker=worker, metrics=server_metrics))
 
 
 def _create_span_recorder() -> "SpanRecorder | None":
@@ -198,10 +205,27 @@ def _create_span_recorder() -> "SpanRecorder | None":
         # OpenTelemetry is an extra, and slow to load.
         from treaty.telemetry.spans import create_span_recorder  # noqa: PLC0415
     except ImportError:
-        reason = f"traces are enabled, but OpenTelemetry is not installed: {install_hint('server', 'otel')}"
-        structlog.get_logger("treaty").warning("opentelemetry", reason=reason)
+        _warn_of_missing_extra(tracing.TRACES)
         return None
     return create_span_recorder(os.environ)
+
+
+def _metrics_workers(database: Database, server_metrics: metrics.ServerMetrics) -> list[BackgroundWorker]:
+    """Return the worker that sends metrics, if the environment enables it. Raises InvalidSetting."""
+    if tracing.exporter_name(os.environ, tracing.METRICS) is None:
+        return []
+    try:
+        from treaty.telemetry.metric_export import create_metrics_export  # noqa: PLC0415 - see above
+        from treaty.workers.metrics import MetricsWorker  # noqa: PLC0415
+    except ImportError:
+        _warn_of_missing_extra(tracing.METRICS)
+        return []
+    return [MetricsWorker(database, server_metrics, create_metrics_export(os.environ))]
+
+
+def _warn_of_missing_extra(signal: tracing.Signal) -> None:
+    reason = f"{signal.name} are enabled, but OpenTelemetry is not installed: {install_hint('server', 'otel')}"
+    structlog.get_logger("treaty").warning("opentelemetry", reason=reason)
 
 
 class _Workers:
@@ -232,6 +256,8 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
         NoticeWorker(database, settings),
         RecomparisonWorker(database),
     ]
+    if settings.audit_forward_url:
+        workers.append(AuditForwarder(database, settings, settings.audit_forward_url, render_event))
     if not _has_scheduled_cleanup(settings):
         return workers
     cleaner = ScheduledCleaner(
