@@ -62,6 +62,18 @@ def test_an_obstacle_is_a_row_with_each_fact_once_and_without_whole_commits(show
     assert f'title="{PRICES}"' in row
 
 
+def test_a_provider_has_a_row_for_each_of_its_consumers(show, shop):
+    shop.publish("cart", "7", "prices", "old", branch="main")
+    shop.deploy("cart", "7", "production")
+    shop.deploy("web-shop", HEAD, "production")
+    shop.verify("cart", "7", "prices", PRICES, success=False)
+    page = show(f"/pacticipants/prices?version={PRICES}&to=production")
+    rows = page.answer.text.partition('class="stacked causes"')[2].partition("</table>")[0].split("<tr ")[1:]
+    names = [re.search(r'class="app"[^>]*>(.*?)</a>', row)[1] for row in rows]
+    assert names == ["cart", "web-shop"]
+    assert "prices 99cbebc0 : This version fails the pact" in page.text
+
+
 @pytest.mark.usefixtures("shop")
 def test_a_cell_opens_the_reasons(show):
     page = show(f"{PAGE}?version={HEAD}&to=test")

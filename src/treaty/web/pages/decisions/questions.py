@@ -122,7 +122,7 @@ def _answer(request: Request, name: str, number: str, to: Environment, table: An
     return replace(
         answer,
         deployable=verdict.summary.deployable,
-        reasons=describe_reasons(verdict.reasons, explanations, base_url=request.base_url),
+        reasons=describe_reasons(verdict.reasons, explanations, base_url=request.base_url, own={name}),
     )
 
 
@@ -147,7 +147,9 @@ def _decide_set(request: Request, answer: Answer, others: Sequence[str]) -> Answ
         members=sorted(members),
         deployable=verdict.deployable,
         order=verdict.order or () if has_order and not verdict.leave_out else (),
-        reasons=describe_reasons(verdict.reasons, verdict.explanations, base_url=request.base_url),
+        reasons=describe_reasons(
+            verdict.reasons, verdict.explanations, base_url=request.base_url, own={name for name, _ in members}
+        ),
     )
 
 
