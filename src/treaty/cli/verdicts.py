@@ -387,14 +387,14 @@ def _fetch_with_completed_versions(broker: BrokerClient, request: VerdictRequest
             question=replace(request.question, selected=selected),
         )
         body = _ask_repeatedly(broker, request)
-    return request, _record_if_wanted(broker, request, body)
+    return request, _record_if_requested(broker, request, body)
 
 
 def _is_deployable(body: Json, request: VerdictRequest) -> bool:
     return body.get("deployable") is True if request.members else matrix.is_deployable(body)
 
 
-def _record_if_wanted(broker: BrokerClient, request: VerdictRequest, body: Json) -> Json:
+def _record_if_requested(broker: BrokerClient, request: VerdictRequest, body: Json) -> Json:
     """Have the broker decide again and record that answer, if the request or the environment asks for it."""
     if recording.wants_record(body, is_requested=request.record) and request.selectors is not None:
         if not recording.can_record(broker, is_requested=request.record):
