@@ -68,6 +68,15 @@ class NotFound(TreatyError):
         return cls(f"No {role} with name '{name}' found")
 
 
+class VersionNotFound(NotFound):
+    """A version that does not exist, or the beginning of several numbers; `candidates` are those to suggest."""
+
+    def __init__(self, text: str, pacticipant: str, candidates: Sequence[str]) -> None:
+        super().__init__(text)
+        self.pacticipant = pacticipant
+        self.candidates = tuple(candidates)
+
+
 class CursorExpired(TreatyError):
     """A cursor after which events are missing."""
 

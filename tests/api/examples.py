@@ -149,6 +149,7 @@ _COMPARED: Final = {
     ],
 }
 _QUERIES: Final = {
+    "/pacticipants/{pacticipant}/version-lookup": "?version=1.0.0",
     "/audit": "?type=webhook_creation",
     "/can-i-deploy": f"?pacticipant={q(CONSUMER)}&version={OLDEST}&environment=production",
     "/usage": f"?provider={q(PROVIDER)}&field=price",

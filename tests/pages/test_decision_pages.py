@@ -16,7 +16,7 @@ def test_a_decision_is_shown_as_it_was(api, show, history):  # noqa: F811 - the 
     for words in (
         "web 1 to production",
         "No",
-        "prices has to act",
+        "Who has to act",
         "has never passed",
         "<script>pipeline",
         "result",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import builds, names, options, output, pactfiles, validation
+from treaty.cli import builds, names, options, output, pactfiles, validation, version_lookups
 from treaty.cli.pacticipants import add_aliases
 from treaty.cli.program import Command, Failure, Flag, suggest_options
 from treaty.errors import ClientError, MissingRelation, Refused
@@ -144,7 +144,9 @@ def _publish_together(
         responses = publish_contracts(broker, build, files, mode)
     if form == "text":
         for consumer, response in zip(dict.fromkeys(file.consumer for file in files), responses, strict=True):
-            output.print_line(output.format_publication(response) or output.green("Successfully published pacts"))
+            text = output.format_publication(response) or output.green("Successfully published pacts")
+            is_published = not isinstance(response, Refused)
+            output.print_line(version_lookups.add_page(broker, text, consumer, build.version) if is_published else text)
             if isinstance(response, Refused):
                 output.print_hint(response)
                 output.print_error(f"See {broker.url_for('pacticipants', consumer)}")

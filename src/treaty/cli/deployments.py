@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from treaty.cli import environments, options, output
+from treaty.cli import environments, options, output, version_lookups
 from treaty.cli.program import Command
 from treaty.errors import ClientError, MissingRelation, MissingResource, Refused
 
@@ -26,6 +26,7 @@ _OLD_PACTFLOW: Final = (
     "Please upgrade to the latest version if using PactFlow On-Premises, and ensure the user has the environment read "
     "permission."
 )
+_ENDING: Final = "recording end of support"
 _INSTANCE_CHOICE: Final = "one of the following application instances to record the undeployment from: "
 _HIDDEN_BY_PACTFLOW: Final = (
     " The environment may not exist, or you may not have the required permissions or team associations to view it."
@@ -55,10 +56,11 @@ def record_deployment(
     instance = _read_instance(**instances)
     # Early brokers know the application instance as `target` only, so the original client sends both.
     body = {"applicationInstance": instance, "target": instance} if instance else {}
-    response = _record(broker, "pb:record-deployment", Recording(pacticipant, version, environment), body)
+    response, version = _record(broker, "pb:record-deployment", Recording(pacticipant, version, environment), body)
     place = f"{environment} environment{_instance_suffix(instance)} in {output.broker_name(broker.index)}"
     text = output.green(f"Recorded deployment of {pacticipant} version {version} to {place}.")
-    output.show(response, form, text + _describe_mark(response, pacticipant, version, environment))
+    text += _describe_mark(response, pacticipant, version, environment)
+    output.show(response, form, version_lookups.add_page(broker, text, pacticipant, version))
 
 
 @click.command("record-release", cls=Command)
@@ -72,10 +74,11 @@ def record_release(broker: BrokerClient, form: str, *, pacticipant: str, version
 
     Unlike a deployment, a release does not replace earlier versions: they stay until record-support-ended.
     """
-    response = _record(broker, "pb:record-release", Recording(pacticipant, version, environment), {})
+    response, version = _record(broker, "pb:record-release", Recording(pacticipant, version, environment), {})
     place = f"{environment} environment in {output.broker_name(broker.index)}"
     text = output.green(f"Recorded release of {pacticipant} version {version} to {place}.")
-    output.show(response, form, text + _describe_mark(response, pacticipant, version, environment))
+    text += _describe_mark(response, pacticipant, version, environment)
+    output.show(response, form, version_lookups.add_page(broker, text, pacticipant, version))
 
 
 def _describe_mark(response: HalResource, pacticipant: str, version: str, environment: str) -> str:
@@ -120,8 +123,12 @@ def record_undeployment(
 def record_support_ended(broker: BrokerClient, form: str, *, pacticipant: str, version: str, environment: str) -> None:
     """Record that a released version is no longer supported."""
     filters = {"pacticipant": pacticipant, "version": version}
-    response = _list_current(broker, _SUPPORTED, environment, filters, "recording end of support")
+    response = _list_current(broker, _SUPPORTED, environment, filters, _ENDING)
     released = response.embedded("releasedVersions")
+    if not released and (number := version_lookups.complete(broker, pacticipant, version)):
+        version = number
+        response = _list_current(broker, _SUPPORTED, environment, {**filters, "version": number}, _ENDING)
+        released = response.embedded("releasedVersions")
     if not released:
         _check_pacticipant(broker, pacticipant)
         text = f"{pacticipant} version {version} is not currently released in {environment} environment."
@@ -161,21 +168,24 @@ class Recording:
     environment: str
 
 
-def _record(broker: BrokerClient, relation: str, recording: Recording, body: Json) -> HalResource:
-    """Record a deployment or release: the version has a link for each environment."""
+def _record(broker: BrokerClient, relation: str, recording: Recording, body: Json) -> tuple[HalResource, str]:
+    """Record a deployment or release: the version has a link for each environment. Also return the version's number.
+
+    An abbreviated commit stands for the version that it identifies. A version that does not exist is not created.
+    """
     feature = "recording deployments" if relation == "pb:record-deployment" else "recording releases"
     if not broker.has_link("pb:environments"):
         raise _unsupported(broker, feature)
-    version = _get_version(broker, recording.pacticipant, recording.version)
+    version, recording = _get_version(broker, recording)
     if not version.has_link(relation):
         try:
-            return _record_unlisted(broker, relation, recording, version, body)
+            return _record_unlisted(broker, relation, recording, version, body), recording.version
         except MissingRelation as error:
             raise _unsupported(broker, feature) from error
     links = version.links(relation)
     for link in links:
         if link.name == recording.environment:
-            return broker.post(link.href, body)
+            return broker.post(link.href, body), recording.version
     raise _unavailable(broker, [link.name for link in links], recording)
 
 
@@ -192,12 +202,18 @@ def _record_unlisted(
     return broker.send_unlisted("POST", url, body, relation=relation, resource=version)
 
 
-def _get_version(broker: BrokerClient, pacticipant: str, version: str) -> HalResource:
+def _get_version(broker: BrokerClient, recording: Recording) -> tuple[HalResource, Recording]:
+    """Return the version, and the recording with its whole number. Raises MissingResource."""
+    pacticipant, version = recording.pacticipant, recording.version
     try:
-        return broker.get(broker.link("pb:pacticipant-version", pacticipant=pacticipant, version=version))
+        return broker.get(broker.link("pb:pacticipant-version", pacticipant=pacticipant, version=version)), recording
     except Refused as refused:
         if refused.status != HTTPStatus.NOT_FOUND:
             raise
+        number = version_lookups.complete(broker, pacticipant, version)
+        if number is not None:
+            url = broker.link("pb:pacticipant-version", pacticipant=pacticipant, version=number)
+            return broker.get(url), replace(recording, version=number)
         words = ("--pacticipant", pacticipant, "--version", version, "--branch", "BRANCH")
         command = output.format_command("create-or-update-version", *words)
         hint = f"First publish its pacts, or create it: {command}\nSee {broker.url_for('pacticipants', pacticipant)}"

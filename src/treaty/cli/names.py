@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import output
+from treaty.cli import output, version_lookups
 from treaty.errors import ClientError, MissingResource, Refused
 from treaty.spelling import find_similar_names
 
@@ -113,6 +113,9 @@ def find_missing_name(broker: BrokerClient, names: Iterable[NamedResource], *, h
         except ClientError:  # the original error is the one to report
             continue
         if existing is not None:
+            lookup = version_lookups.look_up(broker, name.of, name.name) if name.kind == "version" else None
+            if lookup and lookup.problem and lookup.has_candidates:
+                return lookup.problem
             suggestion = suggest_names(name, existing) or ("" if has_next_step else name.advise())
             return f"{name.describe()} {suggestion}".rstrip()
     return ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import build_detection, environments, names, options, output
+from treaty.cli import build_detection, environments, names, options, output, version_lookups
 from treaty.cli.program import Command, Failure, Flag, ListOption, options_of_every_command
 from treaty.errors import ClientError, MissingRelation, MissingResource, Refused
 
@@ -128,8 +128,8 @@ def create_or_update_version(
     with_branch = f" with branch {branch}" if branch else ""
     with_tags = f"{' and' if branch else ' with'} tag(s) {', '.join(tags)}" if tags else ""
     broker_name = output.broker_name(broker.index)
-    text = f"Created/updated pacticipant version {version}{with_branch}{with_tags} in {broker_name}"
-    output.show(response, form, output.green(text))
+    text = output.green(f"Created/updated pacticipant version {version}{with_branch}{with_tags} in {broker_name}")
+    output.show(response, form, version_lookups.add_page(broker, text, pacticipant, version))
 
 
 def write_version(
@@ -174,9 +174,19 @@ def describe_version(broker: BrokerClient, form: str, pacticipant: str, environm
         _show_in_environment(_find_in_environment(broker, environment, pacticipant, kinds), environment, form)
         return
     version = broker.find(_version_url(broker, pacticipant, values["version"], values["latest"]))
+    if version is None and values["version"]:
+        version = _find_by_prefix(broker, pacticipant, values["version"])
     if version is None:
         raise MissingResource("Pacticipant version not found")
     _show_version(version, form)
+
+
+def _find_by_prefix(broker: BrokerClient, pacticipant: str, prefix: str) -> HalResource | None:
+    """Find the version whose number begins with a text, if there is only one. Reading the wrong one does no harm."""
+    lookup = version_lookups.look_up(broker, pacticipant, prefix)
+    if lookup is None or lookup.number is None:
+        return None
+    return broker.find(_version_url(broker, pacticipant, lookup.number, None))
 
 
 def _version_url(broker: BrokerClient, pacticipant: str, version: str | None, tag: str | None) -> str:

@@ -113,6 +113,13 @@ def _refine(selector: VersionSelector, fields: dict[str, Any]) -> VersionSelecto
     return replace(selector, **fields)
 
 
+def replace_versions(query: Query, before: Sequence[VersionSelector], after: Sequence[VersionSelector]) -> Query:
+    """Replace the versions of the selected pacticipants in a query of `build_query`, which begins with them."""
+    old = [parameter for selector in before for parameter in selector.query("q")]
+    new = [parameter for selector in after for parameter in selector.query("q")]
+    return [*new, *query[len(old) :]]
+
+
 def check_complete(selectors: SelectorOptions, values: Mapping[str, Any]) -> None:
     """Check that the selectors have all values that click read, also of letters written together (`-vaNAME`).
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from treaty.cli import matrix, names, options, output, recording, selectors, version_sets
+from treaty.cli import matrix, names, options, output, recording, selectors, version_lookups, version_sets
 from treaty.cli.causes import describe_causes, has_causes
 from treaty.cli.next_steps import Question, describe_next_steps
 from treaty.cli.program import WORDS_KEY, Command, Failure, Flag
@@ -203,9 +203,14 @@ def merge_target(broker: BrokerClient, branch: str | None, *, option: str) -> tu
 @click.pass_context
 def verification_required(ctx: click.Context, /, broker: BrokerClient, form: str, **values: Any) -> None:
     """Check whether verification results are missing. The exit code is 0 if they are, and 1 if they are not."""
-    query = _deployment_query(_read_selectors(ctx), values | {"limit": None})
+    selector_options = _read_selectors(ctx)
+    query = _deployment_query(selector_options, values | {"limit": None})
     try:
         body = broker.get(broker.url_for("matrix", query=query)).body
+        completed = version_lookups.complete_missing(broker, selector_options.selected, body)
+        if completed is not selector_options.selected:
+            query = selectors.replace_versions(query, selector_options.selected, completed)
+            body = broker.get(broker.url_for("matrix", query=query)).body
     except ClientError as error:
         # An unnecessary verification costs minutes, a missing one a broken deployment.
         text = f"Error determining if a verification already existed ({error})"
@@ -352,10 +357,10 @@ def _exit_code() -> int:
 def _decide(broker: BrokerClient, request: VerdictRequest) -> bool:
     """Print the broker's decision, and return whether the command succeeds."""
     try:
-        body = _fetch_decision(broker, request)
+        request, body = _fetch_with_completed_versions(broker, request)
     except ClientError as error:
         return _show_failure(broker, error, request)
-    _show(body, request)
+    _show(broker, body, request)
     is_deployable = _is_deployable(body, request)
     if not is_deployable and request.form != "json":
         _show_next_steps(broker, body, request)
@@ -363,15 +368,34 @@ def _decide(broker: BrokerClient, request: VerdictRequest) -> bool:
     return is_deployable or request.dry_run
 
 
+def _fetch_with_completed_versions(broker: BrokerClient, request: VerdictRequest) -> tuple[VerdictRequest, Json]:
+    """Fetch the decision, again while results are missing, and have the broker record the last answer.
+
+    Abbreviated commits that are no versions are replaced by the versions that they identify.
+    """
+    if request.members:
+        members = version_lookups.complete_members(broker, request.members)
+        request = replace(request, members=members, question=replace(request.question, selected=members))
+        return request, _fetch_set_decision(broker, request)
+    body = _ask_repeatedly(broker, request)
+    selected = version_lookups.complete_missing(broker, request.question.selected, body)
+    if selected is not request.question.selected and request.selectors is not None:
+        request = replace(
+            request,
+            query=selectors.replace_versions(request.query, request.question.selected, selected),
+            selectors=replace(request.selectors, selected=selected),
+            question=replace(request.question, selected=selected),
+        )
+        body = _ask_repeatedly(broker, request)
+    return request, _record_if_requested(broker, request, body)
+
+
 def _is_deployable(body: Json, request: VerdictRequest) -> bool:
     return body.get("deployable") is True if request.members else matrix.is_deployable(body)
 
 
-def _fetch_decision(broker: BrokerClient, request: VerdictRequest) -> Json:
-    """Fetch the decision, again while results are missing, and have the broker record the last answer."""
-    if request.members:
-        return _fetch_set_decision(broker, request)
-    body = _ask_repeatedly(broker, request)
+def _record_if_requested(broker: BrokerClient, request: VerdictRequest, body: Json) -> Json:
+    """Have the broker decide again and record that answer, if the request or the environment asks for it."""
     if recording.wants_record(body, is_requested=request.record) and request.selectors is not None:
         if not recording.can_record(broker, is_requested=request.record):
             return body
@@ -434,10 +458,11 @@ def _waiting_message(unknown: int, request: VerdictRequest) -> str:
     return f"Waiting for {unknown} {results} to be published (maximum of {seconds} seconds)"
 
 
-def _show(body: Json, request: VerdictRequest) -> None:
+def _show(broker: BrokerClient, body: Json, request: VerdictRequest) -> None:
     if request.form == "json":
         output.print_line(output.format_indented(body))
         return
+    body = version_lookups.explain_missing(broker, body)
     if request.members:
         text = version_sets.describe(body, ignores=bool(request.question.ignored))
     else:

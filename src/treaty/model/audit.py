@@ -163,6 +163,8 @@ class AuditFilter:
     credential: str | None = None
     """A kind of credential, or the name or UUID of one."""
     address: str | None = None
+    version: str | None = None
+    """The number of a version of the pacticipant `resource`."""
     since: datetime | None = None
     until: datetime | None = None
     """Exclusive."""

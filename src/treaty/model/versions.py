@@ -83,6 +83,56 @@ def describe_alias(pacticipant: str, name: str, version: str) -> str:
     return f"Version '{name}' of '{pacticipant}' is an alias of version '{version}'."
 
 
+MIN_PREFIX_LENGTH: Final = 7
+"""Characters from which the beginning of a number can identify a version; Git abbreviates commits to as many."""
+MAX_CANDIDATES: Final = 5
+"""Numbers that a message about an ambiguous or unknown version lists."""
+_COMMIT: Final = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
+
+
+def is_abbreviated_commit(prefix: str, number: str) -> bool:
+    """Whether a prefix of a number ends within a commit hash, of which it has at least seven digits.
+
+    Only such a prefix is certainly no number of its own: `1.2.3-rc.1` may be a version that is missing, although it is
+    the beginning of `1.2.3-rc.10`.
+    """
+    return number.startswith(prefix) and any(
+        match.start() + MIN_PREFIX_LENGTH <= len(prefix) < match.end() for match in _COMMIT.finditer(number)
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VersionLookup:
+    """The versions that a text may mean: a number, an alias, or the beginning of a number."""
+
+    pacticipant: str
+    text: str
+    number: str | None = None
+    """The number of the only version that the text identifies."""
+    is_prefix: bool = False
+    """Whether the text is only the beginning of the number."""
+    candidates: Sequence[str] = ()
+    """Numbers that begin with the text, if there are several; else numbers that resemble it."""
+    newest: str | None = None
+    """The newest version, if no number resembles the text."""
+    is_ambiguous: bool = False
+    has_more: bool = False
+    """Whether further versions begin with the text."""
+
+    @property
+    def is_abbreviated_commit(self) -> bool:
+        return self.number is not None and self.is_prefix and is_abbreviated_commit(self.text, self.number)
+
+    def describe_problem(self) -> str:
+        """Describe why the text identifies no version."""
+        names = " or ".join([*self.candidates, *(["others"] if self.has_more else [])])
+        if self.is_ambiguous:
+            return f"Several versions of {self.pacticipant} begin with {self.text}. Did you mean {names}?"
+        newest = f"Its newest version is {self.newest}." if self.newest else "It has no versions yet."
+        suggestion = f"Did you mean {names}?" if names else newest
+        return f"No version {self.text} of {self.pacticipant}. {suggestion}"
+
+
 # The parts of lists are tuples because they are keys of the cache of rendered items: a page has hundreds of them, and
 # tuples are created and hashed quickly.
 

@@ -12,11 +12,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, or_, select
 
 from treaty.model import audit
 from treaty.model.audit import Actor, ActorCredential, AuditEvent, AuditFilter, FieldValues, first_event_id
 from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_scalar
+from treaty.store.engine.listing import escape_like
 from treaty.store.tables import audit as trail
 
 
@@ -116,6 +117,10 @@ _CONDITIONS: Final = {
     "type": trail.c.type == bindparam("type"),
     "resource": or_(trail.c.resource == bindparam("resource"), trail.c.other == bindparam("resource")),
     "address": trail.c.address == bindparam("address"),
+    # Not events of another pacticipant whose second object is this one, such as the pacts of its consumers.
+    "version": and_(
+        trail.c.resource == bindparam("resource"), trail.c.details.contains(bindparam("version"), escape="!")
+    ),
     "since": trail.c.id >= bindparam("since"),
     "until": trail.c.id < bindparam("until"),
     "credential": or_(
@@ -128,6 +133,8 @@ _CONDITIONS: Final = {
 
 def _build_filter_params(event_filter: AuditFilter) -> dict[str, Any]:
     values = {name: getattr(event_filter, name) for name in _CONDITIONS}
+    if event_filter.version is not None:
+        values["version"] = escape_like(f'"version":{orjson.dumps(event_filter.version).decode()}')
     return {
         # Times are compared as ids, which contain them, so that the primary key's index is used.
         name: first_event_id(value) if isinstance(value, datetime) else value

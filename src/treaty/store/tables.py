@@ -154,6 +154,8 @@ version: Final = Table(
     Column("documents_sha", Text),
     Column("is_self_verified", Boolean),
     UniqueConstraint("pacticipant_id", "number"),
+    # Compares bytes on PostgreSQL, whatever its collation, as ranges of prefixes need.
+    Index(None, "number", postgresql_ops={"number": "text_pattern_ops"}),
     Index(None, "pacticipant_id", "position"),
     Index(
         "ix_version_with_documents",

@@ -1,7 +1,7 @@
 """Builds responses from the results of handlers, and from errors."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode, urlsplit
@@ -29,9 +29,11 @@ from treaty.errors import (
     TimeLimitExceeded,
     TooLarge,
     Unauthenticated,
+    VersionNotFound,
 )
 from treaty.model.accounts.access import OPEN_ACCESS_CALLER
 from treaty.model.audit import shorten
+from treaty.model.decisions.matrix import VersionKey
 from treaty.model.pacts.notices import describe_similar_names
 from treaty.store.engine.database import Busy, Unavailable
 from treaty.web import pages, urls
@@ -177,15 +179,21 @@ def _page_refusal(error: BaseException, request: Request) -> Response:
     if status is None:
         plain = _refusal(error, request)
         return plain if plain.status == INTERNAL_ERROR else build_error_page(plain.status, str(error), request)
-    page = build_error_page(status, _describe_for_page(error, request), request)
+    page = build_error_page(status, _describe_for_page(error), request, versions=_list_candidates(error))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         page.headers["retry-after"] = "5" if isinstance(error, NotReady | Overloaded | Unavailable) else "1"
     return page
 
 
-def build_error_page(status: int, text: str, request: Request) -> Response:
-    """Build a page that explains an error and links back."""
-    context = {"status": f"{status} {HTTPStatus(status).phrase}", "text": text, "similar": request.similar_pages}
+def _list_candidates(error: BaseException) -> list[VersionKey]:
+    if not isinstance(error, VersionNotFound):
+        return []
+    return [(error.pacticipant, number) for number in error.candidates]
+
+
+def build_error_page(status: int, text: str, request: Request, versions: Sequence[VersionKey] = ()) -> Response:
+    """Build a page that explains an error and links back, and to versions that may be meant."""
+    context = {"status": f"{status} {HTTPStatus(status).phrase}", "text": text, "similar": request.similar_pages, "versions": versions}
     page = HtmlPage("error.html", context, status)
     return build_response(page, request)
 

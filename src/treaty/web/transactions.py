@@ -15,7 +15,7 @@ from treaty.errors import Conflict, ConflictingContracts, Invalid, NotFound, Pro
 from treaty.store import audit
 from treaty.store.engine import health
 from treaty.store.engine.database import Database
-from treaty.web import former_names, missing_names, version_aliases
+from treaty.web import former_names, missing_names, version_aliases, version_prefixes
 from treaty.web.http import queries
 from treaty.web.http.media_types import ANY, NO_CONTENT_TYPE, MediaType, choose_media_type, prefer_json
 from treaty.web.http.request import Request, WriteRequired
@@ -86,7 +86,7 @@ def run_handler(
 
 
 def _run_with_database(route: Route, request: Request, names: Sequence[str], read: ReadHandler) -> object:
-    """Run a handler. Where something is missing, names in the path may be aliases of versions, or former names."""
+    """Run a handler. Where something is missing, names in the path may be aliases or prefixes, or former names."""
     try:
         is_read = route.is_read_only and not request.is_writing
         return read(route, request, names) if is_read else _run_write(route, request, names)
@@ -95,6 +95,10 @@ def _run_with_database(route: Route, request: Request, names: Sequence[str], rea
         if replaced is not names:
             # Not cached: the queries of the answer do not include the one that found no version of this number.
             return route.handler(request, *replaced)
+        if request.is_for_page:
+            replaced = version_prefixes.replace_prefixes(request, route, names)
+            if replaced is not names:
+                return route.handler(request, *replaced)
         redirect = former_names.find_redirect(request, route, names)
         if redirect is None:
             if request.is_for_page:

@@ -49,3 +49,8 @@ class PagedQuery:
         if not page.is_requested and len(rows) <= page.limit:
             return Paged(make(rows), None, len(rows))
         return Paged(make(rows[: page.limit]), page, fetch_scalar(db, self._count, params))
+
+
+def escape_like(part: str) -> str:
+    """Escape a search text for LIKE with `!` as the escape character."""
+    return part.replace("!", "!!").replace("%", "!%").replace("_", "!_")

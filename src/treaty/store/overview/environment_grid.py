@@ -21,7 +21,7 @@ from sqlalchemy import (
 from treaty.model.overview.environment_grid import MAX_NEWER_COUNT, DeploymentPeriod, GridCell
 from treaty.model.paging import Page, Paged
 from treaty.store.engine.database import fetch_all, fetch_column, fetch_scalar
-from treaty.store.pacticipants.pacticipants import escape_like
+from treaty.store.engine.listing import escape_like
 from treaty.store.tables import (
     branch,
     branch_version,

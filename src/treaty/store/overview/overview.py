@@ -42,8 +42,8 @@ from treaty.model.webhooks.deliveries import DeliveryStatus
 from treaty.store.decisions import matrix
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar
+from treaty.store.engine.listing import escape_like
 from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_running_pacts
-from treaty.store.pacticipants.pacticipants import escape_like
 from treaty.store.provider_contracts.conditions import decisive_success, has_any_contracts, is_uncompared
 from treaty.store.tables import (
     Time,
@@ -629,8 +629,6 @@ def _load_delivery_statuses(db: Connection, consumer_ids: Collection[int]) -> Ma
 
 # Search
 
-MAX_VERSIONS_FOUND: Final = 20
-
 _NAME_CONTAINS: Final = or_(
     *(name.icontains(bindparam("part"), escape="!") for name in (pacticipant.c.name, pacticipant.c.display_name))
 )
@@ -642,13 +640,6 @@ _NAMES: Final = (
     .offset(bindparam("offset", type_=Integer))
 )
 _NAME_COUNT: Final = select(func.count()).select_from(pacticipant).where(_NAME_CONTAINS)
-_VERSIONS_WITH_NUMBER: Final = (
-    select(pacticipant.c.name, version.c.number)
-    .join_from(version, pacticipant)
-    .where(version.c.number == bindparam("number"))
-    .order_by(func.lower(pacticipant.c.name))
-    .limit(MAX_VERSIONS_FOUND)
-)
 
 
 def list_names_like(db: Connection, part: str, page: Page) -> Paged[str]:
@@ -656,8 +647,3 @@ def list_names_like(db: Connection, part: str, page: Page) -> Paged[str]:
     params = {"part": escape_like(part)}
     names = fetch_column(db, _NAMES, {**params, "limit": page.limit, "offset": page.offset})
     return Paged(names, page, fetch_scalar(db, _NAME_COUNT, params))
-
-
-def list_versions_with_number(db: Connection, number: str) -> list[tuple[str, str]]:
-    """List up to MAX_VERSIONS_FOUND versions with this exact number, as pairs of pacticipant and number."""
-    return [(row.name, row.number) for row in fetch_rows(db, _VERSIONS_WITH_NUMBER, {"number": number})]

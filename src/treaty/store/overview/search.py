@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, fu
 
 from treaty.model.usage.words import list_query_words, matches
 from treaty.store.engine.database import fetch_column, fetch_rows
-from treaty.store.pacticipants.pacticipants import escape_like
+from treaty.store.engine.listing import escape_like
 from treaty.store.tables import branch, label, pacticipant, webhook
 
 MAX_CANDIDATES: Final = 1000

@@ -30,8 +30,8 @@ from treaty.model.pacticipants.integrations import DashboardItem, Integration, I
 from treaty.model.paging import MAX_OFFSET, Page, Paged
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows, fetch_tuples
-from treaty.store.engine.listing import PagedQuery
-from treaty.store.pacticipants.pacticipants import escape_like, select_pacticipant_id
+from treaty.store.engine.listing import PagedQuery, escape_like
+from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.provider_contracts.conditions import decisive_success
 from treaty.store.tables import (
     branch,

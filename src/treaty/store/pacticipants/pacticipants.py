@@ -11,7 +11,7 @@ from treaty.model.pacticipants.pacticipants import ListedPacticipant, Pacticipan
 from treaty.model.paging import Page, Paged
 from treaty.store import deployments
 from treaty.store.engine.database import execute, fetch_all, fetch_column, fetch_one, fetch_rows
-from treaty.store.engine.listing import PagedQuery
+from treaty.store.engine.listing import PagedQuery, escape_like
 from treaty.store.tables import Time, former_name, integration, label, pacticipant, version
 
 PACTICIPANT_COLUMNS: Final = (
@@ -228,11 +228,6 @@ def list_matching(
     if label is None:
         return _LISTING_LIKE.read(db, params, page, build_items)
     return _LISTING_WITH_LABEL.read(db, {**params, "label": label}, page, build_items)
-
-
-def escape_like(part: str) -> str:
-    """Escape a search text for LIKE with `!` as the escape character."""
-    return part.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 def _labels(db: Connection, names: list[str]) -> dict[str, tuple[str, ...]]:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, delete, func, insert, select, update
 
 from treaty.model.paging import Page, Paged
 from treaty.model.versions import Branch, BranchVersion
 from treaty.store.engine.batches import execute_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_one, fetch_rows
-from treaty.store.engine.listing import PagedQuery
-from treaty.store.pacticipants.pacticipants import escape_like
+from treaty.store.engine.listing import PagedQuery, escape_like
 from treaty.store.tables import branch, branch_version, pacticipant, version
 from treaty.store.versions.versions import PACTICIPANT_ID
 
@@ -163,6 +162,21 @@ def list_matching(db: Connection, pacticipant: str, *, like: str | None, page: P
 def list_names(db: Connection, pacticipant: str) -> list[str]:
     """List the names of all branches, the most recently changed last."""
     return fetch_column(db, _OF_PACTICIPANT, {"pacticipant": pacticipant})
+
+
+_HEADS: Final = (
+    select(branch.c.name, version.c.number)
+    .join_from(branch, version, version.c.id == branch.c.head_version_id)
+    .where(branch.c.pacticipant_id == PACTICIPANT_ID)
+    .order_by(branch.c.updated_at.desc(), branch.c.id.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
+
+
+def list_heads(db: Connection, pacticipant: str, *, limit: int) -> list[tuple[str, str]]:
+    """List branches with the numbers of their heads, the most recently changed first."""
+    rows = fetch_rows(db, _HEADS, {"pacticipant": pacticipant, "limit": limit})
+    return [(row.name, row.number) for row in rows]
 
 
 _REMOVE: Final = delete(branch).where(

@@ -57,6 +57,14 @@ def get(db: Connection, pacticipant: str, number: str) -> VersionDetails:
     return _get_one(db, _NUMBERED, {"pacticipant": pacticipant, "version": number})
 
 
+def get_with_periods(db: Connection, pacticipant: str, number: str) -> RecordedVersion:
+    """Find a version with its deployments and releases. Raises NotFound."""
+    rows = fetch_rows(db, _NUMBERED, {"pacticipant": pacticipant, "version": number})
+    if not rows:
+        raise NotFound
+    return _load_periods(db, rows)[0]
+
+
 def get_latest(db: Connection, pacticipant: str) -> VersionDetails:
     """Find the newest version. Raises NotFound."""
     return _get_one(db, _LATEST, {"pacticipant": pacticipant})

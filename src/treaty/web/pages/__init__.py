@@ -226,6 +226,23 @@ def _title(text: str) -> Markup:
     return Markup(' title="{}"').format(text) if len(text) > _SHORT_NAME_LENGTH else Markup("")
 
 
+_COMMIT: Final = re.compile(rf"\b[0-9a-f]{{{_COMMIT_HASH_LENGTH}}}\b")
+
+
+def _shortened(text: str) -> Markup:
+    """Shorten the commit hashes in a sentence; the whole hash is a tooltip."""
+    return Markup("").join(_shorten_commits(text))
+
+
+def _shorten_commits(text: str) -> Iterable[Markup]:
+    end = 0
+    for match in _COMMIT.finditer(text):
+        yield escape(text[end : match.start()])
+        yield Markup('<span class="number" title="{0}">{1}</span>').format(match[0], _short(match[0]))
+        end = match.end()
+    yield escape(text[end:])
+
+
 def _json(value: object) -> str:
     """Format a value as JSON for people; the template escapes it like any text."""
     return json.dumps(value, ensure_ascii=False)
@@ -264,6 +281,7 @@ _TEMPLATES.filters.update(
     plural=_plural,
     shell=shlex.quote,
     short=_short,
+    shortened=_shortened,
     span=_span,
     title_attribute=_title,
     tojson_text=_json,

@@ -85,6 +85,11 @@ _BY_RELATION: Final = {
         "PUT adds the tag `prod` to the consumer version. Prefer recording a deployment.",
         urls.VERSION_TAG,
     ),
+    "version-lookup": RelationMeaning(
+        "The version that a number, an alias, or the beginning of a number identifies; if none or several do, the"
+        " versions that may be meant.",
+        urls.VERSION_LOOKUP,
+    ),
     "environments": RelationMeaning(
         "The environments to which versions are deployed or released. POST adds one.", urls.ENVIRONMENTS
     ),

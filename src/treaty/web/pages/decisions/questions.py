@@ -5,20 +5,21 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from treaty.errors import Invalid, NotFound, Problem
-from treaty.model.decisions.matrix import Verdict, VersionKey
-from treaty.model.decisions.queries import Destination, build_deployment_query
-from treaty.model.decisions.selectors import Selector
+from treaty.model.decisions.matrix import VersionKey
 from treaty.model.decisions.version_sets import DeployInOrder
 from treaty.model.deployments import Environment
-from treaty.store.decisions import matrix, selectors
+from treaty.model.pacticipants.pacticipants import PacticipantDetails
+from treaty.model.versions import VersionLookup
+from treaty.store.decisions import matrix
+from treaty.store.versions import branches, prefixes
 from treaty.web.api.decisions.causes import load_explanations
-from treaty.web.api.decisions.exemptions import decide_with_exemptions
 from treaty.web.api.decisions.version_sets import decide_raw_set
 from treaty.web.http.request import Request
+from treaty.web.pages.decisions.answers import AnswerTable, build_table, decide_deployment, load_named
 from treaty.web.pages.decisions.verdicts import ReasonView, describe_reasons
 
-MAX_ROWS: Final = 100
-"""Matrix rows that the decision loads; further rows are only counted, by the database."""
+MAX_HEADS: Final = 10
+"""Branches besides the main branch whose heads are in the table on request; the most recently changed ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,32 +36,94 @@ class Answer:
     problems: Sequence[str] = ()
 
 
-def answer_question(request: Request, name: str, environments: Sequence[Environment]) -> Answer | None:
-    """Decide whether a version can be deployed to an environment; None if the request does not ask for it."""
-    version, environment_name = request.option("version"), request.option("to")
-    if not version or not environment_name:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """The version in question with its answers."""
+
+    number: str | None
+    """The number of the version; None if the requested version does not exist."""
+    is_requested: bool
+    """Whether the request names the version, rather than leaving the choice to the page."""
+    main_branch: str | None
+    """The main branch, if the page chose its head."""
+    table: AnswerTable
+    answer: Answer | None = None
+    unknown: VersionLookup | None = None
+    """The requested version, if it does not exist or is ambiguous."""
+
+    @property
+    def to(self) -> Environment | None:
+        return self.answer.to if self.answer else None
+
+
+def answer_question(
+    request: Request, found: PacticipantDetails, environments: Sequence[Environment]
+) -> Question | None:
+    """Decide for each environment whether a version can be deployed, by default the head of the main branch.
+
+    None if there are no environments or no versions. Raises NotFound for an unknown environment.
+    """
+    requested = request.option("version")
+    if not environments or (found.latest_version is None and not requested):
         return None
-    environment = next((environment for environment in environments if environment.name == environment_name), None)
-    if environment is None:
-        raise NotFound.named("environment", environment_name)
-    answer = Answer(version=version, to=environment, members=[(name, version)])
+    name = found.pacticipant.name
+    environment = _read_environment(request, environments)
+    if requested:
+        lookup = prefixes.look_up(request.db, name, requested)
+        if lookup.number is None:
+            none = AnswerTable(environments=(), rows=())
+            return Question(number=None, is_requested=True, main_branch=None, table=none, unknown=lookup)
+        number, main_branch = lookup.number, None
+    else:
+        number, main_branch = _choose_version(request, found)
+    table = build_table(request, name, [(number, main_branch), *_list_heads(request, found, number)], environments)
+    to = environment or table.find_decisive()
+    question = Question(number=number, is_requested=bool(requested), main_branch=main_branch, table=table)
+    return question if to is None else replace(question, answer=_answer(request, name, number, to, table))
+
+
+def _read_environment(request: Request, environments: Sequence[Environment]) -> Environment | None:
+    requested = request.option("to")
+    environment = next((environment for environment in environments if environment.name == requested), None)
+    if requested and environment is None:
+        raise NotFound.named("environment", requested)
+    return environment
+
+
+def _choose_version(request: Request, found: PacticipantDetails) -> tuple[str, str | None]:
+    """Choose the head of the main branch, or else the newest version."""
+    head = matrix.find_main_branch_version(request.db, found.pacticipant)
+    if head is not None:
+        return head, found.pacticipant.main_branch
+    return found.latest_version or "", None
+
+
+def _list_heads(request: Request, found: PacticipantDetails, number: str) -> list[tuple[str, str | None]]:
+    """List the heads of other branches, if they are requested."""
+    if request.option("heads") is None:
+        return []
+    heads = branches.list_heads(request.db, found.pacticipant.name, limit=MAX_HEADS + 1)
+    main = found.pacticipant.main_branch
+    others: list[tuple[str, str | None]] = [
+        (head, branch) for branch, head in heads if branch != main and head != number
+    ]
+    return others[:MAX_HEADS]
+
+
+def _answer(request: Request, name: str, number: str, to: Environment, table: AnswerTable) -> Answer:
+    answer = Answer(version=number, to=to, members=[(name, number)])
     others = _list_lines(request.option("with"))
     if others:
         return _decide_set(request, answer, others)
-    verdict = _load_verdict(request, Selector(pacticipant=name, version=version), environment_name)
+    verdict = table.find_verdict(to)
+    if verdict is None:
+        verdict = decide_deployment(request, name, number, to, load_named(request.db, name, [number]))
     explanations = load_explanations(request.db, verdict)
     return replace(
         answer,
         deployable=verdict.summary.deployable,
-        reasons=describe_reasons(verdict.reasons, explanations, base_url=request.base_url),
+        reasons=describe_reasons(verdict.reasons, explanations, base_url=request.base_url, own={name}),
     )
-
-
-def _load_verdict(request: Request, selector: Selector, environment_name: str) -> Verdict:
-    db = request.db
-    query = replace(build_deployment_query(selector, Destination(environment=environment_name)), limit=MAX_ROWS)
-    facts = matrix.load_facts(db, query, selectors.load_named_ids(db, query.selectors)).facts
-    return decide_with_exemptions(db, query, facts, now=request.now)
 
 
 # Sets
@@ -84,7 +147,9 @@ def _decide_set(request: Request, answer: Answer, others: Sequence[str]) -> Answ
         members=sorted(members),
         deployable=verdict.deployable,
         order=verdict.order or () if has_order and not verdict.leave_out else (),
-        reasons=describe_reasons(verdict.reasons, verdict.explanations, base_url=request.base_url),
+        reasons=describe_reasons(
+            verdict.reasons, verdict.explanations, base_url=request.base_url, own={name for name, _ in members}
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """Pages of recorded decisions: the list, each decision as it was answered, and trends."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -81,38 +81,46 @@ def show_decision(request: Request, uuid: str) -> HtmlPage:
     """Show a recorded decision as it was answered."""
     recorded = records.get(request.db, uuid)
     document = load_document(recorded.document, request.base_url)
+    own = {name for name, _ in recorded.versions}
     return HtmlPage(
         "decision.html",
         {
             "recorded": recorded,
             "document": document,
             "environment": deployments.find(request.db, recorded.environment_uuid),
-            "reasons": [_build_reason(reason, request.base_url) for reason in document["reasons"]],
+            "reasons": [_build_reason(reason, request.base_url, own) for reason in document["reasons"]],
             "question_today": _find_matrix_query(document["question"]),
             "command_today": _build_command(document["question"]),
         },
     )
 
 
-def _build_reason(reason: Mapping[str, Any], base_url: str) -> ReasonView:
+def _build_reason(reason: Mapping[str, Any], base_url: str, own: Collection[str]) -> ReasonView:
     next_step: Mapping[str, Any] = reason.get("next") or {}
     return ReasonView(
         severity=reason["type"],
         text=reason["text"].removeprefix("WARN: "),
         next=next_step.get("text"),
-        cause=_build_cause(reason, next_step, base_url) if "cause" in reason else None,
+        cause=_build_cause(reason, next_step, base_url, own) if "cause" in reason else None,
     )
 
 
-def _build_cause(reason: Mapping[str, Any], next_step: Mapping[str, Any], base_url: str) -> CauseView:
+def _build_cause(
+    reason: Mapping[str, Any], next_step: Mapping[str, Any], base_url: str, own: Collection[str]
+) -> CauseView:
+    sides = [side for role in ("consumer", "provider") if (side := reason.get(role)) and side["name"] not in own]
+    counterpart: Mapping[str, Any] = sides[0] if len(sides) == 1 else reason["subject"]
     act: Mapping[str, Any] = reason.get("act") or {}
     since = reason.get("since")
     href = next_step.get("href")
     return CauseView(
         title=_describe_cause(reason["cause"]),
         help=reason["help"]["href"].removeprefix(base_url),
+        counterpart=counterpart["name"],
+        counterpart_number=counterpart.get("version"),
         name=reason["subject"]["name"],
         number=reason["subject"]["version"],
+        exists=reason["cause"] != Cause.VERSION_NEVER_BUILT.value,
         problem=reason["problem"],
         since=None if since is None else datetime.fromisoformat(since),
         actor=act.get("pacticipant"),

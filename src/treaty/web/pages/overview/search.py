@@ -3,10 +3,12 @@
 from typing import Final
 
 from treaty.model.usage.usage import describe_place
+from treaty.model.versions import MIN_PREFIX_LENGTH
 from treaty.store import deployments
 from treaty.store.overview import overview
 from treaty.store.overview import search as search_store
 from treaty.store.usage import documents, queries
+from treaty.store.versions import prefixes
 from treaty.web import urls
 from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
@@ -26,7 +28,7 @@ MAX_FOUND: Final = 50
 
 @router.page(urls.SEARCH, permission=Permission.READ)
 def search(request: Request) -> HtmlPage | Redirect:
-    """List matches for a text, or redirect to the application if its name is the only match and equals the text.
+    """List matches for a text, or redirect to the only match: an application of this name, or a version.
 
     Suggestions while typing (`suggest`) never redirect: the script reads them from the page.
     """
@@ -42,9 +44,17 @@ def search(request: Request) -> HtmlPage | Redirect:
         for environment in deployments.list_all(request.db)
         if query and lowercase_query in environment.display_name.lower()
     ]
-    versions = overview.list_versions_with_number(request.db, query) if query else []
+    versions = prefixes.search(request.db, query, MAX_FOUND)
     context = {"query": query, "names": names, "page": page, "environments": environments, "versions": versions}
-    return HtmlPage("search.html", {**context, **_search_words(request, "" if is_suggestion else query)})
+    words = _search_words(request, "" if is_suggestion else query)
+    is_only_hit = len(versions) == 1 and not (names.items or environments or any(words[kind] for kind in _KINDS))
+    if is_only_hit and not is_suggestion and len(query) >= MIN_PREFIX_LENGTH:
+        name, number = versions[0]
+        return redirect(request, urls.VERSION.fill(pacticipant=name, version=number))
+    return HtmlPage("search.html", {**context, **words})
+
+
+_KINDS: Final = ("branches", "labels", "webhooks", "terms", "documented")
 
 
 def _search_words(request: Request, query: str) -> dict[str, object]:

@@ -66,7 +66,7 @@ def show_pacticipant(request: Request, name: str) -> HtmlPage:
             "branches": [
                 branch.name for branch in branches.list_matching(request.db, name, like=None, page=BRANCHES_PAGE).items
             ],
-            "answer": answer_question(request, name, environments),
+            "question": answer_question(request, pacticipant, environments),
         },
     )
 

@@ -1,0 +1,12 @@
+"""An index that finds versions by the beginning of their numbers."""
+
+from alembic import op
+
+revision = "0030"
+down_revision = "0029"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index("ix_version_number", "version", ["number"], postgresql_ops={"number": "text_pattern_ops"})
