@@ -142,16 +142,20 @@ def _list_interactions(
     request: Request, interactions: list[Interaction], test_results: str | None
 ) -> dict[str, object]:
     """List the interactions that match the search, by the page, and all of them for the table of contents."""
-    query, page = request.option("q"), read_rows_page(request, PAGE_SIZE)
+    query, page, only_failed = request.option("q"), read_rows_page(request, PAGE_SIZE), bool(request.option("failed"))
     results_by_id = match_results(interactions, parse_results(test_results))
     entries = [
         _InteractionEntry(interaction, index // PAGE_SIZE + 1, results_by_id.get(interaction.id))
         for index, interaction in enumerate(interactions)
     ]
-    matches = [entry for entry in entries if query is None or entry.interaction.has(query)]
+    failed = [entry for entry in entries if entry.result and not entry.result.success]
+    candidates = failed if only_failed else entries
+    matches = [entry for entry in candidates if query is None or entry.interaction.has(query)]
     return {
         "count": len(interactions),
         "entries": entries,
+        "failed_count": len(failed),
+        "only_failed": only_failed,
         "total": len(matches),
         "shown": matches[page.offset : page.offset + page.limit],
         "page": page,
