@@ -22,6 +22,7 @@ from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, HtmlPage
 from treaty.web.http.router import Router
+from treaty.web.pages.pacts.running_pacts import list_running_pacts
 from treaty.web.security.permissions import Permission
 from treaty.web.urls import Url
 
@@ -112,6 +113,7 @@ def _show(request: Request, stored_pact: PactWithBody | None) -> HtmlPage | Afte
         "address": request.base_url,
         "versions": history.list_publications(request.db, pact.pact.consumer, pact.pact.provider, VERSIONS_PAGE),
         "results": results,
+        "running": list_running_pacts(request.db, pact.pact),
         # Its branches, tags and environments.
         "consumer_version": history.load_version_summary(
             request.db, pact.pact.consumer_version_id, (pact.pact.consumer, pact.pact.version)
