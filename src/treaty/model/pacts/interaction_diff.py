@@ -9,7 +9,7 @@ from itertools import groupby, starmap, zip_longest
 from typing import Final
 
 from treaty.model.pacts.interactions import Interaction
-from treaty.model.pacts.value_changes import ValueChanges, list_value_changes
+from treaty.model.pacts.value_changes import NO_VALUE_CHANGES, ValueChanges, list_value_changes
 
 CONTEXT_LINES: Final = 3
 """Unchanged lines shown around each change."""
@@ -54,7 +54,7 @@ class Change:
     description: str
     states: tuple[str, ...]
     rows: tuple[LinePair, ...]
-    values: ValueChanges = ValueChanges((), has_more=False)
+    values: ValueChanges = NO_VALUE_CHANGES
     """The values of a changed interaction that differ."""
 
 
@@ -146,7 +146,7 @@ def _build_change(
     kind: ChangeKind,
     interaction: Interaction,
     rows: Sequence[LinePair],
-    values: ValueChanges = ValueChanges((), has_more=False),
+    values: ValueChanges = NO_VALUE_CHANGES,
 ) -> Change:
     return Change(
         kind=kind,

@@ -1,4 +1,4 @@
-"""The values that differ between two interactions, with their paths: `response › body › $.price`."""
+"""The values that differ between two interactions, with their paths."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ _BODY_NAMES: Final = frozenset({"body", "contents"})
 _ENVELOPE: Final = frozenset({"content", "contentType", "contentTypeHint", "encoded"})
 """Members of a body in version 4 of the Pact specification, whose JSON is in `content`."""
 _RULE_NAMES: Final = frozenset({"matchingRules", "generators"})
-_SEPARATOR: Final = " › "
+_SEPARATOR: Final = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -43,6 +43,9 @@ class ValueChanges:
 
     shown: Sequence[ValueChange]
     has_more: bool
+
+
+NO_VALUE_CHANGES: Final = ValueChanges((), has_more=False)
 
 
 class _Absent:

@@ -20,6 +20,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from treaty.errors import Conflict, Invalid
+from treaty.model.deployments import pipeline_key
 from treaty.model.pacts.text_diff import format_duration
 from treaty.web import urls
 from treaty.web.http.queries import parse_leniently
@@ -185,6 +186,11 @@ def _span(duration: timedelta) -> str:
     return format_duration(duration.total_seconds()).removeprefix("about ")
 
 
+def _sort_by_pipeline(items: Iterable[Any], attribute: str | None = None) -> list[Any]:
+    """Sort environments, or what has an environment as an attribute, as a pipeline passes them."""
+    return sorted(items, key=lambda item: pipeline_key(getattr(item, attribute) if attribute else item))
+
+
 def _plural(count: int, singular: str, plural: str | None = None) -> str:
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
@@ -207,5 +213,12 @@ _FUNCTIONS: Final[dict[str, Any]] = {
 }
 _TEMPLATES.globals.update(_FUNCTIONS)
 _TEMPLATES.filters.update(
-    ago=_ago, external=_external, short=_short, plural=_plural, span=_span, tojson_text=_json, shell=shlex.quote
+    ago=_ago,
+    external=_external,
+    short=_short,
+    plural=_plural,
+    span=_span,
+    tojson_text=_json,
+    shell=shlex.quote,
+    pipeline=_sort_by_pipeline,
 )

@@ -83,7 +83,7 @@ def _page(
             query.get("q"), read_number(request, "selectors", DEFAULT_SELECTORS, MAX_SELECTORS)
         ),
         "most_selectors": MAX_SELECTORS,
-        "environments": deployments.list_all(request.db),
+        "environments": deployments.list_in_pipeline(request.db),
         "names": overview.list_names_like(request.db, "", NAMES_PAGE).items,
         "options": {name: value for name, value in query.items() if isinstance(value, str)},
         "problems": [],

@@ -49,7 +49,7 @@ def _build_context(request: Request, query: NetworkQuery) -> dict[str, object]:
         "state_labels": STATE_LABELS,
         "lowercase_labels": {state: label.lower() for state, label in STATE_LABELS.items()},
         "depths": DEPTHS,
-        "environments": deployments.list_all(request.db),
+        "environments": deployments.list_in_pipeline(request.db),
         "labels": labels.list_names(request.db, LABELS_PAGE).items,
         "formats": (("SVG", urls.SYSTEM_SVG), ("DOT", urls.SYSTEM_DOT), ("Mermaid", urls.SYSTEM_MERMAID)),
         "is_drawn": is_drawn,

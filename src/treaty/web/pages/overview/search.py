@@ -39,7 +39,7 @@ def search(request: Request) -> HtmlPage | Redirect:
     lowercase_query = query.lower()
     environments = [
         environment
-        for environment in deployments.list_all(request.db)
+        for environment in deployments.list_in_pipeline(request.db)
         if query and lowercase_query in environment.display_name.lower()
     ]
     versions = overview.list_versions_with_number(request.db, query) if query else []
