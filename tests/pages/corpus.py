@@ -218,6 +218,7 @@ def _paths(webhook: str, logs: str) -> dict[str, str]:
         "provider": "/pacticipants/orders-api",
         "application-delete": "/pacticipants/orders-api/delete",
         "provider-states": "/pacticipants/orders-api?show=states",
+        "interactions": "/pacticipants/orders-api/interactions",
         "usage": "/pacticipants/orders-api/usage",
         "usage-query": "/pacticipants/orders-api/usage?text=order",
         "network": "/pacticipants/orders-api/network",

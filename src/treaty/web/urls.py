@@ -270,6 +270,7 @@ MATRIX_BADGE: Final = Url("/matrix/provider/{provider}/latest/{providerTag}/cons
 USAGE: Final = Url("/usage")
 USAGE_OPERATIONS: Final = USAGE + "/operations"
 USAGE_PAGE: Final = PACTICIPANT + "/usage"
+INTERACTIONS_PAGE: Final = PACTICIPANT + "/interactions"
 
 IMPORT: Final = Url("/import")
 IMPORT_LOOKUP: Final = IMPORT + "/known"
