@@ -348,6 +348,12 @@ class Company:
             self.environments[name] = self.client.send("POST", "/environments", body, user="grace.hopper")["uuid"]
         for at, name in enumerate(APPLICATIONS):
             self._describe(name, TEAMS[at % len(TEAMS)])
+        secret = {
+            "name": "CI_TRIGGER_TOKEN",
+            "description": "Token of the pipelines of the checkout team",
+            "value": "an example, not a secret",
+        }
+        self.client.send("POST", "/secrets", secret, user="grace.hopper")
         for webhook in WEBHOOKS:
             self.client.send("POST", "/webhooks", webhook, user="ada.lovelace")
 

@@ -1,4 +1,6 @@
-"""A picture of every page, at two widths, in light and dark: `./run screenshots FOLDER`.
+"""A picture of every page, at three widths, in light and dark: `./run screenshots FOLDER`.
+
+Those whose names begin with `company-` show a company with real names (`bench/company.py`).
 
 `./run screenshots --documents` takes those that the documents show instead, into `docs/images`.
 """
@@ -11,10 +13,11 @@ from typing import Literal
 from playwright.sync_api import Browser
 
 from tests.pages import browser as browsers
+from tests.pages import company_site
 from tests.pages.corpus import Filler, fill
 from tests.whole import servers
 
-WIDTHS = (375, 1280)
+WIDTHS = (390, 1024, 1440)
 
 
 def main(folder: Path) -> None:
@@ -23,6 +26,10 @@ def main(folder: Path) -> None:
         take_first_page(browser, f"sqlite:///{place}/empty.sqlite", folder)
         with servers.running(f"sqlite:///{place}/treaty.sqlite", "--example-data") as server:
             take(browser, server.address, fill(server.address), folder)
+        with company_site.running(Path(place)) as server:
+            handlers = company_site.list_paths(Path(place)).items()
+            paths = {f"company-{name}-{at}": path for name, those in handlers for at, path in enumerate(those, 1)}
+            take(browser, server.address, paths, folder, signs_in=True)
     sys.stdout.write(f"The pictures are in {folder.resolve()}\n")
 
 
@@ -31,13 +38,15 @@ def take_first_page(browser: Browser, database: str, folder: Path) -> None:
         take(browser, server.address, {"welcome": "/"}, folder)
 
 
-def take(browser: Browser, address: str, paths: dict[str, str], folder: Path) -> None:
+def take(browser: Browser, address: str, paths: dict[str, str], folder: Path, *, signs_in: bool = False) -> None:
     for width in WIDTHS:
         for scheme in ("light", "dark"):
             context = browser.new_context(
                 viewport={"width": width, "height": 800}, color_scheme=scheme, base_url=address
             )
             page = context.new_page()
+            if signs_in:
+                company_site.sign_in(page)
             for name, path in paths.items():
                 page.goto(path)
                 page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
