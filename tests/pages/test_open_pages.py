@@ -52,6 +52,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
+LONG_NAMES = [
+    f"{kind}-{number:02}" for number in range(20) for kind in ("payment-settlement-batch", "customer-profile")
+]
+"""Names of 40 applications, most of which consume others of them."""
+
+
+@pytest.fixture(scope="module")
+def network(site: Site) -> str:
+    """The path of a network of 40 applications."""
+    for index, consumer in enumerate(LONG_NAMES):
+        for step in (1, 3, 7):
+            if index + step < len(LONG_NAMES):
+                url = f"{site.address}/pacts/provider/{LONG_NAMES[index + step]}/consumer/{consumer}/version/1"
+                assert httpx.put(url, json={"interactions": []}).status_code == 201
+    return f"/network?focus={LONG_NAMES[0]}&depth=all"
+
+
 @pytest.fixture
 def context(site: Site) -> Iterator[BrowserContext]:
     opened = browsers.context(site.browser, viewport={"width": 1280, "height": 500}, base_url=site.address)
@@ -175,4 +192,57 @@ def test_without_scripts_there_are_no_buttons_that_do_nothing(site):
     page.goto(f"/pacts/provider/{PROVIDER}/consumer/consumer-01/version/1")
     for name in ("Copy", "Keyboard", "Expand or collapse all"):
         assert page.get_by_role("button", name=name).count() == 0
+    opened.close()
+
+
+_LABELS = """() => [...document.querySelectorAll("svg.graph .boxes a")].map((box) => {
+    const [text, rect] = ["text", "rect"].map((part) => box.querySelector(part).getBoundingClientRect());
+    const size = parseFloat(getComputedStyle(box.querySelector("text")).fontSize);
+    return {
+        name: box.textContent, x: rect.x, y: rect.y, right: rect.right, bottom: rect.bottom,
+        cut: text.right > rect.right || text.bottom > rect.bottom || text.y < rect.y,
+        size: size * rect.height / box.querySelector("rect").getBBox().height,
+        shown: getComputedStyle(box.querySelector("text")).display !== "none",
+    };
+})"""
+
+
+def test_40_applications_are_readable_without_overlap(page, network):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(network)
+    page.get_by_role("button", name="Fit").click()
+    labels = page.evaluate(_LABELS)
+    assert len(labels) == len(LONG_NAMES)
+    assert [label["name"] for label in labels if label["cut"] or not label["shown"] or label["size"] < 8] == []
+    for index, one in enumerate(labels):
+        for other in labels[index + 1 :]:
+            is_beside = one["right"] <= other["x"] or other["right"] <= one["x"]
+            assert is_beside or one["bottom"] <= other["y"] or other["bottom"] <= one["y"], (one, other)
+
+
+def test_an_application_is_selected_with_the_mouse_or_the_keyboard(page, network):
+    page.goto(network)
+    boxes = page.locator("svg.graph .boxes a")
+    boxes.filter(has_text="batch-05").first.click()
+    panel = page.locator("#selected")
+    expect(panel).to_contain_text("3 providers")
+    assert page.locator("svg.graph.dim .boxes a.near").count() == 7
+    page.mouse.move(5, 5)
+    assert page.locator("svg.graph.dim .boxes a.near").count() == 7
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    boxes.filter(has_text="batch-05").first.focus()
+    page.keyboard.press("Enter")
+    expect(panel).to_be_visible()
+    panel.get_by_role("link", name="Surroundings").click()
+    page.wait_for_url("**depth=1")
+
+
+def test_without_scripts_an_application_leads_to_its_surroundings(site, network):
+    opened = browsers.context(site.browser, java_script_enabled=False, base_url=site.address)
+    page = opened.new_page()
+    page.goto(network)
+    page.locator("svg.graph .boxes a").nth(5).click()
+    page.wait_for_url("**depth=1")
+    assert page.locator("svg.graph .boxes a").count() <= 7
     opened.close()
