@@ -205,18 +205,20 @@ if (svg) {
   spot.addEventListener("input", () => { look(); if (found.length) next(); else dim(selected); });
   spot.addEventListener("keydown", (event) => { if (event.key === "Enter") next(); });
 
+  const isNarrow = () => view.clientWidth < 700;
   // The rest of the window, and more of it once the page is scrolled to the graph; never higher than the graph needs.
   const size = () => {
     const top = view.getBoundingClientRect().top + scrollY;
     const free = Math.max(innerHeight - top - 16, innerHeight * 0.75, 320);
-    const needed = all.height * Math.min(view.clientWidth / all.width, 1.4);
+    const needed = all.height * Math.min(Math.max(view.clientWidth / all.width, isNarrow() ? READABLE : 0), 1.4);
     svg.setAttribute("width", view.clientWidth);
     svg.setAttribute("height", Math.max(Math.min(needed, free), 160));
   };
   const begin = () => {
     size();
     fit();
-    const me = svg.querySelector(".me");
+    // On a phone the whole would be too small to read.
+    const me = svg.querySelector(".me") ?? (isNarrow() ? svg.querySelector(".boxes a") : null);
     if (me && scale() < READABLE) { show(box.x, box.y, view.clientWidth / READABLE); centre(me); }
   };
   new ResizeObserver(() => { if (view.clientWidth !== Number(svg.getAttribute("width"))) begin(); }).observe(view);
