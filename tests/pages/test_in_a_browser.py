@@ -137,7 +137,7 @@ def test_all_can_be_read_without_scripts(site):
     assert "Not yet" in page.get_by_role("status").inner_text()
     page.get_by_role("link", name="Show the pact").click()
     page.locator("summary").first.click()
-    page.get_by_role("link", name="What changed").click()
+    page.get_by_role("link", name="Compare with the previous pact").click()
     assert "1 changed, 1 removed" in page.locator("main").inner_text()
     context.close()
 
