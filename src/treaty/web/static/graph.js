@@ -217,9 +217,11 @@ if (svg) {
   const begin = () => {
     size();
     fit();
-    // On a phone the whole would be too small to read.
-    const me = svg.querySelector(".me") ?? (isNarrow() ? svg.querySelector(".boxes a") : null);
-    if (me && scale() < READABLE) { show(box.x, box.y, view.clientWidth / READABLE); centre(me); }
+    const me = svg.querySelector(".me");
+    // On a phone the whole would be too small to read: it begins with the first applications.
+    if ((!me && !isNarrow()) || scale() >= READABLE) return;
+    show(all.x, svg.querySelector(".boxes a").getBBox().y - 16, view.clientWidth / READABLE);
+    if (me) centre(me);
   };
   new ResizeObserver(() => { if (view.clientWidth !== Number(svg.getAttribute("width"))) begin(); }).observe(view);
   begin();
