@@ -336,7 +336,7 @@ class Company:
 
     def found(self) -> None:
         """Add environments, applications, webhooks, and what teams say about them."""
-        for name in ENVIRONMENTS:
+        for position, name in enumerate(ENVIRONMENTS, start=1):
             contacts = [{"name": "Site reliability", "details": {"chat": "#sre", "phone": "+49 30 123456"}}]
             body = {
                 "name": name,
@@ -344,6 +344,7 @@ class Company:
                 "production": name == "production",
                 "contacts": contacts if name == "production" else [],
                 "recordsDecisions": name == "production",
+                "position": position,
             }
             self.environments[name] = self.client.send("POST", "/environments", body, user="grace.hopper")["uuid"]
         for at, name in enumerate(APPLICATIONS):

@@ -102,6 +102,11 @@ def _with_steady_uuids(text: str) -> str:
         r"(?<=[\"=])MS[45][\w-]{50,}", "MS4wMDAwMDAwMC0wMDAwLTQwMDAtODAwMC0wMDAwMDAwMDAwMDEuMS4w", text
     )  # a cursor
     text = re.sub(r'"requestId": "\w+"', '"requestId": "kXqWcPfLzA"', text)
+    text = re.sub(
+        r'"revision": "[0-9a-f.]+", "changedAt": "[^"]+"',
+        '"revision": "3445a02f6e8a0001.6.0", "changedAt": "2024-05-06T07:08:09+00:00"',
+        text,
+    )
     uuids = dict.fromkeys(re.findall(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f-]{21}|(?<=webhooks/)[\w-]{22}", text))
     for number, uuid in enumerate(uuids, start=1):
         text = text.replace(uuid, f"00000000-0000-4000-8000-{number:012}")

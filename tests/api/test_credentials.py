@@ -382,6 +382,16 @@ def test_signing_in_gives_a_session_that_ends_when_it_is_idle_and_in_any_case(br
     assert statuses == [200] * 15 + [303], "a week is over"
 
 
+def test_a_page_that_updates_itself_does_not_keep_a_session_from_expiring(browser, clock):
+    browser.sign_in()
+    open_page = Browser(browser.api, **{"x-treaty-automatic": "yes"})
+    open_page.cookies = browser.cookies
+    clock.now += timedelta(hours=11)
+    assert open_page.get("/settings/account").status == 200
+    clock.now += timedelta(hours=2)
+    assert open_page.get("/settings/account").status == 303, "nobody was there for 13 hours"
+
+
 def test_sessions_of_a_user_who_was_disabled_stay_ended_when_the_user_is_enabled_again(
     browser, accounts, database, clock
 ):

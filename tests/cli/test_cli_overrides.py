@@ -122,7 +122,10 @@ def test_a_first_deployment_names_the_policy(command: Command, api: Api) -> None
     # Other changes keep the policy.
     assert command("update-environment", "--uuid", uuid, "--display-name", "Live").exit_code == 0
     assert command(*words).exit_code == 0
+    assert command("update-environment", "--uuid", uuid, "--position", "4").exit_code == 0
+    assert api.get(f"/environments/{uuid}").json()["position"] == 4
     assert command("update-environment", "--uuid", uuid, "--first-deployments", "deny").exit_code == 0
+    assert api.get(f"/environments/{uuid}").json()["position"] == 4
     assert command(*words).exit_code == 1
 
 
@@ -150,6 +153,7 @@ def test_a_wrong_option_is_explained(command: Command, words: tuple[str, ...], t
             ("create-environment", "--name", "x", "--first-deployments", "allow"),
             "this broker has no policy for first deployments.",
         ),
+        (("create-environment", "--name", "x", "--position", "1"), "this broker has no positions of environments."),
     ],
 )
 def test_other_brokers_have_neither_overrides_nor_policies(

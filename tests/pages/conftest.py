@@ -107,6 +107,7 @@ class _Reader(HTMLParser):
 
 
 def read_page(answer: Answer) -> Shown:
+    """Take the page in an answer apart."""
     shown = Shown(answer)
     _Reader(shown).feed(answer.text)
     return shown
@@ -123,13 +124,6 @@ def show(api: Api) -> Show:  # noqa: F811 - the fixture
         return read_page(api.get(path, **{"accept": BROWSER, **options}))
 
     return ask
-
-
-def read_page(answer: Answer) -> Shown:
-    """Take the page in an answer apart."""
-    shown = Shown(answer)
-    _Reader(shown).feed(answer.text)
-    return shown
 
 
 Submit = Callable[..., Shown]

@@ -226,6 +226,7 @@ def _paths(webhook: str, logs: str) -> dict[str, str]:
         "version-hostile": f"/pacticipants/{trick}/versions/1",
         "application-delete": "/pacticipants/orders-api/delete",
         "provider-states": "/pacticipants/orders-api?show=states",
+        "interactions": "/pacticipants/orders-api/interactions",
         "usage": "/pacticipants/orders-api/usage",
         "usage-query": "/pacticipants/orders-api/usage?text=order",
         "network": "/pacticipants/orders-api/network",

@@ -137,7 +137,7 @@ def test_all_can_be_read_without_scripts(site):
     assert "Not yet" in page.get_by_role("status").inner_text()
     page.get_by_role("link", name="Show the pact").click()
     page.locator("summary").first.click()
-    page.get_by_role("link", name="What changed").click()
+    page.get_by_role("link", name="Compare with the previous pact").click()
     assert "1 changed, 1 removed" in page.locator("main").inner_text()
     context.close()
 
@@ -273,11 +273,13 @@ def test_an_application_is_found_in_a_graph_and_its_neighbours_stand_out(page):
 
 def test_a_graph_is_chosen_around_an_application_and_followed(page):
     page.goto("/network")
+    page.get_by_text("Filter", exact=True).click()
     page.get_by_label("Around application").fill("orders-api")
     page.get_by_label("Steps").select_option("1 step")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**/network?focus=orders-api&depth=1")
     page.locator("svg.graph .boxes a", has_text="Web Shop").click()
+    page.locator("#selected").get_by_role("link", name="Open").click()
     page.wait_for_url("**/pacticipants/Web%20Shop")
 
 

@@ -36,9 +36,9 @@ def system(history):
 
 def names(shown):
     """The names of the applications that are drawn."""
-    return {
-        one.attributes["href"].rpartition("/")[2] for one in shown.all("a") if one.attributes.get("data-n") is not None
-    }
+    links = [one.attributes["href"] for one in shown.all("a") if one.attributes.get("data-n") is not None]
+    # An application leads to its surroundings, and the one in the focus to its own page.
+    return {link.rpartition("/")[2].removeprefix("network?focus=").removesuffix("&depth=1") for link in links}
 
 
 def lines(shown):

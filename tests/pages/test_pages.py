@@ -517,10 +517,7 @@ def test_a_verification_lists_failures_first_and_leads_to_their_interactions(api
     verify(api, "1", "10", success=False, testResults=[{"interactionId": first, "success": True}, failed, gone])
     shown = show(f"{PACT}/version/1/verification-results/latest")
     assert (
-        "✕ Failed an order was shipped body: differs ✓ Verified a request for an order given order 7" not in shown.text
-    )
-    assert (
-        "✕ Failed an order was shipped body: differs ✓ Verified a request for an order ✓ Verified of another"
+        "✕ Failed an order was shipped body: differs ✓ Verified 2 interactions a request for an order of another"
         in shown.text
     )
     [link] = [link for link in shown.links if "/pact-version/" in link and "#i" in link][:1]

@@ -45,6 +45,8 @@ def change_environment(db: Connection, existing: Environment, draft: Environment
     properties = _properties(draft)
     if draft.records_decisions is None:
         properties["records_decisions"] = existing.records_decisions
+    if not draft.sets_position:
+        properties["position"] = existing.position
     changed = replace(existing, **properties, updated_at=now)
     deployments.update_environment(db, changed)
     before, after = diff_fields(
@@ -64,7 +66,9 @@ def remove_environment(db: Connection, uuid: str) -> None:
 def _properties(draft: EnvironmentDraft) -> dict[str, Any]:
     has_display_name = draft.display_name and draft.display_name.strip()
     display_name = draft.display_name if has_display_name else derive_display_name(draft.name)
-    return {**asdict(draft), "display_name": display_name, "records_decisions": bool(draft.records_decisions)}
+    properties = {**asdict(draft), "display_name": display_name, "records_decisions": bool(draft.records_decisions)}
+    del properties["sets_position"]
+    return properties
 
 
 def _audited_fields(environment: Environment) -> FieldValues:

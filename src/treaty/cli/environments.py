@@ -43,6 +43,11 @@ def _environment_options(command: Callable[..., None]) -> Callable[..., None]:
             default=None,
             help="Record decisions about it, and mark deployments without a recorded yes. Treaty only.",
         ),
+        click.option(
+            "--position",
+            type=click.IntRange(1, 10_000),
+            help="Position in the pipeline, by which pages list environments, in ascending order. Treaty only.",
+        ),
         click.option("--display-name", help="A name to display."),
     ):
         command = option(command)
@@ -62,7 +67,7 @@ def create_environment(broker: BrokerClient, form: str, **values: Any) -> None:
     """Create an environment in the broker."""
     check_supported(broker)
     response = broker.post(broker.link("pb:environments"), {"production": False} | _environment_body(values))
-    _check_policy(response, values)
+    _check_stored(response, values)
     name, uuid = values["name"], response.body.get("uuid")
     output.show(
         response,
@@ -83,7 +88,7 @@ def update_environment(broker: BrokerClient, form: str, uuid: str, **values: Any
     # PUT replaces the environment, so properties without an option have to be sent again.
     existing = {name: value for name, value in environment.body.items() if name not in _READ_ONLY_MEMBERS}
     response = broker.put(environment.url, existing | _environment_body(values))
-    _check_policy(response, values)
+    _check_stored(response, values)
     output.show(
         response,
         form,
@@ -159,11 +164,14 @@ def _get_environment(broker: BrokerClient, uuid: str) -> HalResource:
     return broker.get(broker.link("pb:environment", uuid=uuid))
 
 
-def _check_policy(response: HalResource, values: Mapping[str, Any]) -> None:
-    """Check that the broker has stored the policy for first deployments, which others ignore. Raises ClientError."""
+def _check_stored(response: HalResource, values: Mapping[str, Any]) -> None:
+    """Check that the broker has stored Treaty's own properties, which others ignore. Raises ClientError."""
     if values["first_deployments"] == "allow" and response.body.get("firstDeployments") != "allow":
         text = "The environment was saved, but this broker has no policy for first deployments."
         raise ClientError(text, hint="Leave --first-deployments out, or use a Treaty broker.")
+    if values["position"] is not None and response.body.get("position") != values["position"]:
+        text = "The environment was saved, but this broker has no positions of environments."
+        raise ClientError(text, hint="Leave --position out, or use a Treaty broker.")
 
 
 def _format_cell(value: object) -> str:
@@ -177,6 +185,7 @@ def _environment_body(values: Mapping[str, Any]) -> Json:
         "production": values["production"],
         "recordsDecisions": values["record_decisions"],
         "firstDeployments": values["first_deployments"],
+        "position": values["position"],
         "contacts": options.read_contacts(values),
     }
     return {member: value for member, value in properties.items() if value is not None}

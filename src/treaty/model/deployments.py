@@ -1,7 +1,9 @@
 """Environments, and the versions that are deployed or released to them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +22,45 @@ class Environment:
     """Whether decisions about it are recorded, and deployments to it without a recorded yes are marked."""
     allows_first_deployments: bool = False
     """Whether a version may be deployed here before its providers, while these are deployed nowhere."""
+    position: int | None = None
+    """Position in the pipeline, in ascending order; None if it was never set."""
+
+
+class PlacedEnvironment(Protocol):
+    """What the position in the pipeline depends on."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_production(self) -> bool: ...
+    @property
+    def position(self) -> int | None: ...
+    @property
+    def created_at(self) -> datetime: ...
+
+
+E = TypeVar("E", bound=PlacedEnvironment)
+
+
+def sort_by_pipeline(environments: Iterable[E]) -> list[E]:
+    """Sort environments as a pipeline passes them.
+
+    Those with a position come first, by position. The others follow in the order of their creation, with those for
+    production last.
+    """
+    return sorted(environments, key=pipeline_key)
+
+
+def pipeline_key(environment: PlacedEnvironment) -> tuple[object, ...]:
+    """Return the key by which `sort_by_pipeline` sorts."""
+    position = environment.position
+    return (
+        position is None,
+        position or 0,
+        environment.is_production,
+        environment.created_at,
+        environment.name,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +75,9 @@ class EnvironmentDraft:
     records_decisions: bool | None = None
     """None keeps the existing value: clients of the original replace environments without knowing it."""
     allows_first_deployments: bool = False
+    position: int | None = None
+    sets_position: bool = False
+    """Whether `position` replaces the existing one, for the same reason."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -36,6 +36,7 @@ from treaty.model.deployments import (
     Environment,
     Release,
     ReleasedVersion,
+    sort_by_pipeline,
 )
 from treaty.store.engine import database
 from treaty.store.engine.database import execute, fetch_one, fetch_rows
@@ -67,6 +68,11 @@ _REMOVE: Final = delete(environment).where(environment.c.uuid == bindparam("uuid
 def list_all(db: Connection) -> list[Environment]:
     """List all environments by display name, ignoring case."""
     return database.fetch_all(db, _BY_DISPLAY_NAME, {}, Environment)
+
+
+def list_in_pipeline(db: Connection) -> list[Environment]:
+    """List all environments as a pipeline passes them, for pages."""
+    return sort_by_pipeline(list_all(db))
 
 
 def find(db: Connection, uuid: str) -> Environment | None:

@@ -247,6 +247,7 @@ environment: Final = Table(
     # Whether decisions about deployments to it are recorded, and deployments without a recorded yes are marked.
     Column("records_decisions", Boolean, nullable=False, server_default=false()),
     Column("allows_first_deployments", Boolean, nullable=False, server_default=false()),
+    Column("position", Integer),
 )
 
 # Overrides of negative decisions. They are removed together with their version; the audit trail keeps the events.

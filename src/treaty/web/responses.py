@@ -193,7 +193,12 @@ def _list_candidates(error: BaseException) -> list[VersionKey]:
 
 def build_error_page(status: int, text: str, request: Request, versions: Sequence[VersionKey] = ()) -> Response:
     """Build a page that explains an error and links back, and to versions that may be meant."""
-    context = {"status": f"{status} {HTTPStatus(status).phrase}", "text": text, "similar": request.similar_pages, "versions": versions}
+    context = {
+        "status": f"{status} {HTTPStatus(status).phrase}",
+        "text": text,
+        "similar": request.similar_pages,
+        "versions": versions,
+    }
     page = HtmlPage("error.html", context, status)
     return build_response(page, request)
 

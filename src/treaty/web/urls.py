@@ -273,9 +273,11 @@ TAGGED_PACT_BADGE: Final = LATEST_TAGGED_PACT + "/badge"
 UNTAGGED_PACT_BADGE: Final = LATEST_UNTAGGED_PACT + "/badge"
 MATRIX_BADGE: Final = Url("/matrix/provider/{provider}/latest/{providerTag}/consumer/{consumer}/latest/{tag}/badge")
 
+REVISION: Final = Url("/revision")
 USAGE: Final = Url("/usage")
 USAGE_OPERATIONS: Final = USAGE + "/operations"
 USAGE_PAGE: Final = PACTICIPANT + "/usage"
+INTERACTIONS_PAGE: Final = PACTICIPANT + "/interactions"
 
 IMPORT: Final = Url("/import")
 IMPORT_LOOKUP: Final = IMPORT + "/known"

@@ -652,6 +652,8 @@ class _Importer:
                 is_production=fact.is_production,
                 contacts=fact.contacts,
                 records_decisions=fact.records_decisions,
+                allows_first_deployments=fact.allows_first_deployments,
+                position=fact.position,
                 created_at=fact.created_at,
                 updated_at=fact.updated_at,
             )

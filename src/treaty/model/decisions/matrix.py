@@ -219,6 +219,7 @@ class EnvironmentSummary(NamedTuple):
     is_production: bool
     created_at: datetime
     updated_at: datetime
+    position: int | None = None
 
 
 class VersionSummary(NamedTuple):

@@ -210,6 +210,8 @@ class EnvironmentFact:
     contacts: str | None = None
     """A JSON array, as text."""
     records_decisions: bool = False
+    allows_first_deployments: bool = False
+    position: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

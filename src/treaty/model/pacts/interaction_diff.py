@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
-from itertools import starmap, zip_longest
+from itertools import groupby, starmap, zip_longest
 from typing import Final
 
 from treaty.model.pacts.interactions import Interaction
+from treaty.model.pacts.value_changes import NO_VALUE_CHANGES, ValueChanges, list_value_changes
 
 CONTEXT_LINES: Final = 3
 """Unchanged lines shown around each change."""
@@ -31,10 +32,12 @@ class LinePair:
 
     old: str | None
     new: str | None
+    omitted: int = 0
+    """Number of unchanged lines that it stands for."""
 
     @property
     def is_gap(self) -> bool:
-        return self.old is None and self.new is None
+        return self.omitted > 0
 
     @property
     def is_same(self) -> bool:
@@ -46,9 +49,13 @@ class Change:
     """An interaction that was added, removed or changed."""
 
     kind: ChangeKind
+    id: str
+    """The id of the interaction in the newer pact that has it."""
     description: str
     states: tuple[str, ...]
     rows: tuple[LinePair, ...]
+    values: ValueChanges = NO_VALUE_CHANGES
+    """The values of a changed interaction that differ."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,17 +81,19 @@ def diff_interactions(
     *,
     offset: int = 0,
     limit: int | None = None,
+    expanded: str | None = None,
     check_deadline: Callable[[], object] = bool,
 ) -> Changes:
     """Compare two pacts: changes in the order of the new one, then removed interactions.
 
-    Compares the lines of the requested page only. `check_deadline` is called for each interaction, and raises an
+    Compares the lines of the requested page only, and leaves out those far from any change, except in the interaction
+    with the id `expanded`. `check_deadline` is called for each interaction, and raises an
     exception to abandon the comparison.
     """
     pairs = _pair_changed(old, new, check_deadline)
     end = None if limit is None else offset + limit
     counts = Counter(_kind(*pair) for pair in pairs)
-    return Changes(shown=[_describe(*pair, check_deadline) for pair in pairs[offset:end]], counts=counts)
+    return Changes(shown=[_describe(*pair, expanded, check_deadline) for pair in pairs[offset:end]], counts=counts)
 
 
 def _kind(old: Interaction | None, new: Interaction | None) -> ChangeKind:
@@ -110,14 +119,18 @@ def _pair_changed(
     return [*pairs, *((interaction, None) for namesakes in unpaired.values() for interaction in namesakes)]
 
 
-def _describe(old: Interaction | None, new: Interaction | None, check_deadline: Callable[[], object]) -> Change:
+def _describe(
+    old: Interaction | None, new: Interaction | None, expanded: str | None, check_deadline: Callable[[], object]
+) -> Change:
     check_deadline()
     if new is None:
         assert old is not None  # noqa: S101 - a pair has at least one interaction
         return _build_change(ChangeKind.GONE, old, [LinePair(line, None) for line in _list_lines(old)])
     if old is None:
         return _build_change(ChangeKind.NEW, new, [LinePair(None, line) for line in _list_lines(new)])
-    return _build_change(ChangeKind.CHANGED, new, [*_align(_list_lines(old), _list_lines(new))])
+    rows = [*_align(_list_lines(old), _list_lines(new))]
+    shown_rows = rows if new.id == expanded else [*_collapse(rows)]
+    return _build_change(ChangeKind.CHANGED, new, shown_rows, list_value_changes(old.item, new.item))
 
 
 def _name(interaction: Interaction) -> tuple[object, ...]:
@@ -129,24 +142,42 @@ def _list_lines(interaction: Interaction) -> list[str]:
     return interaction.source.splitlines()[:MAX_LINES]
 
 
-def _build_change(kind: ChangeKind, interaction: Interaction, rows: Sequence[LinePair]) -> Change:
-    states = tuple(state.title for state in interaction.states)
-    return Change(kind=kind, description=interaction.description, states=states, rows=tuple(_collapse(rows)))
+def _build_change(
+    kind: ChangeKind,
+    interaction: Interaction,
+    rows: Sequence[LinePair],
+    values: ValueChanges = NO_VALUE_CHANGES,
+) -> Change:
+    return Change(
+        kind=kind,
+        id=interaction.id,
+        description=interaction.description,
+        states=tuple(state.title for state in interaction.states),
+        rows=tuple(rows),
+        values=values,
+    )
 
 
 def _align(old: Sequence[str], new: Sequence[str]) -> Iterator[LinePair]:
-    for _, old_start, old_end, new_start, new_end in SequenceMatcher(None, old, new).get_opcodes():
-        yield from starmap(LinePair, zip_longest(old[old_start:old_end], new[new_start:new_end]))
+    # Most lines of a changed interaction are equal: without those at both ends there is little left to compare.
+    start = _count_equal(old, new)
+    end = min(_count_equal(old[::-1], new[::-1]), min(len(old), len(new)) - start)
+    old_middle, new_middle = old[start : len(old) - end], new[start : len(new) - end]
+    yield from map(LinePair, old[:start], new[:start])
+    for _, old_start, old_end, new_start, new_end in SequenceMatcher(None, old_middle, new_middle).get_opcodes():
+        yield from starmap(LinePair, zip_longest(old_middle[old_start:old_end], new_middle[new_start:new_end]))
+    yield from map(LinePair, old[len(old) - end :], new[len(new) - end :])
+
+
+def _count_equal(old: Sequence[str], new: Sequence[str]) -> int:
+    differing = (index for index, (one, other) in enumerate(zip(old, new, strict=False)) if one != other)
+    return next(differing, min(len(old), len(new)))
 
 
 def _collapse(rows: Sequence[LinePair]) -> Iterator[LinePair]:
     """Replace each run of lines far from any change with one gap."""
     changed = (index for index, row in enumerate(rows) if not row.is_same)
     shown = {near for index in changed for near in range(index - CONTEXT_LINES, index + CONTEXT_LINES + 1)}
-    is_in_gap = False
-    for index, row in enumerate(rows):
-        if index in shown:
-            yield row
-        elif not is_in_gap:
-            yield LinePair(None, None)
-        is_in_gap = index not in shown
+    for is_shown, group in groupby(enumerate(rows), lambda item: item[0] in shown):
+        run = [row for _, row in group]
+        yield from run if is_shown else [LinePair(None, None, len(run))]

@@ -104,6 +104,15 @@ class Term:
     place: Place
     name: str
 
+    @property
+    def path(self) -> str:
+        """The path of an operation, or the name of anything else."""
+        return self.name.partition(" ")[2] if self.place is Place.OPERATION else self.name
+
+    @property
+    def method(self) -> str | None:
+        return self.name.partition(" ")[0] if self.place is Place.OPERATION else None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PactInUse:
@@ -317,6 +326,46 @@ class ExpectedOperation:
     def consumers(self) -> tuple[str, ...]:
         """The names of all consumers that expect it."""
         return tuple(sorted({name for interaction in self.interactions for name in interaction.consumers}))
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionUser:
+    """A consumer that expects an interaction, with its pacts in use that have it."""
+
+    name: str
+    pacts: tuple[PactInUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedInteraction:
+    """An interaction that consumers expect of a provider."""
+
+    description: str
+    kind: str
+    users: tuple[InteractionUser, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOperation:
+    """An operation or a message with the interactions on a page, and their number."""
+
+    name: str
+    method: str | None
+    """None for a message."""
+    path: str
+    """The name of a message."""
+    interactions: tuple[ListedInteraction, ...]
+    interaction_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderInteractions:
+    """The interactions of the pacts in use, by path."""
+
+    operations: Paged[ListedOperation]
+    consumer_count: int
+    """Consumers with a pact in use, whether or not they match the search."""
+    basis: UsageBasis
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,10 @@ from treaty.model.pacts.interactions import Interaction
 
 MAX_PROBLEMS: Final = 20
 """Problems shown for an interaction; the JSON has all of them."""
-MAX_PROBLEM_LENGTH: Final = 1000
+MAX_PROBLEM_LENGTH: Final = 20_000
 """Characters shown of a problem."""
+MAX_SUMMARY_LENGTH: Final = 200
+"""Characters of the line that stands for a group of failures until it is expanded."""
 MAX_LENGTH: Final = 2_000_000
 """Characters; longer results are not parsed, because a page must not keep a worker busy for seconds."""
 
@@ -32,6 +34,36 @@ class InteractionResult:
     state: str | None
     success: bool
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Interactions that failed with the same messages."""
+
+    problems: tuple[str, ...]
+    """Empty if the verifier gave no reason."""
+    results: Sequence[InteractionResult]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the first message, truncated."""
+        first_line = next((line.strip() for text in self.problems for line in text.splitlines() if line.strip()), "")
+        return first_line if len(first_line) <= MAX_SUMMARY_LENGTH else first_line[:MAX_SUMMARY_LENGTH] + "…"
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the messages contain more than their summary."""
+        return "\n".join(self.problems).strip() != self.summary
+
+
+def group_failures(results: Iterable[InteractionResult]) -> list[FailureGroup]:
+    """Group the failures with equal messages, the most frequent messages first."""
+    by_problems: dict[tuple[str, ...], list[InteractionResult]] = {}
+    for result in results:
+        if not result.success:
+            by_problems.setdefault(result.problems, []).append(result)
+    groups = [FailureGroup(problems, failed) for problems, failed in by_problems.items()]
+    return sorted(groups, key=lambda group: -len(group.results))
 
 
 def parse_results(text: str | None) -> list[InteractionResult]:

@@ -326,7 +326,7 @@ _TAGS: Final = (
 
 
 def _environments_of_versions(table: Table, ended_at: str) -> Select[*tuple[Any, ...]]:
-    columns = ("uuid", "name", "display_name", "is_production", "created_at", "updated_at")
+    columns = ("uuid", "name", "display_name", "is_production", "created_at", "updated_at", "position")
     return (
         select(table.c.version_id, *(environment.c[name] for name in columns), table.c.created_at.label("since"))
         .join_from(table, environment, environment.c.id == table.c.environment_id)

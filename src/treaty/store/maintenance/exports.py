@@ -459,6 +459,8 @@ _ENVIRONMENTS: Final = _page_of(
         environment.c.is_production,
         environment.c.contacts,
         environment.c.records_decisions,
+        environment.c.allows_first_deployments,
+        environment.c.position,
         environment.c.created_at,
         environment.c.updated_at,
     ),

@@ -144,7 +144,12 @@ def _find_states(db: Connection, query: UsageQuery, state: str) -> list[Term]:
 
 
 def _find_texts(db: Connection, query: UsageQuery, text: str) -> list[Term]:
-    provider_id = fetch_scalar(db, _PROVIDER, {"provider": query.provider})
+    return find_terms_with_words(db, query.provider, text)
+
+
+def find_terms_with_words(db: Connection, provider: str, text: str) -> list[Term]:
+    """Find the names with the words of a text, shortest first; one more than MAX_TERMS if there are more."""
+    provider_id = fetch_scalar(db, _PROVIDER, {"provider": provider})
     search = build_search(db, list_query_words(text), provider_id)
     return _read_terms(fetch_rows(db, _WITH_WORDS, {"search": search, "limit": MAX_TERMS + 1}))
 
@@ -441,7 +446,7 @@ def _is_operation(term: Term) -> bool:
 def _find_names(db: Connection, rows: Iterable[Any]) -> dict[int, str]:
     """Find the descriptions and operations of interactions, by the ids of their terms."""
     ids = {term_id for row in rows for term_id in (row.description_id, row.operation_id) if term_id is not None}
-    return {row.id: row.name for row in fetch_in_batches(db, _NAMES_OF_TERMS, ids)}
+    return find_names(db, ids)
 
 
 def _read_interactions(
@@ -508,14 +513,29 @@ _NAMES_OF_TERMS: Final = select(usage_term.c.id, usage_term.c.name).where(usage_
 def list_operations(db: Connection, provider: str, page: Page) -> ExpectedOperations:
     """List the operations and messages that pacts in use expect of a provider, by path."""
     in_use = list_in_use(db, provider)
-    params = {"provider": provider, "places": [Place.OPERATION.value, Place.MESSAGE.value]}
-    rows = fetch_in_batches(db, _OPERATIONS_IN_USE, in_use.content_ids, params)
-    terms = list(dict.fromkeys(_read_terms(rows)))
-    terms.sort(key=lambda term: (term.place, term.name.partition(" ")[2], term.name))
+    terms = list_operation_terms(db, provider, in_use)
     shown = terms[page.offset : page.offset + page.limit]
     interactions = _list_expected(db, [term.id for term in shown], in_use)
     operations = [ExpectedOperation(term.place, term.name, interactions.get(term.id, ())) for term in shown]
     return ExpectedOperations(provider, Paged(operations, page, len(terms)), load_basis(db, provider, in_use))
+
+
+def list_operation_terms(db: Connection, provider: str, in_use: PactsOfProvider) -> list[Term]:
+    """List the operations and messages of pacts in use by path."""
+    params = {"provider": provider, "places": [Place.OPERATION.value, Place.MESSAGE.value]}
+    rows = fetch_in_batches(db, _OPERATIONS_IN_USE, in_use.content_ids, params)
+    return sorted(dict.fromkeys(_read_terms(rows)), key=lambda term: (term.place, term.path, term.name))
+
+
+def find_interaction_ids(db: Connection, pacts: Sequence[PactInUse], term_ids: Sequence[int]) -> set[int]:
+    """Find the interactions in the pacts that have any of the terms."""
+    by_content = _find_interactions(db, pacts, {"terms0": list(term_ids)}) if term_ids else {}
+    return {interaction_id for interaction_ids in by_content.values() for interaction_id in interaction_ids}
+
+
+def find_names(db: Connection, term_ids: Collection[int]) -> dict[int, str]:
+    """Find the names of terms by their ids."""
+    return {row.id: row.name for row in fetch_in_batches(db, _NAMES_OF_TERMS, term_ids)}
 
 
 def _list_expected(
@@ -524,7 +544,7 @@ def _list_expected(
     """List the interactions of each operation by their descriptions, each with its consumers."""
     params = {"operations": list(operation_ids)}
     rows = {tuple(row) for row in fetch_in_batches(db, _INTERACTIONS_OF_OPERATIONS, in_use.content_ids, params)}
-    descriptions = {row.id: row.name for row in fetch_in_batches(db, _NAMES_OF_TERMS, {row[1] for row in rows})}
+    descriptions = find_names(db, {row[1] for row in rows})
     names = {pact.consumer_id: pact.consumer for pact in in_use.pacts}
     consumers: dict[int, dict[str, list[str]]] = {}
     for operation_id, description, consumer in sorted((row[0], descriptions[row[1]], names[row[2]]) for row in rows):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import orjson
 from pydantic import Field, with_config
@@ -40,6 +40,10 @@ from treaty.web.security.permissions import DEPLOYMENT_READS, Permission
 router = Router()
 
 
+MAX_POSITION: Final = 10_000
+EnvironmentPosition = Annotated[int, Field(ge=1, le=MAX_POSITION, strict=True)]
+
+
 class EnvironmentBody(Body):
     """Request body of an environment: all its properties."""
 
@@ -59,6 +63,8 @@ class EnvironmentBody(Body):
     first_deployments: Literal["allow", "deny"] | None = None
     """Whether a version may be deployed here before its providers, while these are deployed nowhere."""
     records_decisions: bool | None = None
+    position: EnvironmentPosition | None = None
+    """Position in the pipeline, in ascending order; null removes it, and leaving it out keeps it."""
 
     def draft(self) -> EnvironmentDraft:
         # Without the member, `contacts` stays absent in responses; an empty list comes back as an empty list.
@@ -69,6 +75,8 @@ class EnvironmentBody(Body):
             contacts=dump_contacts(self.contacts) if "contacts" in self.model_fields_set else None,
             records_decisions=self.records_decisions,
             allows_first_deployments=self.first_deployments == "allow",
+            position=self.position,
+            sets_position="position" in self.model_fields_set,
         )
 
 
@@ -107,6 +115,7 @@ class EnvironmentState(Times):
     contacts: Omittable[Any]
     recordsDecisions: Omittable[bool]
     firstDeployments: Omittable[Literal["allow"]]
+    position: Omittable[int]
 
 
 EnvironmentLinks = TypedDict(
@@ -506,6 +515,7 @@ def single_environment(environment: Environment) -> Hal:
         "recordsDecisions": environment.records_decisions or None,
         # Like contacts, it is absent unless it was set.
         "firstDeployments": "allow" if environment.allows_first_deployments else None,
+        "position": environment.position,
         **timestamps(environment),
     }
     return Hal(

@@ -21,6 +21,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from treaty.errors import Conflict, Invalid
+from treaty.model.deployments import pipeline_key
 from treaty.model.pacts.text_diff import format_duration
 from treaty.web import urls
 from treaty.web.http.queries import parse_leniently
@@ -253,6 +254,11 @@ def _span(duration: timedelta) -> str:
     return format_duration(duration.total_seconds()).removeprefix("about ")
 
 
+def _sort_by_pipeline(items: Iterable[Any], attribute: str | None = None) -> list[Any]:
+    """Sort environments, or what has an environment as an attribute, as a pipeline passes them."""
+    return sorted(items, key=lambda item: pipeline_key(getattr(item, attribute) if attribute else item))
+
+
 def _plural(count: int, singular: str, plural: str | None = None) -> str:
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
@@ -278,6 +284,7 @@ _TEMPLATES.filters.update(
     ago=_ago,
     breakable=_breakable,
     external=_external,
+    pipeline=_sort_by_pipeline,
     plural=_plural,
     shell=shlex.quote,
     short=_short,

@@ -1,12 +1,18 @@
 """The page of a verification result: provider version, pact, time, and the result of each interaction."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from treaty.model.pacts import documents
 from treaty.model.pacts.interactions import Interaction, format_json, read_interactions
-from treaty.model.verifications.interaction_results import InteractionResult, match_results, parse_results
+from treaty.model.verifications.interaction_results import (
+    InteractionResult,
+    group_failures,
+    match_results,
+    parse_results,
+)
 from treaty.model.verifications.verifications import Verification
 from treaty.store import verifications
 from treaty.store.pacts import pacts
@@ -54,11 +60,15 @@ def _render(request: Request, result: Verification) -> HtmlPage | Redirect:
     if results.is_of_comparison(request.db, result.number):
         names = {"provider": result.provider, "consumer": result.consumer, "sha": result.sha}
         return pages.redirect(request, urls.COMPARISON.fill(version=result.provider_version, **names))
+    tests = parse_results(result.test_results)
     context = {
         "result": result,
         "tags": verifications.list_tags(request.db, result),
         "verified_by": _read_verifier(result.verified_by),
-        "tests": _list_tests(request, result),
+        "tests": tests,
+        "links": _link_interactions(request, result, tests),
+        "failures": group_failures(tests),
+        "failed_count": sum(not test.success for test in tests),
         "test_results": _format_test_results(result.test_results),
         "was_cut": len(result.test_results or "") > MAX_RESULTS_LENGTH,
     }
@@ -73,18 +83,18 @@ class _InteractionLink:
     page: int
 
 
-def _list_tests(request: Request, result: Verification) -> list[tuple[InteractionResult, _InteractionLink | None]]:
-    """List the results of interactions, failures first, each with its interaction if the pact has it."""
-    tests = sorted(parse_results(result.test_results), key=lambda test: test.success)
+def _link_interactions(
+    request: Request, result: Verification, tests: Sequence[InteractionResult]
+) -> dict[InteractionResult, _InteractionLink]:
+    """Find the interactions of the pact to which the results belong."""
     pact = pacts.find_by_sha(request.db, result.consumer, result.provider, result.sha) if tests else None
     interactions = (read_interactions(documents.parse_document(pact.body)) if pact else None) or []
     tests_by_id = match_results(interactions, tests)
-    links = {
+    return {
         tests_by_id[interaction.id]: _InteractionLink(interaction, index // PAGE_SIZE + 1)
         for index, interaction in enumerate(interactions)
         if interaction.id in tests_by_id
     }
-    return [(test, links.get(test)) for test in tests]
 
 
 def _read_verifier(text: str | None) -> list[tuple[str, str]]:

@@ -47,6 +47,8 @@ from treaty.web.security.settings_users import SettingsUsers, compute_proof
 
 T = TypeVar("T")
 
+AUTOMATIC_HEADER: Final = "x-treaty-automatic"
+"""Header of requests that an open page sends on its own. See static/treaty.js."""
 _CSRF_PURPOSE: Final = "csrf"
 _NEW_TOKEN_HINT: Final = "Create a new one under Settings, API tokens, or with `treaty token create`."  # noqa: S105 - a hint
 _MAX_AGENT_LENGTH: Final = 200
@@ -143,7 +145,8 @@ class Sessions:
             return ANONYMOUS_CALLER
         # Derived from the session's secret, so that it need not be stored, and other sites cannot know it.
         request.csrf_token = hasher.hash(_CSRF_PURPOSE, secret)
-        if is_use_due(session.seen_at, request.now):
+        # A page that updates itself is no sign that anybody is there: it must not keep the session from expiring.
+        if AUTOMATIC_HEADER not in request.headers and is_use_due(session.seen_at, request.now):
             request.record_use = lambda db: sessions.record_use(
                 db, session.uuid, at=request.now, address=request.address
             )

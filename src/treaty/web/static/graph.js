@@ -119,14 +119,15 @@ if (svg) {
   for (const end of ["pointerup", "pointercancel"]) view.addEventListener(end, (event) => held.delete(event.pointerId));
   // The end of dragging is no click.
   view.addEventListener("click", (event) => {
-    if (moved > 4) event.preventDefault();
+    if (moved > 4) { event.preventDefault(); event.stopPropagation(); }
     moved = 0;
   }, true);
   view.addEventListener("dragstart", (event) => event.preventDefault());
 
   // Whoever points at an application sees what it is connected with.
   const boxes = new Map([...svg.querySelectorAll(".boxes a")].map((one) => [one.dataset.n, one]));
-  const nameOf = (one) => one.querySelector("title")?.textContent ?? one.querySelector("text").lastChild.textContent;
+  const nameOf = (one) => one.querySelector("title")?.textContent
+    ?? [...one.querySelector("text").childNodes].filter((part) => !part.matches?.(".sign")).map((part) => part.textContent).join("");
   const lines = new Map();
   for (const line of svg.querySelectorAll(".lines [data-e]")) {
     for (const end of line.dataset.e.split(" ")) {
@@ -144,10 +145,38 @@ if (svg) {
       for (const end of line.dataset.e.split(" ")) boxes.get(end).classList.add("near");
     }
   };
-  svg.addEventListener("pointerover", (event) => {
-    if (!held.size) dim(event.target.closest(".boxes a"));
+  // A click, or Enter, selects an application until another one is selected, or Escape is pressed.
+  let selected = null;
+  const panel = document.getElementById("selected");
+  const select = (here) => {
+    selected?.removeAttribute("aria-current");
+    selected = here;
+    dim(here);
+    panel.hidden = !here;
+    if (!here) return;
+    here.setAttribute("aria-current", "true");
+    const ends = (lines.get(here.dataset.n) ?? []).map((line) => line.dataset.e.split(" "));
+    const consumers = ends.filter(([, provider]) => provider === here.dataset.n).length;
+    const providers = ends.filter(([consumer]) => consumer === here.dataset.n).length;
+    panel.querySelector("b").textContent = nameOf(here);
+    panel.querySelector("span").textContent =
+      `${consumers} consumer${consumers === 1 ? "" : "s"}, ${providers} provider${providers === 1 ? "" : "s"}`;
+    const [page, surroundings] = panel.querySelectorAll("a");
+    page.href = `${panel.dataset.pages}/${encodeURIComponent(nameOf(here))}`;
+    surroundings.href = here.href.baseVal;
+    surroundings.hidden = here.matches(".me");
+  };
+  svg.addEventListener("click", (event) => {
+    const here = event.target.closest(".boxes a");
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (here) event.preventDefault();
+    if (here || !event.target.closest("a")) select(here === selected ? null : here);
   });
-  svg.addEventListener("pointerleave", () => dim(null));
+  view.addEventListener("keydown", (event) => { if (event.key === "Escape" && selected) select(null); });
+  svg.addEventListener("pointerover", (event) => {
+    if (!held.size) dim(event.target.closest(".boxes a") ?? selected);
+  });
+  svg.addEventListener("pointerleave", () => dim(selected));
   svg.addEventListener("focusin", (event) => {
     const here = event.target.closest(".boxes a");
     if (here?.matches(":focus-visible")) {
@@ -173,20 +202,26 @@ if (svg) {
     centre(found[turn]);
     dim(found[turn]);
   };
-  spot.addEventListener("input", () => { look(); if (found.length) next(); else dim(null); });
+  spot.addEventListener("input", () => { look(); if (found.length) next(); else dim(selected); });
   spot.addEventListener("keydown", (event) => { if (event.key === "Enter") next(); });
 
-  // As high as the graph, up to most of the window.
+  const isNarrow = () => view.clientWidth < 700;
+  // The rest of the window, and more of it once the page is scrolled to the graph; never higher than the graph needs.
   const size = () => {
-    const high = (all.height * Math.min(view.clientWidth / all.width, 1.4)) | 0;
+    const top = view.getBoundingClientRect().top + scrollY;
+    const free = Math.max(innerHeight - top - 16, innerHeight * 0.75, 320);
+    const needed = all.height * Math.min(Math.max(view.clientWidth / all.width, isNarrow() ? READABLE : 0), 1.4);
     svg.setAttribute("width", view.clientWidth);
-    svg.setAttribute("height", Math.min(Math.max(high, 160), innerHeight * 0.75));
+    svg.setAttribute("height", Math.max(Math.min(needed, free), 160));
   };
   const begin = () => {
     size();
     fit();
     const me = svg.querySelector(".me");
-    if (me && scale() < READABLE) { show(box.x, box.y, view.clientWidth / READABLE); centre(me); }
+    // On a phone the whole would be too small to read: it begins with the first applications.
+    if ((!me && !isNarrow()) || scale() >= READABLE) return;
+    show(all.x, svg.querySelector(".boxes a").getBBox().y - 16, view.clientWidth / READABLE);
+    if (me) centre(me);
   };
   new ResizeObserver(() => { if (view.clientWidth !== Number(svg.getAttribute("width"))) begin(); }).observe(view);
   begin();

@@ -11,7 +11,7 @@ from treaty.model.overview.network import NetworkEdge
 from treaty.model.overview.overview import PactState
 from treaty.web import urls
 from treaty.web.api.overview import network_queries
-from treaty.web.api.overview.network_drawing import BOX_HEIGHT, Box, Curve, Drawing, Edge, draw_graph
+from treaty.web.api.overview.network_drawing import BOX_HEIGHT, LINE_HEIGHT, Box, Curve, Drawing, Edge, draw_graph
 from treaty.web.hal import represent
 from treaty.web.hal.documents import RenderContext
 from treaty.web.http.media_types import GRAPHVIZ, MERMAID, SVG
@@ -151,7 +151,7 @@ def draw_figure(edges: Sequence[NetworkEdge], focus: str | None, href: Callable[
             "</g>",
             '<g class="boxes">',
             *(
-                f'<a href="{_application_link(box.name, href)}"{tab_index} data-n="{index_of[box.name]}"'
+                f'<a href="{_box_link(box.name, focus, href)}"{tab_index} data-n="{index_of[box.name]}"'
                 f' class="{_box_class(box, worst_states, focus)}">{_draw_box(box, worst_states.get(box.name))}</a>'
                 for box in drawing.boxes
             ),
@@ -159,6 +159,13 @@ def draw_figure(edges: Sequence[NetworkEdge], focus: str | None, href: Callable[
             "</svg>",
         )
     )
+
+
+def _box_link(name: str, focus: str | None, href: Callable[[str], str]) -> str:
+    """Link to the surroundings of an application, which scripts show without leaving the page; then to its own page."""
+    if name == focus:
+        return _application_link(name, href)
+    return _escape_xml(href(f"{urls.SYSTEM.fill()}?focus={urls.quote(name)}&depth=1"))
 
 
 def _application_link(name: str, href: Callable[[str], str]) -> str:
@@ -202,17 +209,23 @@ def _size_attributes(drawing: Drawing) -> str:
 
 
 def _draw_box(box: Box, state: PactState | None) -> str:
-    symbol = f"<tspan>{_SYMBOLS[state]} </tspan>" if state in _SYMBOLS else ""
+    symbol = f'<tspan class="sign">{_SYMBOLS[state]} </tspan>' if state in _SYMBOLS else ""
     title = "" if box.text == box.name else f"<title>{_escape_xml(box.name)}</title>"
+    first, *others = box.lines
+    x, y = box.x + 12, box.y + BOX_HEIGHT / 2 + 4
+    more = "".join(f'<tspan x="{x:.0f}" dy="{LINE_HEIGHT}">{_escape_xml(line)}</tspan>' for line in others)
     return (
         f"{title}"
-        f'<rect x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{BOX_HEIGHT}" rx="6"/>'
-        f'<text x="{box.x + 12:.0f}" y="{box.y + BOX_HEIGHT / 2 + 4:.0f}">{symbol}{_escape_xml(box.text)}</text>'
+        f'<rect x="{box.x:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="6"/>'
+        f'<text x="{x:.0f}" y="{y:.0f}">{symbol}{_escape_xml(first)}{more}</text>'
     )
 
 
 def _draw_path(curve: Curve) -> str:
     """Draw a curve between columns, a straight line past them, and an arrowhead at the end."""
+    if curve.is_arc:
+        (x, y), (far, _), _, (end_x, end_y) = curve.points
+        return f"M{x:.0f} {y:.0f}C{far:.0f} {y:.0f} {far:.0f} {end_y:.0f} {end_x:.0f} {end_y:.0f}m6-4l-6 4 6 4"
     (x, y), *others = curve.points
     commands = [f"M{x:.0f} {y:.0f}"]
     for index, (next_x, next_y) in enumerate(others):

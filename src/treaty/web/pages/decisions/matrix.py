@@ -83,13 +83,16 @@ def _page(
             query.get("q"), read_number(request, "selectors", DEFAULT_SELECTORS, MAX_SELECTORS)
         ),
         "most_selectors": MAX_SELECTORS,
-        "environments": deployments.list_all(request.db),
+        "environments": deployments.list_in_pipeline(request.db),
         "names": overview.list_names_like(request.db, "", NAMES_PAGE).items,
         "options": {name: value for name, value in query.items() if isinstance(value, str)},
         "problems": [],
         "matrix": None,
         "address": request.base_url,
         "question": request.query_string,
+        "subjects": [_name_subject(selector) for selector in _list_selectors(query.get("q"))],
+        "destination": _find_destination(query),
+        "asks_verdict": _asks_verdict(query),
     }
     try:
         matrix = get_matrix()
@@ -101,6 +104,35 @@ def _page(
     reasons = describe_reasons(matrix.verdict.reasons, matrix.explanations, base_url=request.base_url) if matrix else []
     kinds = _list_kinds(matrix.verdict) if matrix else []
     return HtmlPage("matrix.html", {**values, "matrix": matrix, "reasons": reasons, "kinds": kinds})
+
+
+_CRITERIA: Final = ("version", "branch", "tag", "environment", "mainBranch")
+
+
+def _list_selectors(raw_selectors: object) -> list[Mapping[str, object]]:
+    raw = raw_selectors if isinstance(raw_selectors, list) else []
+    return [selector for selector in raw if isinstance(selector, dict)]
+
+
+def _name_subject(selector: Mapping[str, object]) -> str:
+    """Name what a selector selects, in a heading: `Till 1`, `Till main`."""
+    criteria = "the main branch" if selector.get("mainBranch") else next(filter(None, map(selector.get, _CRITERIA)), "")
+    return f"{selector.get('pacticipant') or 'any application'} {criteria}".strip()
+
+
+def _find_destination(query: Query) -> str | None:
+    name = query.get("environment") or query.get("tag")
+    return name if isinstance(name, str) else None
+
+
+def _asks_verdict(query: Query) -> bool:
+    """Whether the query selects versions or a destination.
+
+    All versions of an application cannot be deployed, so there is no verdict on them, only their results.
+    """
+    selectors = _list_selectors(query.get("q"))
+    is_specific = any(selector.get(name) for selector in selectors for name in (*_CRITERIA, "latest"))
+    return is_specific or _find_destination(query) is not None
 
 
 _KINDS_OF_GAPS: Final = {
@@ -132,7 +164,7 @@ def _build_form_selectors(raw_selectors: object, min_count: int) -> list[_FormSe
 
 def _build_form_selector(selector: Mapping[str, object]) -> _FormSelector:
     name = selector.get("pacticipant")
-    criteria = [name for name in ("version", "branch", "tag", "environment", "mainBranch") if selector.get(name)]
+    criteria = [name for name in _CRITERIA if selector.get(name)]
     value = selector.get(criteria[0]) if criteria else None
     return _FormSelector(
         pacticipant=name if isinstance(name, str) else "",

@@ -91,7 +91,7 @@ def _form(
     context = {
         "fields": {**fields, "hours": fields.get("hours", default)},
         "problems": problems or {},
-        "environments": deployments.list_all(request.db),
+        "environments": deployments.list_in_pipeline(request.db),
         "max_hours": limits.maximum // hour,
         "max_length": MAX_REASON_LENGTH,
     }

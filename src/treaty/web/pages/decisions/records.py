@@ -45,7 +45,7 @@ def show_decisions(request: Request) -> HtmlPage:
             "decision_filter": decision_filter,
             "is_filtered": decision_filter != DecisionFilter(),
             "page": page,
-            "environments": deployments.list_all(request.db),
+            "environments": deployments.list_in_pipeline(request.db),
             "names": overview.list_names_like(request.db, "", _SUGGESTED_NAMES).items,
             "describe_causes": _describe_causes,
         },

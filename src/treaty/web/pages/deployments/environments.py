@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from operator import attrgetter
 from typing import Final
 
 from treaty.actions import deployments as deployment_actions
@@ -41,7 +40,7 @@ def show_environments(request: Request) -> HtmlPage:
     return HtmlPage(
         "environments.html",
         {
-            "environments": sorted(deployments.list_all(request.db), key=attrgetter("is_production")),
+            "environments": deployments.list_in_pipeline(request.db),
             "names": pacticipant_names.items,
             "total": pacticipant_names.total,
             "page": page,

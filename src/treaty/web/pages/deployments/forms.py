@@ -19,6 +19,7 @@ class EnvironmentFields:
     production: bool = False
     records_decisions: bool = False
     first_deployments: bool = False
+    position: str = ""
     contacts: tuple[ContactFields, ...] = ()
     problems: Mapping[str, list[str]] = field(default_factory=dict)
     """Error messages by field."""
@@ -36,6 +37,7 @@ def fill_fields(environment: Environment) -> EnvironmentFields:
         production=environment.is_production,
         records_decisions=environment.records_decisions,
         first_deployments=environment.allows_first_deployments,
+        position="" if environment.position is None else str(environment.position),
         contacts=fill_contacts(environment.contacts),
     )
 
@@ -48,6 +50,7 @@ def restore_fields(form: Form, problems: Iterable[Problem] = ()) -> EnvironmentF
         production=form.has("production"),
         records_decisions=form.has("recordsDecisions"),
         first_deployments=form.has("firstDeployments"),
+        position=form.raw("position"),
         contacts=read_contacts(form),
         problems=group_by_field(problems),
     )
@@ -70,5 +73,11 @@ def build_body(form: Form, existing: Environment | None = None) -> dict[str, Any
         "production": form.has("production"),
         "recordsDecisions": form.has("recordsDecisions"),
         "firstDeployments": "allow" if form.has("firstDeployments") else None,
+        "position": _read_position(form.text("position")),
         **build_contacts(form, had_any=had_any),
     }
+
+
+def _read_position(text: str) -> int | str | None:
+    """Read a whole number; another text stays as it is, for validation to reject."""
+    return int(text) if text.isdecimal() else text or None

@@ -4,6 +4,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from treaty.model.overview.overview import PactState
 from treaty.model.paging import Page
 from treaty.store import deployments
 from treaty.store.pacticipants import former_names, labels
@@ -46,10 +47,11 @@ def _build_context(request: Request, query: NetworkQuery) -> dict[str, object]:
         "query": query,
         "view": view,
         "figure": Markup(svg),  # noqa: S704 - draw_figure escapes names
+        "failed": view.counts[PactState.FAILED],
         "state_labels": STATE_LABELS,
         "lowercase_labels": {state: label.lower() for state, label in STATE_LABELS.items()},
         "depths": DEPTHS,
-        "environments": deployments.list_all(request.db),
+        "environments": deployments.list_in_pipeline(request.db),
         "labels": labels.list_names(request.db, LABELS_PAGE).items,
         "formats": (("SVG", urls.SYSTEM_SVG), ("DOT", urls.SYSTEM_DOT), ("Mermaid", urls.SYSTEM_MERMAID)),
         "is_drawn": is_drawn,

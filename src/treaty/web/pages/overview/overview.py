@@ -64,7 +64,7 @@ def show_overview(request: Request) -> HtmlPage:
         "page": page,
         "sorting": sorting,
         "is_reversed": is_reversed,
-        "environments": deployments.list_all(request.db),
+        "environments": deployments.list_in_pipeline(request.db),
         "labels": labels.list_names(request.db, LABELS_PAGE).items,
         "warnings": _load_warnings(request.db, loaded) if shows_warnings else None,
     }

@@ -41,7 +41,7 @@ def search(request: Request) -> HtmlPage | Redirect:
     lowercase_query = query.lower()
     environments = [
         environment
-        for environment in deployments.list_all(request.db)
+        for environment in deployments.list_in_pipeline(request.db)
         if query and lowercase_query in environment.display_name.lower()
     ]
     versions = prefixes.search(request.db, query, MAX_FOUND)

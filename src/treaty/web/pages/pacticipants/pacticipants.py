@@ -36,7 +36,7 @@ BRANCHES_PAGE: Final = Page(1, 200)
 @router.page(urls.PACTICIPANT, permission=Permission.READ)
 def show_pacticipant(request: Request, name: str) -> HtmlPage:
     """Show an application with its versions, or with the provider states that its consumers use."""
-    pacticipant, environments = pacticipants.get_details(request.db, name), deployments.list_all(request.db)
+    pacticipant, environments = pacticipants.get_details(request.db, name), deployments.list_in_pipeline(request.db)
     context = {
         "found": pacticipant,
         "name": name,

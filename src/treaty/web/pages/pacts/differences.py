@@ -1,5 +1,7 @@
 """The page of the differences between two pacts of a pair."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from treaty.model.pacts import documents
@@ -15,6 +17,8 @@ from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, HtmlPage
 from treaty.web.http.router import Router
+from treaty.web.pages.pacts.pacts import MAX_CACHED_BYTES
+from treaty.web.pages.pacts.running_pacts import list_running_pacts
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -52,27 +56,37 @@ def show_difference_from_content(
 
 
 def _render(request: Request, old: PactWithBody | None, new: PactWithBody) -> HtmlPage | AfterCommit:
+    context = {"old": old.pact if old else None, "new": new.pact, "running": list_running_pacts(request.db, new.pact)}
     if old is None:
-        return HtmlPage("difference.html", {"old": None, "new": new.pact, "changes": [], "total": 0})
-    return defer_if_large(lambda: _compare(request, old, new), old.body, new.body)
+        return HtmlPage("difference.html", {**context, "changes": [], "total": 0})
+    return defer_if_large(lambda: _compare(request, old, new, context), old.body, new.body)
 
 
-def _compare(request: Request, old: PactWithBody, new: PactWithBody) -> HtmlPage:
+def _compare(request: Request, old: PactWithBody, new: PactWithBody, context: Mapping[str, object]) -> HtmlPage:
     page = read_rows_page(request, PAGE_SIZE)
     check_deadline = start_deadline(request.settings.pact_content_diff_timeout)
     changes = diff_interactions(
-        _read_interactions(old),
-        _read_interactions(new),
+        _read_interactions(old.body),
+        _read_interactions(new.body),
         offset=page.offset,
         limit=page.limit,
+        expanded=request.option("expand"),
         check_deadline=check_deadline,
     )
     counts = {kind.value: changes.counts.get(kind, 0) for kind in ChangeKind}
-    context = {"old": old.pact, "new": new.pact, "changes": changes.shown, "counts": counts}
-    return HtmlPage("difference.html", {**context, "total": changes.total, "page": page})
+    shown = {"changes": changes.shown, "counts": counts, "total": changes.total, "page": page}
+    return HtmlPage("difference.html", {**context, **shown})
 
 
-def _read_interactions(pact: PactWithBody) -> list[Interaction]:
+def _read_interactions(body: bytes) -> list[Interaction]:
+    return _parse_cached(body) if len(body) <= MAX_CACHED_BYTES else _parse(body)
+
+
+def _parse(body: bytes) -> list[Interaction]:
     """Read the interactions of a pact; a contract without interactions is treated as a single one."""
-    document = documents.parse_document(pact.body)
+    document = documents.parse_document(body)
     return read_interactions(document) or [Interaction.from_document(document)]
+
+
+# Keyed by the bytes of the content, so an entry never becomes invalid.
+_parse_cached: Final = lru_cache(maxsize=16)(_parse)

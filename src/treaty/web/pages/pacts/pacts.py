@@ -22,6 +22,7 @@ from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, HtmlPage
 from treaty.web.http.router import Router
+from treaty.web.pages.pacts.running_pacts import list_running_pacts
 from treaty.web.security.permissions import Permission
 from treaty.web.urls import Url
 
@@ -112,6 +113,7 @@ def _show(request: Request, stored_pact: PactWithBody | None) -> HtmlPage | Afte
         "address": request.base_url,
         "versions": history.list_publications(request.db, pact.pact.consumer, pact.pact.provider, VERSIONS_PAGE),
         "results": results,
+        "running": list_running_pacts(request.db, pact.pact),
         # Its branches, tags and environments.
         "consumer_version": history.load_version_summary(
             request.db, pact.pact.consumer_version_id, (pact.pact.consumer, pact.pact.version)
@@ -142,16 +144,20 @@ def _list_interactions(
     request: Request, interactions: list[Interaction], test_results: str | None
 ) -> dict[str, object]:
     """List the interactions that match the search, by the page, and all of them for the table of contents."""
-    query, page = request.option("q"), read_rows_page(request, PAGE_SIZE)
+    query, page, only_failed = request.option("q"), read_rows_page(request, PAGE_SIZE), bool(request.option("failed"))
     results_by_id = match_results(interactions, parse_results(test_results))
     entries = [
         _InteractionEntry(interaction, index // PAGE_SIZE + 1, results_by_id.get(interaction.id))
         for index, interaction in enumerate(interactions)
     ]
-    matches = [entry for entry in entries if query is None or entry.interaction.has(query)]
+    failed = [entry for entry in entries if entry.result and not entry.result.success]
+    candidates = failed if only_failed else entries
+    matches = [entry for entry in candidates if query is None or entry.interaction.has(query)]
     return {
         "count": len(interactions),
         "entries": entries,
+        "failed_count": len(failed),
+        "only_failed": only_failed,
         "total": len(matches),
         "shown": matches[page.offset : page.offset + page.limit],
         "page": page,

@@ -191,7 +191,7 @@ def _render_form(
     preview: "_Preview | None" = None,
     status: int = 200,
 ) -> HtmlPage:
-    environments = [environment.name for environment in deployments.list_all(request.db)]
+    environments = [environment.name for environment in deployments.list_in_pipeline(request.db)]
     context = {
         "fields": fields,
         "existing": existing,

@@ -1,0 +1,42 @@
+"""The icon of a page is red if what the page shows has failed."""
+
+import pytest
+
+RED, BLUE = "%23a8182a", "%230b5c7a"
+PAIR = "/pacts/provider/Ledger/consumer/Till"
+FAILING = (
+    "/",
+    "/network",
+    f"{PAIR}/version/2",
+    f"{PAIR}/version/2/verification-results/latest",
+    "/matrix?q[][pacticipant]=Till&q[][version]=2&q[][pacticipant]=Ledger&q[][version]=11",
+)
+FINE = (
+    f"{PAIR}/version/1",
+    f"{PAIR}/version/1/verification-results/latest",
+    f"{PAIR}/version/3",
+    "/matrix?q[][pacticipant]=Till&q[][version]=1&environment=production",
+    "/matrix/provider/Ledger/consumer/Till",
+    "/environments",
+)
+
+
+def _icon(page):
+    (icon,) = [one.attributes["href"] for one in page.all("link") if one.attributes.get("rel") == "icon"]
+    return icon
+
+
+@pytest.mark.parametrize(("paths", "color"), [(FAILING, RED), (FINE, BLUE)], ids=["failing", "fine"])
+def test_the_icon_is_red_where_something_failed(history, show, paths, color):
+    # The latest pact of the pair is that of a branch, which is not verified yet.
+    history.publish("Shop", "1", "Ledger", "thing")
+    link = history.get("/pacts/provider/Ledger/consumer/Shop/version/1").link("pb:publish-verification-results")
+    assert history.post(link, {"success": False, "providerApplicationVersion": "12"}).status == 201
+    assert {path: color in _icon(show(path)) for path in paths} == dict.fromkeys(paths, True)
+
+
+def test_the_icon_of_an_application_is_red_if_one_of_its_integrations_failed(history, show):
+    assert BLUE in _icon(show("/pacticipants/Till"))
+    assert history.delete("/pacticipants/Till/versions/3").status == 204
+    assert RED in _icon(show("/pacticipants/Till"))
+    assert RED in _icon(show("/pacticipants/Ledger"))
