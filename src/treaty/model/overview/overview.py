@@ -1,9 +1,10 @@
 """The overview: the state of every integration, and the problems that need attention."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 from treaty.model.decisions.matrix import VersionSummary
 from treaty.model.paging import Paged
@@ -62,12 +63,44 @@ class OverviewSorting(Enum):
     STATE = "state"
 
 
+def compute_worst_state(states: Iterable[PactState]) -> PactState:
+    """Return the worst of some states; there must be one."""
+    return min(states, key=_SEVERITY.__getitem__)
+
+
+_SEVERITY: Final = {state: rank for rank, state in enumerate(PactState)}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnvironmentReference:
-    """An environment that a version is deployed or released to."""
+    """An environment in which a pact of a pair runs, and the state of what runs there."""
 
     name: str
+    """The display name."""
+    key: str
+    """The name."""
     is_production: bool
+    state: PactState
+    """The worst state between the versions of both that run there; without a provider there, that of the pacts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunningPair:
+    """A consumer version with a pact in an environment, and a provider version that runs beside it."""
+
+    environment: str
+    display_name: str
+    is_production: bool
+    consumer_version: str
+    provider_version: str | None
+    """None if no version of the provider runs there; the state is then that of the pact's newest result."""
+    state: PactState
+    sha: str
+    verification: int | None
+    """Number of the result that determines the state; None without one."""
+    verified_by: str | None
+    """The provider version of that result."""
+    is_comparison: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +117,7 @@ class IntegrationSummary:
     is_comparison: bool
     """Whether the result is that of comparing the pact with a provider contract, instead of a verifier's."""
     environments: Sequence[EnvironmentReference]
-    """Environments of the consumer version."""
+    """Environments in which any pact of the pair runs, production last; empty in lists that do not show them."""
     webhooks: DeliveryStatus | None
     """Worst status among the latest deliveries for this pair; None without deliveries."""
 

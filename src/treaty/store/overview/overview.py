@@ -1,6 +1,6 @@
 """The overview: every integration with its state, filtered, sorted and paged by the database."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -42,6 +42,7 @@ from treaty.model.webhooks.deliveries import DeliveryStatus
 from treaty.store.decisions import matrix
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar
+from treaty.store.overview import running_pairs
 from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_running_pacts
 from treaty.store.pacticipants.pacticipants import escape_like
 from treaty.store.provider_contracts.conditions import decisive_success, has_any_contracts, is_uncompared
@@ -416,7 +417,8 @@ def _load_summaries(
         environment_params = {"environment": environment_name}
         of_publications = fetch_in_batches(db, _BY_PUBLICATION_IN_ENVIRONMENT, publication_ids, environment_params)
     details = [*of_publications, *fetch_in_batches(db, _BY_ID, ids_without_pact)]
-    return {row.id: summary for row, summary in zip(details, _build_summaries(db, details), strict=True)}
+    environments = running_pairs.load_environments(db, {(row.consumer_id, row.provider_id) for row in details})
+    return {row.id: summary for row, summary in zip(details, _build_summaries(db, details, environments), strict=True)}
 
 
 @lru_cache(maxsize=256)
@@ -547,19 +549,8 @@ def _build_pacts_by_tag(db: Connection, rows: Sequence[Any]) -> list[PactByTag]:
     ]
 
 
-# Environments and deliveries of summaries
+# Deliveries of summaries
 
-_ENVIRONMENTS_OF_VERSIONS: Final = union_all(
-    *(
-        select(recorded.c.version_id, environment.c.display_name, environment.c.is_production)
-        .join(environment, environment.c.id == recorded.c.environment_id)
-        .where(recorded.c.version_id.in_(bindparam("ids", expanding=True)), ended_at.is_(None))
-        for recorded, ended_at in (
-            (deployed_version, deployed_version.c.undeployed_at),
-            (released_version, released_version.c.support_ended_at),
-        )
-    )
-)
 # A webhook that was deleted cannot be repaired, so its last failure is no problem that anyone could solve.
 _LATEST_DELIVERIES: Final = (
     select(func.max(triggered_webhook.c.id))
@@ -585,9 +576,14 @@ _FROM_BEST_TO_WORST: Final = (
 )
 
 
-def _build_summaries(db: Connection, rows: Sequence[Any]) -> list[IntegrationSummary]:
-    version_ids = {row.version_id for row in rows if row.version_id is not None}
-    environments = _load_environments(db, version_ids)
+_NO_ENVIRONMENTS: Final[Mapping[tuple[int, int], Sequence[EnvironmentReference]]] = {}
+
+
+def _build_summaries(
+    db: Connection,
+    rows: Sequence[Any],
+    environments: Mapping[tuple[int, int], Sequence[EnvironmentReference]] = _NO_ENVIRONMENTS,
+) -> list[IntegrationSummary]:
     statuses = _load_delivery_statuses(db, {row.consumer_id for row in rows})
     return [
         IntegrationSummary(
@@ -599,23 +595,11 @@ def _build_summaries(db: Connection, rows: Sequence[Any]) -> list[IntegrationSum
             provider_version=row.provider_version,
             verified_at=row.verified_at,
             is_comparison=bool(row.is_comparison),
-            environments=environments.get(row.version_id, []),
+            environments=environments.get((row.consumer_id, row.provider_id), ()),
             webhooks=statuses.get((row.consumer_id, row.provider_id)),
         )
         for row in rows
     ]
-
-
-def _load_environments(db: Connection, version_ids: Collection[int]) -> Mapping[int, list[EnvironmentReference]]:
-    """Load the environments of versions, production last. A version can be deployed and released to the same one."""
-    environments: dict[int, set[EnvironmentReference]] = defaultdict(set)
-    for row in fetch_in_batches(db, _ENVIRONMENTS_OF_VERSIONS, version_ids):
-        reference = EnvironmentReference(name=row.display_name, is_production=row.is_production)
-        environments[row.version_id].add(reference)
-    return {
-        version_id: sorted(references, key=lambda reference: (reference.is_production, reference.name))
-        for version_id, references in environments.items()
-    }
 
 
 def _load_delivery_statuses(db: Connection, consumer_ids: Collection[int]) -> Mapping[tuple[int, int], DeliveryStatus]:
