@@ -106,6 +106,7 @@ HAL_BROWSER: Final = Url("/hal-browser")
 HAL_BROWSER_PAGE: Final = HAL_BROWSER + "/browser.html"
 STATIC: Final = Url("/static/{name}")
 SEARCH: Final = Url("/search")
+ATTENTION: Final = Url("/attention")
 SYSTEM: Final = Url("/network")
 SYSTEM_SVG: Final = SYSTEM + "/svg"
 SYSTEM_DOT: Final = SYSTEM + "/dot"

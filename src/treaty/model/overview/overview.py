@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final
 
 from treaty.model.decisions.matrix import VersionSummary
+from treaty.model.overview.attention import Attention
 from treaty.model.paging import Paged
 from treaty.model.webhooks.deliveries import DeliveryStatus
 
@@ -145,6 +146,14 @@ class UnverifiedPair:
     provider_version: str
     state: PactState
 
+    @property
+    def key_of_provider(self) -> tuple[object, ...]:
+        return (self.environment, self.state, self.provider, self.provider_version)
+
+    @property
+    def key_of_consumer(self) -> tuple[object, ...]:
+        return (self.environment, self.state, self.consumer, self.consumer_version)
+
 
 StateCounts = Mapping[PactState, int]
 
@@ -156,7 +165,7 @@ class Overview:
     counts: StateCounts
     """Counts of all states, also when the filter selects one state."""
     integrations: Paged[IntegrationSummary]
-    failed: Sequence[IntegrationSummary]
-    """The most recent failures."""
-    overdue: Sequence[IntegrationSummary]
-    """Pacts that changed long ago and have not been verified since, the oldest first."""
+    failed: Attention[IntegrationSummary]
+    """Failures, the most recent first in each group."""
+    overdue: Attention[IntegrationSummary]
+    """Pacts that changed long ago and have not been verified since, the oldest first in each group."""

@@ -1,10 +1,11 @@
 """The overview: every integration with its state, filtered, sorted and paged by the database."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 
 from treaty.model.decisions.matrix import VersionKey
+from treaty.model.overview.attention import Attention, CauseGroup, group_by_cause
 from treaty.model.overview.network import NetworkEdge
 from treaty.model.overview.overview import (
     EnvironmentReference,
@@ -276,6 +278,8 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
     return _select_integrations(
         shape,
         integration.c.id,
+        integration.c.consumer_id,
+        integration.c.provider_id,
         publication.c.id.label("publication_id"),
         publication.c.position,
         verification.c.id.label("verification_id"),
@@ -353,13 +357,13 @@ def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the 
     sorting: OverviewSorting = OverviewSorting.CONSUMER,
     *,
     is_reversed: bool = False,
-    limit: int = 0,
+    limit: int | None = 0,
     overdue_since: datetime,
 ) -> Overview:
     """Count the matching integrations by state, load a page of them, and pick out some that need attention.
 
-    `limit` is the maximum number of failures, and of overdue pacts. A changed pact is overdue if it was published
-    no later than `overdue_since`.
+    `limit` is the maximum number of groups of failures, and of overdue pacts; None for all. A changed pact is overdue
+    if it was published no later than `overdue_since`.
     """
     # Counts cover all states, so that a page that shows one state can link to the others: the state is filtered here.
     of_any_state = replace(overview_filter, state=None)
@@ -369,15 +373,20 @@ def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the 
         rows = _keep_worst_of_pairs(rows)
     matching = [row for row in rows if overview_filter.state is None or row.state == overview_filter.state.value]
     rows_of_page = matching[page.offset : page.offset + page.limit]
-    failed, overdue = _pick_warnings(rows, limit)
-    needed = {row.id: row for row in (*rows_of_page, *failed, *overdue)}.values()
-    summaries = _load_summaries(db, needed, overview_filter.environment)
+    failed, overdue = _group_warnings(rows, limit)
+    in_groups = (row for attention in (failed, overdue) for group in attention.groups for row in group.items)
+    summaries = _load_summaries(db, {row.id: row for row in in_groups}.values(), None)
     return Overview(
         counts={PactState(state): count for state, count in Counter(row.state for row in rows).items()},
-        integrations=Paged([summaries[row.id] for row in rows_of_page], page, len(matching)),
-        failed=[summaries[row.id] for row in failed],
-        overdue=[summaries[row.id] for row in overdue],
+        integrations=Paged(_load_page(db, rows_of_page, overview_filter.environment), page, len(matching)),
+        failed=_describe_groups(failed, summaries),
+        overdue=_describe_groups(overdue, summaries),
     )
+
+
+def _load_page(db: Connection, rows: Sequence[Any], environment_name: str | None) -> list[IntegrationSummary]:
+    summaries = _load_summaries(db, rows, environment_name, has_environments=True)
+    return [summaries[row.id] for row in rows]
 
 
 def _keep_worst_of_pairs(rows: Sequence[Any]) -> Sequence[Any]:
@@ -396,19 +405,40 @@ def _compute_severity(row: Any) -> tuple[int, int]:
     return (-_RANKS[row.state], row.position)
 
 
-def _pick_warnings(rows: Sequence[Any], limit: int) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Pick the most recent failures and the oldest overdue pacts. Ids grow with time, so they serve as the order."""
-    failed = [row for row in rows if row.state == PactState.FAILED.value] if limit else []
-    overdue = [row for row in rows if row.is_overdue and row.state == PactState.CHANGED.value] if limit else []
+def _group_warnings(rows: Sequence[Any], limit: int | None) -> tuple[Attention[Any], Attention[Any]]:
+    """Group the failures, the most recent first, and the overdue pacts, the oldest first.
+
+    Ids grow with time, so they serve as the order. `limit` is the maximum number of groups of each.
+    """
+    if limit == 0:
+        return Attention(), Attention()
+    failed = [row for row in rows if row.state == PactState.FAILED.value]
+    overdue = [row for row in rows if row.is_overdue and row.state == PactState.CHANGED.value]
     failed.sort(key=lambda row: -row.verification_id)
     overdue.sort(key=lambda row: row.publication_id)
-    return failed[:limit], overdue[:limit]
+    return _group(failed, limit), _group(overdue, limit)
+
+
+def _group(rows: Sequence[Any], limit: int | None) -> Attention[Any]:
+    groups = group_by_cause(rows, provider=attrgetter("provider_id"), consumer=attrgetter("consumer_id"), limit=limit)
+    return Attention(groups, len(rows))
+
+
+def _describe_groups(
+    attention: Attention[Any], summaries: Mapping[int, IntegrationSummary]
+) -> Attention[IntegrationSummary]:
+    groups = [
+        CauseGroup(group.is_of_provider, [summaries[row.id] for row in group.items]) for group in attention.groups
+    ]
+    return Attention(groups, attention.total)
 
 
 def _load_summaries(
-    db: Connection, rows: Iterable[Any], environment_name: str | None
+    db: Connection, rows: Collection[Any], environment_name: str | None, *, has_environments: bool = False
 ) -> Mapping[int, IntegrationSummary]:
     """Load the details of the selected integrations, by their ids."""
+    if not rows:
+        return {}
     publication_ids = [row.publication_id for row in rows if row.publication_id is not None]
     ids_without_pact = [row.id for row in rows if row.publication_id is None]
     if environment_name is None:
@@ -417,7 +447,8 @@ def _load_summaries(
         environment_params = {"environment": environment_name}
         of_publications = fetch_in_batches(db, _BY_PUBLICATION_IN_ENVIRONMENT, publication_ids, environment_params)
     details = [*of_publications, *fetch_in_batches(db, _BY_ID, ids_without_pact)]
-    environments = running_pairs.load_environments(db, {(row.consumer_id, row.provider_id) for row in details})
+    pairs = {(row.consumer_id, row.provider_id) for row in details} if has_environments else set()
+    environments = running_pairs.load_environments(db, pairs)
     return {row.id: summary for row, summary in zip(details, _build_summaries(db, details, environments), strict=True)}
 
 

@@ -1,0 +1,91 @@
+"""What needs attention: a few causes on the overview, and all of them on a page of their own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from operator import attrgetter
+from typing import Final
+
+from sqlalchemy import Connection
+
+from treaty.model.overview.attention import Attention, AttentionKind, group_by_cause
+from treaty.model.overview.overview import IntegrationSummary, Overview, OverviewFilter, UnverifiedPair
+from treaty.model.paging import Page
+from treaty.model.webhooks.deliveries import TriggeredWebhook
+from treaty.model.webhooks.webhooks import Webhook
+from treaty.store.overview import overview
+from treaty.store.overview.unverified_pairs import list_unverified_pairs
+from treaty.store.webhooks import triggered_webhooks, webhooks
+from treaty.web import urls
+from treaty.web.http.page_queries import read_choice
+from treaty.web.http.request import Request
+from treaty.web.http.results import HtmlPage
+from treaty.web.http.router import Router
+from treaty.web.security.permissions import Permission
+
+router = Router()
+
+MAX_GROUPS: Final = 4
+"""Maximum number of causes of each kind on the overview."""
+MAX_COUNTED: Final = 200
+"""The overview counts versions without a result up to this number: counting all of them takes long in large systems."""
+MAX_GROUPS_OF_KIND: Final = 25
+"""Maximum number of causes of each kind on the page of all kinds."""
+_MAX_PAIRS: Final = 10_000
+OVERDUE_AFTER: Final = timedelta(days=1)
+"""Time after which a changed pact without a verification result is overdue."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttentionView:
+    """What needs attention, as a page shows it."""
+
+    together: Attention[UnverifiedPair]
+    failed: Attention[IntegrationSummary]
+    overdue: Attention[IntegrationSummary]
+    webhooks: list[Webhook]
+    webhook_count: int
+    outcomes: Mapping[str, TriggeredWebhook]
+    """The latest deliveries to failing webhooks, by their UUIDs."""
+
+    @property
+    def total(self) -> int:
+        return self.together.total + self.failed.total + self.overdue.total + self.webhook_count
+
+    @property
+    def has_more(self) -> bool:
+        return self.together.has_more
+
+
+@router.page(urls.ATTENTION, permission=Permission.READ, is_original=False)
+def show_attention(request: Request) -> HtmlPage:
+    """Show everything that needs attention, or all problems of one kind."""
+    kind = read_choice(AttentionKind, request.option("kind"))
+    limit = MAX_GROUPS_OF_KIND if kind is None else None
+    loaded = overview.load_overview(
+        request.db, OverviewFilter(), Page(1, 1), limit=limit, overdue_since=request.now - OVERDUE_AFTER
+    )
+    view = load_attention(request.db, loaded, limit=limit, max_counted=_MAX_PAIRS)
+    return HtmlPage("attention.html", {"attention": view, "kind": kind.value if kind else None, "names_shown": 50})
+
+
+def load_attention(db: Connection, loaded: Overview, *, limit: int | None, max_counted: int) -> AttentionView:
+    """Load the problems that the overview has not loaded; `limit` is the maximum number of causes of each kind."""
+    failing = webhooks.list_failing(db)
+    return AttentionView(
+        together=_load_together(db, limit, max_counted),
+        failed=loaded.failed,
+        overdue=loaded.overdue,
+        webhooks=failing[:limit],
+        webhook_count=len(failing),
+        outcomes=triggered_webhooks.load_latest(db) if failing else {},
+    )
+
+
+def _load_together(db: Connection, limit: int | None, max_counted: int) -> Attention[UnverifiedPair]:
+    pairs = list_unverified_pairs(db, limit=max_counted + 1)
+    counted = pairs[:max_counted]
+    groups = group_by_cause(
+        counted, provider=attrgetter("key_of_provider"), consumer=attrgetter("key_of_consumer"), limit=limit
+    )
+    return Attention(groups, len(counted), len(pairs) > max_counted)
