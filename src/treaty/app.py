@@ -182,12 +182,17 @@ def create_application(settings: Settings, *, may_create: bool = True) -> ASGIAp
     """Build the application of a server process, with its background workers."""
     _ensure_key(settings)
     spans = _create_span_recorder()
+    watch = (lambda _engine: None) if spans is None else spans.trace_statements
+    database = open_server_database(settings, watch, may_create=may_create)
+    server_metrics = metrics.ServerMetrics(database.engine)
+    members = _background_workers(
+        settings, database, outgoing.send if spans is None else spans.wrap_send(outgoing.send)
+    )
+    members += _metrics_workers(database, server_metrics)
     if spans is None:
-        database = open_server_database(settings, may_create=may_create)
-        return build_application(settings, database, worker=_Workers(_background_workers(settings, database)))
-    database = open_server_database(settings, spans.trace_statements, may_create=may_create)
-    workers = _Workers([*_background_workers(settings, database, spans.wrap_send(outgoing.send)), spans])
-    return spans.trace_requests(build_application(settings, database, worker=workers))
+        return build_application(settings, database, worker=_Workers(members), metrics=server_metrics)
+    worker = _Workers([*members, spans])
+    return spans.trace_requests(build_application(settings, database, worker=worker, metrics=server_metrics))
 
 
 def _create_span_recorder() -> "SpanRecorder | None":
@@ -198,10 +203,27 @@ def _create_span_recorder() -> "SpanRecorder | None":
         # OpenTelemetry is an extra, and slow to load.
         from treaty.telemetry.spans import create_span_recorder  # noqa: PLC0415
     except ImportError:
-        reason = f"traces are enabled, but OpenTelemetry is not installed: {install_hint('server', 'otel')}"
-        structlog.get_logger("treaty").warning("opentelemetry", reason=reason)
+        _warn_of_missing_extra(tracing.TRACES)
         return None
     return create_span_recorder(os.environ)
+
+
+def _metrics_workers(database: Database, server_metrics: metrics.ServerMetrics) -> list[BackgroundWorker]:
+    """Return the worker that sends metrics, if the environment enables it. Raises InvalidSetting."""
+    if tracing.exporter_name(os.environ, tracing.METRICS) is None:
+        return []
+    try:
+        from treaty.telemetry.metric_export import create_metrics_export  # noqa: PLC0415 - see above
+        from treaty.workers.metrics import MetricsWorker  # noqa: PLC0415
+    except ImportError:
+        _warn_of_missing_extra(tracing.METRICS)
+        return []
+    return [MetricsWorker(database, server_metrics, create_metrics_export(os.environ))]
+
+
+def _warn_of_missing_extra(signal: tracing.Signal) -> None:
+    reason = f"{signal.name} are enabled, but OpenTelemetry is not installed: {install_hint('server', 'otel')}"
+    structlog.get_logger("treaty").warning("opentelemetry", reason=reason)
 
 
 class _Workers:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.api.history import History
@@ -91,13 +92,23 @@ def test_tags_deployments_and_releases_are_counted(api, history):
 
 def samples(api):
     """Read what Prometheus would: values by name and labels."""
-    answer = api.get("/metrics/prometheus", accept="application/openmetrics-text;version=1.0.0,*/*;q=0.2")
+    answer = api.get("/metrics/prometheus", accept="text/plain;version=0.0.4,*/*;q=0.2")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4;charset=utf-8"
     return {
         (sample.name, *sorted(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
+
+
+def test_prometheus_gets_open_metrics_if_it_prefers_them(api):
+    api.get("/pacticipants")
+    answer = api.get("/metrics/prometheus", accept="application/openmetrics-text;version=x;q=0.6,*/*;q=0.2")
+    assert answer.headers["content-type"] == "application/openmetrics-text; version=1.0.0;charset=utf-8"
+    names = [
+        family.name for family in parse_open_metrics(answer.text)
+    ]  # refuses a second end, and more than one family
+    assert {"treaty_http_request_seconds", "treaty_decisions", "treaty_usage_contents"} <= set(names)
 
 
 def test_requests_are_counted_by_template_and_status(api, history):

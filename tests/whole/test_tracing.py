@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.api.conftest import publication
@@ -24,17 +25,24 @@ OPEN = {"TREATY_WEBHOOK_SCHEME_WHITELIST": "http", "TREATY_WEBHOOK_HOST_WHITELIS
 class _Collector(BaseHTTPRequestHandler):
     spans: ClassVar[list[Any]] = []
     services: ClassVar[set[str]] = set()
+    metrics: ClassVar[list[Any]] = []
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
+        if self.path == "/v1/metrics":
+            self.metrics.append(ExportMetricsServiceRequest.FromString(body))
+        else:
+            self._keep_spans(body)
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def _keep_spans(self, body: bytes) -> None:
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             self.services.update(
                 one.value.string_value for one in resource.resource.attributes if one.key == "service.name"
             )
             self.spans.extend(span for scope in resource.scope_spans for span in scope.spans)
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by http.server
         """Say nothing."""
@@ -44,6 +52,7 @@ class _Collector(BaseHTTPRequestHandler):
 def collector() -> Iterator[str]:
     """Where traces are collected."""
     _Collector.spans.clear()
+    _Collector.metrics.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), _Collector) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -130,6 +139,58 @@ def test_what_was_not_sent_yet_is_sent_when_the_server_ends(collector, tmp_path)
 def test_an_unknown_way_to_send_traces_is_refused(tmp_path):
     with pytest.raises(AssertionError, match="OTEL_TRACES_EXPORTER: must be one of otlp, console, none, but is 'fax'"):
         start(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ={"OTEL_TRACES_EXPORTER": "fax"})
+
+
+def _points(name: str) -> dict[tuple[str, ...], Any]:
+    """Return the last points of a metric, by the values of their attributes."""
+    resources = _Collector.metrics[-1].resource_metrics
+    metrics = {one.name: one for resource in resources for scope in resource.scope_metrics for one in scope.metrics}
+    data = getattr(metrics[name], metrics[name].WhichOneof("data"))
+    return {tuple(one.value.string_value for one in point.attributes): point for point in data.data_points}
+
+
+def test_metrics_are_sent_to_a_collector_with_the_trace_of_a_request_in_each_bucket(collector, tmp_path):
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_METRIC_EXPORT_INTERVAL": "3600000"}
+    server = start(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=environ)
+    with httpx.Client(base_url=server.address) as client:
+        for _ in range(3):
+            client.get("/pacticipants/Till", headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
+        body = publication("Till", "1", "Ledger")
+        assert client.post("/contracts/publish", json=body).status_code == 200
+        decision = client.get("/can-i-deploy?pacticipant=Till&version=1&to=production")
+        assert decision.status_code == 200, decision.text
+        text = client.get("/metrics/prometheus", headers={"accept": "application/openmetrics-text"}).text
+    server.end()  # sends the last values, long before the interval has passed
+
+    requests = _points("treaty_http_request_seconds")["GET", "/pacticipants/{pacticipant}", "404"]
+    assert requests.count == sum(requests.bucket_counts) == 3
+    assert len(requests.bucket_counts) == len(requests.explicit_bounds) + 1
+    assert 0 < requests.sum < 3 * 60
+    assert {exemplar.trace_id.hex() for exemplar in requests.exemplars} == {TRACE}
+    assert f'trace_id="{TRACE}"' in text
+    assert sum(point.as_double for point in _points("treaty_decisions").values()) == 1
+    assert _points("treaty_webhook_deliveries_owed")[()].as_double == 0
+    (resource,) = _Collector.metrics[-1].resource_metrics
+    assert {"service.name", "service.instance.id"} <= {one.key for one in resource.resource.attributes}
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"OTEL_METRICS_EXPORTER": "fax"}, "OTEL_METRICS_EXPORTER: must be one of otlp, console, none, but is 'fax'"),
+        (
+            {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "grpc"},
+            "OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, but is 'grpc'",
+        ),
+        (
+            {"OTEL_METRICS_EXPORTER": "console", "OTEL_METRIC_EXPORT_INTERVAL": "1m"},
+            "OTEL_METRIC_EXPORT_INTERVAL: must be a number of milliseconds, but is '1m'",
+        ),
+    ],
+)
+def test_an_unknown_way_to_send_metrics_is_refused(environ, message, tmp_path):
+    with pytest.raises(AssertionError, match=message):
+        start(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=environ)
 
 
 WITHOUT_TRACES: Final[tuple[dict[str, str], ...]] = (

@@ -1,4 +1,6 @@
-"""Metrics of the server for Prometheus: requests, decisions, database connections and webhook deliveries.
+"""Metrics of the server: requests, decisions, database connections and webhook deliveries.
+
+Prometheus fetches them, and `treaty.workers.metrics` sends them to an OpenTelemetry collector.
 
 With several worker processes, each counts in its own files in a shared folder, and the process that serves a scrape
 adds them up. The client library does so if `PROMETHEUS_MULTIPROC_DIR` is set before it is imported.
@@ -6,14 +8,15 @@ adds them up. The client library does so if `PROMETHEUS_MULTIPROC_DIR` is set be
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import QueuePool
@@ -21,9 +24,9 @@ from sqlalchemy.pool import QueuePool
 from treaty.model.decisions.matrix import Matrix
 from treaty.model.decisions.records import Decided
 from treaty.model.decisions.version_sets import SetVerdict
-from treaty.model.maintenance.metrics import DeliveryQueue, IndexProgress
+from treaty.model.maintenance.metrics import DeliveryQueue, IndexProgress, Progress
 from treaty.model.provider_contracts.recomparisons import EngineProgress
-from treaty.telemetry import KNOWN_METHODS
+from treaty.telemetry import KNOWN_METHODS, tracing
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 # Clients can send any method. A label value for each would make memory grow without limit.
@@ -51,7 +54,7 @@ class ServerMetrics:
             registry=self._registry,
         )
         # Bound methods of the labelled children, because looking a child up costs more than observing.
-        self._observe: dict[tuple[str, str, int], Callable[[float], None]] = {}
+        self._observe: dict[tuple[str, str, int], Callable[[float, dict[str, str] | None], None]] = {}
         self._verdicts = {key: self._decisions.labels(name) for key, name in _VERDICTS.items()}
         self._watch_connections(engine)
 
@@ -61,7 +64,7 @@ class ServerMetrics:
         if observe is None:
             label = method if method in KNOWN_METHODS else "other"
             observe = self._observe[key] = self._requests.labels(label, route, str(status)).observe
-        observe(seconds)
+        observe(seconds, tracing.current_exemplar())
 
     def decision_counter(self, result: object) -> Callable[[], None] | None:
         """Return the function that counts a result; None if it is not a decision."""
@@ -75,19 +78,24 @@ class ServerMetrics:
             case _:
                 return None
 
-    def render(self, queue: DeliveryQueue, index: IndexProgress, engine: EngineProgress) -> bytes:
-        """Render all metrics in Prometheus's text format, with the queue of deliveries and the usage index."""
+    def render(self, progress: Progress, *, is_open_metrics: bool) -> bytes:
+        """Render the metrics of all worker processes for Prometheus: in its text format, or as OpenMetrics.
+
+        OpenMetrics has exemplars: the trace of a request in each bucket of durations, unless there are several workers.
+        """
         registry = self._registry
         if MULTIPROCESS_DIRECTORY in os.environ:
             _remove_dead_processes(Path(os.environ[MULTIPROCESS_DIRECTORY]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types for it
-        # In a registry of its own: the queue is the same for all workers, so it must not be added up.
-        queue_registry = CollectorRegistry()
-        queue_registry.register(_DeliveryCollector(queue))
-        queue_registry.register(_IndexCollector(index))
-        queue_registry.register(_EngineCollector(engine))
-        return generate_latest(registry) + generate_latest(queue_registry)
+        collectors = _Collectors([registry, *_collectors(progress)])
+        if is_open_metrics:
+            return bytes(openmetrics.generate_latest(collectors))  # type: ignore[no-untyped-call]  # likewise
+        return generate_latest(collectors)
+
+    def collect_own(self, progress: Progress) -> list[Metric]:
+        """Collect the metrics of this process, and those of the database."""
+        return list(_Collectors([self._registry, *_collectors(progress)]).collect())
 
     def _watch_connections(self, engine: Engine) -> None:
         """Track the open database connections and those in use by events of the connection pool."""
@@ -126,6 +134,22 @@ def _is_alive(process_id: int) -> bool:
     except PermissionError:  # a process of another user
         return True
     return True
+
+
+class _Collectors(CollectorRegistry):
+    """Several collectors as one. The metrics of the database are the same for all workers, so they are not added up."""
+
+    def __init__(self, collectors: Sequence[Collector]) -> None:
+        super().__init__()
+        self._collectors = collectors
+
+    def collect(self) -> Iterator[Metric]:
+        for collector in self._collectors:
+            yield from collector.collect()
+
+
+def _collectors(progress: Progress) -> list[Collector]:
+    return [_DeliveryCollector(progress.queue), _IndexCollector(progress.index), _EngineCollector(progress.engine)]
 
 
 class _DeliveryCollector(Collector):

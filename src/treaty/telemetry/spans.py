@@ -25,7 +25,6 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from sqlalchemy import Engine, ExceptionContext, event
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from treaty.errors import InvalidSetting
 from treaty.model.webhooks.deliveries import NoResponse, OutgoingRequest, WebhookResponse
 from treaty.settings import Settings
 from treaty.telemetry import KNOWN_METHODS, tracing
@@ -45,7 +44,7 @@ class SpanRecorder:
     """Creates spans, which a thread of OpenTelemetry exports in batches."""
 
     def __init__(self, exporter: SpanExporter, environ: Mapping[str, str] = os.environ) -> None:
-        self._provider = TracerProvider(resource=Resource.create(_resource_attributes(environ)))
+        self._provider = TracerProvider(resource=Resource.create(resource_attributes(environ)))
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("treaty")
 
@@ -148,18 +147,14 @@ def create_span_recorder(environ: Mapping[str, str]) -> SpanRecorder:
 
     Raises InvalidSetting for exporters and protocols that are not supported.
     """
-    exporter = tracing.exporter_name(environ)
-    protocol = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    exporter = tracing.exporter_name(environ) or "none"
+    tracing.check_exporter(environ, tracing.TRACES, exporter)
     if exporter == "console":
         return SpanRecorder(ConsoleSpanExporter(out=sys.stderr), environ)
-    if exporter != "otlp":
-        raise InvalidSetting(f"OTEL_TRACES_EXPORTER: must be one of otlp, console, none, but is '{exporter}'")
-    if protocol not in {None, "", "http/protobuf"}:
-        raise InvalidSetting(f"OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, but is '{protocol}'")
     return SpanRecorder(OTLPSpanExporter(), environ)
 
 
-def _resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:
+def resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the default name of the service, unless the environment sets one, which an attribute would override."""
     is_named = "OTEL_SERVICE_NAME" in environ or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     return {} if is_named else {"service.name": "treaty"}

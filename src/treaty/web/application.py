@@ -94,9 +94,10 @@ def build_application(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     worker: BackgroundWorker | None = None,
     max_cache_bytes: int = MAX_CACHE_BYTES,
+    metrics: ServerMetrics | None = None,
 ) -> "Server":
     """Build the ASGI application for a database, with a worker that runs as long as the application does."""
-    handler = RequestHandler(settings, database, clock, worker, max_cache_bytes=max_cache_bytes)
+    handler = RequestHandler(settings, database, clock, worker, max_cache_bytes=max_cache_bytes, metrics=metrics)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -159,6 +160,7 @@ class RequestHandler:
         worker: BackgroundWorker | None = None,
         *,
         max_cache_bytes: int = MAX_CACHE_BYTES,
+        metrics: ServerMetrics | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -169,7 +171,7 @@ class RequestHandler:
         self._authenticator = Authenticator(settings, database)
         self._sources = RequestSources(settings)
         self._denied_requests = DeniedRequests(database)
-        self._metrics = ServerMetrics(database.engine)
+        self._metrics = metrics or ServerMetrics(database.engine)
         self._log = log.bind()
         self._cache = ResponseCache[_CachedResponse](max_cache_bytes, attrgetter("size"))
         self._heavy_work = HeavyWork()

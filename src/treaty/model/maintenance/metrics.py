@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from treaty.model.provider_contracts.recomparisons import EngineProgress
+
 
 @dataclass(frozen=True, slots=True)
 class IndexProgress:
@@ -86,6 +88,15 @@ class DeliveryQueue:
     """Age of the oldest queued delivery in seconds; 0 without one."""
     succeeded: int
     failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """State of the background work on a database, the same for all servers that use it."""
+
+    queue: DeliveryQueue
+    index: IndexProgress
+    engine: EngineProgress
 
 
 def measure_pact(body: bytes) -> PactSize:

@@ -21,8 +21,17 @@ from sqlalchemy import (
     select,
 )
 
-from treaty.model.maintenance.metrics import DeliveryQueue, Distribution, Metrics, RecordCounts, measure_pact, sum_sizes
+from treaty.model.maintenance.metrics import (
+    DeliveryQueue,
+    Distribution,
+    Metrics,
+    Progress,
+    RecordCounts,
+    measure_pact,
+    sum_sizes,
+)
 from treaty.store.engine.database import fetch_column, fetch_one, fetch_rows
+from treaty.store.provider_contracts import recomparisons
 from treaty.store.tables import (
     branch_version,
     comparison,
@@ -44,6 +53,7 @@ from treaty.store.tables import (
     webhook,
     webhook_execution,
 )
+from treaty.store.usage import contents
 
 
 def _count(table: FromClause, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
@@ -178,6 +188,11 @@ def load_queue(db: Connection, *, now: datetime) -> DeliveryQueue:
         succeeded=row.succeeded,
         failed=row.failed,
     )
+
+
+def load_progress(db: Connection, *, now: datetime) -> Progress:
+    """Load the state of the background work: deliveries, the usage index and comparisons by former engines."""
+    return Progress(load_queue(db, now=now), contents.count_contents(db), recomparisons.load_progress(db))
 
 
 def _load_distribution(db: Connection, statement: Executable) -> Distribution:

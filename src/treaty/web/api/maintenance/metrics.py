@@ -7,12 +7,10 @@ from typing_extensions import TypedDict
 
 from treaty.model.maintenance.metrics import Distribution, Metrics
 from treaty.store.maintenance import metrics
-from treaty.store.provider_contracts import recomparisons
-from treaty.store.usage import contents
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal
-from treaty.web.http.media_types import PROMETHEUS
+from treaty.web.http.media_types import OPEN_METRICS, PROMETHEUS
 from treaty.web.http.request import Request
 from treaty.web.http.results import RawBody
 from treaty.web.http.router import Router
@@ -102,11 +100,12 @@ def show_metrics(request: Request) -> Metrics:
 
 @router.get(urls.PROMETHEUS, permission=Permission.READ, produces=(), is_slow=True)
 def show_prometheus(request: Request) -> RawBody:
-    """Return the metrics of this server in Prometheus's text format."""
-    queue = metrics.load_queue(request.db, now=request.now)
-    index = contents.count_contents(request.db)
-    engine = recomparisons.load_progress(request.db)
-    return RawBody(request.server_metrics.render(queue, index, engine), PROMETHEUS)
+    """Return the metrics of this server in Prometheus's text format, or as OpenMetrics if the client accepts it."""
+    is_open_metrics = OPEN_METRICS.partition(";")[0] in request.accept
+    body = request.server_metrics.render(
+        metrics.load_progress(request.db, now=request.now), is_open_metrics=is_open_metrics
+    )
+    return RawBody(body, OPEN_METRICS if is_open_metrics else PROMETHEUS)
 
 
 @represent.register
