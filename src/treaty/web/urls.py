@@ -107,6 +107,7 @@ HAL_BROWSER_PAGE: Final = HAL_BROWSER + "/browser.html"
 STATIC: Final = Url("/static/{name}")
 SEARCH: Final = Url("/search")
 ATTENTION: Final = Url("/attention")
+PENDING: Final = Url("/pending")
 SYSTEM: Final = Url("/network")
 SYSTEM_SVG: Final = SYSTEM + "/svg"
 SYSTEM_DOT: Final = SYSTEM + "/dot"
