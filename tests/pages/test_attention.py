@@ -1,11 +1,13 @@
 """What needs attention: everything, counted, and grouped by cause."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 
 from tests.pages.test_overview import run_somewhere
 
-WEBHOOK = {
+WEBHOOK: dict[str, Any] = {
     "description": "Build of Ledger",
     "events": [{"name": "contract_content_changed"}],
     "request": {"method": "POST", "url": "https://ci.example.org/build"},
@@ -49,7 +51,7 @@ def test_a_consumer_that_many_providers_have_not_verified_is_one_line(history, s
         run_somewhere(history, "deployed-versions", name, "3", "test")
     run_somewhere(history, "deployed-versions", "Till", "9", "test")
     text = attention(show("/"))
-    assert "2 providers that run in Test have not verified Till 9 : Prices 3 , Stock 3" in text
+    assert "2 providers have not verified Till 9 , which runs with them in Test : Prices 3 , Stock 3" in text
 
 
 def test_failures_of_one_provider_are_one_line(history, show):
@@ -85,6 +87,8 @@ def test_a_broker_without_problems_says_so(api, show):
 def test_a_failing_webhook_is_listed_with_its_reason(show, history, database):
     created = history.post("/webhooks", WEBHOOK)
     assert created.status == 201
+    other = {**WEBHOOK, "description": "Another", "request": {**WEBHOOK["request"], "url": "https://other.example.org"}}
+    assert history.post("/webhooks", other).status == 201
     history.publish("Till", "5", "Ledger", "thing 5")
     statements = (
         "UPDATE webhook SET failing_since = created_at, failures = 10",
@@ -99,4 +103,19 @@ def test_a_failing_webhook_is_listed_with_its_reason(show, history, database):
     uuid = created.headers["location"].rpartition("/")[2]
     for path in ("/webhooks", f"/webhooks/{uuid}", "/dashboard/provider/Ledger/consumer/Till"):
         assert "✕ Failed 403 Forbidden" in show(path).text
+        assert "none yet" not in show(path).text
         assert "Build of Ledger" in show(path).text
+
+
+def test_the_same_versions_in_several_environments_are_one_problem_and_production_comes_first(history, show):
+    for name in ("Stock", "Prices"):
+        history.publish("Shop", "1", name)
+        run_somewhere(history, "deployed-versions", name, "3", "test")
+    for place in ("test", "production"):
+        run_somewhere(history, "deployed-versions", "Shop", "1", place)
+        run_somewhere(history, "deployed-versions", "Till", "3", place)
+        run_somewhere(history, "deployed-versions", "Ledger", "12", place)
+    text = attention(show("/"))
+    assert text.startswith(" 3 ")
+    assert "Till 3 runs in Production and Test with Ledger 12 , which has not verified it" in text
+    assert text.index("Ledger 12") < text.index("2 providers have not verified Shop")

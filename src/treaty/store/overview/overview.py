@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
@@ -389,6 +389,15 @@ def _load_page(db: Connection, rows: Sequence[Any], environment_name: str | None
     return [summaries[row.id] for row in rows]
 
 
+def load_states(db: Connection) -> list[tuple[int, tuple[int, int], PactState]]:
+    """Load the id, the pair (ids of consumer and provider) and the state of each integration."""
+    shape = _build_shape(
+        OverviewFilter(), OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_any_contracts(db)
+    )
+    rows = fetch_rows(db, _select_states(shape), {**_build_params(OverviewFilter()), "overdue_since": _NEVER})
+    return [(row.id, (row.consumer_id, row.provider_id), PactState(row.state)) for row in rows]
+
+
 def _keep_worst_of_pairs(rows: Sequence[Any]) -> Sequence[Any]:
     """Keep one row of each pair: the one with the worst state, and among equals that of the newest version.
 
@@ -469,6 +478,7 @@ def list_network_edges(db: Connection, overview_filter: OverviewFilter) -> list[
     return [NetworkEdge(consumer=row.consumer, provider=row.provider, state=PactState(row.state)) for row in rows]
 
 
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _INTEGRATION_COUNT: Final = select(func.count()).select_from(integration)
 
 

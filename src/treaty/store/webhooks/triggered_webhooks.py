@@ -164,9 +164,14 @@ _OF_WEBHOOK: Final = PagedQuery(
 _latest: Final = triggered_webhook.alias("latest")
 _some_webhook: Final = webhook.alias("some_webhook")
 _LATEST_OF_WEBHOOK: Final = (
-    select(func.max(_latest.c.id)).where(_latest.c.webhook_id == _some_webhook.c.id).scalar_subquery()
+    select(func.max(_latest.c.id))
+    .where(_latest.c.webhook_id == _some_webhook.c.id)
+    .correlate(_some_webhook)
+    .scalar_subquery()
 )
-_LATEST_OF_WEBHOOKS: Final = _TRIGGERED.where(triggered_webhook.c.id.in_(select(_LATEST_OF_WEBHOOK)))
+_LATEST_OF_WEBHOOKS: Final = _TRIGGERED.where(
+    triggered_webhook.c.id.in_(select(_LATEST_OF_WEBHOOK).select_from(_some_webhook))
+)
 
 
 def list_of_webhook(db: Connection, uuid: str, page: Page) -> Paged[TriggeredWebhook]:

@@ -9,7 +9,13 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.model.overview.attention import Attention, AttentionKind, group_by_cause
-from treaty.model.overview.overview import IntegrationSummary, Overview, OverviewFilter, UnverifiedPair
+from treaty.model.overview.overview import (
+    IntegrationSummary,
+    Overview,
+    OverviewFilter,
+    UnverifiedTogether,
+    merge_environments,
+)
 from treaty.model.paging import Page
 from treaty.model.webhooks.deliveries import TriggeredWebhook
 from treaty.model.webhooks.webhooks import Webhook
@@ -40,7 +46,7 @@ OVERDUE_AFTER: Final = timedelta(days=1)
 class AttentionView:
     """What needs attention, as a page shows it."""
 
-    together: Attention[UnverifiedPair]
+    together: Attention[UnverifiedTogether]
     failed: Attention[IntegrationSummary]
     overdue: Attention[IntegrationSummary]
     webhooks: list[Webhook]
@@ -82,10 +88,10 @@ def load_attention(db: Connection, loaded: Overview, *, limit: int | None, max_c
     )
 
 
-def _load_together(db: Connection, limit: int | None, max_counted: int) -> Attention[UnverifiedPair]:
+def _load_together(db: Connection, limit: int | None, max_counted: int) -> Attention[UnverifiedTogether]:
     pairs = list_unverified_pairs(db, limit=max_counted + 1)
-    counted = pairs[:max_counted]
-    groups = group_by_cause(
-        counted, provider=attrgetter("key_of_provider"), consumer=attrgetter("key_of_consumer"), limit=limit
-    )
-    return Attention(groups, len(counted), len(pairs) > max_counted)
+    merged = merge_environments(pairs[:max_counted])
+    groups = group_by_cause(merged, provider=attrgetter("key_of_provider"), consumer=attrgetter("key_of_consumer"))
+    # Production comes first, then the largest groups.
+    groups.sort(key=lambda group: not any(pair.is_production for pair in group.items))
+    return Attention(groups[:limit], len(merged), len(pairs) > max_counted)
