@@ -145,8 +145,24 @@ _running: Final = _VERSIONS_IN_ENVIRONMENT.subquery("running")
 # provider has no version there.
 _live_version: Final = version.alias("live_version")
 _live_result: Final = verification.alias("live_result")
-_IS_LIVE: Final = (_live_version.c.pacticipant_id == integration.c.provider_id) & _live_version.c.id.in_(
-    _VERSIONS_IN_ENVIRONMENT
+# The provider is part of the subquery, so that an index leads to its few running versions: a list of all versions in the
+# environment would be searched for each version that the provider ever had.
+_IS_LIVE: Final = _live_version.c.id.in_(
+    union_all(
+        *(
+            select(table.c.version_id)
+            .where(
+                table.c.environment_id == _ENVIRONMENT_ID,
+                table.c.pacticipant_id == integration.c.provider_id,
+                ended_at.is_(None),
+            )
+            .correlate(integration)
+            for table, ended_at in (
+                (deployed_version, deployed_version.c.undeployed_at),
+                (released_version, released_version.c.support_ended_at),
+            )
+        )
+    )
 )
 _PROVIDER_IS_LIVE: Final = exists().where(_IS_LIVE).correlate(integration)
 _IS_RESULT_OF_LIVE: Final = (
