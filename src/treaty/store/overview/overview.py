@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
@@ -44,12 +44,12 @@ from treaty.model.webhooks.deliveries import DeliveryStatus
 from treaty.store.decisions import matrix
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar
+from treaty.store.engine.snapshots import reuse
 from treaty.store.overview import running_pairs
 from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_running_pacts
 from treaty.store.pacticipants.pacticipants import escape_like
 from treaty.store.provider_contracts.conditions import decisive_success, has_any_contracts, is_uncompared
 from treaty.store.tables import (
-    Time,
     branch,
     branch_version,
     deployed_version,
@@ -145,8 +145,8 @@ _running: Final = _VERSIONS_IN_ENVIRONMENT.subquery("running")
 # provider has no version there.
 _live_version: Final = version.alias("live_version")
 _live_result: Final = verification.alias("live_result")
-# The provider is part of the subquery, so that an index leads to its few running versions: a list of all versions in the
-# environment would be searched for each version that the provider ever had.
+# The provider is part of the subquery, so that an index leads to its few running versions: a list of all versions in
+# the environment would be searched for each version that the provider ever had.
 _IS_LIVE: Final = _live_version.c.id.in_(
     union_all(
         *(
@@ -290,7 +290,6 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
 
     Counting needs the state of every integration, so these rows are narrow; details are loaded for one page only.
     """
-    is_overdue = case((publication.c.created_at <= bindparam("overdue_since", type_=Time), 1), else_=0)
     return _select_integrations(
         shape,
         integration.c.id,
@@ -300,7 +299,7 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
         publication.c.position,
         verification.c.id.label("verification_id"),
         _state_column(shape).label("state"),
-        is_overdue.label("is_overdue"),
+        case((verification.c.id.is_(None), publication.c.created_at)).label("unverified_since"),
     ).order_by(*_build_order(shape))
 
 
@@ -384,12 +383,12 @@ def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the 
     # Counts cover all states, so that a page that shows one state can link to the others: the state is filtered here.
     of_any_state = replace(overview_filter, state=None)
     shape = _build_shape(of_any_state, sorting, is_reversed=is_reversed, has_contracts=has_any_contracts(db))
-    rows = fetch_rows(db, _select_states(shape), {**_build_params(of_any_state), "overdue_since": overdue_since})
+    rows = _load_states(db, shape, of_any_state)
     if shape.may_repeat_pairs:
         rows = _keep_worst_of_pairs(rows)
     matching = [row for row in rows if overview_filter.state is None or row.state == overview_filter.state.value]
     rows_of_page = matching[page.offset : page.offset + page.limit]
-    failed, overdue = _group_warnings(rows, limit)
+    failed, overdue = _group_warnings(rows, limit, overdue_since)
     in_groups = (row for attention in (failed, overdue) for group in attention.groups for row in group.items)
     summaries = _load_summaries(db, {row.id: row for row in in_groups}.values(), None)
     return Overview(
@@ -405,12 +404,22 @@ def _load_page(db: Connection, rows: Sequence[Any], environment_name: str | None
     return [summaries[row.id] for row in rows]
 
 
+def _load_states(db: Connection, shape: _OverviewShape, overview_filter: OverviewFilter) -> Sequence[Any]:
+    """Load the rows of all matching integrations, or reuse them: pages that are open load them again and again."""
+    params = _build_params(overview_filter)
+    return reuse(
+        db,
+        ("states", shape, *params.values()),
+        lambda: fetch_rows(db, _select_states(shape), params),
+    )
+
+
 def load_states(db: Connection) -> list[tuple[int, tuple[int, int], PactState]]:
     """Load the id, the pair (ids of consumer and provider) and the state of each integration."""
     shape = _build_shape(
         OverviewFilter(), OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_any_contracts(db)
     )
-    rows = fetch_rows(db, _select_states(shape), {**_build_params(OverviewFilter()), "overdue_since": _NEVER})
+    rows = _load_states(db, shape, OverviewFilter())
     return [(row.id, (row.consumer_id, row.provider_id), PactState(row.state)) for row in rows]
 
 
@@ -430,7 +439,9 @@ def _compute_severity(row: Any) -> tuple[int, int]:
     return (-_RANKS[row.state], row.position)
 
 
-def _group_warnings(rows: Sequence[Any], limit: int | None) -> tuple[Attention[Any], Attention[Any]]:
+def _group_warnings(
+    rows: Sequence[Any], limit: int | None, overdue_since: datetime
+) -> tuple[Attention[Any], Attention[Any]]:
     """Group the failures, the most recent first, and the overdue pacts, the oldest first.
 
     Ids grow with time, so they serve as the order. `limit` is the maximum number of groups of each.
@@ -438,7 +449,7 @@ def _group_warnings(rows: Sequence[Any], limit: int | None) -> tuple[Attention[A
     if limit == 0:
         return Attention(), Attention()
     failed = [row for row in rows if row.state == PactState.FAILED.value]
-    overdue = [row for row in rows if row.is_overdue and row.state == PactState.CHANGED.value]
+    overdue = [row for row in rows if row.state == PactState.CHANGED.value and row.unverified_since <= overdue_since]
     failed.sort(key=lambda row: -row.verification_id)
     overdue.sort(key=lambda row: row.publication_id)
     return _group(failed, limit), _group(overdue, limit)
@@ -494,7 +505,6 @@ def list_network_edges(db: Connection, overview_filter: OverviewFilter) -> list[
     return [NetworkEdge(consumer=row.consumer, provider=row.provider, state=PactState(row.state)) for row in rows]
 
 
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _INTEGRATION_COUNT: Final = select(func.count()).select_from(integration)
 
 
@@ -585,7 +595,11 @@ def list_by_tag(db: Connection, overview_filter: OverviewFilter, tags: Sequence[
     names_only = OverviewFilter(words=overview_filter.words, label=overview_filter.label)
     shape = _build_shape(names_only, OverviewSorting.CONSUMER, is_reversed=False)
     params = {**_build_params(overview_filter), **({"tags": list(tags)} if tags else {})}
-    ids = fetch_column(db, _select_by_tag(shape, has_tags=bool(tags)), params)
+    ids = reuse(
+        db,
+        ("by tag", shape, *tags, *_build_params(overview_filter).values()),
+        lambda: fetch_column(db, _select_by_tag(shape, has_tags=bool(tags)), params),
+    )
     ids_of_page = ids[page.offset : page.offset + page.limit]
     rows = {row.publication_id: row for row in fetch_in_batches(db, _BY_TAGGED_PUBLICATION, ids_of_page)}
     return Paged(_build_pacts_by_tag(db, [rows[id_] for id_ in ids_of_page]), page, len(ids))

@@ -16,6 +16,7 @@ from treaty.model.overview.pending import PendingPact, StaleIntegration
 from treaty.model.paging import Page, Paged
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_rows
+from treaty.store.engine.snapshots import reuse
 from treaty.store.pacticipants.pacticipants import escape_like
 from treaty.store.tables import (
     Time,
@@ -155,7 +156,8 @@ def list_pending(db: Connection, part: str, page: Page) -> Paged[PendingPact]:
 
     `part` is a part of the name of the consumer or of the provider.
     """
-    return _load_page(db, fetch_rows(db, _PENDING, {"part": escape_like(part)}), page)
+    params = {"part": escape_like(part)}
+    return _load_page(db, reuse(db, ("pending", part), lambda: fetch_rows(db, _PENDING, params)), page)
 
 
 def list_wip(db: Connection, part: str, page: Page, *, since: datetime) -> Paged[PendingPact]:
