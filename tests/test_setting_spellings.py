@@ -287,6 +287,29 @@ ROWS = {
         refused_typed=["", 1, True, [], "https://a\nContact: tel:1"],
         default=None,
     ),
+    "audit_forward_url": Row(
+        [
+            Spelling("https://a.example/audit?x=1", "https://a.example/audit?x=1"),
+            Spelling("http://127.0.0.1:4318", "http://127.0.0.1:4318"),
+            Spelling("syslog+tls://a.example:6514", "syslog+tls://a.example:6514"),
+            Spelling("syslog+tcp://[::1]", "syslog+tcp://[::1]"),
+        ],
+        refused=(
+            "a.example",
+            "ftp://a",
+            "https://",
+            "https://a:b",
+            "https://a:0",
+            "https://u:p@a",
+            "https://a b",
+            "https://[",
+            " ",
+        ),
+        typed=[("https://a.example", "https://a.example")],
+        refused_typed=["", 1, True, [], "https://a\nx"],
+        default=None,
+    ),
+    "audit_forward_token": text(default=None),
     "security_txt_expires": Row(
         [
             Spelling("2030-12-31", datetime(2030, 12, 31, tzinfo=UTC)),

@@ -63,12 +63,14 @@ from treaty.store.usage import contents as usage_contents
 from treaty.store.webhooks import plain_secrets
 from treaty.telemetry import metrics, tracing
 from treaty.web import urls
+from treaty.web.api.audit import render_event
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.web.application import BackgroundWorker, build_application
 from treaty.web.http import listeners
 from treaty.web.http.base_paths import find_base_paths, find_conflict
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
 from treaty.web.routers import build_router
+from treaty.workers.audit_forwarding import AuditForwarder
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
 from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.deliveries import DeliveryWorker
@@ -254,6 +256,8 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
         NoticeWorker(database, settings),
         RecomparisonWorker(database),
     ]
+    if settings.audit_forward_url:
+        workers.append(AuditForwarder(database, settings, settings.audit_forward_url, render_event))
     if not _has_scheduled_cleanup(settings):
         return workers
     cleaner = ScheduledCleaner(

@@ -104,7 +104,7 @@ def _exchange(
     # A new connection for each request: a kept one would outlive its address check and its deadline.
     with (
         httpcore.ConnectionPool(
-            ssl_context=_build_ssl_context(settings.webhook_certificates, settings.disable_ssl_verification),
+            ssl_context=build_ssl_context(settings.webhook_certificates, settings.disable_ssl_verification),
             network_backend=backend,
             proxy=proxy,
             max_connections=1,
@@ -152,7 +152,8 @@ def _read_response(response: httpcore.Response, max_bytes: int) -> WebhookRespon
 
 
 @lru_cache(maxsize=4)
-def _build_ssl_context(certificates: tuple[str, ...], is_off: bool) -> ssl.SSLContext:  # noqa: FBT001 - the cache takes positions only
+def build_ssl_context(certificates: tuple[str, ...], is_off: bool) -> ssl.SSLContext:  # noqa: FBT001 - the cache takes positions only
+    """Build the context of TLS connections, which trusts the system's authorities and the configured certificates."""
     context = ssl.create_default_context()
     for certificate in certificates:
         _add_authority(context, certificate)
@@ -232,7 +233,7 @@ def _exchange_through(
     proxy: HttpProxy, request: OutgoingRequest, url: httpcore.URL, settings: Settings, deadline: float
 ) -> WebhookResponse:
     """Exchange a request and response through a proxy. Raises ProxyFailure."""
-    tls = _build_ssl_context(settings.webhook_certificates, settings.disable_ssl_verification)
+    tls = build_ssl_context(settings.webhook_certificates, settings.disable_ssl_verification)
     route = httpcore.Proxy(
         httpcore.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/"),
         auth=proxy.credentials and (proxy.credentials[0].encode(), proxy.credentials[1].encode()),

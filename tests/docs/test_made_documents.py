@@ -40,6 +40,7 @@ def test_settings_whose_names_begin_alike_are_in_one_group(group):
 def test_every_setting_but_passwords_and_keys_is_an_option_of_serve():
     without = Settings.model_fields.keys() - {parameter.name for parameter in serve.params}
     assert without == {
+        "audit_forward_token",
         "basic_auth_password",
         "basic_auth_read_only_password",
         "secret_key",

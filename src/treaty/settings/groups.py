@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address
 from typing import Annotated, ClassVar, Final, Self
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -96,6 +96,22 @@ def _normalize_contacts(contacts: tuple[str, ...]) -> tuple[str, ...]:
 def _check_https(url: str) -> str:
     if not url.startswith("https://") or not _is_url_text(url):
         raise OutOfRange(f"must be a URL that begins with https://, but is {quoted(url)}")
+    return url
+
+
+_THIS_MACHINE: Final = ("127.0.0.1", "::1", "localhost")
+_COLLECTORS: Final = ("https", "http", "syslog+tls", "syslog+tcp")
+
+
+def _check_collector(url: str) -> str:
+    try:
+        split = urlsplit(url)
+        is_valid = split.scheme in _COLLECTORS and bool(split.hostname) and split.port != 0
+    except ValueError:  # a port or an address that is none
+        is_valid = False
+    if not is_valid or split.username is not None or not _is_url_text(url):
+        schemes = ", ".join(f"{scheme}://" for scheme in _COLLECTORS)
+        raise OutOfRange(f"must be a URL with a host and without credentials that begins with one of {schemes}")
     return url
 
 
@@ -255,6 +271,26 @@ class SecuritySettings(Group):
     security_txt_expires: Annotated[datetime, BeforeValidator(read_date)] | None = None
     """Date after which these contacts are out of date, such as `2030-12-31`. By default, half a year after each
     request."""
+
+
+class AuditSettings(Group):
+    heading = "Audit trail"
+
+    audit_forward_url: Annotated[Text, AfterValidator(_check_collector)] | None = None
+    """Collector to which the server [forwards audit events](audit.md#forwarding): `https://host/path`,
+    `syslog+tls://host:6514`, or `http://…` and `syslog+tcp://…` within a protected network."""
+    audit_forward_token: Secret | None = None
+    """Token that is sent to the collector as `Authorization: Bearer`, by https or to this machine."""
+
+    @model_validator(mode="after")
+    def _check_token(self) -> Self:
+        """Refuse to send the token in the clear."""
+        url = urlsplit(self.audit_forward_url or "")
+        if self.audit_forward_token is not None and url.scheme == "http" and url.hostname not in _THIS_MACHINE:
+            raise OutOfRange(
+                "audit_forward_token: would be readable on the way to audit_forward_url, which is not https"
+            )
+        return self
 
 
 class BadgeSettings(Group):

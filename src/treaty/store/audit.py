@@ -107,7 +107,7 @@ def list_events(
     params = _build_filter_params(event_filter)
     statement = _build_list(tuple(params), has_start=start is not None, is_newest_first=is_newest_first)
     rows = fetch_rows(db, statement, {**params, "start": start, "max_rows": limit, "skipped_rows": offset})
-    return [_build_event(row) for row in rows]
+    return [build_event(row) for row in rows]
 
 
 _CREDENTIAL: Final = bindparam("credential", type_=trail.c.credential.type)
@@ -148,7 +148,8 @@ def _build_list(filter_names: tuple[str, ...], *, has_start: bool, is_newest_fir
     return statement.order_by(order).limit(bindparam("max_rows")).offset(bindparam("skipped_rows"))
 
 
-def _build_event(row: Any) -> AuditEvent:
+def build_event(row: Any) -> AuditEvent:
+    """Build an event from all columns of its row."""
     actor = Actor(
         user=row.who,
         account=row.account,

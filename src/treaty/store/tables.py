@@ -991,6 +991,13 @@ audit: Final = Table(
     ),
 )
 
+# Events that the collector has, from the last day of forwarding.
+audit_forwarded: Final = Table(
+    "audit_forwarded",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+)
+
 # The usage index: what the contents of pacts expect (store/usage). Interactions that differ in example values only are
 # one row of a pair. A term is an expectation's place and name, of a provider.
 usage_term: Final = Table(

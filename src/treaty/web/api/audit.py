@@ -60,7 +60,12 @@ class _Export:
         self.is_complete = len(events) <= BATCH_SIZE
         if not self.is_complete:
             self.start = events[-1].id
-        return b"".join(orjson.dumps(event_state(event)) + b"\n" for event in events[:BATCH_SIZE])
+        return b"".join(render_event(event) + b"\n" for event in events[:BATCH_SIZE])
+
+
+def render_event(event: AuditEvent) -> bytes:
+    """Render an event as it is exported and forwarded: one line of JSON, without its end."""
+    return orjson.dumps(event_state(event))
 
 
 @dataclass(frozen=True, slots=True)
