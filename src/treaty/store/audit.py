@@ -197,7 +197,7 @@ def list_of_resource(db: Connection, name: str, page: Page) -> tuple[list[AuditE
         for row in fetch_rows(db, statement, {"name": name, "max_rows": count})
     }
     newest = sorted(rows.values(), key=lambda row: -row.id)[page.offset : count]
-    return [_build_event(row) for row in newest[: page.limit]], len(newest) > page.limit
+    return [build_event(row) for row in newest[: page.limit]], len(newest) > page.limit
 
 
 # Retention
