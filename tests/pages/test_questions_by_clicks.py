@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -31,9 +32,17 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     database = f"sqlite:///{tmp_path_factory.mktemp('site') / 'treaty.sqlite'}"
     with servers.running(database, "--example-data") as server, browsers.started() as browser:
         fill(server.address)
+        _deploy(server.address)
         context = browsers.context(browser, viewport={"width": 1280, "height": 800}, base_url=server.address)
         yield context.new_page()
         context.close()
+
+
+def _deploy(address: str) -> None:
+    """Deploy a version with a pact, so that an environment has something to explain."""
+    made = httpx.post(f"{address}/environments", json={"name": "clicks", "production": False}).raise_for_status()
+    path = f"/pacticipants/Web%20Shop/versions/2/deployed-versions/environment/{made.json()['uuid']}"
+    httpx.post(f"{address}{path}", json={}).raise_for_status()
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
