@@ -10,7 +10,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, exists, func, not_, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, not_, or_, select
 
 from treaty.model.overview.pending import PendingPact, StaleIntegration
 from treaty.model.paging import Page, Paged
@@ -212,7 +212,7 @@ _STALE: Final = (
     .where(bindparam("before", type_=Time) > _ACTIVE_AT, _IS_NAMED)
     .order_by(_ACTIVE_AT, integration.c.id)
 )
-_STALE_DETAILS: Final[Select[Any]] = (
+_STALE_DETAILS: Final = (
     select(
         integration.c.id,
         _consumer.c.name.label("consumer"),
