@@ -322,6 +322,20 @@ def test_badges_and_pages_do_not_take_half_of_the_conditions_for_all(
     assert (badge(api), count_unverified(database)) == ("failed", 1)
 
 
+def test_comparisons_of_other_pairs_do_not_count(api: Api, history: History, database: Database) -> None:
+    history.publish("Till", "1", "Prices", FITTING)
+    publish_contract(api, "0")
+    history.deploy("Prices", "0", "production")
+    assert deployable(api, "1", "Till") is True
+    history.publish("Shop", "1", "Prices", FITTING)
+    history.verify("Shop", "1", "Prices", "1")
+    publish_contract(api, success=None)
+    for name in ("Shop", "Prices"):
+        history.deploy(name, "1", "production")
+    assert (badge(api), count_unverified(database)) == ("unknown", 1)
+    assert "Not verified" in api.get("/?q=Shop", accept="text/html").text
+
+
 def badge(api: Api) -> str:
     path = "/pacts/provider/Prices/consumer/Shop/latest/badge"
     location = api.get(path, accept="image/svg+xml").headers["location"]

@@ -16,8 +16,8 @@ def test_it_shows_who_did_what_to_what_newest_first(api, show):
     api.publish("Shop", "1", "Prices", branch="main")
     api.patch("/pacticipants/Shop", {"mainBranch": "trunk"}, headers={"user-agent": "curl/8"})
     text = show(PAGE).text
-    assert re.search(r"Pacticipant change Shop 127\.0\.0\.1 .* Before main branch main After main branch trunk", text)
-    assert text.index("branch trunk") < text.index("Pact publication Shop and Prices")
+    assert re.search(r"anonymous changed Shop : main branch .* Before main branch main After main branch trunk", text)
+    assert text.index("branch trunk") < text.index("published the pact of Shop 1 with Prices from branch main")
     assert "Sent by curl/8" in text
 
 
@@ -39,7 +39,7 @@ def test_pages_follow_one_another_though_events_are_added(api, show, clock):
     found, path = [], PAGE
     while path:
         page = show(path)
-        found += re.findall(r"Pacticipant creation (App-\d+) 127", page.text)
+        found += re.findall(r"created the application (App-\d+)", page.text)
         older = [one for one in page.all("a") if one.attributes.get("rel") == "next"]
         path = PAGE + (older[0].attributes["href"] or "") if older else ""
         clock.now = clock.now.replace(hour=9)
@@ -53,7 +53,7 @@ def test_pages_lead_back_as_they_led_on(api, show, clock, sort):
         api.patch(f"/pacticipants/App-{number}", {})
 
     def names(page):
-        return re.findall(r"Pacticipant creation (App-\d+) 127", page.text)
+        return re.findall(r"created the application (App-\d+)", page.text)
 
     def follow(page, relation):
         (link,) = [one for one in page.all("a") if one.attributes.get("rel") == relation]
@@ -83,7 +83,7 @@ def test_what_was_refused_is_told_with_how_often(make_api, show):
     for _ in range(3):
         api.get("/")
     headers = {"authorization": "Basic " + base64.b64encode(b"writer:w-secret").decode()}
-    assert "Refused Access refusal" in api.get(PAGE, accept=BROWSER, headers=headers).text.replace(
+    assert "Refused was refused access" in api.get(PAGE, accept=BROWSER, headers=headers).text.replace(
         "</span>", ""
     ).replace('<span class="state failed"><span aria-hidden="true">✕', "")
     assert api.get(PAGE, accept=BROWSER).status == 401
@@ -109,3 +109,33 @@ def test_only_who_may_read_it_is_led_to_it(make_api):
         headers = {"authorization": "Basic " + base64.b64encode(user).decode()}
         assert (PAGE in api.get("/settings/account", accept=BROWSER, headers=headers).text) is is_led
     assert api.get(PAGE, accept=BROWSER, headers=headers).status == 403
+
+
+def test_the_page_of_an_application_has_its_recent_changes_by_the_page(api, show):
+    for number in range(11):
+        api.publish("Shop", str(number), "Prices")
+        api.publish("Till", str(number), "Stock")
+    page = show("/pacticipants/Prices")
+    assert "Recent changes" in page.text
+    assert page.text.count("Anonymous published the pact of Shop") == 10
+    assert "Stock" not in page.text.partition("Recent changes")[2]
+    assert "/settings/audit?resource=Prices" in page.links
+    page = show("/pacticipants/Shop?changes=2")
+    assert "?changes=2#changes" in show("/pacticipants/Shop").links
+    assert "Newer" in page.text
+
+
+def test_recent_changes_are_shown_to_those_who_may_read_the_audit_trail(make_api):
+    users = {
+        "basic_auth_username": "writer",
+        "basic_auth_password": "w-secret",
+        "basic_auth_read_only_username": "reader",
+        "basic_auth_read_only_password": "r-secret",
+    }
+    api = make_api(**users)
+    headers = {"authorization": "Basic " + base64.b64encode(b"writer:w-secret").decode()}
+    assert api.put("/pacticipants/Shop/versions/1", {}, headers=headers).status == 201
+    for user, is_shown in ((b"writer:w-secret", True), (b"reader:r-secret", False)):
+        headers = {"authorization": "Basic " + base64.b64encode(user).decode()}
+        text = api.get("/pacticipants/Shop", accept=BROWSER, headers=headers).text
+        assert ("Recent changes" in text) is is_shown

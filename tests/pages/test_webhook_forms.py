@@ -300,7 +300,7 @@ def test_a_webhook_is_changed_and_deleted_and_the_next_page_shows_it(api, show, 
     del fields["enabled"]
     moved = submit(f"{path}/edit", fields).moved_to
     assert "Saved." in show(moved).text
-    assert "POST ci.example.org" in show(path).text
+    assert "Contract published and 1 more to ci.example.org" in show(path).text
     assert "Disabled" in show("/webhooks").text
     assert "Nothing more will be sent" in show(f"{path}/delete").text
     assert api.get(path).status == 200

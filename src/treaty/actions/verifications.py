@@ -53,7 +53,12 @@ def publish_verification(
         Action.VERIFICATION_PUBLICATION,
         resource=new.provider,
         other=new.consumer,
-        params={"version": new.provider_version, "sha": new.sha, "number": number},
+        params={
+            "version": new.provider_version,
+            "consumer_version": pact.version,
+            "sha": new.sha,
+            "number": number,
+        },
         after={"success": new.success},
     )
     published = PublishedVerification(number=number, new=new, pact=pact, metadata=metadata, provider_tags=tags)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert
 
 from treaty.model import audit
 from treaty.model.audit import Actor, ActorCredential, AuditEvent, AuditFilter, FieldValues, first_event_id
+from treaty.model.paging import Page
 from treaty.store.engine.database import execute, fetch_column, fetch_rows, fetch_scalar
 from treaty.store.engine.listing import escape_like
 from treaty.store.tables import audit as trail
@@ -180,6 +181,30 @@ def build_event(row: Any) -> AuditEvent:
         status=row.status,
         count=row.count,
     )
+
+
+_SIDES: Final = {
+    name: select(trail)
+    .where(trail.c[name] == bindparam("name"))
+    .order_by(trail.c.id.desc())
+    .limit(bindparam("max_rows"))
+    for name in ("resource", "other")
+}
+
+
+def list_of_resource(db: Connection, name: str, page: Page) -> tuple[list[AuditEvent], bool]:
+    """List a page of the newest events about a resource, and whether there are more.
+
+    Each side has its own statement, which reads the newest entries of an index; one with OR would sort all of them.
+    """
+    count = page.offset + page.limit + 1
+    rows = {
+        row.id: row
+        for statement in _SIDES.values()
+        for row in fetch_rows(db, statement, {"name": name, "max_rows": count})
+    }
+    newest = sorted(rows.values(), key=lambda row: -row.id)[page.offset : count]
+    return [build_event(row) for row in newest[: page.limit]], len(newest) > page.limit
 
 
 # Retention

@@ -287,6 +287,7 @@ deployed_version: Final = Table(
     Column("lacks_decision", Boolean, nullable=False, server_default=false()),
     Index(None, "version_id", "environment_id"),
     Index(None, "pacticipant_id"),
+    Index(None, "created_at"),
     # Finds currently deployed versions without reading those that were deployed before.
     Index(
         "ix_deployed_version_running",
@@ -320,6 +321,7 @@ released_version: Final = Table(
     Column("lacks_decision", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("version_id", "environment_id"),
     Index(None, "pacticipant_id"),
+    Index(None, "created_at"),
     # Finds currently supported versions without reading those that were supported before.
     Index(
         "ix_released_version_supported_of",
@@ -456,6 +458,7 @@ verification: Final = Table(
     # Finds the newest result for a content. An imported result keeps its original time, so it can be older than
     # results with lower ids.
     Index(None, "content_id", "created_at", "id"),
+    Index(None, "created_at"),
     Index(None, "provider_version_id"),
     Index(None, "provider_id"),
     Index(None, "consumer_id", "provider_id"),

@@ -1,11 +1,13 @@
 """The overview: the state of every integration, and the problems that need attention."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 from treaty.model.decisions.matrix import VersionSummary
+from treaty.model.overview.attention import Attention
 from treaty.model.paging import Paged
 from treaty.model.webhooks.deliveries import DeliveryStatus
 
@@ -62,12 +64,44 @@ class OverviewSorting(Enum):
     STATE = "state"
 
 
+def compute_worst_state(states: Iterable[PactState]) -> PactState:
+    """Return the worst of some states; there must be one."""
+    return min(states, key=_SEVERITY.__getitem__)
+
+
+_SEVERITY: Final = {state: rank for rank, state in enumerate(PactState)}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnvironmentReference:
-    """An environment that a version is deployed or released to."""
+    """An environment in which a pact of a pair runs, and the state of what runs there."""
 
     name: str
+    """The display name."""
+    key: str
+    """The name."""
     is_production: bool
+    state: PactState
+    """The worst state between the versions of both that run there; without a provider there, that of the pacts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunningPair:
+    """A consumer version with a pact in an environment, and a provider version that runs beside it."""
+
+    environment: str
+    display_name: str
+    is_production: bool
+    consumer_version: str
+    provider_version: str | None
+    """None if no version of the provider runs there; the state is then that of the pact's newest result."""
+    state: PactState
+    sha: str
+    verification: int | None
+    """Number of the result that determines the state; None without one."""
+    verified_by: str | None
+    """The provider version of that result."""
+    is_comparison: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +118,7 @@ class IntegrationSummary:
     is_comparison: bool
     """Whether the result is that of comparing the pact with a provider contract, instead of a verifier's."""
     environments: Sequence[EnvironmentReference]
-    """Environments of the consumer version."""
+    """Environments in which any pact of the pair runs, production last; empty in lists that do not show them."""
     webhooks: DeliveryStatus | None
     """Worst status among the latest deliveries for this pair; None without deliveries."""
 
@@ -111,6 +145,49 @@ class UnverifiedPair:
     provider: str
     provider_version: str
     state: PactState
+    is_production: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnverifiedTogether:
+    """Versions of a consumer and a provider that run together in some environments without a successful result."""
+
+    environments: tuple[str, ...]
+    """Production first."""
+    is_production: bool
+    consumer: str
+    consumer_version: str
+    provider: str
+    provider_version: str
+    state: PactState
+
+    @property
+    def key_of_provider(self) -> tuple[object, ...]:
+        return (self.state, self.provider, self.provider_version)
+
+    @property
+    def key_of_consumer(self) -> tuple[object, ...]:
+        return (self.state, self.consumer, self.consumer_version)
+
+
+def merge_environments(pairs: Iterable[UnverifiedPair]) -> list[UnverifiedTogether]:
+    """Merge the environments in which the same versions run together."""
+    merged: dict[tuple[object, ...], list[UnverifiedPair]] = {}
+    for pair in pairs:
+        key = (pair.consumer, pair.consumer_version, pair.provider, pair.provider_version)
+        merged.setdefault(key, []).append(pair)
+    return [
+        UnverifiedTogether(
+            environments=tuple(dict.fromkeys(pair.environment for pair in same)),
+            is_production=any(pair.is_production for pair in same),
+            consumer=same[0].consumer,
+            consumer_version=same[0].consumer_version,
+            provider=same[0].provider,
+            provider_version=same[0].provider_version,
+            state=same[0].state,
+        )
+        for same in merged.values()
+    ]
 
 
 StateCounts = Mapping[PactState, int]
@@ -123,7 +200,7 @@ class Overview:
     counts: StateCounts
     """Counts of all states, also when the filter selects one state."""
     integrations: Paged[IntegrationSummary]
-    failed: Sequence[IntegrationSummary]
-    """The most recent failures."""
-    overdue: Sequence[IntegrationSummary]
-    """Pacts that changed long ago and have not been verified since, the oldest first."""
+    failed: Attention[IntegrationSummary]
+    """Failures, the most recent first in each group."""
+    overdue: Attention[IntegrationSummary]
+    """Pacts that changed long ago and have not been verified since, the oldest first in each group."""

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import quote, quote_plus, urlsplit
 from xml.sax.saxutils import escape as escape_markup
 
+from treaty.model.webhooks.failures import DeliveryFailure
 from treaty.model.webhooks.named_secrets import NamedSecret, build_values
 from treaty.model.webhooks.parameters import DeliveryFacts, WebhookContext
 from treaty.model.webhooks.rendering import RenderedRequest, render
@@ -70,6 +71,10 @@ class TriggeredWebhook:
     consumer_version: str | None
     provider: str
     triggered_at: datetime
+    title: str | None = None
+    """The name of the webhook for people; None if it has been deleted."""
+    failure: DeliveryFailure | None = None
+    """Why the last attempt failed; None after a success, and before the first attempt."""
 
     def attempts_remaining(self, schedule: Sequence[timedelta]) -> int:
         return max(0, len(schedule) + 1 - self.attempts) if self.status.is_open else 0

@@ -63,7 +63,11 @@ class WebhookRequest:
     @property
     def name(self) -> str:
         """Method and host, as the original broker names requests."""
-        return f"{self.method.upper()} {urlsplit(_PLACEHOLDER.sub('placeholder', self.url)).hostname}"
+        return f"{self.method.upper()} {self.host}"
+
+    @property
+    def host(self) -> str | None:
+        return urlsplit(_PLACEHOLDER.sub("placeholder", self.url)).hostname
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +107,7 @@ class Webhook:
 
     @property
     def title(self) -> str:
-        return self.description if self.description and self.description.strip() else self.request.name
+        return build_title(self.description, self.events, self.request)
 
     @property
     def scope(self) -> str:
@@ -121,6 +125,15 @@ class Webhook:
         if self.consumer:
             return f"A webhook for all pacts with consumer {_describe_side(self.consumer)}"
         return "A webhook for all pacts"
+
+
+def build_title(description: str | None, events: Sequence[str], request: WebhookRequest) -> str:
+    """Return the name of a webhook for people: its description, or else its events and the host that it sends to."""
+    if description and description.strip():
+        return description
+    first, *others = sorted(events) or ["no event"]
+    more = f" and {len(others)} more" if others else ""
+    return f"{first.replace('_', ' ').capitalize()}{more} to {request.host}"
 
 
 def _describe_side(side: PacticipantMatcher) -> str:

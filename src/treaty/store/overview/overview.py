@@ -1,10 +1,11 @@
 """The overview: every integration with its state, filtered, sorted and paged by the database."""
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 
 from treaty.model.decisions.matrix import VersionKey
+from treaty.model.overview.attention import Attention, CauseGroup, group_by_cause
 from treaty.model.overview.network import NetworkEdge
 from treaty.model.overview.overview import (
     EnvironmentReference,
@@ -43,10 +45,11 @@ from treaty.store.decisions import matrix
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar
 from treaty.store.engine.listing import escape_like
+from treaty.store.engine.snapshots import reuse
+from treaty.store.overview import running_pairs
 from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_running_pacts
 from treaty.store.provider_contracts.conditions import decisive_success, has_any_contracts, is_uncompared
 from treaty.store.tables import (
-    Time,
     branch,
     branch_version,
     deployed_version,
@@ -142,8 +145,24 @@ _running: Final = _VERSIONS_IN_ENVIRONMENT.subquery("running")
 # provider has no version there.
 _live_version: Final = version.alias("live_version")
 _live_result: Final = verification.alias("live_result")
-_IS_LIVE: Final = (_live_version.c.pacticipant_id == integration.c.provider_id) & _live_version.c.id.in_(
-    _VERSIONS_IN_ENVIRONMENT
+# The provider is part of the subquery, so that an index leads to its few running versions: a list of all versions in
+# the environment would be searched for each version that the provider ever had.
+_IS_LIVE: Final = _live_version.c.id.in_(
+    union_all(
+        *(
+            select(table.c.version_id)
+            .where(
+                table.c.environment_id == _ENVIRONMENT_ID,
+                table.c.pacticipant_id == integration.c.provider_id,
+                ended_at.is_(None),
+            )
+            .correlate(integration)
+            for table, ended_at in (
+                (deployed_version, deployed_version.c.undeployed_at),
+                (released_version, released_version.c.support_ended_at),
+            )
+        )
+    )
 )
 _PROVIDER_IS_LIVE: Final = exists().where(_IS_LIVE).correlate(integration)
 _IS_RESULT_OF_LIVE: Final = (
@@ -271,15 +290,16 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
 
     Counting needs the state of every integration, so these rows are narrow; details are loaded for one page only.
     """
-    is_overdue = case((publication.c.created_at <= bindparam("overdue_since", type_=Time), 1), else_=0)
     return _select_integrations(
         shape,
         integration.c.id,
+        integration.c.consumer_id,
+        integration.c.provider_id,
         publication.c.id.label("publication_id"),
         publication.c.position,
         verification.c.id.label("verification_id"),
         _state_column(shape).label("state"),
-        is_overdue.label("is_overdue"),
+        case((verification.c.id.is_(None), publication.c.created_at)).label("unverified_since"),
     ).order_by(*_build_order(shape))
 
 
@@ -352,31 +372,55 @@ def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the 
     sorting: OverviewSorting = OverviewSorting.CONSUMER,
     *,
     is_reversed: bool = False,
-    limit: int = 0,
+    limit: int | None = 0,
     overdue_since: datetime,
 ) -> Overview:
     """Count the matching integrations by state, load a page of them, and pick out some that need attention.
 
-    `limit` is the maximum number of failures, and of overdue pacts. A changed pact is overdue if it was published
-    no later than `overdue_since`.
+    `limit` is the maximum number of groups of failures, and of overdue pacts; None for all. A changed pact is overdue
+    if it was published no later than `overdue_since`.
     """
     # Counts cover all states, so that a page that shows one state can link to the others: the state is filtered here.
     of_any_state = replace(overview_filter, state=None)
     shape = _build_shape(of_any_state, sorting, is_reversed=is_reversed, has_contracts=has_any_contracts(db))
-    rows = fetch_rows(db, _select_states(shape), {**_build_params(of_any_state), "overdue_since": overdue_since})
+    rows = _load_states(db, shape, of_any_state)
     if shape.may_repeat_pairs:
         rows = _keep_worst_of_pairs(rows)
     matching = [row for row in rows if overview_filter.state is None or row.state == overview_filter.state.value]
     rows_of_page = matching[page.offset : page.offset + page.limit]
-    failed, overdue = _pick_warnings(rows, limit)
-    needed = {row.id: row for row in (*rows_of_page, *failed, *overdue)}.values()
-    summaries = _load_summaries(db, needed, overview_filter.environment)
+    failed, overdue = _group_warnings(rows, limit, overdue_since)
+    in_groups = (row for attention in (failed, overdue) for group in attention.groups for row in group.items)
+    summaries = _load_summaries(db, {row.id: row for row in in_groups}.values(), None)
     return Overview(
         counts={PactState(state): count for state, count in Counter(row.state for row in rows).items()},
-        integrations=Paged([summaries[row.id] for row in rows_of_page], page, len(matching)),
-        failed=[summaries[row.id] for row in failed],
-        overdue=[summaries[row.id] for row in overdue],
+        integrations=Paged(_load_page(db, rows_of_page, overview_filter.environment), page, len(matching)),
+        failed=_describe_groups(failed, summaries),
+        overdue=_describe_groups(overdue, summaries),
     )
+
+
+def _load_page(db: Connection, rows: Sequence[Any], environment_name: str | None) -> list[IntegrationSummary]:
+    summaries = _load_summaries(db, rows, environment_name, has_environments=True)
+    return [summaries[row.id] for row in rows]
+
+
+def _load_states(db: Connection, shape: _OverviewShape, overview_filter: OverviewFilter) -> Sequence[Any]:
+    """Load the rows of all matching integrations, or reuse them: pages that are open load them again and again."""
+    params = _build_params(overview_filter)
+    return reuse(
+        db,
+        ("states", shape, *params.values()),
+        lambda: fetch_rows(db, _select_states(shape), params),
+    )
+
+
+def load_states(db: Connection) -> list[tuple[int, tuple[int, int], PactState]]:
+    """Load the id, the pair (ids of consumer and provider) and the state of each integration."""
+    shape = _build_shape(
+        OverviewFilter(), OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_any_contracts(db)
+    )
+    rows = _load_states(db, shape, OverviewFilter())
+    return [(row.id, (row.consumer_id, row.provider_id), PactState(row.state)) for row in rows]
 
 
 def _keep_worst_of_pairs(rows: Sequence[Any]) -> Sequence[Any]:
@@ -395,19 +439,42 @@ def _compute_severity(row: Any) -> tuple[int, int]:
     return (-_RANKS[row.state], row.position)
 
 
-def _pick_warnings(rows: Sequence[Any], limit: int) -> tuple[Sequence[Any], Sequence[Any]]:
-    """Pick the most recent failures and the oldest overdue pacts. Ids grow with time, so they serve as the order."""
-    failed = [row for row in rows if row.state == PactState.FAILED.value] if limit else []
-    overdue = [row for row in rows if row.is_overdue and row.state == PactState.CHANGED.value] if limit else []
+def _group_warnings(
+    rows: Sequence[Any], limit: int | None, overdue_since: datetime
+) -> tuple[Attention[Any], Attention[Any]]:
+    """Group the failures, the most recent first, and the overdue pacts, the oldest first.
+
+    Ids grow with time, so they serve as the order. `limit` is the maximum number of groups of each.
+    """
+    if limit == 0:
+        return Attention(), Attention()
+    failed = [row for row in rows if row.state == PactState.FAILED.value]
+    overdue = [row for row in rows if row.state == PactState.CHANGED.value and row.unverified_since <= overdue_since]
     failed.sort(key=lambda row: -row.verification_id)
     overdue.sort(key=lambda row: row.publication_id)
-    return failed[:limit], overdue[:limit]
+    return _group(failed, limit), _group(overdue, limit)
+
+
+def _group(rows: Sequence[Any], limit: int | None) -> Attention[Any]:
+    groups = group_by_cause(rows, provider=attrgetter("provider_id"), consumer=attrgetter("consumer_id"), limit=limit)
+    return Attention(groups, len(rows))
+
+
+def _describe_groups(
+    attention: Attention[Any], summaries: Mapping[int, IntegrationSummary]
+) -> Attention[IntegrationSummary]:
+    groups = [
+        CauseGroup(group.is_of_provider, [summaries[row.id] for row in group.items]) for group in attention.groups
+    ]
+    return Attention(groups, attention.total)
 
 
 def _load_summaries(
-    db: Connection, rows: Iterable[Any], environment_name: str | None
+    db: Connection, rows: Collection[Any], environment_name: str | None, *, has_environments: bool = False
 ) -> Mapping[int, IntegrationSummary]:
     """Load the details of the selected integrations, by their ids."""
+    if not rows:
+        return {}
     publication_ids = [row.publication_id for row in rows if row.publication_id is not None]
     ids_without_pact = [row.id for row in rows if row.publication_id is None]
     if environment_name is None:
@@ -416,7 +483,9 @@ def _load_summaries(
         environment_params = {"environment": environment_name}
         of_publications = fetch_in_batches(db, _BY_PUBLICATION_IN_ENVIRONMENT, publication_ids, environment_params)
     details = [*of_publications, *fetch_in_batches(db, _BY_ID, ids_without_pact)]
-    return {row.id: summary for row, summary in zip(details, _build_summaries(db, details), strict=True)}
+    pairs = {(row.consumer_id, row.provider_id) for row in details} if has_environments else set()
+    environments = running_pairs.load_environments(db, pairs)
+    return {row.id: summary for row, summary in zip(details, _build_summaries(db, details, environments), strict=True)}
 
 
 @lru_cache(maxsize=256)
@@ -526,7 +595,11 @@ def list_by_tag(db: Connection, overview_filter: OverviewFilter, tags: Sequence[
     names_only = OverviewFilter(words=overview_filter.words, label=overview_filter.label)
     shape = _build_shape(names_only, OverviewSorting.CONSUMER, is_reversed=False)
     params = {**_build_params(overview_filter), **({"tags": list(tags)} if tags else {})}
-    ids = fetch_column(db, _select_by_tag(shape, has_tags=bool(tags)), params)
+    ids = reuse(
+        db,
+        ("by tag", shape, *tags, *_build_params(overview_filter).values()),
+        lambda: fetch_column(db, _select_by_tag(shape, has_tags=bool(tags)), params),
+    )
     ids_of_page = ids[page.offset : page.offset + page.limit]
     rows = {row.publication_id: row for row in fetch_in_batches(db, _BY_TAGGED_PUBLICATION, ids_of_page)}
     return Paged(_build_pacts_by_tag(db, [rows[id_] for id_ in ids_of_page]), page, len(ids))
@@ -547,19 +620,8 @@ def _build_pacts_by_tag(db: Connection, rows: Sequence[Any]) -> list[PactByTag]:
     ]
 
 
-# Environments and deliveries of summaries
+# Deliveries of summaries
 
-_ENVIRONMENTS_OF_VERSIONS: Final = union_all(
-    *(
-        select(recorded.c.version_id, environment.c.display_name, environment.c.is_production)
-        .join(environment, environment.c.id == recorded.c.environment_id)
-        .where(recorded.c.version_id.in_(bindparam("ids", expanding=True)), ended_at.is_(None))
-        for recorded, ended_at in (
-            (deployed_version, deployed_version.c.undeployed_at),
-            (released_version, released_version.c.support_ended_at),
-        )
-    )
-)
 # A webhook that was deleted cannot be repaired, so its last failure is no problem that anyone could solve.
 _LATEST_DELIVERIES: Final = (
     select(func.max(triggered_webhook.c.id))
@@ -585,9 +647,14 @@ _FROM_BEST_TO_WORST: Final = (
 )
 
 
-def _build_summaries(db: Connection, rows: Sequence[Any]) -> list[IntegrationSummary]:
-    version_ids = {row.version_id for row in rows if row.version_id is not None}
-    environments = _load_environments(db, version_ids)
+_NO_ENVIRONMENTS: Final[Mapping[tuple[int, int], Sequence[EnvironmentReference]]] = {}
+
+
+def _build_summaries(
+    db: Connection,
+    rows: Sequence[Any],
+    environments: Mapping[tuple[int, int], Sequence[EnvironmentReference]] = _NO_ENVIRONMENTS,
+) -> list[IntegrationSummary]:
     statuses = _load_delivery_statuses(db, {row.consumer_id for row in rows})
     return [
         IntegrationSummary(
@@ -599,23 +666,11 @@ def _build_summaries(db: Connection, rows: Sequence[Any]) -> list[IntegrationSum
             provider_version=row.provider_version,
             verified_at=row.verified_at,
             is_comparison=bool(row.is_comparison),
-            environments=environments.get(row.version_id, []),
+            environments=environments.get((row.consumer_id, row.provider_id), ()),
             webhooks=statuses.get((row.consumer_id, row.provider_id)),
         )
         for row in rows
     ]
-
-
-def _load_environments(db: Connection, version_ids: Collection[int]) -> Mapping[int, list[EnvironmentReference]]:
-    """Load the environments of versions, production last. A version can be deployed and released to the same one."""
-    environments: dict[int, set[EnvironmentReference]] = defaultdict(set)
-    for row in fetch_in_batches(db, _ENVIRONMENTS_OF_VERSIONS, version_ids):
-        reference = EnvironmentReference(name=row.display_name, is_production=row.is_production)
-        environments[row.version_id].add(reference)
-    return {
-        version_id: sorted(references, key=lambda reference: (reference.is_production, reference.name))
-        for version_id, references in environments.items()
-    }
 
 
 def _load_delivery_statuses(db: Connection, consumer_ids: Collection[int]) -> Mapping[tuple[int, int], DeliveryStatus]:

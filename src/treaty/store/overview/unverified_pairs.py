@@ -163,7 +163,7 @@ def _list_pairs(db: Connection, limit: int, *, is_production: bool) -> list[Unve
     has_contracts = has_any_contracts(db)
     # A version that is both deployed and released yields the same pair several times: a dictionary keeps it once.
     pairs = {
-        _build_pair(row): None
+        _build_pair(row, is_production=is_production): None
         for consumer_record in records
         for provider_record in records
         for row in fetch_in_batches(
@@ -180,9 +180,10 @@ def _sort_key(pair: UnverifiedPair) -> tuple[object, ...]:
     return (pair.state is PactState.UNKNOWN, pair.environment, pair.consumer.lower(), pair.provider.lower())
 
 
-def _build_pair(row: Any) -> UnverifiedPair:
+def _build_pair(row: Any, *, is_production: bool) -> UnverifiedPair:
     return UnverifiedPair(
         environment=row.environment,
+        is_production=is_production,
         consumer=row.consumer,
         consumer_version=row.consumer_version,
         provider=row.provider,

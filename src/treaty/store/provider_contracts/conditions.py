@@ -47,28 +47,40 @@ def is_uncompared(content_id: ColumnElement[Any], version_id: ColumnElement[Any]
     """
     provider_version = version.alias("version_with_contract")
     compared = verification.alias("compared_result")
-    is_compared = exists().where(
-        compared.c.content_id == content_id,
-        compared.c.provider_version_id == version_id,
-        compared.c.is_latest,
-        compared.c.comparison_id.is_not(None),
+    # Without `correlate_except`, a condition refers only to tables of the query directly around it, and would join all
+    # rows of the others: any comparison of any pair would then count.
+    is_compared = (
+        exists()
+        .where(
+            compared.c.content_id == content_id,
+            compared.c.provider_version_id == version_id,
+            compared.c.is_latest,
+            compared.c.comparison_id.is_not(None),
+        )
+        .correlate_except(compared)
     )
     is_partial = and_(
         provider_version.c.is_self_verified,
-        exists().where(
+        exists()
+        .where(
             comparison.c.content_id == content_id,
             comparison.c.documents_sha == provider_version.c.documents_sha,
             comparison.c.profile == _profile_of(provider_version),
             comparison.c.is_compatible,
             not_(comparison.c.is_complete),
-        ),
+        )
+        .correlate_except(comparison),
     )
-    return exists().where(
-        provider_version.c.id == version_id,
-        provider_version.c.documents_sha.is_not(None),
-        not_(is_compared),
-        # A missing self-verification is NULL, which is not true either.
-        is_partial.is_not(True),
+    return (
+        exists()
+        .where(
+            provider_version.c.id == version_id,
+            provider_version.c.documents_sha.is_not(None),
+            not_(is_compared),
+            # A missing self-verification is NULL, which is not true either.
+            is_partial.is_not(True),
+        )
+        .correlate_except(provider_version)
     )
 
 
@@ -79,11 +91,15 @@ def decisive_success(result: FromClause) -> ColumnElement[Any]:
     as in decisions. `result` is the table of results or an alias of it.
     """
     other = verification.alias("result_of_other_kind")
-    has_failed = exists().where(
-        other.c.content_id == result.c.content_id,
-        other.c.provider_version_id == result.c.provider_version_id,
-        other.c.is_latest,
-        not_(other.c.success),
+    has_failed = (
+        exists()
+        .where(
+            other.c.content_id == result.c.content_id,
+            other.c.provider_version_id == result.c.provider_version_id,
+            other.c.is_latest,
+            not_(other.c.success),
+        )
+        .correlate_except(other)
     )
     return case(
         (and_(result.c.success, has_failed), false()),

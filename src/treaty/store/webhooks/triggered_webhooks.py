@@ -3,19 +3,37 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, case, func, select
 
 from treaty.model.paging import Page, Paged
 from treaty.model.webhooks.deliveries import DeliveryStatus, Execution, TriggeredWebhook
 from treaty.model.webhooks.events import EVENT_TYPES, EventSubject
+from treaty.model.webhooks.failures import DeliveryFailure, describe_failure
+from treaty.model.webhooks.webhooks import build_title
 from treaty.store.engine.database import fetch_all, fetch_rows
 from treaty.store.engine.listing import PagedQuery
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
-from treaty.store.tables import publication, triggered_webhook, version, webhook, webhook_execution
+from treaty.store.tables import publication, triggered_webhook, version, webhook, webhook_event, webhook_execution
 from treaty.store.webhooks import delivery_facts
 from treaty.store.webhooks.deliveries import EXECUTION_COLUMNS
 from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER, request_from_row
 
+# Aggregated in the statement: names of events contain no commas.
+_EVENT_NAMES: Final = (
+    select(func.aggregate_strings(webhook_event.c.name, ","))
+    .where(webhook_event.c.webhook_id == webhook.c.id)
+    .correlate(webhook)
+    .scalar_subquery()
+)
+_last_attempt: Final = webhook_execution.alias("last_attempt")
+_LAST_ATTEMPT_ID: Final = (
+    select(func.max(webhook_execution.c.id))
+    .where(webhook_execution.c.triggered_webhook_id == triggered_webhook.c.id)
+    .correlate(triggered_webhook)
+    .scalar_subquery()
+)
+# Logs are long, and are needed only where there is no status.
+_LOG_WITHOUT_STATUS: Final = case((_last_attempt.c.status.is_(None), _last_attempt.c.logs))
 _TRIGGERED: Final = (
     select(
         triggered_webhook.c.uuid,
@@ -25,6 +43,12 @@ _TRIGGERED: Final = (
         triggered_webhook.c.created_at.label("triggered_at"),
         triggered_webhook.c.facts,
         webhook.c.uuid.label("webhook"),
+        webhook.c.description,
+        _last_attempt.c.id.label("attempt"),
+        _last_attempt.c.success.label("attempt_succeeded"),
+        _last_attempt.c.status.label("attempt_status"),
+        _LOG_WITHOUT_STATUS.label("attempt_log"),
+        _EVENT_NAMES.label("events"),
         *(webhook.c[name] for name in ("method", "url", "headers", "body", "username", "password")),
         CONSUMER.c.name.label("consumer"),
         version.c.number.label("consumer_version"),
@@ -32,6 +56,7 @@ _TRIGGERED: Final = (
     )
     .select_from(triggered_webhook)
     .outerjoin(webhook, webhook.c.id == triggered_webhook.c.webhook_id)
+    .outerjoin(_last_attempt, _last_attempt.c.id == _LAST_ATTEMPT_ID)
     .join(CONSUMER, CONSUMER.c.id == triggered_webhook.c.consumer_id)
     .join(PROVIDER, PROVIDER.c.id == triggered_webhook.c.provider_id)
     # Outer joins: a delivery stays readable after its webhook, or the pact or version, has been removed.
@@ -96,6 +121,8 @@ def _build_all(rows: Sequence[Any]) -> list[TriggeredWebhook]:
             attempts=row.attempts,
             webhook=row.webhook,
             request_name=None if row.webhook is None else request_from_row(row).name,
+            title=None if row.webhook is None else _build_title(row),
+            failure=_build_failure(row),
             consumer=row.consumer,
             consumer_version=row.consumer_version or delivery_facts.get_consumer_version(row.facts),
             provider=row.provider,
@@ -103,6 +130,16 @@ def _build_all(rows: Sequence[Any]) -> list[TriggeredWebhook]:
         )
         for row in rows
     ]
+
+
+def _build_title(row: Any) -> str:
+    return build_title(row.description, (row.events or "").split(","), request_from_row(row))
+
+
+def _build_failure(row: Any) -> DeliveryFailure | None:
+    if row.attempt is None or row.attempt_succeeded:
+        return None
+    return describe_failure(row.attempt_status, row.attempt_log)
 
 
 _EXECUTIONS: Final = (
@@ -124,14 +161,16 @@ _OF_WEBHOOK: Final = PagedQuery(
         == select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery()
     ).order_by(triggered_webhook.c.id.desc())
 )
-_LATEST_STATUSES: Final = select(
-    webhook.c.uuid,
-    select(triggered_webhook.c.status)
-    .where(triggered_webhook.c.webhook_id == webhook.c.id)
-    .order_by(triggered_webhook.c.id.desc())
-    .limit(1)
+_latest: Final = triggered_webhook.alias("latest")
+_some_webhook: Final = webhook.alias("some_webhook")
+_LATEST_OF_WEBHOOK: Final = (
+    select(func.max(_latest.c.id))
+    .where(_latest.c.webhook_id == _some_webhook.c.id)
+    .correlate(_some_webhook)
     .scalar_subquery()
-    .label("status"),
+)
+_LATEST_OF_WEBHOOKS: Final = _TRIGGERED.where(
+    triggered_webhook.c.id.in_(select(_LATEST_OF_WEBHOOK).select_from(_some_webhook))
 )
 
 
@@ -140,8 +179,6 @@ def list_of_webhook(db: Connection, uuid: str, page: Page) -> Paged[TriggeredWeb
     return _OF_WEBHOOK.read(db, {"webhook": uuid}, page, _build_all)
 
 
-def load_latest_statuses(db: Connection) -> dict[str, DeliveryStatus]:
-    """Load the status of the latest delivery to each webhook that has any, by the webhook's UUID."""
-    return {
-        row.uuid: DeliveryStatus(row.status) for row in fetch_rows(db, _LATEST_STATUSES, {}) if row.status is not None
-    }
+def load_latest(db: Connection) -> dict[str, TriggeredWebhook]:
+    """Load the latest delivery to each webhook that has any, by the webhook's UUID."""
+    return {latest.webhook: latest for latest in _fetch(db, _LATEST_OF_WEBHOOKS, {}) if latest.webhook is not None}

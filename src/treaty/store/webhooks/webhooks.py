@@ -98,6 +98,14 @@ def list_all(db: Connection, *, consumer: str | None = None, provider: str | Non
     return _fetch(db, _WEBHOOKS, {}) if provider is None else _fetch(db, _NAMING_PROVIDER, {"provider": provider})
 
 
+_FAILING: Final = _WEBHOOKS.where(webhook.c.failing_since.is_not(None))
+
+
+def list_failing(db: Connection) -> list[Webhook]:
+    """List the webhooks that have failed several times in a row."""
+    return _fetch(db, _FAILING, {})
+
+
 _OF_PAIR: Final = _WEBHOOKS.where(CONSUMER.c.name == bindparam("consumer"), PROVIDER.c.name == bindparam("provider"))
 _OF_CONSUMER: Final = _WEBHOOKS.where(
     CONSUMER.c.name == bindparam("consumer"), webhook.c.provider_id.is_(None), not_(webhook.c.lists_providers)

@@ -55,6 +55,8 @@ _TEMPLATES: Final = Environment(
     loader=FileSystemLoader(_WEB_FOLDER / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
+    # Otherwise each request would check the modification times of its templates.
+    auto_reload=False,
     trim_blocks=True,
     lstrip_blocks=True,
 )

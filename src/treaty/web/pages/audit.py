@@ -5,11 +5,13 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.model.audit import Action, ActorCredential, AuditEvent, AuditFilter
+from treaty.model.audit_sentences import describe_event
 from treaty.model.paging import Page
 from treaty.store import audit
 from treaty.store.overview import overview
 from treaty.web import urls
 from treaty.web.api.audit import is_newest_first, read_filter, read_start
+from treaty.web.http.page_queries import read_number
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage
 from treaty.web.http.router import Router
@@ -33,6 +35,7 @@ def show_audit(request: Request) -> HtmlPage:
     context = {
         "event_filter": event_filter,
         "events": events[:PAGE_SIZE],
+        "describe_event": describe_event,
         "next": events[PAGE_SIZE] if len(events) > PAGE_SIZE else None,
         "has_previous": bool(previous_events),
         # Fewer events than a page: the previous page is the first one, whose link has no start.
@@ -54,3 +57,23 @@ def _list_previous(
         return []
     events = audit.list_events(db, event_filter, start=start, is_newest_first=not is_newest_first, limit=PAGE_SIZE + 1)
     return [event for event in events if event.id != start]
+
+
+# Recent changes of an application
+
+CHANGES_PER_PAGE: Final = 10
+MAX_CHANGES_PAGE: Final = 100
+
+
+def load_recent_changes(request: Request, name: str) -> dict[str, object]:
+    """Load the context of the section "Recent changes", which is empty for those who may not read the trail."""
+    if not request.has_permission(Permission.READ_AUDIT):
+        return {"changes": [], "changes_page": None, "has_more_changes": False, "describe_event": describe_event}
+    page = Page(read_number(request, "changes", 1, MAX_CHANGES_PAGE), CHANGES_PER_PAGE)
+    changes, has_more = audit.list_of_resource(request.db, name, page)
+    return {
+        "changes": changes,
+        "changes_page": page,
+        "has_more_changes": has_more and page.number < MAX_CHANGES_PAGE,
+        "describe_event": describe_event,
+    }

@@ -39,7 +39,7 @@ def show_version(request: Request, name: str, number: str) -> HtmlPage:
             "recorded": recorded,
             "main_branch": pacticipants.get(db, name).main_branch,
             "aliases": aliases.list_of_version(db, name, number),
-            "table": build_table(request, name, [(number, None)], deployments.list_all(db)),
+            "table": build_table(request, name, [(number, None)], deployments.list_in_pipeline(db)),
             "pacts": version_history.list_pacts(db, name, number),
             "verified": verified[:MAX_VERIFIED],
             "has_more_verified": len(verified) > MAX_VERIFIED,

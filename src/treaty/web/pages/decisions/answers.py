@@ -66,18 +66,15 @@ class AnswerTable:
         return next((verdict for other, verdict in pairs if other.uuid == environment.uuid), None)
 
 
-def order_as_pipeline(environments: Iterable[Environment]) -> list[Environment]:
-    """Put production last, where deployments end."""
-    return sorted(environments, key=lambda environment: environment.is_production)
-
-
 def build_table(
     request: Request, name: str, versions: Sequence[tuple[str, str | None]], environments: Sequence[Environment]
 ) -> AnswerTable:
-    """Decide about versions of an application, each with the branch whose head it is, for each environment."""
-    ordered = order_as_pipeline(environments)
+    """Decide about versions of an application, each with the branch whose head it is, for each environment.
+
+    The environments are in the order of the pipeline.
+    """
     # The last ones, as production is more important than the environment of a pull request.
-    shown = ordered[-MAX_ENVIRONMENTS:]
+    shown = environments[-MAX_ENVIRONMENTS:]
     named = load_named(request.db, name, [number for number, _ in versions])
     rows = [
         AnswerRow(
@@ -87,7 +84,7 @@ def build_table(
         )
         for number, branch in versions
     ]
-    return AnswerTable(environments=shown, rows=rows, left_out=len(ordered) - len(shown))
+    return AnswerTable(environments=shown, rows=rows, left_out=len(environments) - len(shown))
 
 
 def load_named(db: Connection, name: str, numbers: Iterable[str]) -> NamedIds:

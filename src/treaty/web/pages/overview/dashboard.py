@@ -7,7 +7,7 @@ from treaty.actions.pacticipants.integrations import change_policy
 from treaty.model.overview.history import PairView, PublicationInHistory
 from treaty.model.pacticipants.integrations import IntegrationPolicy
 from treaty.model.paging import Page, Paged
-from treaty.store.overview import history
+from treaty.store.overview import history, running_pairs
 from treaty.store.pacticipants import former_names, integrations, pacticipants
 from treaty.store.webhooks import triggered_webhooks
 from treaty.web import urls
@@ -38,7 +38,8 @@ def show_pair(request: Request, provider: str, consumer: str) -> HtmlPage:
         return HtmlPage("pair.html", {**names, "missing": missing})
     webhooks = triggered_webhooks.list_latest_of_pair(request.db, consumer=consumer, provider=provider)
     policy = integrations.find_policy(request.db, consumer=consumer, provider=provider)
-    shared = {**names, "missing": None, "webhooks": webhooks, "policy": policy}
+    running = running_pairs.list_of_pair(request.db, consumer, provider)
+    shared = {**names, "missing": None, "webhooks": webhooks, "policy": policy, "running": running}
     if request.option("view") == "grid":
         return _show_grid(request, consumer, provider, shared)
     page = read_rows_page(request, PAGE_SIZE)

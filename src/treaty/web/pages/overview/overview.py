@@ -1,33 +1,25 @@
 """The overview: all integrations with their states, and the problems that need attention."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import Connection
-
-from treaty.model.overview.overview import Overview, OverviewFilter, OverviewSorting, PactState
+from treaty.model.overview.overview import OverviewFilter, OverviewSorting, PactState
 from treaty.model.paging import Page
 from treaty.store import deployments
 from treaty.store.overview import overview
-from treaty.store.overview.unverified_pairs import list_unverified_pairs
 from treaty.store.pacticipants import labels
-from treaty.store.webhooks import webhooks
 from treaty.web import urls
 from treaty.web.http.page_queries import read_choice, read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage
 from treaty.web.http.router import Router
+from treaty.web.pages.overview.attention import MAX_COUNTED, MAX_GROUPS, OVERDUE_AFTER, load_attention
 from treaty.web.security.permissions import Permission
 
 router = Router()
 
 PAGE_SIZE: Final = 50
 PAGE_SIZE_BY_TAG: Final = 30
-MAX_WARNINGS: Final = 4
-"""Maximum number of warnings of each kind under "Needs attention"."""
-OVERDUE_AFTER: Final = timedelta(days=1)
-"""Time after which a changed pact without a verification result is overdue."""
 LABELS_PAGE: Final = Page(1, 500)
 
 
@@ -50,11 +42,14 @@ def show_overview(request: Request) -> HtmlPage:
         page,
         sorting,
         is_reversed=is_reversed,
-        limit=MAX_WARNINGS if shows_warnings else 0,
+        limit=MAX_GROUPS if shows_warnings else 0,
         overdue_since=request.now - OVERDUE_AFTER,
     )
     if overview_filter.is_empty and not loaded.counts:
         return HtmlPage("first_run.html", {"address": request.base_url})
+    attention = (
+        load_attention(request.db, loaded, limit=MAX_GROUPS, max_counted=MAX_COUNTED) if shows_warnings else None
+    )
     context = {
         "filter": overview_filter,
         "counts": {state: loaded.counts.get(state, 0) for state in PactState},
@@ -66,7 +61,7 @@ def show_overview(request: Request) -> HtmlPage:
         "is_reversed": is_reversed,
         "environments": deployments.list_in_pipeline(request.db),
         "labels": labels.list_names(request.db, LABELS_PAGE).items,
-        "warnings": _load_warnings(request.db, loaded) if shows_warnings else None,
+        "attention": attention if attention and attention.total else None,
     }
     return HtmlPage("overview.html", context)
 
@@ -93,15 +88,3 @@ def _read_filter(request: Request) -> OverviewFilter:
         branch=request.option("branch"),
         state=read_choice(PactState, request.option("state")),
     )
-
-
-def _load_warnings(db: Connection, loaded: Overview) -> dict[str, Sequence[object]] | None:
-    """Collect unverified pairs in environments, recent failures, overdue pacts and failing webhooks; None if empty."""
-    failing_webhooks = [webhook for webhook in webhooks.list_all(db) if webhook.failing_since]
-    warnings: dict[str, Sequence[object]] = {
-        "unverified_pairs": list_unverified_pairs(db, limit=MAX_WARNINGS),
-        "failed": loaded.failed,
-        "overdue": loaded.overdue,
-        "failing_webhooks": failing_webhooks[:MAX_WARNINGS],
-    }
-    return warnings if any(warnings.values()) else None

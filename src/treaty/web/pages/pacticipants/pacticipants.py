@@ -23,6 +23,7 @@ from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage
 from treaty.web.http.router import Router
+from treaty.web.pages.audit import load_recent_changes
 from treaty.web.pages.decisions.questions import answer_question
 from treaty.web.security.permissions import Permission
 
@@ -67,6 +68,7 @@ def show_pacticipant(request: Request, name: str) -> HtmlPage:
                 branch.name for branch in branches.list_matching(request.db, name, like=None, page=BRANCHES_PAGE).items
             ],
             "question": answer_question(request, pacticipant, environments),
+            **load_recent_changes(request, name),
         },
     )
 

@@ -61,7 +61,7 @@ def show_webhooks(request: Request) -> HtmlPage:
     """List all webhooks with their health."""
     context = {
         "webhooks": webhooks.list_all(request.db),
-        "latest": triggered_webhooks.load_latest_statuses(request.db),
+        "latest": triggered_webhooks.load_latest(request.db),
     }
     return HtmlPage("webhooks.html", context)
 

@@ -1,0 +1,49 @@
+"""Problems are grouped by the application that most of them have in common."""
+
+import random
+
+import pytest
+
+from treaty.model.overview.attention import Attention, group_by_cause
+
+
+def groups(pairs, limit=None):
+    """Group pairs of a consumer and a provider; each group with the side that it is of."""
+    found = group_by_cause(pairs, provider=lambda pair: pair[1], consumer=lambda pair: pair[0], limit=limit)
+    return [("provider" if each.is_of_provider else "consumer", list(each.items)) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        ([], []),
+        (["ab"], [("provider", ["ab"])]),
+        (["ax", "bx", "cx"], [("provider", ["ax", "bx", "cx"])]),
+        (["ax", "ay", "az"], [("consumer", ["ax", "ay", "az"])]),
+        # The larger group takes what both have in common.
+        (["ax", "ay", "az", "bx"], [("consumer", ["ax", "ay", "az"]), ("provider", ["bx"])]),
+        (["ax", "bx", "ay", "by"], [("provider", ["ax", "bx"]), ("provider", ["ay", "by"])]),
+        # An application may be a consumer and a provider.
+        (["xa", "bx"], [("provider", ["xa"]), ("provider", ["bx"])]),
+    ],
+)
+def test_problems_of_one_application_are_one_group(pairs, expected):
+    assert groups(pairs) == expected
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_problem_is_in_exactly_one_group_and_the_largest_groups_come_first(seed):
+    chance = random.Random(seed)  # noqa: S311 - it is no secret
+    pairs = list({chance.choice("abcdef") + chance.choice("uvwxyz") for _ in range(25)})
+    found = groups(pairs)
+    assert sorted(pair for _, members in found for pair in members) == sorted(pairs)
+    sizes = [len(members) for _, members in found]
+    assert sizes == sorted(sizes, reverse=True)
+    for side, members in found:
+        assert len({pair[1 if side == "provider" else 0] for pair in members}) == 1
+    assert groups(pairs, limit=3) == found[:3]
+
+
+def test_what_is_not_listed_is_counted():
+    found = group_by_cause(["ax", "bx", "cy"], provider=lambda pair: pair[1], consumer=lambda pair: pair[0], limit=1)
+    assert Attention(found, 3).unlisted == 1
