@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,7 @@ _STOP_TIMEOUT: Final = 30.0
 _ATTEMPTS: Final = 5
 
 # Nothing here outlives the tests, so nothing has to reach the disk.
-_SETTINGS: Final = {
+_SETTINGS: Final[Mapping[str, str]] = {
     "fsync": "off",
     "full_page_writes": "off",
     "listen_addresses": "127.0.0.1",
@@ -166,22 +166,22 @@ def _first_line(keeper: subprocess.Popen[str]) -> str:
 @contextmanager
 def _started() -> Iterator[str]:
     binaries = find_binaries()
-    owner = _owner()
+    owner = find_owner()
     folder = Path(tempfile.mkdtemp(prefix="treaty-postgres-"))
     try:
         if owner:
             os.chown(folder, owner.pw_uid, owner.pw_gid)
-        password = _create_cluster(binaries, folder, owner)
-        process, port = _start(binaries, folder, owner)
+        password = create_cluster(binaries, folder, owner)
+        process, port = start_cluster(binaries, folder, owner)
         try:
             yield f"postgresql://treaty:{password}@127.0.0.1:{port}/postgres"
         finally:
-            _stop(process)
+            stop_cluster(process)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _owner() -> pwd.struct_passwd | None:
+def find_owner() -> pwd.struct_passwd | None:
     """Say who runs the server. PostgreSQL refuses to be run by root."""
     if os.geteuid() != 0:
         return None
@@ -192,7 +192,7 @@ def _owner() -> pwd.struct_passwd | None:
     raise Unavailable("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`")
 
 
-def _popen(command: list[str | Path], folder: Path, owner: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
+def run_as_owner(command: list[str | Path], folder: Path, owner: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
             command,
@@ -208,7 +208,7 @@ def _popen(command: list[str | Path], folder: Path, owner: pwd.struct_passwd | N
         )
 
 
-def _create_cluster(binaries: Path, folder: Path, owner: pwd.struct_passwd | None) -> str:
+def create_cluster(binaries: Path, folder: Path, owner: pwd.struct_passwd | None) -> str:
     """Create the cluster and give its password. The port is open to everyone on the machine.
 
     The password is checked with MD5, since SCRAM is slow on purpose and tests connect thousands of times.
@@ -224,28 +224,30 @@ def _create_cluster(binaries: Path, folder: Path, owner: pwd.struct_passwd | Non
         "--no-sync",
         *options,
     ]
-    if _popen(command, folder, owner).wait() != 0:
+    if run_as_owner(command, folder, owner).wait() != 0:
         raise _failure(folder)
     return password
 
 
-def _start(binaries: Path, folder: Path, owner: pwd.struct_passwd | None) -> tuple[subprocess.Popen[bytes], int]:
+def start_cluster(
+    binaries: Path, folder: Path, owner: pwd.struct_passwd | None, settings: Mapping[str, str] = _SETTINGS
+) -> tuple[subprocess.Popen[bytes], int]:
     """Start the server on a free port; another process may take that port first, so there are several attempts."""
-    settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+    options = [f"--{name}={value}" for name, value in settings.items()]
     for _ in range(_ATTEMPTS):
-        port = _free_port()
-        process = _popen([binaries / "postgres", "-D", folder / "data", "-p", str(port), *settings], folder, owner)
+        port = free_port()
+        process = run_as_owner([binaries / "postgres", "-D", folder / "data", "-p", str(port), *options], folder, owner)
         try:
             if _is_up(process, folder / "data" / "postmaster.pid"):
                 return process, port
         except BaseException:
-            _stop(process)
+            stop_cluster(process)
             raise
-        _stop(process)
+        stop_cluster(process)
     raise _failure(folder)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -261,7 +263,7 @@ def _is_up(process: subprocess.Popen[bytes], status: Path) -> bool:
     return False
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop_cluster(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGINT)  # the "fast" shutdown, which does not wait for clients
     try:
         process.wait(_STOP_TIMEOUT)

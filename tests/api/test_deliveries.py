@@ -279,7 +279,7 @@ def test_what_a_killed_worker_had_claimed_is_taken_over_when_its_time_is_up(make
     broker.hook(receiver.url)
     broker.publish("1")
     now = datetime.now(UTC)
-    until = now + timedelta(hours=1)
+    until = now + timedelta(minutes=10)
     claimed = broker.database.write(
         lambda db: deliveries.claim(db, ClaimRequest(owner="killed", now=now, until=until, limit=5))
     )
@@ -294,6 +294,22 @@ def test_what_a_killed_worker_had_claimed_is_taken_over_when_its_time_is_up(make
     broker.until("1", "success")
     later.stop()
     assert broker.database.read(lambda db: delivery_facts.load_claimed(db, [claimed[0].uuid], owner="killed")) == {}
+
+
+def test_a_delivery_from_a_server_whose_clock_was_ahead_is_sent_at_once_and_blocks_no_other(
+    make_broker, receiver: Receiver
+) -> None:
+    broker = make_broker(starts=False)
+    broker.hook(receiver.url)
+    broker.publish("1")
+    ahead = datetime.now(UTC) + timedelta(hours=2)
+    claim = ClaimRequest(owner="ahead", now=ahead, until=ahead + timedelta(seconds=10), limit=5)
+    broker.database.write(lambda db: deliveries.claim(db, claim))
+    broker.publish("2")  # about the same pair, so it waits for the first one
+    broker.worker.start()
+    receiver.wait(2)
+    broker.until("1", "success")
+    broker.until("2", "success")
 
 
 def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) -> None:

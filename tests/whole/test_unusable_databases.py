@@ -31,7 +31,8 @@ from tests.whole.servers import running
 from tests.whole.test_missing_database import CALLS, PASSWORD
 from treaty.cli import TREATY
 from treaty.store.engine import startup
-from treaty.store.engine.database_faults import explain_error
+from treaty.store.engine.database_faults import explain_error, name_database
+from treaty.store.engine.database_urls import parse_url
 
 SERVE: Final = ["serve", "--port", "0"]
 ADD_USER: Final = ["user", "add", "ada", "--role", "administrator", "--password-stdin"]
@@ -462,3 +463,21 @@ def test_the_retries_of_the_original_replace_the_time() -> None:
         ["doctor"], url, TREATY_DATABASE_STARTUP_TIMEOUT=LONG_WAIT, PACT_BROKER_DATABASE_CONNECT_MAX_RETRIES="0"
     )
     assert (once.exit_code, once.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (
+            "postgres://ann:p%40ss@a.example:5433,b.example/treaty?target_session_attrs=read-write",
+            "postgresql://ann:***@a.example:5433,b.example/treaty",
+        ),
+        ("postgresql://a:1,b:2", "postgresql://a:1,b:2/"),
+        ("postgresql://ann:s@a/treaty?host=b:1&host=c:2", "postgresql://ann:***@b:1,c:2/treaty"),
+    ],
+)
+def test_several_hosts_of_postgresql_are_understood_and_named_without_the_password(text, named):
+    url = parse_url(text)
+    hosts = named.partition("://")[2].rpartition("@")[2].partition("/")[0].split(",")
+    assert list(url.query["host"]) == hosts
+    assert name_database(url) == named

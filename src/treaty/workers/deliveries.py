@@ -30,6 +30,9 @@ from treaty.workers.polling import ERROR_PAUSE_SECONDS, PollingWorker
 
 LEASE_TIME: Final = timedelta(seconds=10)
 """How long a claim lasts unless it is renewed."""
+MAX_JITTER: Final = 1.1
+CLOCK_TOLERANCE: Final = timedelta(minutes=1)
+"""Difference between the clocks of servers up to which retries keep their schedule."""
 POLL_SECONDS: Final = 0.4
 MIN_POLL_SECONDS: Final = 0.05
 _ACTOR: Final = Actor(credential_name="worker")
@@ -60,6 +63,8 @@ class DeliveryWorker(PollingWorker):
         self._owner = str(uuid.uuid4())
         self._in_progress: dict[str, tuple[Delivery, Future[Attempt]]] = {}
         self._settling_time = settings.webhook_settling_time
+        retries = (MAX_JITTER * delay for delay in settings.webhook_retry_schedule)
+        self._longest_wait = max([LEASE_TIME, *retries]) + CLOCK_TOLERANCE
         self.poll_seconds = max(MIN_POLL_SECONDS, min(POLL_SECONDS, self._settling_time.total_seconds()))
         self._renewed_at = clock()
         self._senders: ThreadPoolExecutor | None = None
@@ -112,7 +117,7 @@ class DeliveryWorker(PollingWorker):
     def _record(self, finished: Sequence[tuple[Delivery, Attempt]]) -> None:
         # Workers update rows of webhooks in the same order, so that they cannot deadlock.
         ordered = sorted(finished, key=lambda pair: pair[0].webhook)
-        jitter = random.uniform(0.9, 1.1)  # noqa: S311 - only spreads retries over time
+        jitter = random.uniform(2 - MAX_JITTER, MAX_JITTER)  # noqa: S311 - only spreads retries over time
         with audit.acting_as(_ACTOR):
             statuses = self._database.write(
                 lambda db: [
@@ -178,6 +183,7 @@ class DeliveryWorker(PollingWorker):
             owner=self._owner,
             now=now - self._settling_time,
             until=now + LEASE_TIME,
+            latest=now + self._longest_wait,
             limit=min(share, self._settings.webhook_concurrency - len(busy)),
             busy_webhooks=tuple(webhook for webhook, count in count_by_webhook.items() if count >= share),
             includes_failing=failing_count <= self._settings.webhook_concurrency // 4,

@@ -22,8 +22,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import DatabaseReplaced, Invalid, InvalidSetting, Problem
-from treaty.store.engine.database_faults import describe_first_line, is_error_in_statement, parse_url
+from treaty.store.engine.database_faults import describe_first_line, is_error_in_statement
 from treaty.store.engine.database_files import DatabaseFiles, create_private, find_path, forbid_creation
+from treaty.store.engine.database_urls import parse_url
 from treaty.store.engine.file_checks import check_file
 from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
 
@@ -297,9 +298,17 @@ def _connection_timeouts(url: URL, wait: float) -> dict[str, int]:
 
 
 def _configure_postgresql(connection: Any, _record: object) -> None:
-    """Turn JIT compilation off: it takes longer than the short statements here."""
+    """Turn JIT compilation off: it takes longer than the short statements here.
+
+    A pooler such as PgBouncer may run each transaction on another connection to the database, which has neither the
+    settings nor the prepared statements of this one. It is detected by the process id: a pooler makes up its own.
+    """
     connection.autocommit = True  # in a transaction, a rollback would undo the setting
-    connection.execute("SET jit = off")
+    (process_id,) = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if process_id == connection.info.backend_pid:
+        connection.execute("SET jit = off")
+    else:
+        connection.prepare_threshold = None
     connection.autocommit = False
 
 

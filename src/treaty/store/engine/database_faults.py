@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -31,6 +31,10 @@ def name_database(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return str(find_path(url) or "the database in memory")
     place = {name: value for name, value in url.query.items() if name in {"host", "port", "service"}}
+    hosts = place.get("host", "")
+    if isinstance(hosts, tuple):  # in the notation of PostgreSQL's client library, which users write
+        text = url.set(drivername="postgresql", host="several", query={}).render_as_string(hide_password=True)
+        return text.replace("several", ",".join(hosts), 1) if url.username != "several" else text
     return url.set(drivername="postgresql", query=place).render_as_string(hide_password=True)
 
 
@@ -216,36 +220,3 @@ def _describe(error: BaseException, url: URL) -> str:
     for secret in secrets:
         text = text.replace(str(secret), "***") if secret else text
     return text
-
-
-def parse_url(text: str) -> URL:
-    """Parse the URL of a database. Raises UnusableDatabase, whose text contains no part of the URL."""
-    # Hosting platforms still write postgres://, which SQLAlchemy no longer accepts.
-    text = "postgresql" + text.removeprefix("postgres") if text.startswith("postgres://") else text
-    try:
-        url = make_url(text)
-    except Exception as error:
-        raise UnusableDatabase("this is not a valid URL.", _EXAMPLES) from error
-    if url.get_backend_name() == "sqlite":
-        _check_sqlite_url(url)
-        return url
-    if "@" in f"{url.host}{url.database}":
-        raise UnusableDatabase(
-            "this URL contains more than one @.", "Write the user name and the password percent-encoded: %40 for @."
-        )
-    try:
-        (url.host or "").encode("idna")
-    except UnicodeError as error:
-        raise UnusableDatabase("this URL has an invalid host.", _EXAMPLES) from error
-    return url
-
-
-_EXAMPLES: Final = "Write one such as sqlite:///treaty.sqlite or postgresql://user:password@host:5432/name."
-
-
-def _check_sqlite_url(url: URL) -> None:
-    if url.host or url.username or url.port or "\0" in (url.database or ""):
-        raise UnusableDatabase(
-            "this is not a valid URL of a SQLite file.",
-            "A relative path follows three slashes (sqlite:///treaty.sqlite), an absolute path four.",
-        )

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL
 
 from treaty.errors import DatabaseReplaced
+from treaty.store.engine.database_urls import parse_url
 
 CHECK_INTERVAL_SECONDS: Final = 1.0
 """How often reads check the files. Every write checks them before it is acknowledged."""
@@ -90,7 +91,7 @@ def create_private(url: URL) -> None:
 
 def list_files(url: str) -> list[Path]:
     """List the files that a SQLite database may have; none for other databases."""
-    parsed = make_url(url)
+    parsed = parse_url(url)
     path = find_path(parsed) if parsed.get_backend_name() == "sqlite" else None
     return [] if path is None else [path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))]
 
@@ -105,12 +106,12 @@ def is_readable_by_all(path: Path) -> bool:
 
 def is_in_memory(url: str) -> bool:
     """Whether a URL names a database in memory, which exists in one process only and is empty at first."""
-    parsed = make_url(url)
+    parsed = parse_url(url)
     return parsed.get_backend_name() == "sqlite" and find_path(parsed) is None
 
 
 def sqlite_identity(url: str) -> str:
     """Return the identity of a SQLite file as text, to compare with another process's; empty for other databases."""
-    parsed = make_url(url)
+    parsed = parse_url(url)
     path = find_path(parsed) if parsed.get_backend_name() == "sqlite" else None
     return "" if path is None else repr(find_identity(str(path)))

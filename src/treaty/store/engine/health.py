@@ -3,11 +3,12 @@
 import sqlite3
 from typing import Any, Final
 
-from sqlalchemy import Connection, literal, make_url, select
+from sqlalchemy import Connection, literal, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from treaty.errors import DatabaseReplaced
 from treaty.store.engine.database import Busy, Unavailable, execute
+from treaty.store.engine.database_urls import parse_url
 
 DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error, Busy, DatabaseReplaced)
 """Errors that mean that the database does not respond."""
@@ -34,5 +35,5 @@ def describe_error(error: Exception, *, database_url: str) -> str:
         cause = error.__cause__ or error
     lines = str(cause).strip().splitlines()
     text = f"{type(cause).__name__} - {lines[0] if lines else 'no answer'}"
-    password = make_url(database_url).password
+    password = parse_url(database_url).password
     return text.replace(str(password), "*****") if password else text

@@ -7,7 +7,7 @@ into the future, so that a claim expires by itself when the worker dies.
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Boolean, Connection, bindparam, case, exists, insert, or_, select, update
@@ -121,7 +121,8 @@ _IS_FAILING: Final = exists().where(
 _DUE: Final = (
     select(triggered_webhook.c.id, triggered_webhook.c.uuid)
     .where(
-        triggered_webhook.c.due_at <= bindparam("now"),
+        # A time that no retry and no claim has is due too: a server whose clock was ahead set it.
+        or_(triggered_webhook.c.due_at <= bindparam("now"), triggered_webhook.c.due_at > bindparam("latest")),
         # Deliveries whose webhook has been deleted are claimed too, so that they fail instead of staying queued.
         or_(triggered_webhook.c.webhook_id.is_(None), ~_IS_BUSY),
         or_(bindparam("includes_failing", type_=Boolean), ~_IS_FAILING),
@@ -147,6 +148,9 @@ _RENEW: Final = (
 )
 
 
+FOREVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClaimRequest:
     """Which due deliveries a worker claims, and for how long."""
@@ -156,6 +160,8 @@ class ClaimRequest:
     until: datetime
     """When the claim expires."""
     limit: int
+    latest: datetime = FOREVER
+    """The latest time that a delivery can be due if all clocks are right."""
     busy_webhooks: tuple[str, ...] = ()
     """UUIDs of webhooks to leave out, because the worker is already sending enough deliveries to them."""
     includes_failing: bool = True
@@ -170,6 +176,7 @@ def has_due(db: Connection, claim_request: ClaimRequest) -> bool:
 def _claim_params(claim_request: ClaimRequest) -> dict[str, Any]:
     return {
         "now": claim_request.now,
+        "latest": claim_request.latest,
         "busy": list(claim_request.busy_webhooks),
         "includes_failing": claim_request.includes_failing,
         "limit": claim_request.limit,

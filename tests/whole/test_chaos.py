@@ -1,0 +1,19 @@
+"""Two nodes behind nginx, on a PostgreSQL with a standby, keep every promise while parts of the cluster are killed."""
+
+import pytest
+
+from bench import chaos, cluster
+from tests import postgres
+from tests.absence import unavailable
+from tests.whole import proxies
+
+
+@pytest.mark.slow  # starts six programs, and waits until they have recovered
+def test_two_nodes_lose_nothing_and_give_no_wrong_answer_while_parts_are_killed():
+    try:
+        run = chaos.run(teams=2, pause=0.1, seconds=2, is_short=True)
+    except (cluster.MissingProgram, postgres.Unavailable, proxies.Unavailable) as absence:
+        unavailable(str(absence))
+    assert run.problems == []
+    assert run.ledger.published
+    assert len(run.report) == len(chaos.plan(is_short=True, is_upgrade=False))
