@@ -245,7 +245,7 @@ def running(webhook_settings: Mapping[str, str], *, source: Path | None = None) 
         cluster.node_sources = [source, source]
         for index in range(2):
             cluster.start_node(index)
-            stack.callback(lambda index=index: cluster.nodes[index].end())
+            stack.callback(cluster.nodes[index].end)
         stack.callback(_start_nginx(cluster, nginx).end)
         wait_until(lambda: _is_open(cluster.url), "nginx does not respond")
         yield cluster

@@ -55,7 +55,7 @@ def test_an_answer_takes_so_many_clicks_from_the_overview(page: Page, question: 
 
 
 def test_a_chip_of_an_environment_leads_to_the_row_that_explains_it(page: Page) -> None:
-    page.goto("/")
+    page.goto("/?q=Web+Shop")
     chip = page.locator("a.chip.running").first
     href = chip.get_attribute("href") or ""
     chip.click()

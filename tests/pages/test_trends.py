@@ -78,7 +78,7 @@ def test_over_random_histories_trends_are_what_a_diary_says(api, show, clock, se
     shown = show("/trends")
     assert numbers(shown, "health") == {str(day): diary.health(day) for day in diary.days()}
     assert numbers(shown, "results") == {str(day): diary.count(day) for day in diary.days()}
-    first = {}
+    first: dict[object, datetime] = {}
     for at, pair, _, content in diary.published:
         first.setdefault((pair, content), at)
     new = Counter(at.date() for at in first.values())

@@ -238,6 +238,6 @@ def _describe_restoration(settings: Settings, result: RestoreResult, *, is_dry: 
 def _undecryptable_warning(count: int) -> str:
     subject = "1 secret" if count == 1 else f"{count} secrets"
     return (
-        f"{subject} cannot be decrypted. Enter the secrets of webhooks again. If nobody can use tokens or sign in, "
+        f"{subject} cannot be decrypted. Enter the secrets of webhooks again. If tokens and passwords are refused, "
         "`treaty token revoke --all` creates a new key for them."
     )

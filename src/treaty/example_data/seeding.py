@@ -345,7 +345,7 @@ class _Shop:
             headers=(("content-type", "application/json"),),
             body=b'{"status": "queued"}',
         )
-        # The chat was moved, and nobody has changed the webhook.
+        # The chat was moved, but its webhook was not changed.
         if _CHAT_HOST in request.url and self.now - at < timedelta(days=20):
             outcome = NoResponse("ConnectionRefusedError", f"{_CHAT_HOST}:443 refused the connection")
         return Attempt(request=request, outcome=outcome, started_at=at, finished_at=at + timedelta(milliseconds=84))

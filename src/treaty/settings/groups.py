@@ -106,10 +106,10 @@ _COLLECTORS: Final = ("https", "http", "syslog+tls", "syslog+tcp")
 def _check_collector(url: str) -> str:
     try:
         split = urlsplit(url)
-        is_valid = split.scheme in _COLLECTORS and bool(split.hostname) and split.port != 0
+        is_valid = split.scheme in _COLLECTORS and bool(split.hostname) and split.port != 0 and split.username is None
     except ValueError:  # a port or an address that is none
         is_valid = False
-    if not is_valid or split.username is not None or not _is_url_text(url):
+    if not is_valid or not _is_url_text(url):
         schemes = ", ".join(f"{scheme}://" for scheme in _COLLECTORS)
         raise OutOfRange(f"must be a URL with a host and without credentials that begins with one of {schemes}")
     return url

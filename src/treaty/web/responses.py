@@ -179,7 +179,7 @@ def _page_refusal(error: BaseException, request: Request) -> Response:
     if status is None:
         plain = _refusal(error, request)
         return plain if plain.status == INTERNAL_ERROR else build_error_page(plain.status, str(error), request)
-    page = build_error_page(status, _describe_for_page(error), request, versions=_list_candidates(error))
+    page = build_error_page(status, _describe_for_page(error, request), request, versions=_list_candidates(error))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         page.headers["retry-after"] = "5" if isinstance(error, NotReady | Overloaded | Unavailable) else "1"
     return page

@@ -16,8 +16,8 @@ from treaty.model.overview.pending import PendingPact, StaleIntegration
 from treaty.model.paging import Page, Paged
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_rows
+from treaty.store.engine.listing import escape_like
 from treaty.store.engine.snapshots import reuse
-from treaty.store.pacticipants.pacticipants import escape_like
 from treaty.store.tables import (
     Time,
     branch,

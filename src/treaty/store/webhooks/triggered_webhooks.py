@@ -108,7 +108,7 @@ def list_latest_of_pair(db: Connection, *, consumer: str, provider: str) -> list
     return _fetch(db, _LATEST_OF_PAIR, {"consumer": consumer, "provider": provider})
 
 
-def _fetch(db: Connection, statement: Select[Any], params: dict[str, Any]) -> list[TriggeredWebhook]:
+def _fetch(db: Connection, statement: Select[*tuple[Any, ...]], params: dict[str, Any]) -> list[TriggeredWebhook]:
     return _build_all(fetch_rows(db, statement, params))
 
 
