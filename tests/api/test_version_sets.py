@@ -210,6 +210,18 @@ def test_ignored_results_are_shown_and_prevent_nothing(
     assert rows == shown
 
 
+def test_a_version_that_does_not_exist_of_an_ignored_application_has_the_facts_of_a_single_decision(
+    api: Api, history: History
+) -> None:
+    history.publish("web", "1", "shop", "a")
+    history.deploy("web", "1", "prod")
+    history.version("shop", "1")
+    decision = ask(api, "shop@9", ignore=[{"pacticipant": "shop"}])
+    single = api.get("/can-i-deploy?pacticipant=shop&version=9&environment=prod&ignore[][pacticipant]=shop").json()
+    assert decision["deployable"] is single["summary"]["deployable"] is True
+    assert len(decision["ignored"]) == single["summary"]["ignored"] == 1
+
+
 def test_the_answer_names_aliases(api: Api, history: History) -> None:
     publish(history, "web", "1", "prices", "1")
     history.deploy("prices", "1", "prod")

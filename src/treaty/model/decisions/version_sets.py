@@ -143,6 +143,8 @@ class _SetDecision:
         self._staying = {(live.pacticipant, live.number) for live in facts.live} - self._replaced
         self._staying |= {(live.pacticipant, live.number) for live in facts.live if live.stays}
         self._live_pacticipants = {live.pacticipant for live in facts.live}
+        names = {member.selector.pacticipant for member in facts.members if isinstance(member, NoVersion)}
+        self._absent = {(name, None) for name in names if self._is_ignored(name, None)}
 
     def decide(self) -> SetVerdict:
         constraints = self._constraints
@@ -232,7 +234,8 @@ class _SetDecision:
         """Whether a row is about a pair with a member after all members have been deployed."""
         consumer, provider = _list_sides(row)
         if consumer not in self._new_versions and provider not in self._new_versions:
-            return False
+            # An ignored member without a version leaves pacts that lack one of their provider.
+            return provider in self._absent and consumer in self._staying
         if row.consumer == row.provider:
             # The old and the new version of a member run side by side while one replaces the other.
             return True
