@@ -88,6 +88,13 @@ def on_page(api: Api, path: str) -> bool | None:
     return words[verdict]
 
 
+def says_that_there_is_no_version(api: Api, path: str, version: str) -> None:
+    """A page decides about no version that does not exist: a misspelt number is more likely than a new one."""
+    text = api.get(path, accept=HTML).text
+    assert f"No version {version}" in text
+    assert "</strong></p>" not in text
+
+
 def in_text(api: Api, path: str) -> bool | None:
     (line,) = [line for line in api.get(path, accept="text/plain").text.splitlines() if line.startswith("Deployable: ")]
     return {"true": True, "false": False, "nil": None}[line.removeprefix("Deployable: ")]
@@ -117,9 +124,11 @@ def ask_about_environment(story: Story, url: str, name: str, version: str, envir
     verdicts = matrix_doors(api, selector, {"environment": environment})
     path = "/can-i-deploy?" + urlencode({**selector, "environment": environment})
     verdicts |= {path: api.get(path).json()["summary"]["deployable"], f"text {path}": in_text(api, path)}
-    if any(who == name for who, _ in story.world.versions):  # else its page has nothing to ask about
-        page = f"/pacticipants/{name}?" + urlencode({"version": version, "to": environment})
+    page = f"/pacticipants/{name}?" + urlencode({"version": version, "to": environment})
+    if (name, version) in story.world.versions:
         verdicts[page] = on_page(api, page)
+    elif any(who == name for who, _ in story.world.versions):  # else its page has nothing to ask about
+        says_that_there_is_no_version(api, page, version)
     yes = dict(
         says_yes_on_command_line(url, "can-i-deploy", "-a", name, "-e", version, "--to-environment", environment)
     )
