@@ -75,11 +75,11 @@ def test_the_page_has_a_row_for_the_cause_with_the_command_to_copy(
     SCENARIOS[cause](stage)
     reason = only_cause(stage.ask())
     page = stage.api.get(MATRIX, accept=HTML).text
-    (row,) = re.findall(r'<li class="reason error">.*?</li>', page, re.DOTALL)
+    (row,) = re.findall(r'<tr class="reason error">.*?</tr>', page, re.DOTALL)
     assert DESCRIPTIONS[cause].title.replace("'", "&#39;") in row
     assert f"/docs/reasons#{cause.value}" in row
     assert ("<pre" in row) is ("command" in reason["next"])
-    assert "has to act" in row or cause is Cause.COMPARISON_NOT_FINISHED
+    assert ("no one</span></td>" in row) is (cause is Cause.COMPARISON_NOT_FINISHED)
 
 
 def test_a_yes_has_no_cause(stage: Stage) -> None:

@@ -93,7 +93,7 @@ def test_the_badge_the_page_and_the_table_say_the_same_as_can_i_deploy(released:
     assert badge.headers["location"].endswith("-red.svg")
     page = api.get(f"/matrix?{BAR_9_TO_LIVE}", accept="text/html").text
     assert "<strong>No</strong>" in page
-    assert f"100 of {MANY} rows are shown. The answer depends on all of them." in page
+    assert f"100 of {MANY} rows are shown. The verdict depends on all of them." in page
     table = api.get(f"/matrix?{BAR_9_TO_LIVE}", accept="text/plain").text
     assert f"\n100 of {MANY} rows are shown; the answer depends on all of them.\n\nDeployable: false\n" in table
 

@@ -45,7 +45,7 @@ def misspell(uuid):
 
 
 APPLICATION = f"There is no application web-storefrnt. Did you mean {SHOP}?"
-VERSION = f"There is no version 1.4.1 of {SHOP}. Did you mean 1.4.0?"
+VERSION = f"No version 1.4.1 of {SHOP}. Did you mean 1.4.0?"
 PLACE = f"There is no environment stagign-eu. Did you mean {ENVIRONMENT}?"
 BRANCH = f"There is no branch feature/logn of {SHOP}. Did you mean feature/login?"
 TAG = f"There is no tag productoin of {SHOP}. Did you mean production?"

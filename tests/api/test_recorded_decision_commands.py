@@ -116,13 +116,15 @@ def test_a_deployment_without_a_recorded_yes_says_so(
     deploy = ("record-deployment", "--pacticipant", "web", "--version", "2", "--environment", "production")
     result = call(*deploy)
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[1:] == [
+    *lines, link = result.stdout.splitlines()[1:]
+    assert link.endswith("/pacticipants/web/versions/2")
+    assert lines == [
         "It is marked, because no yes had been recorded for it. production records decisions: ask before deploying:",
         "    pact-broker can-i-deploy --pacticipant web --version 2 --to-environment production --record",
     ]
     clock.now += timedelta(hours=1)
     ask(call, "2")
-    assert len(call(*deploy, "--application-instance", "blue").stdout.splitlines()) == 1
+    assert "It is marked" not in call(*deploy, "--application-instance", "blue").stdout
     released = call("record-release", "--pacticipant", "web", "--version", "1", "--environment", "production")
     assert "It is marked" in released.stdout
 

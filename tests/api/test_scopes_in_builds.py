@@ -180,7 +180,7 @@ def _issued(page):
         ({"may": "read-only", "scopes": "record-deployments", "applications": "Shop"}, "record-deployments for Shop"),
         ({"may": "read-write", "applications": "Shop"}, "publish-verification-results, record-deployments for Shop"),
         ({"may": "read-write"}, "read and write"),
-        ({"may": "read-only"}, '<td data-name="Permission">read</td>'),
+        ({"may": "read-only"}, '<td data-name="Permissions">read</td>'),
     ],
 )
 @only_sqlite

@@ -425,7 +425,12 @@ def test_a_new_interaction_and_one_that_is_gone_are_shown_whole(before, after, s
 
 @pytest.mark.parametrize(
     ("pair", "is_gap", "is_same"),
-    [((None, None), True, True), (("a", None), False, False), ((None, "a"), False, False), (("a", "a"), False, True)],
+    [
+        ((None, None, 3), True, True),
+        (("a", None), False, False),
+        ((None, "a"), False, False),
+        (("a", "a"), False, True),
+    ],
 )
 def test_a_gap_has_no_line_on_either_side(pair, is_gap, is_same):
     lines = LinePair(*pair)

@@ -1,5 +1,6 @@
 """Webhooks: which events pass their filters, when they pause, and how they are called."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
@@ -128,6 +129,21 @@ def test_a_webhook_is_paused_while_it_fails_if_it_is_to_pause(pauses, failing_si
 )
 def test_a_webhook_without_a_description_is_called_by_its_request(description: str | None, title: str) -> None:
     assert replace(WEBHOOK, description=description).title == title
+
+
+@pytest.mark.parametrize(
+    ("description", "events", "name"),
+    [
+        ("Build", ("contract_published",), "Build"),
+        (" ", ("contract_published",), "Contract published to ci.example"),
+        (None, ("contract_published", "contract_content_changed"), "Contract content changed and 1 more to ci.example"),
+        (None, (), "No event to ci.example"),
+    ],
+)
+def test_on_pages_it_is_called_by_its_events_and_the_host(
+    description: str | None, events: Sequence[str], name: str
+) -> None:
+    assert replace(WEBHOOK, description=description, events=events).display_name == name
 
 
 SHOP, TEAM = PacticipantMatcher(name="Shop"), PacticipantMatcher(label="team")

@@ -82,7 +82,7 @@ def test_clients_of_the_api_still_get_the_resource(api):
         (f"{PAGE}/versions/fad5fb02", 404, "No version fad5fb02 of web-shop. Did you mean fad5fb01 ?"),
         (f"{PAGE}/versions/zzzzzzzz", 404, "No version zzzzzzzz of web-shop. Its newest version is 0b1c2d3e ."),
         ("/pacts/provider/prices/consumer/web-shop/version/fad5fb02", 404, "Did you mean fad5fb01 ?"),
-        ("/pacticipants/nobody/versions/fad5fb0", 404, "not found"),
+        ("/pacticipants/nobody/versions/fad5fb0", 404, "No application has the name nobody."),
     ],
 )
 def test_pages_accept_a_unique_beginning_of_a_version(show, path, status, words):

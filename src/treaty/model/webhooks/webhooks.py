@@ -107,7 +107,13 @@ class Webhook:
 
     @property
     def title(self) -> str:
-        return build_title(self.description, self.events, self.request)
+        """The name in the API, as in that of the original broker."""
+        return self.description if self.description and self.description.strip() else self.request.name
+
+    @property
+    def display_name(self) -> str:
+        """The name on pages."""
+        return build_display_name(self.description, self.events, self.request)
 
     @property
     def scope(self) -> str:
@@ -127,8 +133,8 @@ class Webhook:
         return "A webhook for all pacts"
 
 
-def build_title(description: str | None, events: Sequence[str], request: WebhookRequest) -> str:
-    """Return the name of a webhook for people: its description, or else its events and the host that it sends to."""
+def build_display_name(description: str | None, events: Sequence[str], request: WebhookRequest) -> str:
+    """Return the name of a webhook on pages: its description, or else its events and the host that it sends to."""
     if description and description.strip():
         return description
     first, *others = sorted(events) or ["no event"]

@@ -299,7 +299,7 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
         publication.c.position,
         verification.c.id.label("verification_id"),
         _state_column(shape).label("state"),
-        case((verification.c.id.is_(None), publication.c.created_at)).label("unverified_since"),
+        publication.c.created_at.label("published_at"),
     ).order_by(*_build_order(shape))
 
 
@@ -449,8 +449,8 @@ def _group_warnings(
     if limit == 0:
         return Attention(), Attention()
     failed = [row for row in rows if row.state == PactState.FAILED.value]
-    overdue = [row for row in rows if row.state == PactState.CHANGED.value and row.unverified_since <= overdue_since]
-    failed.sort(key=lambda row: -row.verification_id)
+    overdue = [row for row in rows if row.state == PactState.CHANGED.value and row.published_at <= overdue_since]
+    failed.sort(key=lambda row: -(row.verification_id or 0))  # a failed comparison has no result of a verifier
     overdue.sort(key=lambda row: row.publication_id)
     return _group(failed, limit), _group(overdue, limit)
 

@@ -9,7 +9,7 @@ from treaty.model.paging import Page, Paged
 from treaty.model.webhooks.deliveries import DeliveryStatus, Execution, TriggeredWebhook
 from treaty.model.webhooks.events import EVENT_TYPES, EventSubject
 from treaty.model.webhooks.failures import DeliveryFailure, describe_failure
-from treaty.model.webhooks.webhooks import build_title
+from treaty.model.webhooks.webhooks import build_display_name
 from treaty.store.engine.database import fetch_all, fetch_rows
 from treaty.store.engine.listing import PagedQuery
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
@@ -133,7 +133,7 @@ def _build_all(rows: Sequence[Any]) -> list[TriggeredWebhook]:
 
 
 def _build_title(row: Any) -> str:
-    return build_title(row.description, (row.events or "").split(","), request_from_row(row))
+    return build_display_name(row.description, (row.events or "").split(","), request_from_row(row))
 
 
 def _build_failure(row: Any) -> DeliveryFailure | None:

@@ -219,7 +219,7 @@ _CODE: Final = re.compile("`([^`]+)`")
 def _with_code(text: str) -> Markup:
     """Format a text of our own, in which back-ticks mark code."""
     return Markup("").join(
-        Markup("<code>{}</code>").format(_breakable(part)) if at % 2 else part
+        Markup("<code>{}</code>").format(_breakable(part)) if at % 2 else _shortened(part)
         for at, part in enumerate(_CODE.split(text))
     )
 
