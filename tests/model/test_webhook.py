@@ -1,6 +1,5 @@
 """Webhooks: which events pass their filters, when they pause, and how they are called."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
@@ -141,7 +140,7 @@ def test_a_webhook_without_a_description_is_called_by_its_request(description: s
     ],
 )
 def test_on_pages_it_is_called_by_its_events_and_the_host(
-    description: str | None, events: Sequence[str], name: str
+    description: str | None, events: tuple[str, ...], name: str
 ) -> None:
     assert replace(WEBHOOK, description=description, events=events).display_name == name
 
