@@ -13,6 +13,8 @@ DEFAULT_ORDER = ["Staging", "Acceptance", "Live"]
 PAGES = {
     "overview": "/",
     "application": "/pacticipants/Till",
+    "pair": "/dashboard/provider/Ledger/consumer/Till",
+    "version": "/pacticipants/Till/versions/1",
     "environments": "/environments",
     "matrix": "/matrix",
     "matrix rows": "/matrix?q[][pacticipant]=Till",
@@ -59,6 +61,12 @@ def test_positions_come_before_the_default_order(pipeline, show, path):
     assert _read_order(show(path)) == ["Acceptance", "Staging", "Live"]
     place(pipeline, "live", 2)
     assert _read_order(show(path)) == ["Acceptance", "Live", "Staging"]
+
+
+def test_the_rows_of_the_overview_have_the_order_of_the_pipeline(pipeline, show):
+    place(pipeline, "acceptance", 1)
+    chips = re.findall(r'class="chip place running[^"]*"[^>]*>(.*?)</a>', show("/").answer.text)
+    assert [re.findall("Acceptance|Staging|Live", chip)[0] for chip in chips] == ["Acceptance", "Staging", "Live"]
 
 
 def test_the_api_lists_them_as_before(pipeline):

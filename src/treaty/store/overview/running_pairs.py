@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, case, false, select, union_all
 
+from treaty.model.deployments import PlaceInPipeline, pipeline_key
 from treaty.model.overview.overview import (
     EnvironmentReference,
     RunningPair,
@@ -48,6 +49,8 @@ def _select_pacts(record: _Record) -> Select[*tuple[Any, ...]]:
             environment.c.name.label("environment"),
             environment.c.display_name,
             environment.c.is_production,
+            environment.c.position,
+            environment.c.created_at,
             runs.c.version_id,
             version.c.number.label("version"),
             content.c.sha,
@@ -126,7 +129,7 @@ _NEIGHBOURS: Final = {
 def load_environments(
     db: Connection, pairs: Collection[tuple[int, int]]
 ) -> Mapping[tuple[int, int], list[EnvironmentReference]]:
-    """Load the environments in which any pact of each pair runs, with the worst state there, production last.
+    """Load the environments in which any pact of each pair runs, with the worst state there, as a pipeline passes them.
 
     Pairs are ids of consumer and provider.
     """
@@ -135,9 +138,13 @@ def load_environments(
         if pair in pairs:
             running[pair][member.environment].append(member)
     return {
-        pair: sorted(map(_summarize, environments.values()), key=lambda place: (place.is_production, place.name))
+        pair: [_summarize(members) for members in sorted(environments.values(), key=_order_of_first)]
         for pair, environments in running.items()
     }
+
+
+def _order_of_first(members: Sequence[RunningPair]) -> tuple[object, ...]:
+    return members[0].order
 
 
 def _summarize(members: Sequence[RunningPair]) -> EnvironmentReference:
@@ -156,11 +163,11 @@ _PACTICIPANT_ID: Final = select(pacticipant.c.id, pacticipant.c.name).where(
 
 
 def list_of_pair(db: Connection, consumer: str, provider: str) -> list[RunningPair]:
-    """List the versions of a pair that run in the same environment, production last."""
+    """List the versions of a pair that run in the same environment, as a pipeline passes the environments."""
     ids = {row.name: row.id for row in fetch_rows(db, _PACTICIPANT_ID, {"names": [consumer, provider]})}
     pair = (ids.get(consumer), ids.get(provider))
     running = (member for each, member in _list_running(db, {ids[consumer]} if consumer in ids else ()) if each == pair)
-    return sorted(running, key=lambda member: (member.is_production, member.display_name, member.consumer_version))
+    return sorted(running, key=lambda member: (member.order, member.consumer_version))
 
 
 def _list_running(db: Connection, consumer_ids: Collection[int]) -> Iterable[tuple[tuple[int, int], RunningPair]]:
@@ -191,6 +198,14 @@ def _build_pair(pact: Any, provider_version: str | None, result: Any, verified_b
         environment=pact.environment,
         display_name=pact.display_name,
         is_production=pact.is_production,
+        order=pipeline_key(
+            PlaceInPipeline(
+                name=pact.environment,
+                is_production=pact.is_production,
+                position=pact.position,
+                created_at=pact.created_at,
+            )
+        ),
         consumer_version=pact.version,
         provider_version=provider_version,
         state=compute_pact_state(success=result.success, was_pending=result.was_pending),
