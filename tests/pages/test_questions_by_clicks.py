@@ -30,7 +30,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     except browsers.Unavailable as absence:
         unavailable(str(absence))
     database = f"sqlite:///{tmp_path_factory.mktemp('site') / 'treaty.sqlite'}"
-    with servers.running(database, "--example-data") as server, browsers.started() as browser:
+    with servers.running(database) as server, browsers.started() as browser:
         fill(server.address)
         _deploy(server.address)
         context = browsers.context(browser, viewport={"width": 1280, "height": 800}, base_url=server.address)
