@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from treaty.web.guide import contents
+from treaty.web.line_breaks import breakable
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -83,8 +84,9 @@ def _build_parser() -> "MarkdownIt":
 
 def _code(token: "Token") -> str:
     # Browsers would break an option after its dashes.
-    is_short = len(token.content) <= _MAX_UNBROKEN_LENGTH
-    return str(Markup("<code{}>{}</code>").format(Markup(' class="whole"') if is_short else "", token.content))
+    if len(token.content) <= _MAX_UNBROKEN_LENGTH:
+        return str(Markup('<code class="whole">{}</code>').format(token.content))
+    return str(Markup("<code>{}</code>").format(breakable(token.content)))
 
 
 def _code_block(token: "Token") -> str:

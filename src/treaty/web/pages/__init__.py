@@ -27,6 +27,7 @@ from treaty.web import urls
 from treaty.web.http.queries import parse_leniently
 from treaty.web.http.request import Request
 from treaty.web.http.results import Redirect
+from treaty.web.line_breaks import SHORT_NAME_LENGTH, breakable
 from treaty.web.security.permissions import Permission
 
 _CONTENT_SECURITY_POLICY: Final = {
@@ -180,53 +181,20 @@ def _short(number: str) -> str:
     return number[:8] if is_hash else number
 
 
-_SHORT_NAME_LENGTH: Final = 20
-"""Characters that fit into a line on every screen."""
-_MAX_UNBROKEN_LENGTH: Final = 12
-_BREAK: Final = re.compile(r"(?<=[-/_@=&?])(?![-/._@:=&?,\s]|$)|(?<=[.,:])(?=[^\W\d])")
-"""Not within numbers such as 12.50."""
-
-
-def _breakable(text: str) -> Markup:
-    """Mark where a line may end in a name or a URL: after hyphens, slashes and the like, and not within words.
-
-    Browsers would end lines at few of these places, and elsewhere only within words, once `overflow-wrap` allows it.
-    Words that are too long for a line get breaks, too.
-    """
-    if len(text) <= _SHORT_NAME_LENGTH:
-        return escape(text)
-    return _mark_breaks_cached(text) if len(text) <= _MAX_CACHED_LENGTH else _mark_breaks(text)
-
-
-def _mark_breaks(text: str) -> Markup:
-    words = (word for part in _BREAK.split(text) for word in _split_long_word(part))
-    return Markup("<wbr>").join(words)  # which escapes them
-
-
-_MAX_CACHED_LENGTH: Final = 200
-_mark_breaks_cached: Final = lru_cache(maxsize=4096)(_mark_breaks)
-
-
-def _split_long_word(text: str) -> Iterable[str]:
-    if len(max(text.split(), key=len, default="")) <= _SHORT_NAME_LENGTH:
-        return [text]
-    return (text[at : at + _MAX_UNBROKEN_LENGTH] for at in range(0, len(text), _MAX_UNBROKEN_LENGTH))
-
-
 _CODE: Final = re.compile("`([^`]+)`")
 
 
 def _with_code(text: str) -> Markup:
     """Format a text of our own, in which back-ticks mark code."""
     return Markup("").join(
-        Markup("<code>{}</code>").format(_breakable(part)) if at % 2 else _shortened(part)
+        Markup("<code>{}</code>").format(breakable(part)) if at % 2 else _shortened(part)
         for at, part in enumerate(_CODE.split(text))
     )
 
 
 def _title(text: str) -> Markup:
     """Return the attribute that shows a text as a tooltip, if it may be too long for its line; else nothing."""
-    return Markup(' title="{}"').format(text) if len(text) > _SHORT_NAME_LENGTH else Markup("")
+    return Markup(' title="{}"').format(text) if len(text) > SHORT_NAME_LENGTH else Markup("")
 
 
 _COMMIT: Final = re.compile(rf"\b[0-9a-f]{{{_COMMIT_HASH_LENGTH}}}\b")
@@ -284,7 +252,7 @@ _FUNCTIONS: Final[dict[str, Any]] = {
 _TEMPLATES.globals.update(_FUNCTIONS)
 _TEMPLATES.filters.update(
     ago=_ago,
-    breakable=_breakable,
+    breakable=breakable,
     external=_external,
     pipeline=_sort_by_pipeline,
     plural=_plural,
