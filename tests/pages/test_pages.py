@@ -390,7 +390,7 @@ def test_the_grid_of_a_pair_that_nobody_verified_says_so(api, show):
 def test_an_unknown_name_is_told_on_the_page_of_a_pair(show):
     shown = show("/dashboard/provider/Ledger/consumer/Nobody")
     assert shown.status == 200
-    assert "No pacticipant found with name Nobody" in shown.text
+    assert "No application found with the name Nobody" in shown.text
 
 
 # Environments, webhooks, results

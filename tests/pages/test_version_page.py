@@ -21,11 +21,11 @@ def test_a_consumer_version_has_its_branches_pacts_and_answers(api, show, shop):
     for words in (
         f"Version {HEAD} Branches Branch: ⎇ main Tags Tag: # rc Created just now Build",
         "Aliases merge-7",
-        "test ● Runs here",
-        "Its pacts 1",
+        "Test ● Runs here",
+        "Pacts 1",
         "✕ Failed by 99cbebc0",
         "✓ Verified by 2",
-        "It has published no verification results.",
+        "No verification results published by this version.",
     ):
         assert words in page.text, words
     for link in (
@@ -40,11 +40,11 @@ def test_a_consumer_version_has_its_branches_pacts_and_answers(api, show, shop):
 def test_a_provider_version_has_what_it_verified(show, shop):  # noqa: F811 - the fixture
     shop.deploy("prices", "2", "production")
     page = show(f"/pacticipants/prices/versions/{PRICES}")
-    assert "Pacts it verified 1" in page.text
+    assert "Verified pacts 1" in page.text
     assert "web-shop fad5fb01 Pact of web-shop ✕ Failed" in page.text
     assert "replaced or undeployed just now" in page.text
     assert VERSION in page.links
-    assert "It has published no pacts." in page.text
+    assert "No pacts published with this version." in page.text
 
 
 def test_a_released_version_and_a_contract_are_shown(api, show):
@@ -82,7 +82,7 @@ def test_clients_of_the_api_still_get_the_resource(api):
         (f"{PAGE}/versions/fad5fb02", 404, "No version fad5fb02 of web-shop. Did you mean fad5fb01 ?"),
         (f"{PAGE}/versions/zzzzzzzz", 404, "No version zzzzzzzz of web-shop. Its newest version is 0b1c2d3e ."),
         ("/pacts/provider/prices/consumer/web-shop/version/fad5fb02", 404, "Did you mean fad5fb01 ?"),
-        ("/pacticipants/nobody/versions/fad5fb0", 404, "not found"),
+        ("/pacticipants/nobody/versions/fad5fb0", 404, "No application has the name nobody."),
     ],
 )
 def test_pages_accept_a_unique_beginning_of_a_version(show, path, status, words):
@@ -108,10 +108,10 @@ def test_an_alias_leads_to_the_page_of_its_version(api, show, shop):  # noqa: F8
 @pytest.mark.usefixtures("shop")
 def test_the_audit_trail_of_a_version_has_its_own_events_only(api, show):
     api.put(f"/pacticipants/prices/versions/{HEAD}", {})
-    text = show(VERSION).text.partition("Audit trail")[2]
-    assert text.count("Pact publication") == 1
-    assert "Verification publication" not in text
-    assert "Pact publication" not in show(f"/pacticipants/prices/versions/{HEAD}").text
+    text = show(VERSION).text.partition("Recent changes")[2]
+    assert text.count(" published the pact of ") == 1
+    assert " result of " not in text
+    assert " published the pact of " not in show(f"/pacticipants/prices/versions/{HEAD}").text
 
 
 @pytest.mark.usefixtures("shop")

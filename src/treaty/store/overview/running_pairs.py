@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, case, false, select, union_all
 
+from treaty.model.deployments import pipeline_key
 from treaty.model.overview.overview import (
     EnvironmentReference,
     RunningPair,
@@ -45,9 +46,11 @@ def _select_pacts(record: _Record) -> Select[*tuple[Any, ...]]:
             publication.c.consumer_id,
             publication.c.provider_id,
             runs.c.environment_id,
-            environment.c.name.label("environment"),
+            environment.c.name,
             environment.c.display_name,
             environment.c.is_production,
+            environment.c.position,
+            environment.c.created_at,
             runs.c.version_id,
             version.c.number.label("version"),
             content.c.sha,
@@ -126,7 +129,7 @@ _NEIGHBOURS: Final = {
 def load_environments(
     db: Connection, pairs: Collection[tuple[int, int]]
 ) -> Mapping[tuple[int, int], list[EnvironmentReference]]:
-    """Load the environments in which any pact of each pair runs, with the worst state there, production last.
+    """Load the environments in which any pact of each pair runs, by pipeline, with the worst state there.
 
     Pairs are ids of consumer and provider.
     """
@@ -134,10 +137,7 @@ def load_environments(
     for pair, member in _list_running(db, {consumer for consumer, _ in pairs}):
         if pair in pairs:
             running[pair][member.environment].append(member)
-    return {
-        pair: sorted(map(_summarize, environments.values()), key=lambda place: (place.is_production, place.name))
-        for pair, environments in running.items()
-    }
+    return {pair: list(map(_summarize, environments.values())) for pair, environments in running.items()}
 
 
 def _summarize(members: Sequence[RunningPair]) -> EnvironmentReference:
@@ -156,11 +156,10 @@ _PACTICIPANT_ID: Final = select(pacticipant.c.id, pacticipant.c.name).where(
 
 
 def list_of_pair(db: Connection, consumer: str, provider: str) -> list[RunningPair]:
-    """List the versions of a pair that run in the same environment, production last."""
+    """List the versions of a pair that run in the same environment, in the order of the pipeline."""
     ids = {row.name: row.id for row in fetch_rows(db, _PACTICIPANT_ID, {"names": [consumer, provider]})}
     pair = (ids.get(consumer), ids.get(provider))
-    running = (member for each, member in _list_running(db, {ids[consumer]} if consumer in ids else ()) if each == pair)
-    return sorted(running, key=lambda member: (member.is_production, member.display_name, member.consumer_version))
+    return [member for each, member in _list_running(db, {ids[consumer]} if consumer in ids else ()) if each == pair]
 
 
 def _list_running(db: Connection, consumer_ids: Collection[int]) -> Iterable[tuple[tuple[int, int], RunningPair]]:
@@ -173,7 +172,7 @@ def _list_running(db: Connection, consumer_ids: Collection[int]) -> Iterable[tup
     neighbours: dict[tuple[int, int, int], dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
     for row in fetch_in_batches(db, _NEIGHBOURS[has_any_contracts(db)], consumer_ids):
         neighbours[row.environment_id, row.version_id, row.provider_id][row.provider_version].append(row)
-    for key, pact in pacts.items():
+    for key, pact in sorted(pacts.items(), key=lambda item: (*pipeline_key(item[1]), item[1].version)):
         pair = (pact.consumer_id, pact.provider_id)
         if key not in neighbours:
             yield pair, _build_pair(pact, None, pact, pact.verified_by)
@@ -188,7 +187,7 @@ def _severity(result: Any) -> tuple[int, bool]:
 
 def _build_pair(pact: Any, provider_version: str | None, result: Any, verified_by: str | None) -> RunningPair:
     return RunningPair(
-        environment=pact.environment,
+        environment=pact.name,
         display_name=pact.display_name,
         is_production=pact.is_production,
         consumer_version=pact.version,

@@ -246,6 +246,14 @@ def _shorten_commits(text: str) -> Iterable[Markup]:
     yield escape(text[end:])
 
 
+_OPTION: Final = re.compile(r"(?<!\S)--[a-z-]+")
+
+
+def _command(text: str) -> Markup:
+    """Escape a command so that a browser breaks none of its options at a hyphen."""
+    return Markup(_OPTION.sub(r'<span class="unbroken">\g<0></span>', str(escape(text))))  # noqa: S704 - escaped
+
+
 def _json(value: object) -> str:
     """Format a value as JSON for people; the template escapes it like any text."""
     return json.dumps(value, ensure_ascii=False)
@@ -285,6 +293,7 @@ _TEMPLATES.globals.update(_FUNCTIONS)
 _TEMPLATES.filters.update(
     ago=_ago,
     breakable=_breakable,
+    command=_command,
     external=_external,
     pipeline=_sort_by_pipeline,
     plural=_plural,
