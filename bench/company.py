@@ -673,9 +673,7 @@ def _plan_build(name: str, number: int, when: timedelta) -> Iterator[Step]:
 def build(path: Path, *, end: datetime | None = None, has_users: bool = False) -> None:
     """Build the database of the company in a SQLite file. Its last build ran shortly before `end`, by default now."""
     # Without a list of hosts, logs of deliveries hide the responses.
-    settings = Settings(
-        database_url=f"sqlite:///{path}", open_access=not has_users, webhook_host_whitelist=("/.*/",)
-    )
+    settings = Settings(database_url=f"sqlite:///{path}", open_access=not has_users, webhook_host_whitelist=("/.*/",))
     database = open_database(settings.database_url)
     # If this process dies, the file is built again.
     event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))

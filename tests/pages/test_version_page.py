@@ -108,7 +108,7 @@ def test_an_alias_leads_to_the_page_of_its_version(api, show, shop):  # noqa: F8
 @pytest.mark.usefixtures("shop")
 def test_the_audit_trail_of_a_version_has_its_own_events_only(api, show):
     api.put(f"/pacticipants/prices/versions/{HEAD}", {})
-    text = show(VERSION).text.partition("Recent changes")[2]
+    text = show(VERSION).text.partition("Changes of this version")[2]
     assert text.count(" published the pact of ") == 1
     assert " result of " not in text
     assert " published the pact of " not in show(f"/pacticipants/prices/versions/{HEAD}").text
