@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.model.contacts import Contact, parse_contacts
-from treaty.model.deployments import Environment
+from treaty.model.deployments import Environment, sort_by_pipeline
 from treaty.model.pacticipants.pacticipants import PacticipantDetails
 from treaty.model.pacts import provider_states
 from treaty.model.pacts.lists import PactsOnBranch
@@ -77,7 +77,9 @@ def _list_contacts(pacticipant: PacticipantDetails) -> list[tuple[Environment, l
     """List the environments to which an application is deployed, with their contacts, if they have any."""
     # Once for each environment, even if several application instances are deployed to it.
     environments = {deployed.environment.uuid: deployed.environment for deployed in pacticipant.deployed_versions or ()}
-    contacts = ((environment, parse_contacts(environment.contacts)) for environment in environments.values())
+    contacts = (
+        (environment, parse_contacts(environment.contacts)) for environment in sort_by_pipeline(environments.values())
+    )
     return [
         (environment, environment_contacts) for environment, environment_contacts in contacts if environment_contacts
     ]
