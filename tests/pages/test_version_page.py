@@ -18,6 +18,7 @@ def test_a_consumer_version_has_its_branches_pacts_and_answers(api, show, shop):
     page = show(VERSION)
     assert page.status == 200
     assert title(page).startswith("web-shop fad5fb01: yes to test, no to production")
+    assert f'data-copy="{HEAD}"' in page.answer.text, "a button copies the whole version"
     for words in (
         f"Version {HEAD} Branches Branch: ⎇ main Tags Tag: # rc Created just now Build",
         "Aliases merge-7",
