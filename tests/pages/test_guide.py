@@ -87,7 +87,7 @@ def test_options_stay_on_one_line_and_long_code_does_not(api):
     text = api.get(f"{GUIDE}/command-line", accept=BROWSER).text
     assert '<code class="whole">--to-environment</code>' in text
     assert (
-        "<code>/contracts/bi-directional/provider/PROVIDER/version/VERSION</code>"
+        "<code>/contracts/<wbr>bi-<wbr>directional/<wbr>provider/<wbr>PROVIDER/<wbr>version/<wbr>VERSION</code>"
         in api.get(f"{GUIDE}/provider-contracts", accept=BROWSER).text
     )
 

@@ -24,6 +24,8 @@ _IMAGE_IN_HTML: Final = re.compile(r'\b(?P<name>src|srcset)="(?P<path>[\w./-]+)"
 _SHELLS: Final = frozenset({"sh", "shell", "bash"})
 _MAX_UNBROKEN_LENGTH: Final = 24
 """Characters of code that stay on one line on the narrowest screens."""
+_BREAK: Final = re.compile(r"(?<=\w[-/_@=&?.,:(])(?=[^\W\d])|(?<=[}>)\]])(?=/)|(?<=/)(?=[{<])|(?<=\w)(?=\[)|(?<=\]\.)")
+"""Places in code where a line may end: not after the dashes of an option, and not within numbers."""
 _MAX_ANCHOR_LEVEL: Final = 4
 _OUTLINE_LEVEL: Final = 2
 
@@ -83,8 +85,14 @@ def _build_parser() -> "MarkdownIt":
 
 def _code(token: "Token") -> str:
     # Browsers would break an option after its dashes.
-    is_short = len(token.content) <= _MAX_UNBROKEN_LENGTH
-    return str(Markup("<code{}>{}</code>").format(Markup(' class="whole"') if is_short else "", token.content))
+    if len(token.content) <= _MAX_UNBROKEN_LENGTH:
+        return str(Markup('<code class="whole">{}</code>').format(token.content))
+    return str(Markup("<code>{}</code>").format(_mark_breaks(token.content)))
+
+
+def _mark_breaks(code: str) -> Markup:
+    """Mark where a line may end in code, so that browsers do not end it within a word."""
+    return Markup("<wbr>").join(_BREAK.split(code))
 
 
 def _code_block(token: "Token") -> str:

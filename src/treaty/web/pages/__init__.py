@@ -246,12 +246,15 @@ def _shorten_commits(text: str) -> Iterable[Markup]:
     yield escape(text[end:])
 
 
-_OPTION: Final = re.compile(r"(?<!\S)--[a-z-]+")
+_OPTION: Final = re.compile(r"((?<!\S)--[a-z-]+)")
 
 
 def _command(text: str) -> Markup:
-    """Escape a command so that a browser breaks none of its options at a hyphen."""
-    return Markup(_OPTION.sub(r'<span class="unbroken">\g<0></span>', str(escape(text))))  # noqa: S704 - escaped
+    """Mark where a line may end in a command: not at the hyphens of its options."""
+    return Markup("").join(
+        Markup('<span class="unbroken">{}</span>').format(part) if at % 2 else _breakable(part)
+        for at, part in enumerate(_OPTION.split(text))
+    )
 
 
 def _json(value: object) -> str:
