@@ -114,7 +114,7 @@ def test_the_counts_of_versions_count_a_pair_once(api: Api) -> None:
     publish_contract(api)
     history.deploy("Prices", "1", "production")
     assert deployable(api) is False
-    for name, column in (("Shop", "Its pacts"), ("Prices", "It verified")):
+    for name, column in (("Shop", "Pacts"), ("Prices", "Verified pacts")):
         page = api.get(f"/pacticipants/{name}", accept="text/html").text
         cell = re.search(rf'data-name="{column}">(.*?)</td>', page, re.DOTALL)
         assert cell, name

@@ -61,8 +61,7 @@ def test_failures_of_one_provider_are_one_line(history, show):
         body = {"success": False, "providerApplicationVersion": "11"}
         assert history.post(pact.link("pb:publish-verification-results"), body).status == 201
     text = attention(show("/"))
-    assert "Ledger broke the latest pacts of 2 consumers: App 1 with 11" in text
-    assert "Kiosk 1 with 11" in text
+    assert "Ledger 11 broke the latest pacts of 2 consumers: App 1 just now , Kiosk 1 just now" in text
 
 
 def test_causes_that_are_not_listed_are_counted_and_linked(history, show):

@@ -86,7 +86,7 @@ def test_a_version_is_found_by_a_short_commit_with_one_search(clicks: Clicks) ->
     clicks.page.goto("/")
     clicks.search(short)
     expect(clicks.page.get_by_role("heading", level=1)).to_have_text(f"{NAME} {short}")
-    for heading in ("Can it be deployed?", "Environments", "Its pacts", "Pacts it verified"):
+    for heading in ("Can it be deployed?", "Environments", "Pacts", "Verified pacts"):
         expect(clicks.page.get_by_role("heading", name=heading).first).to_be_visible()
     assert clicks.count == 1
 

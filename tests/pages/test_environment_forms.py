@@ -190,8 +190,8 @@ def test_the_history_of_a_place_lists_every_stay(history, show, clock):
     assert path in show("/environments").links
     history.post(f"/pacticipants/Till/versions/3/released-versions/environment/{uuid}", {})
     text = show(path).text
-    assert "2 deployed just now current" in text
-    assert "3 released just now current" in text
+    assert "2 deployed just now ● Current" in text
+    assert "3 released just now ● Current" in text
     assert "1 deployed 3 hours ago just now after 3 hours" in text
     assert "1-3 of 3 entries" in text
     assert show(f"/environments/{uuid}/history/Nobody").status == 404

@@ -310,4 +310,4 @@ def test_an_integration_can_be_deleted_after_a_question(site, page):
     page.get_by_role("button", name="Delete this integration").click()
     page.wait_for_url(f"{site.address}/")
     page.goto("/?q=Short-lived")
-    assert "No pacticipants found" in page.locator("main").inner_text()
+    assert "No applications found" in page.locator("main").inner_text()

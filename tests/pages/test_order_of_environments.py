@@ -24,6 +24,13 @@ PAGES = {
     "pact": "/pacts/provider/Ledger/consumer/Till/version/1",
 }
 
+RUNNING = {
+    "overview": ("/", "Webhooks More"),
+    "pair": ("/dashboard/provider/Ledger/consumer/Till", "What runs together"),
+    "version": ("/pacticipants/Till/versions/1", "State Since More"),
+}
+"""Pages that list where something runs, after other lists, and the words before that one."""
+
 
 @pytest.fixture
 def pipeline(api, clock):
@@ -43,9 +50,11 @@ def place(api, name, position):
     return path
 
 
-def _read_order(page):
-    """Read the order of the first list on a page that has all environments."""
-    names = [name.title() for name in re.findall(r"\b(?:staging|acceptance|live)\b", page.text, re.IGNORECASE)]
+def _read_order(page, after=""):
+    """Read the order of the first list on a page, after some words, that has all environments."""
+    text = page.text.partition(after)[2] if after else page.text
+    names = [name.title() for name in re.findall(r"\b(?:staging|acceptance|live)\b", text, re.IGNORECASE)]
+    names = [name for name, before in zip(names, ["", *names], strict=False) if name != before]
     return next(names[start : start + 3] for start in range(len(names)) if len({*names[start : start + 3]}) == 3)
 
 
@@ -109,3 +118,10 @@ def test_a_wrong_position_is_explained_beside_its_field(pipeline, submit):
     assert page.status == 400
     assert page.field("position")["value"] == "first"
     assert page.field("position")["aria-invalid"] == "true"
+
+
+@pytest.mark.parametrize(("path", "before"), RUNNING.values(), ids=RUNNING)
+def test_places_where_something_runs_are_in_the_same_order(pipeline, show, path, before):
+    assert _read_order(show(path), before) == DEFAULT_ORDER
+    place(pipeline, "acceptance", 1)
+    assert _read_order(show(path), before) == ["Acceptance", "Staging", "Live"]

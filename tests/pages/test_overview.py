@@ -74,7 +74,7 @@ def test_filters_leave_what_they_say(history, show):
     assert rows(show("/?state=failed")) == []
     assert rows(show("/?state=failed&branch=main")) == [("Till", "Ledger")]
     assert rows(show("/?state=nonsense&sort=nonsense&page=-1")) == [("Shop", "Stock"), ("Till", "Ledger")]
-    assert "No pacticipants found matching: “nobody”" in show("/?q=nobody").text
+    assert "No applications found matching “nobody”" in show("/?q=nobody").text
 
 
 def test_sorting_goes_both_ways(history, show, clock):

@@ -390,7 +390,7 @@ def test_the_grid_of_a_pair_that_nobody_verified_says_so(api, show):
 def test_an_unknown_name_is_told_on_the_page_of_a_pair(show):
     shown = show("/dashboard/provider/Ledger/consumer/Nobody")
     assert shown.status == 200
-    assert "No pacticipant found with name Nobody" in shown.text
+    assert "No application found with the name Nobody" in shown.text
 
 
 # Environments, webhooks, results
@@ -399,7 +399,7 @@ def test_an_unknown_name_is_told_on_the_page_of_a_pair(show):
 def test_environments_show_what_is_where(history, show):
     deploy(history, "Till", "2", "test")
     text = show("/environments").text
-    assert "Application Test Production production Ledger - 10" in text
+    assert "Application Test Production Ledger - 10" in text
     assert "Till 2" in text
     assert "1-1 of 1 application" in show("/environments?q=till").text
 
@@ -500,8 +500,8 @@ def test_a_pact_shows_what_the_newest_verification_said_about_each_interaction(a
     failed = {"interactionId": second, "success": False, "exceptions": [{"message": "<b>No shipping</b>"}]}
     verify(api, "1", "10", success=False, testResults=[{"interactionId": first, "success": True}, failed])
     text = show(f"{PACT}/version/1").text
-    assert "a request for an order GET /orders/7 200 Pending ✓ Verified" in text
-    assert "an order was shipped Message ✕ Failed" in text
+    assert "✓ Verified a request for an order GET /orders/7 200 Pending" in text
+    assert "✕ Failed an order was shipped Message" in text
     assert "10 failed this interaction. Full result <b>No shipping</b>" in text
 
 

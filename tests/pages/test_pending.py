@@ -37,7 +37,7 @@ def test_a_pact_of_a_main_branch_is_pending_until_the_main_branch_of_its_provide
     shown = show("/pending")
     assert pact_rows(shown) == [("Till", "1", "Ledger")]
     assert "What is pending? 1 pact" in shown.text
-    assert "3 days ago ? Not verified a success of Ledger from Branch: ⎇ main" in shown.text
+    assert "3 days ago ? Not verified A success of Ledger from Branch: ⎇ main" in shown.text
     clock.now += timedelta(days=1)
     verify(api, "Till", "1", "Ledger", "10", success=False, branch="main")
     assert "✕ Failed by 10 , just now" in show("/pending").text

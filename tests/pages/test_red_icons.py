@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.pages.conftest import deploy, verify
+
 RED, BLUE = "%23a8182a", "%230b5c7a"
 PAIR = "/pacts/provider/Ledger/consumer/Till"
 FAILING = (
@@ -40,3 +42,20 @@ def test_the_icon_of_an_application_is_red_if_one_of_its_integrations_failed(his
     assert history.delete("/pacticipants/Till/versions/3").status == 204
     assert RED in _icon(show("/pacticipants/Till"))
     assert RED in _icon(show("/pacticipants/Ledger"))
+
+
+def test_the_icon_is_red_if_a_version_fails_or_an_answer_is_no(history, show):
+    for path in ("/pacticipants/Till/versions/2", "/dashboard/provider/Ledger/consumer/Till"):
+        assert RED in _icon(show(path)), path
+    assert BLUE in _icon(show("/pacticipants/Till/versions/1"))
+    assert BLUE in _icon(show("/pacticipants/Till?version=1"))
+    deploy(history, "Ledger", "11", "production")
+    assert RED in _icon(show("/pacticipants/Till?version=2&to=production"))
+
+
+def test_a_pair_that_runs_with_a_failure_has_a_red_icon(history, show):
+    assert history.delete("/pacticipants/Till/versions/2").status == 204
+    assert BLUE in _icon(show("/dashboard/provider/Ledger/consumer/Till"))
+    verify(history, "1", "12", success=False)
+    deploy(history, "Ledger", "12", "production")
+    assert RED in _icon(show("/dashboard/provider/Ledger/consumer/Till"))

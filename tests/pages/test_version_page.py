@@ -18,14 +18,15 @@ def test_a_consumer_version_has_its_branches_pacts_and_answers(api, show, shop):
     page = show(VERSION)
     assert page.status == 200
     assert title(page).startswith("web-shop fad5fb01: yes to test, no to production")
+    assert f'data-copy="{HEAD}"' in page.answer.text, "a button copies the whole version"
     for words in (
         f"Version {HEAD} Branches Branch: ⎇ main Tags Tag: # rc Created just now Build",
         "Aliases merge-7",
-        "test ● Runs here",
-        "Its pacts 1",
+        "Test ● Runs here",
+        "Pacts 1",
         "✕ Failed by 99cbebc0",
         "✓ Verified by 2",
-        "It has published no verification results.",
+        "No verification results published by this version.",
     ):
         assert words in page.text, words
     for link in (
@@ -40,11 +41,11 @@ def test_a_consumer_version_has_its_branches_pacts_and_answers(api, show, shop):
 def test_a_provider_version_has_what_it_verified(show, shop):  # noqa: F811 - the fixture
     shop.deploy("prices", "2", "production")
     page = show(f"/pacticipants/prices/versions/{PRICES}")
-    assert "Pacts it verified 1" in page.text
+    assert "Verified pacts 1" in page.text
     assert "web-shop fad5fb01 Pact of web-shop ✕ Failed" in page.text
     assert "replaced or undeployed just now" in page.text
     assert VERSION in page.links
-    assert "It has published no pacts." in page.text
+    assert "No pacts published with this version." in page.text
 
 
 def test_a_released_version_and_a_contract_are_shown(api, show):
@@ -108,10 +109,10 @@ def test_an_alias_leads_to_the_page_of_its_version(api, show, shop):  # noqa: F8
 @pytest.mark.usefixtures("shop")
 def test_the_audit_trail_of_a_version_has_its_own_events_only(api, show):
     api.put(f"/pacticipants/prices/versions/{HEAD}", {})
-    text = show(VERSION).text.partition("Audit trail")[2]
-    assert text.count("Pact publication") == 1
-    assert "Verification publication" not in text
-    assert "Pact publication" not in show(f"/pacticipants/prices/versions/{HEAD}").text
+    text = show(VERSION).text.partition("Changes of this version")[2]
+    assert text.count(" published the pact of ") == 1
+    assert " result of " not in text
+    assert " published the pact of " not in show(f"/pacticipants/prices/versions/{HEAD}").text
 
 
 @pytest.mark.usefixtures("shop")

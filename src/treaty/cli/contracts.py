@@ -66,7 +66,7 @@ DEFAULT_MODE: Final = PublicationMode()
     help="Publish even if a new application has a name that is similar to an existing one. Treaty only.",
 )
 @click.option("--validate/--no-validate", cls=Flag, help="Check all files first; publish none if one has errors.")
-@click.option("--strict/--no-strict", cls=Flag, help="Validate, and treat doubtful parts as errors.")
+@click.option("--strict/--no-strict", cls=Flag, help="Validate, and treat warnings as errors.")
 @click.option(
     "--unchanged-since",
     metavar="VERSION",

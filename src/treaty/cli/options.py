@@ -134,7 +134,9 @@ def _connection_options(username_flag: tuple[str, ...], *, is_required: bool) ->
             envvar="PACT_BROKER_HTTP_RETRIES",
             help="Number of attempts for each request, including the first.",
         ),
-        click.option("-c", "--ssl-certificate", envvar="SSL_CERT_FILE", help="PEM file of authorities to trust."),
+        click.option(
+            "-c", "--ssl-certificate", envvar="SSL_CERT_FILE", help="PEM file of certificate authorities to trust."
+        ),
         click.option(
             "--skip-ssl-verification",
             is_flag=True,
@@ -151,7 +153,7 @@ def _connection_options(username_flag: tuple[str, ...], *, is_required: bool) ->
             default=True,
             show_default=True,
             envvar="SSL_TRUST_STORE",
-            help="Also trust the system's authorities.",
+            help="Also trust the system's certificate authorities.",
         ),
         click.option("-v", "--verbose/--no-verbose", cls=Flag, help="Print requests and responses to stderr."),
         click.option("--log-level", hidden=True, help="Same as --verbose for `info`, `debug` and `trace`."),

@@ -47,7 +47,7 @@ def serve(**options: object) -> None:
 @click.option("--database-url", metavar="URL", help="The database to check (default as for `treaty serve`).")
 @click.option("--fix", "fixes", is_flag=True, help="Repair what is wrong.")
 def doctor(database_url: str | None, *, fixes: bool) -> None:
-    """Check the integrity of the data: recompute denormalized columns, and compare them.
+    """Check the integrity of the data, and repair it with --fix.
 
     Also reports the age of the latest backup, and what losing the disk now would cost. Exits with 1 if something is
     wrong and was not repaired. Servers may be running.

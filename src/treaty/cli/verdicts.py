@@ -96,11 +96,17 @@ class _RequiredWithoutSet(click.Option):
     multiple=True,
     required=True,
     metavar="NAME",
-    help="Repeatable, see above.",
+    help="Name of a pacticipant; repeatable.",
 )
-@click.option("-e", "--version", multiple=True, help="The version of the pacticipant named before it.")
+@click.option("-e", "--version", multiple=True, help="Version of the pacticipant named before it.")
 @click.option(
-    "-l", "--latest", multiple=True, is_flag=False, flag_value="", metavar="[TAG]", help="Its latest version."
+    "-l",
+    "--latest",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    metavar="[TAG]",
+    help="Its latest version, or the latest with this tag.",
 )
 @click.option("--branch", multiple=True, help="The latest version of this branch.")
 @click.option("--main-branch/--no-main-branch", cls=Flag, help="The latest version of its main branch.")
@@ -115,13 +121,13 @@ class _RequiredWithoutSet(click.Option):
 )
 @_ignore_option
 @click.option("--to-environment", metavar="ENVIRONMENT", help="The environment to deploy to.")
-@click.option("--to", metavar="TAG", help="The tag of the versions in the environment, if tags mark them.")
+@click.option("--to", metavar="TAG", help="Tag of the versions in the environment, instead of --to-environment.")
 @click.option("--limit", type=int, hidden=True)
 @click.option(
     "--record/--no-record",
     cls=Flag,
     default=None,
-    help="Record the decision in the broker, by default if the environment says so. Treaty only.",
+    help="Record the decision in the broker. Default: as the environment requires. Treaty only.",
 )
 @options.output_option("table", "json")
 @_decision_options
@@ -151,9 +157,15 @@ def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> 
 
 @click.command("can-i-merge", cls=Command)
 @click.option("-a", "--pacticipant", multiple=True, required=True, metavar="NAME", help="Repeatable.")
-@click.option("-e", "--version", multiple=True, help="The version of the pacticipant named before it.")
+@click.option("-e", "--version", multiple=True, help="Version of the pacticipant named before it.")
 @click.option(
-    "-l", "--latest", multiple=True, is_flag=False, flag_value="", metavar="[TAG]", help="Its latest version."
+    "-l",
+    "--latest",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    metavar="[TAG]",
+    help="Its latest version, or the latest with this tag.",
 )
 @click.option("--branch", multiple=True, help="The latest version of this branch.")
 @click.option("--main-branch/--no-main-branch", cls=Flag, hidden=True, help="The latest version of its main branch.")
@@ -192,12 +204,18 @@ def merge_target(broker: BrokerClient, branch: str | None, *, option: str) -> tu
 
 @click.command("verification-required", cls=Command)
 @click.option("-a", "--pacticipant", multiple=True, required=True, metavar="NAME", help="Repeatable.")
-@click.option("-e", "--version", multiple=True, help="The version of the pacticipant named before it.")
+@click.option("-e", "--version", multiple=True, help="Version of the pacticipant named before it.")
 @click.option(
-    "-l", "--latest", multiple=True, is_flag=False, flag_value="", metavar="[TAG]", help="Its latest version."
+    "-l",
+    "--latest",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    metavar="[TAG]",
+    help="Its latest version, or the latest with this tag.",
 )
 @click.option("--in-environment", "to_environment", metavar="ENVIRONMENT", help="The environment of the others.")
-@click.option("--to", metavar="TAG", help="The tag of the versions in the environment, if tags mark them.")
+@click.option("--to", metavar="TAG", help="Tag of the versions in the environment, instead of --to-environment.")
 @options.output_option("table", "json")
 @options.connection_options()
 @click.pass_context

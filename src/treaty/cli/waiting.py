@@ -117,7 +117,7 @@ def wait(broker: BrokerClient, command: tuple[str, ...], **values: Any) -> None:
     command has succeeded.
 
     The exit code is 0 after an event, 1 if none came within --timeout, 2 if something prevents an answer, and 3 if the
-    command failed: the next call then hands the same event over again.
+    command failed: the next call then returns the same event again.
     """
     file = CursorFile(values["cursor_path"])
     follower = _Follower(

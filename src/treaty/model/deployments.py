@@ -39,16 +39,6 @@ class PlacedEnvironment(Protocol):
     def created_at(self) -> datetime: ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlaceInPipeline:
-    """The parts of an environment that its position in the pipeline depends on."""
-
-    name: str
-    is_production: bool
-    position: int | None
-    created_at: datetime
-
-
 E = TypeVar("E", bound=PlacedEnvironment)
 
 

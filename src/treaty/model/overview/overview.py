@@ -92,8 +92,6 @@ class RunningPair:
     environment: str
     display_name: str
     is_production: bool
-    order: tuple[object, ...]
-    """Sorts environments as a pipeline passes them."""
     consumer_version: str
     provider_version: str | None
     """None if no version of the provider runs there; the state is then that of the pact's newest result."""

@@ -160,7 +160,8 @@ class Coverage:
         total = len(self.operations)
         if not self.is_known:
             problems = dict.fromkeys(contract.problem for contract in self.contracts if contract.problem)
-            return f"It is unknown which of the {total} operations were exercised. {' '.join(problems)}".strip()
+            unknown_part = "whether the operation was" if total == 1 else f"which of the {total} operations were"
+            return f"It is unknown {unknown_part} exercised. {' '.join(problems)}".strip()
         claimed = self.claimed_only
         unknown = sum(operation.evidence is Evidence.UNKNOWN for operation in self.operations)
         text = f"{self.exercised_count} of {total} operations exercised{f' ({unknown} unknown)' if unknown else ''}"

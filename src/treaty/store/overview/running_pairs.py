@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, case, false, select, union_all
 
-from treaty.model.deployments import PlaceInPipeline, pipeline_key
+from treaty.model.deployments import pipeline_key
 from treaty.model.overview.overview import (
     EnvironmentReference,
     RunningPair,
@@ -46,7 +46,7 @@ def _select_pacts(record: _Record) -> Select[*tuple[Any, ...]]:
             publication.c.consumer_id,
             publication.c.provider_id,
             runs.c.environment_id,
-            environment.c.name.label("environment"),
+            environment.c.name,
             environment.c.display_name,
             environment.c.is_production,
             environment.c.position,
@@ -129,7 +129,7 @@ _NEIGHBOURS: Final = {
 def load_environments(
     db: Connection, pairs: Collection[tuple[int, int]]
 ) -> Mapping[tuple[int, int], list[EnvironmentReference]]:
-    """Load the environments in which any pact of each pair runs, with the worst state there, as a pipeline passes them.
+    """Load the environments in which any pact of each pair runs, by pipeline, with the worst state there.
 
     Pairs are ids of consumer and provider.
     """
@@ -137,14 +137,7 @@ def load_environments(
     for pair, member in _list_running(db, {consumer for consumer, _ in pairs}):
         if pair in pairs:
             running[pair][member.environment].append(member)
-    return {
-        pair: [_summarize(members) for members in sorted(environments.values(), key=_order_of_first)]
-        for pair, environments in running.items()
-    }
-
-
-def _order_of_first(members: Sequence[RunningPair]) -> tuple[object, ...]:
-    return members[0].order
+    return {pair: list(map(_summarize, environments.values())) for pair, environments in running.items()}
 
 
 def _summarize(members: Sequence[RunningPair]) -> EnvironmentReference:
@@ -163,11 +156,10 @@ _PACTICIPANT_ID: Final = select(pacticipant.c.id, pacticipant.c.name).where(
 
 
 def list_of_pair(db: Connection, consumer: str, provider: str) -> list[RunningPair]:
-    """List the versions of a pair that run in the same environment, as a pipeline passes the environments."""
+    """List the versions of a pair that run in the same environment, in the order of the pipeline."""
     ids = {row.name: row.id for row in fetch_rows(db, _PACTICIPANT_ID, {"names": [consumer, provider]})}
     pair = (ids.get(consumer), ids.get(provider))
-    running = (member for each, member in _list_running(db, {ids[consumer]} if consumer in ids else ()) if each == pair)
-    return sorted(running, key=lambda member: (member.order, member.consumer_version))
+    return [member for each, member in _list_running(db, {ids[consumer]} if consumer in ids else ()) if each == pair]
 
 
 def _list_running(db: Connection, consumer_ids: Collection[int]) -> Iterable[tuple[tuple[int, int], RunningPair]]:
@@ -180,7 +172,7 @@ def _list_running(db: Connection, consumer_ids: Collection[int]) -> Iterable[tup
     neighbours: dict[tuple[int, int, int], dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
     for row in fetch_in_batches(db, _NEIGHBOURS[has_any_contracts(db)], consumer_ids):
         neighbours[row.environment_id, row.version_id, row.provider_id][row.provider_version].append(row)
-    for key, pact in pacts.items():
+    for key, pact in sorted(pacts.items(), key=lambda item: (*pipeline_key(item[1]), item[1].version)):
         pair = (pact.consumer_id, pact.provider_id)
         if key not in neighbours:
             yield pair, _build_pair(pact, None, pact, pact.verified_by)
@@ -195,17 +187,9 @@ def _severity(result: Any) -> tuple[int, bool]:
 
 def _build_pair(pact: Any, provider_version: str | None, result: Any, verified_by: str | None) -> RunningPair:
     return RunningPair(
-        environment=pact.environment,
+        environment=pact.name,
         display_name=pact.display_name,
         is_production=pact.is_production,
-        order=pipeline_key(
-            PlaceInPipeline(
-                name=pact.environment,
-                is_production=pact.is_production,
-                position=pact.position,
-                created_at=pact.created_at,
-            )
-        ),
         consumer_version=pact.version,
         provider_version=provider_version,
         state=compute_pact_state(success=result.success, was_pending=result.was_pending),

@@ -61,7 +61,9 @@ def render(path: str) -> Document:
     tokens = parser.parse(contents.read_source(path))
     for token in _walk(tokens):
         _point_to_guide(token, path)
-    html = Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704 - the text is ours
+    # An empty cell is no heading of its column.
+    rendered = parser.renderer.render(tokens, parser.options, {}).replace("<th></th>", "<td></td>")
+    html = Markup(rendered)  # noqa: S704 - the text is ours
     sections = tuple(_list_sections(tokens))
     return Document(path, sections[0].title if sections else path, html, sections)
 

@@ -214,6 +214,17 @@ def _shorten_commits(text: str) -> Iterable[Markup]:
     yield escape(text[end:])
 
 
+_OPTION: Final = re.compile(r"((?<!\S)--[a-z-]+)")
+
+
+def _command(text: str) -> Markup:
+    """Mark where a line may end in a command: not at the hyphens of its options."""
+    return Markup("").join(
+        Markup('<span class="unbroken">{}</span>').format(part) if at % 2 else breakable(part)
+        for at, part in enumerate(_OPTION.split(text))
+    )
+
+
 def _json(value: object) -> str:
     """Format a value as JSON for people; the template escapes it like any text."""
     return json.dumps(value, ensure_ascii=False)
@@ -253,6 +264,7 @@ _TEMPLATES.globals.update(_FUNCTIONS)
 _TEMPLATES.filters.update(
     ago=_ago,
     breakable=breakable,
+    command=_command,
     external=_external,
     pipeline=_sort_by_pipeline,
     plural=_plural,
