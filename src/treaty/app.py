@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn.supervisors import Multiprocess
 
-from treaty import example_data, outgoing
+from treaty import outgoing
 from treaty.actions.accounts import credentials
 from treaty.actions.maintenance import integrity
 from treaty.actions.maintenance.integrity import IntegrityFinding
@@ -666,6 +666,8 @@ def _prepare_database(settings: Settings) -> None:
     """Migrate the database and add example data, once for all worker processes."""
     with closing(open_server_database(settings)) as database, _explained_faults(database):
         if settings.example_data:
+            from treaty import example_data  # noqa: PLC0415 - most servers never have example data
+
             database.write(lambda db: example_data.add_example_data(db, now=datetime.now(UTC), settings=settings))
         _report_key(settings, database)
         encrypt_plain_secrets(settings, database)
