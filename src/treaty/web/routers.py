@@ -36,13 +36,14 @@ def _list_routers(*, has_diagnostics: bool) -> Sequence[Router]:
     with permanent_objects():
         modules = [
             importlib.import_module(name)
-            for name in _find_modules()
+            for name in find_modules()
             if has_diagnostics or not name.endswith(".diagnostics")
         ]
     return [module.router for module in modules if isinstance(getattr(module, "router", None), Router)]
 
 
-def _find_modules() -> Iterator[str]:
+def find_modules() -> Iterator[str]:
+    """Find the names of all modules of the API and of the pages."""
     for package in _PACKAGES:
         path = importlib.import_module(package).__path__
         for module_info in pkgutil.walk_packages(path, f"{package}."):
