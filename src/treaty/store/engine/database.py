@@ -39,6 +39,11 @@ MAX_ATTEMPTS: Final = 12
 seconds."""
 BUSY_TIMEOUT_SECONDS: Final = 10
 """Seconds for which SQLite waits for the write lock of another process, and for which a transaction is repeated."""
+_CACHE_KIB: Final = 8 * 1024
+"""Memory for pages of a SQLite file, per connection. A server has up to twenty connections, most of them for background
+work and rare requests; the system's own cache holds the same pages."""
+_BUSY_CACHE_KIB: Final = 64 * 1024
+"""Memory for pages in the connection of the event loop, which handles nearly all requests."""
 _IMPATIENT_TIMEOUT_MS: Final = 10
 """Milliseconds for which SQLite waits for that lock in a thread that must not be blocked."""
 STATEMENT_CACHE_SIZE: Final = 512
@@ -77,7 +82,10 @@ class Database(Protocol):
         ...
 
     def forbid_waiting(self) -> None:
-        """Raise Busy in this thread, such as that of the event loop, instead of waiting for a lock of a local file."""
+        """Prepare this thread for most of the requests, as the event loop: it must not wait, and has a large cache.
+
+        Instead of waiting for a lock of a local file, statements in this thread raise Busy.
+        """
         ...
 
     def write_in_snapshot(self, work: Callable[[Connection], T]) -> T:
@@ -201,7 +209,8 @@ class Sqlite:
 
     def forbid_waiting(self) -> None:
         self._thread_local.can_wait = False
-        self._connection().exec_driver_sql(f"PRAGMA busy_timeout = {_IMPATIENT_TIMEOUT_MS}").close()
+        for pragma in (f"busy_timeout = {_IMPATIENT_TIMEOUT_MS}", f"cache_size = -{_BUSY_CACHE_KIB}"):
+            self._connection().exec_driver_sql(f"PRAGMA {pragma}").close()
 
     def _can_wait(self) -> bool:
         return getattr(self._thread_local, "can_wait", True)
@@ -282,7 +291,7 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "journal_mode = WAL",  # readers do not block the writer, nor the writer readers
         "synchronous = FULL",  # an acknowledged write survives a power failure; NORMAL might lose the last commits
         "foreign_keys = ON",  # off by default in SQLite
-        "cache_size = -65536",  # KiB, per connection
+        f"cache_size = -{_CACHE_KIB}",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}").close()

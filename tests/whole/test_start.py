@@ -1,0 +1,91 @@
+"""What a server loads until it answers its first heartbeat, and how often."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.waiting import PATIENCE
+from tests.whole import servers
+
+PROFILED = {"PYTHONPROFILEIMPORTTIME": "1"}
+"""Has each process of Python write a line for each module that an import statement loads."""
+NOT_NEEDED = {
+    "alembic": "only an empty or outdated database has migrations to run",
+    "httpx": "the client of the command line; webhooks are sent with httpcore",
+    "markdown_it": "only the pages of the guide are rendered from Markdown",
+    "mdit_py_plugins": "likewise",
+    "networkx": "only drawings of the network need it, and it takes 13 MiB",
+    "psycopg": "this server's database is a SQLite file",
+    "pytest": "for tests",
+    "segno": "only the page on which users set up a second factor shows a QR code",
+    "treaty.client": "of the command line",
+    "treaty.example_data": "most servers never have example data",
+    "treaty.pact": "for test suites",
+    "treaty.testing": "likewise",
+    "zxcvbn": "its lists of words take 12 MiB, and are needed when a password is chosen",
+}
+"""Modules that a server has no use for until the first request for what needs them, each with the reason."""
+_IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +([\w.]+)$", re.MULTILINE)
+
+
+def list_imports(database: Path, *options: str) -> list[str]:
+    """Run a server until it has answered a heartbeat, and list what each of its processes has imported."""
+    url = f"sqlite:///{database}"
+    with servers.running(url, *options, cwd=database.parent, environ=PROFILED, is_forked=False) as server:
+        for _ in range(20):  # several workers share the port
+            response = httpx.get(f"{server.address}/diagnostic/status/heartbeat", timeout=PATIENCE)
+            assert response.status_code == 200, response.text
+    return _IMPORTED.findall(server.log)
+
+
+@pytest.fixture(scope="module")
+def imports(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return list_imports(tmp_path_factory.mktemp("start") / "treaty.sqlite")
+
+
+@pytest.mark.parametrize("module", sorted(NOT_NEEDED))
+def test_a_server_that_has_answered_a_heartbeat_has_not_loaded_what_only_other_requests_need(
+    module: str, imports: list[str]
+) -> None:
+    assert "treaty.web.application" in imports
+    found = {each for each in imports if f"{each}.".startswith(f"{module}.")}
+    assert not found, f"{module}: {NOT_NEEDED[module]}"
+
+
+def test_further_worker_processes_load_nothing_again(tmp_path: Path) -> None:
+    imports = list_imports(tmp_path / "treaty.sqlite", "--workers", "3")
+
+    # The first process, which prepares the database, and the one that the workers are forked from.
+    assert imports.count("treaty.web.application") == 2
+    assert imports.count("treaty.web.api.overview.network_drawing") == 1, "only modules of routes import it"
+
+
+@pytest.mark.slow  # the workers take two seconds to end
+def test_the_first_process_waits_for_its_workers_also_if_all_processes_get_the_signal(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    delay = {"TREATY_SHUTDOWN_DELAY": "2"}
+    with servers.running(url, "--workers", "2", cwd=tmp_path, environ=delay) as server:
+        httpx.get(f"{server.address}/diagnostic/status/heartbeat", timeout=PATIENCE)
+        (fork_server,) = {find_parent(worker) for worker in servers.list_workers(server.process.pid)}
+        workers = servers.list_workers(server.process.pid)
+        for process in (server.process.pid, fork_server, *workers):
+            os.kill(process, signal.SIGTERM)
+        server.end()
+        assert not any(map(is_running, workers))
+
+
+def find_parent(process: int) -> int:
+    return int(read_state(process)[1])
+
+
+def is_running(process: int) -> bool:
+    return Path(f"/proc/{process}").exists() and read_state(process)[0] != "Z"
+
+
+def read_state(process: int) -> list[str]:
+    """Read the state of a process, the number of its parent, and more."""
+    return Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
