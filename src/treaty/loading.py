@@ -25,6 +25,19 @@ def permanent_objects() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def hidden_package(name: str) -> Iterator[None]:
+    """Have modules that use a package only if it is installed load without it, unless it is loaded already."""
+    is_loaded = name in sys.modules
+    if not is_loaded:
+        sys.modules[name] = None  # type: ignore[assignment]  # how importlib marks what cannot be imported
+    try:
+        yield
+    finally:
+        if not is_loaded:
+            del sys.modules[name]
+
+
 def load_module(name: str) -> ModuleType:
     """Import a module; the objects that this creates are permanent."""
     if name in sys.modules:

@@ -21,6 +21,8 @@ NOT_NEEDED = {
     "networkx": "only drawings of the network need it, and it takes 13 MiB",
     "psycopg": "this server's database is a SQLite file",
     "pytest": "for tests",
+    "pygments": "only rich needs it",
+    "rich.console": "for the command line; structlog would load it for tracebacks that servers do not write",
     "segno": "only the page on which users set up a second factor shows a QR code",
     "treaty.client": "of the command line",
     "treaty.example_data": "most servers never have example data",
