@@ -40,10 +40,10 @@ seconds."""
 BUSY_TIMEOUT_SECONDS: Final = 10
 """Seconds for which SQLite waits for the write lock of another process, and for which a transaction is repeated."""
 _CACHE_KIB: Final = 8 * 1024
-"""Memory for pages of a SQLite file, per connection. A server has up to twenty connections, most of them for background
-work and rare requests; the system's own cache holds the same pages."""
-_BUSY_CACHE_KIB: Final = 64 * 1024
-"""Memory for pages in the connection of the event loop, which handles nearly all requests."""
+"""Memory for pages of a SQLite file in the connection of each thread. A server has up to twenty, most of them for
+background work and rare requests; the system's own cache holds the same pages."""
+_MAIN_CACHE_KIB: Final = 64 * 1024
+"""The same for the main thread, which has the event loop and so handles nearly all requests, or runs a command."""
 _IMPATIENT_TIMEOUT_MS: Final = 10
 """Milliseconds for which SQLite waits for that lock in a thread that must not be blocked."""
 STATEMENT_CACHE_SIZE: Final = 512
@@ -82,10 +82,7 @@ class Database(Protocol):
         ...
 
     def forbid_waiting(self) -> None:
-        """Prepare this thread for most of the requests, as the event loop: it must not wait, and has a large cache.
-
-        Instead of waiting for a lock of a local file, statements in this thread raise Busy.
-        """
+        """Raise Busy in this thread, such as that of the event loop, instead of waiting for a lock of a local file."""
         ...
 
     def write_in_snapshot(self, work: Callable[[Connection], T]) -> T:
@@ -209,8 +206,7 @@ class Sqlite:
 
     def forbid_waiting(self) -> None:
         self._thread_local.can_wait = False
-        for pragma in (f"busy_timeout = {_IMPATIENT_TIMEOUT_MS}", f"cache_size = -{_BUSY_CACHE_KIB}"):
-            self._connection().exec_driver_sql(f"PRAGMA {pragma}").close()
+        self._connection().exec_driver_sql(f"PRAGMA busy_timeout = {_IMPATIENT_TIMEOUT_MS}").close()
 
     def _can_wait(self) -> bool:
         return getattr(self._thread_local, "can_wait", True)
@@ -291,10 +287,14 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "journal_mode = WAL",  # readers do not block the writer, nor the writer readers
         "synchronous = FULL",  # an acknowledged write survives a power failure; NORMAL might lose the last commits
         "foreign_keys = ON",  # off by default in SQLite
-        f"cache_size = -{_CACHE_KIB}",
+        f"cache_size = -{_choose_cache_size()}",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _choose_cache_size() -> int:
+    return _MAIN_CACHE_KIB if threading.current_thread() is threading.main_thread() else _CACHE_KIB
 
 
 def _connection_timeouts(url: URL, wait: float) -> dict[str, int]:
