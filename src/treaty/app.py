@@ -4,6 +4,7 @@ Commands that work on the database of a server also open it here, so that they c
 """
 
 import logging
+import multiprocessing
 import os
 import shlex
 import signal
@@ -13,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from multiprocessing import parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -24,9 +24,10 @@ import uvicorn
 from sqlalchemy import Connection, Engine
 from starlette.types import ASGIApp
 from structlog.tracebacks import ExceptionDictTransformer
+from uvicorn import _subprocess as uvicorn_subprocess
 from uvicorn.supervisors import Multiprocess
 
-from treaty import example_data, outgoing
+from treaty import outgoing
 from treaty.actions.accounts import credentials
 from treaty.actions.maintenance import integrity
 from treaty.actions.maintenance.integrity import IntegrityFinding
@@ -587,7 +588,21 @@ def _run(settings: Settings, sockets: list[socket.socket], announce: Callable[[S
     announce(addresses)
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
         os.environ[metrics.MULTIPROCESS_DIRECTORY] = folder
+        _fork_workers()
         Multiprocess(server_config(settings, "treaty.app:worker_application"), sockets=sockets).run()
+
+
+def _fork_workers() -> None:
+    """Have worker processes forked from a process that has loaded all modules, where the system can do that.
+
+    uvicorn starts each worker as a new interpreter, which would load them again, and share no memory with the others.
+    The first process itself is not forked: it has handlers of signals, and had connections to the database.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["treaty.fork_server"])
+    uvicorn_subprocess.spawn = context  # type: ignore[assignment]  # uvicorn has no setting for it
 
 
 class _AnnouncingServer(uvicorn.Server):
@@ -666,6 +681,8 @@ def _prepare_database(settings: Settings) -> None:
     """Migrate the database and add example data, once for all worker processes."""
     with closing(open_server_database(settings)) as database, _explained_faults(database):
         if settings.example_data:
+            from treaty import example_data  # noqa: PLC0415 - most servers never have example data
+
             database.write(lambda db: example_data.add_example_data(db, now=datetime.now(UTC), settings=settings))
         _report_key(settings, database)
         encrypt_plain_secrets(settings, database)
@@ -764,7 +781,7 @@ def _stop_with_parent() -> None:
 
     Otherwise the workers would keep the port, and one that crashes would not be replaced.
     """
-    parent = parent_process()
+    parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)

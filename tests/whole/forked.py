@@ -2,7 +2,7 @@
 
 A short-lived `treaty` spends most of its time on imports, and the tests start it hundreds of times. A forked one is
 a process of its own all the same: it has its own arguments, environment, folder and files, and signals end it. The same
-applies to the worker processes of a server, and to pytest. Everything in a run that measures coverage is started as a
+applies to pytest. Everything in a run that measures coverage is started as a
 program.
 """
 
@@ -126,19 +126,11 @@ def _become(call: Call) -> None:
     os.environ.clear()
     os.environ.update(call.environ)
     sys.argv = list(call.words)
-    _fork_workers()
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # noqa: SLF001 - may have children
     try:
         _run_program(call.words[0])
     finally:
         atexit._run_exitfuncs()  # noqa: SLF001 - processes of multiprocessing end without them
-
-
-def _fork_workers() -> None:
-    """Let a server fork its worker processes, which uvicorn starts as programs that import everything again."""
-    from uvicorn import _subprocess  # noqa: PLC0415 - only processes that are forked need it
-
-    _subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment]  # it starts processes likewise
-    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # noqa: SLF001 - may have children
 
 
 def _run_program(name: str) -> None:

@@ -56,6 +56,15 @@ class Server:
         return status
 
 
+def list_workers(process: int) -> list[int]:
+    """List the worker processes of a server, which are forked from one of its children."""
+    return [worker for child in _list_children(process) for worker in _list_children(child)]
+
+
+def _list_children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()]
+
+
 @contextmanager
 def running(
     database_url: str,

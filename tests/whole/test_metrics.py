@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.waiting import eventually
-from tests.whole.servers import running
+from tests.whole.servers import list_workers, running
 
 
 def count(server, name, **labels):
@@ -17,24 +17,16 @@ def count(server, name, **labels):
     return [one.value for one in samples if one.name == name and labels.items() <= one.labels.items()]
 
 
-def workers(server):
-    """List the processes that answer, as the system knows them."""
-    tasks = f"/proc/{server.process.pid}/task/{server.process.pid}/children"
-    with open(tasks, encoding="ascii") as children:  # noqa: PTH123 - a file of the kernel, not of a folder
-        return [int(one) for one in children.read().split()]
-
-
-@pytest.mark.slow  # workers that are not forked take long to start
+@pytest.mark.slow
 def test_what_each_worker_counted_is_added_up_also_of_one_that_was_killed(tmp_path):
-    # The client library of Prometheus chooses how to count when it is imported, so the workers have to import it anew.
     url = f"sqlite:///{tmp_path}/treaty.sqlite"
-    with running(url, "--workers", "2", cwd=tmp_path, is_forked=False) as server:
+    with running(url, "--workers", "2", cwd=tmp_path) as server:
         for _ in range(30):
             assert httpx.get(f"{server.address}/diagnostic/status/heartbeat").status_code == httpx.codes.OK
         asked = {"name": "treaty_http_request_seconds_count", "route": "/diagnostic/status/heartbeat"}
         assert count(server, **asked) == [30]
-        before = workers(server)
+        before = list_workers(server.process.pid)
         os.kill(before[-1], signal.SIGKILL)
-        eventually(lambda: before[-1] not in workers(server) and len(workers(server)) == len(before))
+        eventually(lambda: before[-1] not in (after := list_workers(server.process.pid)) and len(after) == len(before))
         assert count(server, **asked) == [30]
         assert count(server, "treaty_webhook_deliveries_owed") == [0]

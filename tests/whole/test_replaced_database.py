@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.waiting import PATIENCE, eventually
-from tests.whole.servers import running
+from tests.whole.servers import list_workers, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -177,12 +177,6 @@ def test_a_worker_that_is_started_anew_does_not_create_the_file_anew(path: Path)
     with running(f"sqlite:///{path}", "--workers", "2", cwd=path.parent) as server:
         assert publish(server.address, "1").status_code == 201
         delete_all(path)
-        os.kill(workers_of(server.process.pid)[0], signal.SIGKILL)
+        os.kill(list_workers(server.process.pid)[0], signal.SIGKILL)
         eventually(lambda: "was deleted or replaced" in server.log, lambda: server.log)
         assert list(path.parent.glob("treaty.sqlite*")) == []
-
-
-def workers_of(pid: int) -> list[int]:
-    """List the processes that a server has started to answer requests, but not the one that tracks their resources."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children if "resource_tracker" not in Path(f"/proc/{child}/cmdline").read_text()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import importlib
 import os
 import re
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from treaty.cli import output, variables
 from treaty.cli.blank_values import RefusesBlankValues
 from treaty.distribution import install_hint
 from treaty.errors import ClientError, TreatyError
+from treaty.loading import load_module
 from treaty.spelling import suggest
 
 if TYPE_CHECKING:
@@ -299,7 +299,7 @@ class Program(RefusesBlankValues, click.Group):
             return None
         module, _, name = entry.target.partition(":")
         try:
-            command: click.Command = getattr(importlib.import_module(module), name)
+            command: click.Command = getattr(load_module(module), name)
         except ModuleNotFoundError as error:
             _raise_if_server_packages_are_missing(f"{ctx.command_path} {normalize_name(cmd_name)}", error)
             raise

@@ -13,6 +13,7 @@ from treaty.cli import variables
 from treaty.cli.program import ServerCommand
 from treaty.cli.setting_options import REPEATED_OPTIONS, ServeCommand, options_of_settings
 from treaty.errors import InvalidSetting
+from treaty.loading import hidden_package, permanent_objects
 from treaty.settings import Settings, read_settings
 
 _OPEN_TO_ALL: Final = "Until there is a user, everyone who can reach this address may read and write."
@@ -31,7 +32,9 @@ def serve(**options: object) -> None:
     treaty.toml in the current folder. Passwords and keys have no options, because other users can read the command
     lines of processes.
     """
-    from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
+    # structlog would load rich for tracebacks with colours, which servers do not write.
+    with permanent_objects(), hidden_package("rich"):
+        from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
 
     variables.warn_of_unknown()
     values = {name: value if name not in REPEATED_OPTIONS or value else None for name, value in options.items()}

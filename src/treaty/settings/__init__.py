@@ -7,6 +7,7 @@ Each can be given as an option, as `TREATY_<NAME>`, under the original broker's 
 import os
 from collections import ChainMap
 from collections.abc import Callable, Mapping
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, cast
@@ -143,7 +144,7 @@ def _explain(failure: ValidationError, values: Mapping[str, SettingValue]) -> st
 
 def default_of(name: str) -> str:
     """Return the default of a setting in the spelling that users would give; blank if it has none."""
-    match Settings().model_dump(mode="json")[name]:
+    match _dump_defaults()[name]:
         case None:
             return ""
         case bool(value):
@@ -154,6 +155,11 @@ def default_of(name: str) -> str:
             return " ".join(map(str, items))
         case value:
             return str(value)
+
+
+@cache
+def _dump_defaults() -> Mapping[str, Any]:
+    return Settings().model_dump(mode="json")
 
 
 def is_loopback(host: str) -> bool:

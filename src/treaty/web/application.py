@@ -105,7 +105,7 @@ def build_application(
         database.forbid_waiting()
         if worker:
             worker.start()
-        _exempt_loaded_objects_from_collection()
+        gc.freeze()  # a full collection of what was loaded so far would take as long as many requests
         delay_termination(settings.shutdown_delay, handler.begin_draining)
         yield
         if worker:
@@ -113,12 +113,6 @@ def build_application(
         handler.close()
 
     return Server(handler, lifespan)
-
-
-def _exempt_loaded_objects_from_collection() -> None:
-    """Exempt everything loaded so far from garbage collection: a full collection takes as long as many requests."""
-    gc.collect()
-    gc.freeze()
 
 
 class Server(Starlette):

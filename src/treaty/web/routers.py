@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
 
+from treaty.loading import permanent_objects
 from treaty.settings import Settings
 from treaty.web.http.router import Router
 
@@ -32,15 +33,17 @@ def _build_router(*, has_diagnostics: bool) -> Router:
 
 @cache
 def _list_routers(*, has_diagnostics: bool) -> Sequence[Router]:
-    modules = (
-        importlib.import_module(name)
-        for name in _find_modules()
-        if has_diagnostics or not name.endswith(".diagnostics")
-    )
+    with permanent_objects():
+        modules = [
+            importlib.import_module(name)
+            for name in find_modules()
+            if has_diagnostics or not name.endswith(".diagnostics")
+        ]
     return [module.router for module in modules if isinstance(getattr(module, "router", None), Router)]
 
 
-def _find_modules() -> Iterator[str]:
+def find_modules() -> Iterator[str]:
+    """Find the names of all modules of the API and of the pages."""
     for package in _PACKAGES:
         path = importlib.import_module(package).__path__
         for module_info in pkgutil.walk_packages(path, f"{package}."):

@@ -39,6 +39,11 @@ MAX_ATTEMPTS: Final = 12
 seconds."""
 BUSY_TIMEOUT_SECONDS: Final = 10
 """Seconds for which SQLite waits for the write lock of another process, and for which a transaction is repeated."""
+_CACHE_KIB: Final = 8 * 1024
+"""Memory for pages of a SQLite file in the connection of each thread. A server has up to twenty, most of them for
+background work and rare requests; the system's own cache holds the same pages."""
+_MAIN_CACHE_KIB: Final = 64 * 1024
+"""The same for the main thread, which has the event loop and so handles nearly all requests, or runs a command."""
 _IMPATIENT_TIMEOUT_MS: Final = 10
 """Milliseconds for which SQLite waits for that lock in a thread that must not be blocked."""
 STATEMENT_CACHE_SIZE: Final = 512
@@ -282,10 +287,14 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "journal_mode = WAL",  # readers do not block the writer, nor the writer readers
         "synchronous = FULL",  # an acknowledged write survives a power failure; NORMAL might lose the last commits
         "foreign_keys = ON",  # off by default in SQLite
-        "cache_size = -65536",  # KiB, per connection
+        f"cache_size = -{_choose_cache_size()}",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _choose_cache_size() -> int:
+    return _MAIN_CACHE_KIB if threading.current_thread() is threading.main_thread() else _CACHE_KIB
 
 
 def _connection_timeouts(url: URL, wait: float) -> dict[str, int]:

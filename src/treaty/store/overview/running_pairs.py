@@ -2,9 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, case, false, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    case,
+    false,
+    select,
+    union_all,
+)
 
 from treaty.model.deployments import pipeline_key
 from treaty.model.overview.overview import (
@@ -114,16 +126,17 @@ def _select_neighbours(consumers: _Record, providers: _Record, *, has_contracts:
 
 
 _PACTS: Final = union_all(*map(_select_pacts, _RECORDS))
-_NEIGHBOURS: Final = {
-    has_contracts: union_all(
+
+
+@cache  # built when they are needed, since they would delay the start of every server
+def _select_all_neighbours(*, has_contracts: bool) -> CompoundSelect[*tuple[Any, ...]]:
+    return union_all(
         *(
             _select_neighbours(consumers, providers, has_contracts=has_contracts)
             for consumers in _RECORDS
             for providers in _RECORDS
         )
     )
-    for has_contracts in (False, True)
-}
 
 
 def load_environments(
@@ -170,7 +183,7 @@ def _list_running(db: Connection, consumer_ids: Collection[int]) -> Iterable[tup
     if not pacts:
         return
     neighbours: dict[tuple[int, int, int], dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
-    for row in fetch_in_batches(db, _NEIGHBOURS[has_any_contracts(db)], consumer_ids):
+    for row in fetch_in_batches(db, _select_all_neighbours(has_contracts=has_any_contracts(db)), consumer_ids):
         neighbours[row.environment_id, row.version_id, row.provider_id][row.provider_version].append(row)
     for key, pact in sorted(pacts.items(), key=lambda item: (*pipeline_key(item[1]), item[1].version)):
         pair = (pact.consumer_id, pact.provider_id)

@@ -1,5 +1,7 @@
 """Versions that run in the same environment without a successful result between them."""
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -40,21 +42,26 @@ _consumer_version: Final = version.alias("consumer_version")
 _provider_version: Final = version.alias("provider_version")
 
 _Record = tuple[Table, ColumnElement[Any]]
-_RECORDS: Final[tuple[_Record, ...]] = (
-    (deployed_version, deployed_version.c.undeployed_at),
-    (released_version, released_version.c.support_ended_at),
-)
-"""The tables of running versions, each with the column that is NULL while a version runs."""
+_RECORDS: Final[Mapping[str, _Record]] = {
+    table.name: (table, ended_at)
+    for table, ended_at in (
+        (deployed_version, deployed_version.c.undeployed_at),
+        (released_version, released_version.c.support_ended_at),
+    )
+}
+"""The tables of running versions by their names, each with the column that is NULL while a version runs."""
 
 
+@cache
 def _select_unverified_pairs(
-    consumer_record: _Record, provider_record: _Record, *, has_contracts: bool
+    consumer_table: str, provider_table: str, *, has_contracts: bool
 ) -> Select[*tuple[Any, ...]]:
     """Select consumer and provider versions in one environment that have no successful result between them.
 
     There is one statement for each combination of deployed and released, because the indexes cannot be used through a
-    union.
+    union. It is built when it is needed, since building all of them would delay the start of every server.
     """
+    consumer_record, provider_record = _RECORDS[consumer_table], _RECORDS[provider_table]
     consumer_runs, provider_runs = (
         table.alias(alias)
         for (table, _), alias in ((consumer_record, "consumer_runs"), (provider_record, "provider_runs"))
@@ -125,20 +132,12 @@ def _select_unverified_pairs(
     )
 
 
-_UNVERIFIED_PAIRS: Final = {
-    (consumer_record[0].name, provider_record[0].name, has_contracts): _select_unverified_pairs(
-        consumer_record, provider_record, has_contracts=has_contracts
-    )
-    for consumer_record in _RECORDS
-    for provider_record in _RECORDS
-    for has_contracts in (False, True)
-}
 _RUNNING_VERSIONS: Final = union_all(
     *(
         select(literal(table.name).label("record"), table.c.version_id, table.c.environment_id)
         .join(environment, environment.c.id == table.c.environment_id)
         .where(ended_at.is_(None), environment.c.is_production == bindparam("is_production"))
-        for table, ended_at in _RECORDS
+        for table, ended_at in _RECORDS.values()
     )
 )
 
@@ -168,7 +167,7 @@ def _list_pairs(db: Connection, limit: int, *, is_production: bool) -> list[Unve
         for provider_record in records
         for row in fetch_in_batches(
             db,
-            _UNVERIFIED_PAIRS[consumer_record, provider_record, has_contracts],
+            _select_unverified_pairs(consumer_record, provider_record, has_contracts=has_contracts),
             {row.version_id for row in running_versions if row.record == consumer_record},
             params,
         )

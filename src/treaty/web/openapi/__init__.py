@@ -8,7 +8,7 @@ from treaty.model.accounts.scopes import Scope
 from treaty.web.http.media_types import JSON, NO_CONTENT_TYPE
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.router import Endpoint, Route
-from treaty.web.openapi.examples import RECORDED_RESPONSES
+from treaty.web.openapi.examples import read_recorded_responses
 from treaty.web.openapi.generator import Schema, TypeSchemas, build_schemas
 from treaty.web.openapi.responses import ERROR_SCHEMAS, describe_responses, describe_shared_responses
 from treaty.web.urls import PATH_PARAMETERS, Url
@@ -87,7 +87,8 @@ def _tags(paths: Document) -> Iterator[str]:
 
 def _with_examples(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
     """Add the recorded responses of a broker with the example data."""
-    examples = {name: {"examples": [RECORDED_RESPONSES[name]]} for name in schemas if name in RECORDED_RESPONSES}
+    responses = read_recorded_responses()
+    examples = {name: {"examples": [responses[name]]} for name in schemas if name in responses}
     return {name: {**schemas[name], **examples.get(name, {})} for name in sorted(schemas)}
 
 

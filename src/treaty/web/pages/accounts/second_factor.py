@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-import segno
 from sqlalchemy import Connection
 
 from treaty.actions.accounts.second_factors import (
@@ -75,6 +74,8 @@ def set_up_second_factor(request: Request) -> HtmlPage:
 
 
 def _build_secret_page(request: Request, account: Account, secret: str, *, problem: str = "") -> HtmlPage:
+    import segno  # noqa: PLC0415 - needed a few times in the life of an account
+
     # Apps read the issuer up to the first colon.
     host = (urlsplit(request.base_url).hostname or "").replace(":", "-")
     uri = build_uri(secret, user=account.name, issuer=f"Treaty {host}")

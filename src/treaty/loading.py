@@ -1,0 +1,46 @@
+"""Loading of modules without garbage collections."""
+
+import gc
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+
+@contextmanager
+def permanent_objects() -> Iterator[None]:
+    """Exempt all objects that exist at the end from garbage collection, and collect none meanwhile.
+
+    Modules create hundreds of thousands of objects that live as long as the process. Collections traverse them again
+    and again while they are loaded, which takes a fifth of the time that a server needs to start.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+@contextmanager
+def hidden_package(name: str) -> Iterator[None]:
+    """Have modules that use a package only if it is installed load without it, unless it is loaded already."""
+    is_loaded = name in sys.modules
+    if not is_loaded:
+        sys.modules[name] = None  # type: ignore[assignment]  # how importlib marks what cannot be imported
+    try:
+        yield
+    finally:
+        if not is_loaded:
+            del sys.modules[name]
+
+
+def load_module(name: str) -> ModuleType:
+    """Import a module; the objects that this creates are permanent."""
+    if name in sys.modules:
+        return importlib.import_module(name)
+    with permanent_objects():
+        return importlib.import_module(name)

@@ -1,0 +1,30 @@
+"""How much memory the connections of SQLite may take."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from treaty.store.engine.database import Database, open_database
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    found = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
+    yield found
+    found.close()
+
+
+def read_cache_size(db: Connection) -> int:
+    """Return the memory for pages in KiB, which SQLite shows as a negative number."""
+    return -int(db.exec_driver_sql("PRAGMA cache_size").scalar_one())
+
+
+def test_only_the_thread_that_handles_requests_has_much_memory_for_pages(database: Database) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(database.read, read_cache_size).result()
+
+    assert database.read(read_cache_size) == 64 * 1024
+    assert other == 8 * 1024

@@ -1,0 +1,87 @@
+"""What a server loads until it answers its first heartbeat, and how often."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.waiting import PATIENCE, eventually
+from tests.whole import servers
+
+PROFILED = {"PYTHONPROFILEIMPORTTIME": "1"}
+"""Has each process of Python write a line for each module that an import statement loads."""
+NOT_NEEDED = {
+    "alembic": "only an empty or outdated database has migrations to run",
+    "httpx": "the client of the command line; webhooks are sent with httpcore",
+    "markdown_it": "only the pages of the guide are rendered from Markdown",
+    "mdit_py_plugins": "likewise",
+    "networkx": "only drawings of the network need it, and it takes 13 MiB",
+    "psycopg": "this server's database is a SQLite file",
+    "pytest": "for tests",
+    "pygments": "only rich needs it",
+    "rich.console": "for the command line; structlog would load it for tracebacks that servers do not write",
+    "segno": "only the page on which users set up a second factor shows a QR code",
+    "treaty.client": "of the command line",
+    "treaty.example_data": "most servers never have example data",
+    "treaty.pact": "for test suites",
+    "treaty.testing": "likewise",
+    "zxcvbn": "its lists of words take 12 MiB, and are needed when a password is chosen",
+}
+"""Modules that a server has no use for until the first request for what needs them, each with the reason."""
+_IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +([\w.]+)$", re.MULTILINE)
+
+
+def list_imports(database: Path, *options: str) -> list[str]:
+    """Run a server until it has answered a heartbeat, and list what each of its processes has imported."""
+    url = f"sqlite:///{database}"
+    with servers.running(url, *options, cwd=database.parent, environ=PROFILED, is_forked=False) as server:
+        for _ in range(20):  # several workers share the port
+            response = httpx.get(f"{server.address}/diagnostic/status/heartbeat", timeout=PATIENCE)
+            assert response.status_code == 200, response.text
+    return _IMPORTED.findall(server.log)
+
+
+@pytest.fixture(scope="module")
+def imports(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return list_imports(tmp_path_factory.mktemp("start") / "treaty.sqlite")
+
+
+@pytest.mark.parametrize("module", sorted(NOT_NEEDED))
+def test_a_server_that_has_answered_a_heartbeat_has_not_loaded_what_only_other_requests_need(
+    module: str, imports: list[str]
+) -> None:
+    assert "treaty.web.application" in imports
+    found = {each for each in imports if f"{each}.".startswith(f"{module}.")}
+    assert not found, f"{module}: {NOT_NEEDED[module]}"
+
+
+def test_further_worker_processes_load_nothing_again(tmp_path: Path) -> None:
+    imports = list_imports(tmp_path / "treaty.sqlite", "--workers", "3")
+
+    # The first process, which prepares the database, and the one that the workers are forked from.
+    assert imports.count("treaty.web.application") == 2
+    assert imports.count("treaty.web.api.overview.network_drawing") == 1, "only modules of routes import it"
+
+
+@pytest.mark.slow
+def test_the_process_that_workers_are_forked_from_survives_a_signal_to_all_processes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
+    with servers.running(url, "--workers", "2", cwd=tmp_path) as server:
+        eventually(lambda: len(servers.list_workers(server.process.pid)) == 2)
+        killed, other = servers.list_workers(server.process.pid)
+
+        os.kill(find_parent(killed), signal.SIGTERM)
+        os.kill(killed, signal.SIGKILL)
+
+        eventually(lambda: is_replaced(killed, other, servers.list_workers(server.process.pid)))
+
+
+def is_replaced(killed: int, other: int, workers: list[int]) -> bool:
+    return len(workers) == 2 and other in workers and killed not in workers
+
+
+def find_parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()[1])
