@@ -1,6 +1,7 @@
 """Whether the server is well, and how it fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 from pydantic import SecretStr
@@ -55,6 +56,24 @@ def test_a_server_that_is_about_to_shut_down_is_alive_but_not_ready(api: Api) ->
     assert api.put("/pacticipants/Shop/versions/1", {}).status == 201
 
 
+@contextmanager
+def changed_revision(database_url: str, revision: str) -> Iterator[None]:
+    """Change the revision of the tables until the block ends: other tests may use the same database."""
+    with closing(open_database(database_url, connections=1)) as database:
+
+        def change(number: str) -> str:
+            statement = text("UPDATE alembic_version SET version_num = :number")
+            former = database.read(lambda db: db.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+            database.write(lambda db: db.execute(statement, {"number": number}))
+            return str(former)
+
+        former = change(revision)
+        try:
+            yield
+        finally:
+            change(former)
+
+
 @pytest.mark.parametrize(
     ("revision", "status"),
     [("0001", 503), ("9999", 200)],  # 9999: a newer server has upgraded the tables, while this one still runs
@@ -63,12 +82,8 @@ def test_a_server_is_ready_unless_the_tables_are_older_than_it(
     database_url: str, make_api: Callable[..., Api], revision: str, status: int
 ) -> None:
     api = make_api()
-    database = open_database(database_url, connections=1)
-    database.write(
-        lambda db: db.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": revision})
-    )
-    database.close()
-    answer = api.get(READY)
+    with changed_revision(database_url, revision):
+        answer = api.get(READY)
     assert answer.status == status
     if status == 503:
         assert "have revision 0001, but this server needs" in answer.json()["error"]

@@ -1,15 +1,12 @@
 """The list of a pair: the main branch and what runs come before feature branches."""
 
-import re
-
 from tests.pages.conftest import deploy
 
 
 def list_versions(show, path="/dashboard/provider/Ledger/consumer/Till"):
-    page = show(path).answer.text.partition('aria-label="Pacts"')[2]
-    links = re.findall('href="([^"]*)"', page)
-    versions = [link.rpartition("/")[2] for link in links if "/pacts/provider/Ledger/consumer/Till/version/" in link]
-    return list(dict.fromkeys(version for version in versions if version != "previous-distinct"))
+    """List the versions in the list of pacts, whose rows link to their changes. What runs together is listed before."""
+    links = (link for link in show(path).links if link.endswith("/diff/previous-distinct"))
+    return [link.split("/")[-3] for link in links]
 
 
 def test_the_main_branch_and_deployed_versions_precede_newer_feature_branches(history, show):

@@ -302,7 +302,12 @@ _DEPLOYMENT_ROWS: Final = (
     .join(version, version.c.id == _deployments.c.version_id)
     .join(environment, environment.c.id == _deployments.c.environment_id)
     .where(_IS_OF_DEPLOYED)
-    .order_by(_deployments.c.created_at.desc(), _deployments.c.version_id)
+    .order_by(
+        _deployments.c.created_at.desc(),
+        _deployments.c.version_id,
+        _deployments.c.environment_id,
+        _deployments.c.is_release,
+    )
     .limit(_PAGE["limit"])
     .offset(_PAGE["offset"])
 )
