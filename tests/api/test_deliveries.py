@@ -310,6 +310,7 @@ def test_a_delivery_from_a_server_whose_clock_was_ahead_is_sent_at_once_and_bloc
     receiver.wait(2)
     broker.until("1", "success")
     broker.until("2", "success")
+    broker.worker.stop()
 
 
 def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) -> None:
