@@ -515,8 +515,8 @@ class Company:
             ("payment-authorization-gateway", None, "Rotates an expired certificate; the contracts did not change."),
         ):
             override = {"pacticipantName": name, "pacticipantVersionNumber": self.heads[name], "reason": reason}
-            given = {"environmentName": "production", **({"counterpart": counterpart} if counterpart else {})}
-            self.client.send("POST", "/overrides", {**override, **given}, user="grace.hopper")
+            place = {"environmentName": "production", **({"counterpart": counterpart} if counterpart else {})}
+            self.client.send("POST", "/overrides", {**override, **place}, user="grace.hopper")
         for name in (SHOP, "bff/web", "order-fulfilment-orchestrator"):
             self.deploy(name, self.heads[name], "production")
 

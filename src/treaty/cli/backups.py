@@ -45,7 +45,9 @@ _OUTPUT: Final = click.option(
 
 @click.command(cls=ServerCommand)
 @_FILE
-@click.option("--with-key", is_flag=True, help="Add the encryption key, protected by a passphrase, which is asked for.")
+@click.option(
+    "--with-key", is_flag=True, help="Add the encryption key, protected by a passphrase that the command asks for."
+)
 @_PASSPHRASE_FILE
 @click.option("--overwrite", is_flag=True, help="Replace an existing backup, once the new one is complete.")
 @_OUTPUT

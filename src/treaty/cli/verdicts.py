@@ -88,6 +88,21 @@ class _RequiredWithoutSet(click.Option):
         return super().handle_parse_result(ctx, opts, args)
 
 
+def _version_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that select a version of the pacticipant named before them."""
+    command = click.option("--branch", multiple=True, help="The latest version of this branch.")(command)
+    command = click.option(
+        "-l",
+        "--latest",
+        multiple=True,
+        is_flag=False,
+        flag_value="",
+        metavar="[TAG]",
+        help="Its latest version, or the latest with this tag.",
+    )(command)
+    return click.option("-e", "--version", multiple=True, help="Version of the pacticipant named before it.")(command)
+
+
 @click.command("can-i-deploy", cls=Command)
 @click.option(
     "-a",
@@ -98,17 +113,7 @@ class _RequiredWithoutSet(click.Option):
     metavar="NAME",
     help="Name of a pacticipant; repeatable.",
 )
-@click.option("-e", "--version", multiple=True, help="Version of the pacticipant named before it.")
-@click.option(
-    "-l",
-    "--latest",
-    multiple=True,
-    is_flag=False,
-    flag_value="",
-    metavar="[TAG]",
-    help="Its latest version, or the latest with this tag.",
-)
-@click.option("--branch", multiple=True, help="The latest version of this branch.")
+@_version_options
 @click.option("--main-branch/--no-main-branch", cls=Flag, help="The latest version of its main branch.")
 @click.option("--all", "all_tagged", multiple=True, metavar="TAG", help="All versions with this tag.")
 @click.option("--tag", multiple=True, hidden=True, help="Same as --all.")
@@ -157,17 +162,7 @@ def can_i_deploy(ctx: click.Context, /, broker: BrokerClient, **values: Any) -> 
 
 @click.command("can-i-merge", cls=Command)
 @click.option("-a", "--pacticipant", multiple=True, required=True, metavar="NAME", help="Repeatable.")
-@click.option("-e", "--version", multiple=True, help="Version of the pacticipant named before it.")
-@click.option(
-    "-l",
-    "--latest",
-    multiple=True,
-    is_flag=False,
-    flag_value="",
-    metavar="[TAG]",
-    help="Its latest version, or the latest with this tag.",
-)
-@click.option("--branch", multiple=True, help="The latest version of this branch.")
+@_version_options
 @click.option("--main-branch/--no-main-branch", cls=Flag, hidden=True, help="The latest version of its main branch.")
 @click.option("--all", "all_tagged", multiple=True, metavar="TAG", hidden=True, help="All versions with this tag.")
 @click.option("--tag", multiple=True, hidden=True, help="Same as --all.")

@@ -40,16 +40,16 @@ def look_up(broker: BrokerClient, pacticipant: str, text: str) -> Lookup | None:
     try:
         if not broker.index.has_link(_RELATION):
             return None
-        found = broker.find(broker.index.link(_RELATION).fill(pacticipant=pacticipant, version=text))
+        resource = broker.find(broker.index.link(_RELATION).fill(pacticipant=pacticipant, version=text))
     except ClientError:  # the command reports why the version is missing
         return None
-    if found is None:
+    if resource is None:
         return None
     return Lookup(
-        number=found.body.get("version"),
-        is_abbreviated_commit=found.body.get("abbreviatedCommit") is True,
-        problem=found.body.get("problem"),
-        has_candidates=bool(found.embedded("versions")),
+        number=resource.body.get("version"),
+        is_abbreviated_commit=resource.body.get("abbreviatedCommit") is True,
+        problem=resource.body.get("problem"),
+        has_candidates=bool(resource.embedded("versions")),
     )
 
 
@@ -96,7 +96,7 @@ def _complete(
 
 
 def explain_missing(broker: BrokerClient, body: Json) -> Json:
-    """Replace the sentences about missing versions in a decision by those that say what is probably meant."""
+    """Replace the sentences about missing versions in a decision by those that suggest a version."""
     problems: dict[str, str] = {}
     for reason in body.get("reasons") or []:
         side = reason.get("pacticipant") or {}

@@ -139,9 +139,11 @@ def _split(template: str) -> Sequence[tuple[bool, Sequence[str]]]:
 
 
 def _fill(piece: Sequence[str], things: Mapping[str, SentencePart | None]) -> list[SentencePart]:
-    unknown = SentencePart("something")
+    placeholder = SentencePart("something")
     return [
-        (things.get(text) or unknown) if index % 2 else SentencePart(text) for index, text in enumerate(piece) if text
+        (things.get(text) or placeholder) if index % 2 else SentencePart(text)
+        for index, text in enumerate(piece)
+        if text
     ]
 
 
@@ -199,5 +201,5 @@ def _thing(kind: ThingKind, text: str | None, *names: str | None) -> SentencePar
     """Return the name of a thing; without an address if a part of that is unknown, and None without a text."""
     if not text:
         return None
-    known = tuple(name for name in names if name)
-    return SentencePart(text, kind, known) if len(known) == len(names) else SentencePart(text)
+    address = tuple(name for name in names if name)
+    return SentencePart(text, kind, address) if len(address) == len(names) else SentencePart(text)

@@ -101,7 +101,7 @@ class MetricsExport:
 
 
 def create_metrics_export(environ: Mapping[str, str] = os.environ) -> MetricsExport:
-    """Create the export that the environment selects. Raises InvalidSetting for what is not supported."""
+    """Create the export that the environment selects. Raises InvalidSetting if it is not supported."""
     name = tracing.exporter_name(environ, tracing.METRICS) or "none"
     tracing.check_exporter(environ, tracing.METRICS, name)
     exporter = ConsoleMetricExporter(out=sys.stderr) if name == "console" else OTLPMetricExporter()

@@ -105,7 +105,7 @@ def build_application(
         database.forbid_waiting()
         if worker:
             worker.start()
-        gc.freeze()  # a full collection of what was loaded so far would take as long as many requests
+        gc.freeze()  # a full collection of all objects so far would take as long as many requests
         delay_termination(settings.shutdown_delay, handler.begin_draining)
         yield
         if worker:

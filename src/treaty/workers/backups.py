@@ -186,10 +186,10 @@ def restore_backup(
 
 
 def _check_revision(backup: BackupFile) -> None:
-    found = backup.manifest.revision
-    if found not in REVISIONS:
+    revision = backup.manifest.revision
+    if revision not in REVISIONS:
         raise BackupError(
-            f"{backup.path} was made by Treaty {backup.manifest.treaty_version}, whose schema (revision {found}) is "
+            f"{backup.path} was made by Treaty {backup.manifest.treaty_version}, whose schema (revision {revision}) is "
             f"newer than this version's ({HEAD}). Nothing was written. Restore it with that version or a later one."
         )
 

@@ -92,7 +92,7 @@ def _code(token: "Token") -> str:
 
 
 def _code_block(token: "Token") -> str:
-    # The pages' script adds a button to commands. A line break at the end would run what is pasted into a terminal.
+    # The pages' script adds a button to commands. With a line break at its end, a pasted command would run at once.
     kind = Markup(' class="command"') if token.info.strip() in _SHELLS else ""
     return str(Markup('<pre{} tabindex="0"><code>{}</code></pre>\n').format(kind, token.content.rstrip("\n")))
 

@@ -31,5 +31,5 @@ def show_pending(request: Request) -> HtmlPage:
         days = read_number(request, "wip", DEFAULT_RECENT_DAYS, MAX_DAYS)
         wip = pending.list_wip(request.db, part, page, since=request.now - timedelta(days=days))
         return HtmlPage("pending.html", {**context, "view": "wip", "days": days, "found": wip})
-    found = pending.list_pending(request.db, part, page)
-    return HtmlPage("pending.html", {**context, "view": "pending", "found": found})
+    pacts = pending.list_pending(request.db, part, page)
+    return HtmlPage("pending.html", {**context, "view": "pending", "found": pacts})

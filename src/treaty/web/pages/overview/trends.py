@@ -252,9 +252,9 @@ def _load_rows(
         case TrendRows.DEPLOYMENTS:
             return store.list_deployments(request.db, subject.trend_filter, page, since=since, until=until)
         case TrendRows.WAITS:
-            found = store.list_first_results(request.db, since=since)
+            results = store.list_first_results(request.db, since=since)
             matching = [
-                first for first in found if first.published_at < until and subject.trend_filter.matches(first.pair)
+                first for first in results if first.published_at < until and subject.trend_filter.matches(first.pair)
             ]
             matching.sort(key=lambda first: (first.wait is not None, -(first.wait or timedelta(0)), first.pair))
             return _name_pairs(request, [(first.pair, first) for first in matching], page)
