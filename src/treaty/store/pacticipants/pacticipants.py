@@ -45,12 +45,28 @@ def select_pacticipant_id(role: str) -> Any:
     return select(pacticipant.c.id).where(pacticipant.c.name == bindparam(role)).scalar_subquery()
 
 
+# A row that does not exist cannot be locked, so its name is. In the order of names, as above. Two names with the same
+# hash only wait for each other.
+_LOCK_NAMES: Final = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(name, 0))"
+    " FROM (SELECT unnest(CAST(:names AS text[])) AS name ORDER BY 1) AS missing"
+)
+
+
 def lock(db: Connection, names: Collection[str]) -> list[Pacticipant]:
     """Lock pacticipants against other writes until the transaction ends, and return those that exist.
 
-    The row stands for everything that belongs to the pacticipant: versions, branches, tags, pacts and deployments. On
-    SQLite, a write transaction already excludes all others.
+    The row stands for everything that belongs to the pacticipant: versions, branches, tags, pacts and deployments.
+    Pacticipants that do not exist are locked, too: a write that adds one decides on what it reads after this, and two
+    that add the same one would otherwise both read that there is nothing. On SQLite, a write transaction already
+    excludes all others.
     """
+    locked = fetch_all(db, _LOCK, {"names": list(names)}, Pacticipant)
+    if len(locked) == len(set(names)) or db.dialect.name == "sqlite":
+        return locked
+    missing = set(names) - {pacticipant.name for pacticipant in locked}
+    db.execute(_LOCK_NAMES, {"names": sorted(missing)})
+    # Another write may have added them while this one waited.
     return fetch_all(db, _LOCK, {"names": list(names)}, Pacticipant)
 
 
