@@ -259,7 +259,7 @@ def _tracebacks(cluster: Cluster) -> Iterator[str]:
     for index in range(2):
         log = cluster.read_log(index)
         if "Traceback" in log:
-            yield f"node {index + 1} logged a traceback: {log[log.index('Traceback') :][:2000]}"
+            yield f"node {index + 1} logged a traceback: {log[log.index('Traceback') :][:8000]}"
 
 
 def main() -> None:

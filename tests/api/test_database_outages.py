@@ -2,8 +2,9 @@
 
 import re
 import secrets
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,11 +14,16 @@ from psycopg import sql
 
 from tests import postgres
 from tests.api.conftest import SECRET_KEY, Answer, Api, build_settings, publication
+from tests.api.test_deliveries import OPEN
+from tests.receiver import Reply, receiving
+from tests.waiting import PATIENCE, eventually
 from treaty.actions.accounts import credentials
 from treaty.model.accounts.access import Role
 from treaty.store.engine.database import Database, open_database
 from treaty.store.migrations import migrate
+from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.web.application import build_application
+from treaty.workers.deliveries import DeliveryWorker
 
 HEARTBEAT = "/diagnostic/status/heartbeat"
 SHOP = "/pacticipants/web-shop"
@@ -106,6 +112,54 @@ def test_requests_are_told_to_try_again_and_succeed_afterwards(serve, database_u
             assert "Traceback" not in log
     after = {name: send(api, **sender).status for name, send in requests.items()}
     assert after == {name: 404 if name == "unknown path" else 200 for name in requests}
+
+
+def test_a_delivery_that_ends_in_an_outage_is_recorded_afterwards_once(database, database_url, capfd):
+    settings = build_settings(database_url=database_url, secret_key=SECRET_KEY, **OPEN)
+    worker = DeliveryWorker(database, settings, PARAMETER_URLS)
+    api = Api(build_application(settings, database, worker=worker))
+    may_answer = threading.Event()
+    with ExitStack() as stack, receiving() as receiver:
+        stack.callback(api.close)
+        receiver.replies = [Reply(write=lambda _: may_answer.wait(PATIENCE))]
+        hook = {
+            "events": [{"name": "contract_published"}],
+            "request": {"method": "POST", "url": f"{receiver.url}/${{pactbroker.consumerName}}"},
+        }
+        assert api.post("/webhooks", hook).status == 201
+        worker.start()
+        stack.callback(worker.stop)
+        stack.callback(may_answer.set)
+        for consumer in ("app", "web-shop"):  # the deliveries of one pair are sent one after the other
+            assert api.post("/contracts/publish", publication(consumer, "1", "prices")).status == 200
+        receiver.wait(2)
+        capfd.readouterr()
+        with outage(database_url):
+            wait_for_report(capfd)
+            may_answer.set()
+            assert "Traceback" not in wait_for_report(capfd)
+        for consumer in ("app", "web-shop"):
+            wait_for_success(api, f"/pacts/provider/prices/consumer/{consumer}/version/1/triggered-webhooks")
+        assert sorted(arrival.path for arrival in receiver.arrivals) == ["/app", "/web-shop"], receiver.arrivals
+
+
+def wait_for_report(capfd) -> str:
+    """Wait until the worker has logged that the database cannot be used, and return the log since the last call."""
+    log = [""]
+
+    def is_reported() -> bool:
+        log[0] += "".join(capfd.readouterr())
+        return "is not currently accepting connections" in log[0]
+
+    eventually(is_reported, lambda: log[0])
+    return log[0]
+
+
+def wait_for_success(api: Api, path: str) -> None:
+    def statuses() -> list[str]:
+        return [triggered["status"] for triggered in api.get(path).json()["_embedded"]["triggeredWebhooks"]]
+
+    eventually(lambda: statuses() == ["success"], statuses)
 
 
 @pytest.mark.parametrize("is_public", [False, True])

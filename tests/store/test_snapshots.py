@@ -8,6 +8,8 @@ from treaty.store.engine.snapshots import MAX_VALUES, reuse
 from treaty.store.overview.overview import count_integrations
 from treaty.store.tables import label, pacticipant
 
+ATTEMPTS = 100
+
 
 def add(database, name):
     from datetime import UTC, datetime  # noqa: PLC0415 - used here alone
@@ -28,16 +30,21 @@ def load(database, key="names"):
     return database.read(lambda db: reuse(db, key, lambda: count(db))), bool(counted)
 
 
+def load_again(database, key="names"):
+    """Load until nothing is counted again; a write to any database of the server has it counted."""
+    return next(loaded for loaded in (load(database, key) for _ in range(ATTEMPTS)) if not loaded[1])
+
+
 @pytest.mark.parametrize("is_other", [False, True])
 def test_a_value_is_computed_again_after_a_write_of_any_connection(database_url, is_other):
     database, other = open_database(database_url), open_database(database_url)
     try:
         assert load(database) == (0, True)
-        assert load(database) == (0, False)
+        assert load_again(database) == (0, False)
         for number in range(3):
             add(other if is_other else database, f"App {number}")
             assert load(database) == (number + 1, True)
-            assert load(database) == (number + 1, False)
+            assert load_again(database) == (number + 1, False)
     finally:
         database.close()
         other.close()
@@ -69,7 +76,7 @@ def test_a_connection_keeps_a_few_values(database_url):
     try:
         keys = [f"key {number}" for number in range(MAX_VALUES + 1)]
         assert all(load(database, key)[1] for key in keys)
-        assert load(database, keys[-1]) == (0, False)
+        assert load_again(database, keys[-1]) == (0, False)
         assert load(database, keys[0]) == (0, True)
         assert database.read(count_integrations) == 0
     finally:

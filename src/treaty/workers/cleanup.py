@@ -41,6 +41,7 @@ from treaty.model.maintenance.retention import CleanupPlan, RemovalCounts, Remov
 from treaty.store import audit
 from treaty.store.decisions import records
 from treaty.store.engine.database import Database
+from treaty.store.engine.health import log_failure
 from treaty.store.maintenance import removal, retention
 from treaty.store.maintenance.removal import VersionBatch
 from treaty.store.provider_contracts import contracts
@@ -379,9 +380,8 @@ class ScheduledCleaner:
                 self._run()
             except CleanupStopped:
                 return
-            except Exception:
-                # The thread goes on: the next clean-up may succeed, for instance when the database is back.
-                log.exception("clean")
+            except Exception as error:  # noqa: BLE001 - the next clean-up may succeed, as when the database is back
+                log_failure(log, "clean", error)
 
     def _run(self) -> None:
         cleaner = Cleaner(

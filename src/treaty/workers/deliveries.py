@@ -9,7 +9,6 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -23,7 +22,8 @@ from treaty.model.webhooks.deliveries import Attempt, Delivery, DeliveryStatus, 
 from treaty.model.webhooks.parameters import ParameterUrls
 from treaty.settings import Settings
 from treaty.store import audit
-from treaty.store.engine.database import Database
+from treaty.store.engine.database import Database, Unavailable
+from treaty.store.engine.health import log_failure
 from treaty.store.webhooks import deliveries
 from treaty.store.webhooks.deliveries import ClaimRequest
 from treaty.workers.polling import ERROR_PAUSE_SECONDS, PollingWorker
@@ -97,6 +97,7 @@ class DeliveryWorker(PollingWorker):
         """Record finished attempts in one transaction: committing to disk takes longer than sending a request.
 
         If that fails, record each attempt on its own, so that one that cannot be recorded does not block the others.
+        Raises Unavailable.
         """
         finished = [
             (delivery, _get_attempt(delivery, future))
@@ -104,15 +105,22 @@ class DeliveryWorker(PollingWorker):
             if future.done()
         ]
         if len(finished) > 1:
-            with suppress(Exception):
+            try:
                 self._record(finished)
+            except Unavailable:
+                raise
+            except Exception:  # noqa: BLE001, S110 - each is reported below
+                pass
+            else:
                 return
         for delivery, attempt in finished:
+            # What cannot be recorded stays in progress, so the next step tries again.
             try:
                 self._record([(delivery, attempt)])
-            except Exception:
-                # It stays in progress, so the next step tries to record it again.
-                log.exception("note", webhook=delivery.webhook, delivery=delivery.uuid)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others are recorded
+                log_failure(log, "note", error, webhook=delivery.webhook, delivery=delivery.uuid)
 
     def _record(self, finished: Sequence[tuple[Delivery, Attempt]]) -> None:
         # Workers update rows of webhooks in the same order, so that they cannot deadlock.

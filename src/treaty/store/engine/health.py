@@ -7,7 +7,8 @@ from sqlalchemy import Connection, literal, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from treaty.errors import DatabaseReplaced
-from treaty.store.engine.database import Busy, Unavailable, execute
+from treaty.store.engine.database import Busy, execute
+from treaty.store.engine.database_faults import describe_first_line
 from treaty.store.engine.database_urls import parse_url
 
 DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error, Busy, DatabaseReplaced)
@@ -22,8 +23,8 @@ def check(db: Connection) -> None:
 
 def log_failure(log: Any, event: str, error: Exception, **fields: str) -> None:
     """Log an unexpected error with its traceback. Without a database, the reason says more than a traceback."""
-    if isinstance(error, Unavailable):
-        log.error(event, reason=str(error), **fields)
+    if isinstance(error, Busy):
+        log.error(event, reason=str(error) or describe_first_line(error), **fields)
     else:
         log.error(event, exc_info=error, **fields)
 
