@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from tests.cli.commands import list_commands
 from tests.waiting import PATIENCE
 from treaty.cli import PACT_BROKER
 
@@ -164,3 +165,14 @@ def test_what_the_newer_client_takes_everywhere_is_taken_by_what_needs_no_broker
     words = ["--log-level", "info", "generate-uuid", "--enable-otel", "--log-level", "off"]
     result = CliRunner().invoke(PACT_BROKER, words, prog_name="pact-broker")
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", [*list_commands()])
+def test_the_help_lists_the_options_of_a_command_before_those_that_all_share(command: str) -> None:
+    result = CliRunner().invoke(PACT_BROKER, [*command.split(), "--help"], prog_name="pact-broker")
+    own, heading, broker = result.stdout.partition("\nBroker options:\n")
+    assert "\nOptions:\n" in own
+    assert "--broker-" not in own.partition("\nOptions:\n")[2]
+    assert heading
+    assert "--broker-base-url" in broker
+    assert "\nTelemetry options:\n" in broker

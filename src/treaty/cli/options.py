@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from treaty.cli import names, output, telemetry
 from treaty.cli.command_telemetry import NO_TELEMETRY, CommandTelemetry
-from treaty.cli.program import Failure, Flag
+from treaty.cli.program import SHARED_OPTIONS, Failure, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,20 +21,7 @@ if TYPE_CHECKING:
 
     OptionDecorator = Callable[[Callable[..., None]], Callable[..., None]]
 
-_CONNECTION_PARAMETERS: Final = {
-    "broker_base_url",
-    "broker_username",
-    "broker_password",
-    "broker_token",
-    "custom_header",
-    "retries",
-    "ssl_certificate",
-    "skip_ssl_verification",
-    "ssl_trust_store",
-    "verbose",
-    "log_level",
-    *telemetry.OPTION_NAMES,
-}
+_CONNECTION_PARAMETERS: Final = frozenset().union(*SHARED_OPTIONS.values())
 _COMMANDS_WITH_ONE_CREDENTIAL: Final = {
     "publish",
     "can-i-deploy",
@@ -116,13 +103,34 @@ def connection_options(*, username_flag: tuple[str, ...] = ("-u",), is_required:
 def _connection_options(username_flag: tuple[str, ...], *, is_required: bool) -> list[OptionDecorator]:
     return [
         click.option(
-            "-b", "--broker-base-url", required=is_required, envvar="PACT_BROKER_BASE_URL", help="The broker's address."
+            "-b",
+            "--broker-base-url",
+            required=is_required,
+            envvar="PACT_BROKER_BASE_URL",
+            show_envvar=True,
+            help="The broker's address.",
         ),
         click.option(
-            *username_flag, "--broker-username", envvar="PACT_BROKER_USERNAME", help="Username for the broker."
+            *username_flag,
+            "--broker-username",
+            envvar="PACT_BROKER_USERNAME",
+            show_envvar=True,
+            help="Username for the broker.",
         ),
-        click.option("-p", "--broker-password", envvar="PACT_BROKER_PASSWORD", help="Password for the broker."),
-        click.option("-k", "--broker-token", envvar="PACT_BROKER_TOKEN", help="Bearer token, instead of a username."),
+        click.option(
+            "-p",
+            "--broker-password",
+            envvar="PACT_BROKER_PASSWORD",
+            show_envvar=True,
+            help="Password for the broker.",
+        ),
+        click.option(
+            "-k",
+            "--broker-token",
+            envvar="PACT_BROKER_TOKEN",
+            show_envvar=True,
+            help="Bearer token, instead of a username.",
+        ),
         click.option(
             "--custom-header", multiple=True, metavar="'NAME: VALUE'", help="Additional request header; repeatable."
         ),

@@ -25,6 +25,34 @@ if TYPE_CHECKING:
 
 WORDS_KEY: Final = "treaty.cli.words"
 """Key in `click.Context.meta` for a command's arguments, which commands need whose options depend on their order."""
+SHARED_OPTIONS: Final[Mapping[str, frozenset[str]]] = {
+    "Broker options": frozenset(
+        {
+            "broker_base_url",
+            "broker_username",
+            "broker_password",
+            "broker_token",
+            "custom_header",
+            "retries",
+            "ssl_certificate",
+            "skip_ssl_verification",
+            "ssl_trust_store",
+            "verbose",
+            "log_level",
+        }
+    ),
+    "Telemetry options": frozenset(
+        {
+            "enable_otel",
+            "enable_otel_logs",
+            "enable_otel_traces",
+            "otel_exporter",
+            "otel_exporter_endpoint",
+            "otel_exporter_protocol",
+        }
+    ),
+}
+"""Parameters of all commands that connect to a broker, by the heading below which the help lists them."""
 _IGNORES_STRAY_WORDS: Final = {
     "can-i-deploy",
     "can-i-merge",
@@ -93,6 +121,20 @@ class Command(RefusesBlankValues):
         if not ctx.resilient_parsing:  # the shell asks for completions of an unfinished line
             _check_remaining_args(self, ctx)
         return remaining_args
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the command's own options first, which readers look for, and then those that commands share."""
+        records = {option.name or "": option.get_help_record(ctx) for option in self.get_params(ctx)}
+        shared = {
+            heading: [record for name in records if name in names and (record := records[name])]
+            for heading, names in SHARED_OPTIONS.items()
+        }
+        shared_names = frozenset[str]().union(*SHARED_OPTIONS.values())
+        own = [record for name, record in records.items() if record and name not in shared_names]
+        for heading, section in {"Options": own, **shared}.items():
+            if section:
+                with formatter.section(heading):
+                    formatter.write_dl(section)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -36,18 +36,26 @@ _NEXT_STEPS: Final = """Next steps:
 @builds.version_options
 @click.option(
     "--specification",
-    help="The kind of contract: oas or asyncapi (default: what the file is, and oas if it is neither).",
+    help="The kind of contract: oas or asyncapi (default: detected from the file, else oas).",
 )
-@click.option("--content-type", help="Its media type (default application/yaml; application/json for *.json).")
+@click.option(
+    "--content-type", help="The contract's media type (default: application/json for *.json, else application/yaml)."
+)
 @click.option(
     "--verification-success/--no-verification-success",
     default=None,
     help="Whether the provider was verified against the contract.",
 )
-@click.option("--verification-exit-code", type=int, help="Or the exit code of the tool that verified it.")
-@click.option("--verification-results", metavar="FILE", help="The report of the tool, best in JUnit XML or CTRF.")
-@click.option("--verification-results-content-type", help="The media type of that file.")
-@click.option("--verification-results-format", help="The format of that file, such as text.")
+@click.option(
+    "--verification-exit-code",
+    type=int,
+    help="The exit code of the tool that verified the provider, instead of --verification-success.",
+)
+@click.option(
+    "--verification-results", metavar="FILE", help="The report of that tool, preferably in JUnit XML or CTRF."
+)
+@click.option("--verification-results-content-type", help="The media type of the report.")
+@click.option("--verification-results-format", help="The format of the report, such as text.")
 @click.option("--verifier", help="The tool's name.")
 @click.option("--verifier-version", help="The tool's version.")
 @options.output_option("text", "json", "pretty")

@@ -86,7 +86,7 @@ def create_secret(
 
 @click.command("update", cls=ServerCommand)
 @click.argument("name")
-@click.option("--rename", metavar="NAME", help="A new name; no webhook must use the former one.")
+@click.option("--rename", metavar="NAME", help="The new name. Webhooks must not use the former name any more.")
 @click.option("--value", "asks_value", is_flag=True, help="Ask for a new value.")
 @_add_options(*_PROPERTY_OPTIONS, *_VALUE_OPTIONS)
 @with_settings

@@ -15,14 +15,6 @@ from treaty.distribution import install_hint
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-OPTION_NAMES: Final = {
-    "enable_otel",
-    "enable_otel_logs",
-    "enable_otel_traces",
-    "otel_exporter",
-    "otel_exporter_endpoint",
-    "otel_exporter_protocol",
-}
 _EXPORTERS: Final = {"otlp", "stdout", "console"}
 _PROTOCOLS: Final = {"http", "http/protobuf"}
 _NOT_INSTALLED: Final = (
