@@ -78,14 +78,14 @@ class SelectorOptions:
     ignored: Sequence[VersionSelector]
 
 
-def read_selectors(words: Sequence[str], known: Collection[str]) -> SelectorOptions:
+def read_selectors(words: Sequence[str], option_names: Collection[str]) -> SelectorOptions:
     """Read selectors. An option such as --version describes the pacticipant named before it.
 
-    `known` are the options of the command: others, which it has reported as unknown, must have no effect. Raises
+    `option_names` are the options of the command: others, which it has reported as unknown, must have no effect. Raises
     Failure for an option before the first pacticipant, and for contradictory options.
     """
     selectors: list[tuple[str, VersionSelector]] = []
-    for option, value in _selector_options(words, known):
+    for option, value in _selector_options(words, option_names):
         if option in {"pacticipant", "ignore"}:
             selectors.append((option, VersionSelector(pacticipant=value or "")))
         elif selectors:
@@ -152,12 +152,12 @@ def _selector_fields(option: str, value: str | None) -> dict[str, Any]:
             return {option: value}
 
 
-def _selector_options(words: Sequence[str], known: Collection[str]) -> Iterator[tuple[str, str | None]]:
+def _selector_options(words: Sequence[str], option_names: Collection[str]) -> Iterator[tuple[str, str | None]]:
     """Yield the options of selectors with their values, split as click does: a value may begin with a dash."""
     remaining_words = list(reversed(words))
     while remaining_words:
         name, value = _split_word(remaining_words.pop())
-        option = _OPTIONS.get(name) if name in known else None
+        option = _OPTIONS.get(name) if name in option_names else None
         if option and value is None and remaining_words and _takes_value(option, remaining_words[-1]):
             value = remaining_words.pop()
         if option:

@@ -48,20 +48,20 @@ def warn_of_unknown() -> None:
 
 
 def _warn_of(names: Iterable[str], server_variables: Collection[str] | None) -> None:
-    known = CLIENT_VARIABLES.union(server_variables or ())
+    variables = CLIENT_VARIABLES.union(server_variables or ())
     for name in names:
         if server_variables is not None and _is_of_server(name, server_variables):
             continue
-        suggestion = _suggest(name, known)
+        suggestion = _suggest(name, variables)
         # Without the server's packages its variables are unknown here, so only those like the client's are reported.
         if suggestion or server_variables is not None:
             text = f"Warning: Treaty does not read the variable {name}, so it has no effect."
             output.print_warning(f"{text} {suggestion}".rstrip())
 
 
-def _suggest(name: str, known: Iterable[str]) -> str:
+def _suggest(name: str, variables: Iterable[str]) -> str:
     # Without the prefix, which makes all names similar.
-    similar = find_similar(name.removeprefix(_PREFIX), sorted(other.removeprefix(_PREFIX) for other in known))
+    similar = find_similar(name.removeprefix(_PREFIX), sorted(other.removeprefix(_PREFIX) for other in variables))
     return f"Did you mean {' or '.join(_PREFIX + other for other in similar)}?" if similar else ""
 
 

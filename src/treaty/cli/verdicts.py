@@ -246,8 +246,8 @@ def _read_selectors(ctx: click.Context, ignore_variable: str = "") -> SelectorOp
     """Read the selectors; the environment may have further names to ignore. Raises Failure if they are unclear."""
     ignored_names = [name.strip() for name in os.environ.get(ignore_variable, "").split(",") if name.strip()]
     words = [*ctx.meta[WORDS_KEY], *(word for name in ignored_names for word in ("--ignore", name))]
-    known = {name for option in ctx.command.params for name in (*option.opts, *option.secondary_opts)}
-    selector_options = selectors.read_selectors(words, known)
+    option_names = {name for option in ctx.command.params for name in (*option.opts, *option.secondary_opts)}
+    selector_options = selectors.read_selectors(words, option_names)
     selectors.check_specific(selector_options.selected)
     selectors.check_complete(selector_options, ctx.params)
     return selector_options

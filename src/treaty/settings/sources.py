@@ -126,7 +126,7 @@ def _webhook_proxies(environ: Mapping[str, str]) -> Place:
         "webhook_https_proxy": find_variable(environ, "https_proxy", "all_proxy"),
         "webhook_no_proxy": find_variable(environ, "no_proxy"),
     }
-    return {name: SettingValue(found.value, found.name) for name, found in variables.items() if found}
+    return {name: SettingValue(variable.value, variable.name) for name, variable in variables.items() if variable}
 
 
 def _database_url(environ: Mapping[str, str]) -> str | None:

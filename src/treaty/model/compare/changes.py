@@ -44,9 +44,13 @@ class DocumentChanges:
         self.affects_all = [_identify(document) for document in old] != [_identify(document) for document in new]
         """Whether each pact may have another result, because of something that concerns whole documents."""
         pairs = [] if self.affects_all else list(zip(old, new, strict=True))
-        openapi = [_VersionPair(one.openapi, other.openapi) for one, other in pairs if one.openapi and other.openapi]
+        openapi = [
+            _VersionPair(before.openapi, after.openapi) for before, after in pairs if before.openapi and after.openapi
+        ]
         asyncapi = [
-            _VersionPair(one.asyncapi, other.asyncapi) for one, other in pairs if one.asyncapi and other.asyncapi
+            _VersionPair(before.asyncapi, after.asyncapi)
+            for before, after in pairs
+            if before.asyncapi and after.asyncapi
         ]
         self._openapi = [_OpenApiChanges(pair) for pair in openapi]
         self._asyncapi = [_AsyncApiChanges(pair) for pair in asyncapi]

@@ -186,12 +186,12 @@ def find_positions(documents: Iterable[ReadDocument], findings: Iterable[Finding
     for finding in _with_causes(findings):
         if finding.document:
             locations.setdefault(finding.document.name, set()).add(finding.document.location)
-    found: dict[tuple[str, str], Position] = {}
+    located: dict[tuple[str, str], Position] = {}
     for document in documents:
         name = document.document.name
-        located = positions.locate(document.text, document.document.content, locations.get(name, ()))
-        found |= {(name, location): position for location, position in located.items()}
-    return PositionedFindings(found)
+        in_document = positions.locate(document.text, document.document.content, locations.get(name, ()))
+        located |= {(name, location): position for location, position in in_document.items()}
+    return PositionedFindings(located)
 
 
 def _with_causes(findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -244,12 +244,12 @@ def _new_findings(before: Iterable[Finding], after: Iterable[Finding]) -> Iterat
 
     Locations in documents change when schemas are moved, so they do not count.
     """
-    known = Counter(map(_key, before))
+    remaining = Counter(map(_key, before))
     for finding in after:
         if finding.type is Severity.INFO:
             continue
-        if known[_key(finding)]:
-            known[_key(finding)] -= 1
+        if remaining[_key(finding)]:
+            remaining[_key(finding)] -= 1
         else:
             yield finding
 

@@ -455,8 +455,8 @@ class _Node:
 
     def _add_discriminator(self, tag: str, values: Mapping[str, int], children: list[Schema]) -> None:
         is_object = {"type": "object"}
-        known = {"properties": {tag: {"enum": list(values)}}, "required": [tag]}
-        self._also({"if": is_object, "then": known}, skip=0, origin=["discriminator"], is_whole=True)
+        has_known_tag = {"properties": {tag: {"enum": list(values)}}, "required": [tag]}
+        self._also({"if": is_object, "then": has_known_tag}, skip=0, origin=["discriminator"], is_whole=True)
         for value, index in values.items():
             chosen = {**is_object, "properties": {tag: {"const": value}}, "required": [tag]}
             self._also({"if": chosen, "then": children[index]}, skip=1, origin=["oneOf", index])

@@ -144,8 +144,8 @@ class MatrixFacts:
     @property
     def members(self) -> set["VersionKey"]:
         """The versions that the query is about."""
-        found = (resolved for resolved in self.specified if isinstance(resolved, FoundVersion))
-        return {(resolved.selector.pacticipant, resolved.number) for resolved in found}
+        versions = (resolved for resolved in self.specified if isinstance(resolved, FoundVersion))
+        return {(version.selector.pacticipant, version.number) for version in versions}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

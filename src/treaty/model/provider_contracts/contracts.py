@@ -152,8 +152,8 @@ def _list_messages(content: Mapping[str, Any]) -> Iterable[dict[str, str]]:
         if isinstance(operation, Mapping):
             channel = operation.get("channel")
             reference = channel.get("$ref") if isinstance(channel, Mapping) else None
-            found = {"channel": reference.rpartition("/")[2]} if isinstance(reference, str) else {}
-            yield {"name": name, **_texts(operation, "action", "summary"), **found}
+            channel_name = {"channel": reference.rpartition("/")[2]} if isinstance(reference, str) else {}
+            yield {"name": name, **_texts(operation, "action", "summary"), **channel_name}
 
 
 def _members(value: object) -> Iterable[tuple[str, Any]]:

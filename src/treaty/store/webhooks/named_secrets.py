@@ -27,7 +27,7 @@ def list_all(db: Connection) -> list[NamedSecret]:
 
 
 def load_by_name(db: Connection) -> dict[str, NamedSecret]:
-    return {found.name: found for found in list_all(db)}
+    return {secret.name: secret for secret in list_all(db)}
 
 
 def find_by_name(db: Connection, name: str) -> NamedSecret | None:

@@ -210,8 +210,8 @@ def usage_document(usage: Usage) -> Hal:
             ],
             "suggestions": list(usage.suggestions),
             "documented": [
-                {"place": found.name.place, "name": found.name.name, "version": found.version}
-                for found in usage.documented
+                {"place": match.name.place, "name": match.name.name, "version": match.version}
+                for match in usage.documented
             ],
             "basis": _represent_basis(usage.basis),
             **page_state(usage.consumers),

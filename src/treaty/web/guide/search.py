@@ -79,8 +79,8 @@ def _excerpt(text: str, words: Sequence[str]) -> Markup:
     is_cut = end_of_word >= 0
     part = text[start:end_of_word] if is_cut else text[start:]
     pieces, end = [Markup("… ") if start else Markup()], 0
-    for found in pattern.finditer(part):
-        pieces += [Markup("{}<mark>{}</mark>").format(part[end : found.start()], found[0])]
-        end = found.end()
+    for match in pattern.finditer(part):
+        pieces += [Markup("{}<mark>{}</mark>").format(part[end : match.start()], match[0])]
+        end = match.end()
     pieces.append(Markup("{}{}").format(part[end:], " …" if is_cut else ""))
     return Markup().join(pieces)

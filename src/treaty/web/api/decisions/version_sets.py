@@ -190,12 +190,12 @@ def _list_problems(raw_body: Mapping[str, Any], body: SetDecisionBody) -> Iterab
         yield Problem(("selectors",), "cannot be combined with versions")
     # Without an unknown member, which is probably misspelt, a selector would select or ignore too much.
     for name, model in (("selectors", SelectorBody), ("ignore", IgnoredBody)):
-        known = [field.alias or key for key, field in model.model_fields.items()]
+        members = [field.alias or key for key, field in model.model_fields.items()]
         raw_members: Sequence[Mapping[str, Any]] = raw_body.get(name) or []
         for index, raw in enumerate(raw_members):
             for member in raw:
-                if member not in known:
-                    yield Problem((name, index, member), describe_unknown(find_similar(member, known)))
+                if member not in members:
+                    yield Problem((name, index, member), describe_unknown(find_similar(member, members)))
     for index, selector in enumerate(body.selectors or ()):
         if not (selector.version or selector.branch or selector.tag or selector.latest or selector.main_branch):
             yield Problem(("selectors", index), "needs version, branch, tag, latest or mainBranch")

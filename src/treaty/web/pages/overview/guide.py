@@ -77,8 +77,8 @@ def _show_hits(query: str) -> HtmlPage:
 
 def _show_missing(path: str) -> HtmlPage:
     """Show which pages are named similarly, or that this installation has none."""
-    similar = find_similar_names(path, [known for known in contents.list_files() if known])
-    titles = {known: render(known).title for known in similar}
+    similar = find_similar_names(path, [file for file in contents.list_files() if file])
+    titles = {file: render(file).title for file in similar}
     context = {"missing": path, "similar": titles, "is_installed": contents.find_folder() is not None}
     return HtmlPage("guide_missing.html", {**context, **_describe_contents(None)}, 404)
 
