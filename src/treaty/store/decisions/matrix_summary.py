@@ -53,6 +53,7 @@ from treaty.store.decisions.matrix_rows import (
     parse_rows,
     provider_version,
     select_newest,
+    select_newest_rows,
     select_rows,
 )
 from treaty.store.engine.database import fetch_rows, fetch_tuples
@@ -437,8 +438,7 @@ def _excerpt_statement(shape: StatementShape, excerpt: _Excerpt) -> Select[*tupl
     """Build the statement that lists the rows of an excerpt, from the newest publications that have any."""
     selected = _select_results(shape, excerpt)
     newest = select_newest(shape, select(selected.published.c.id).where(selected.has_result), selected.published)
-    results = selected.join_newest(newest)
-    return select_rows(shape, results).where(*results.conditions).limit(bindparam("limit"))
+    return select_newest_rows(shape, selected.join_newest(newest))
 
 
 @lru_cache(maxsize=16)
