@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treaty.model.usage.expectations import MAX_NAME_LENGTH, Place, index_content
+from treaty.model.pacts.documents import parse_document
+from treaty.model.usage.expectations import (
+    MAX_NAME_LENGTH,
+    DigestCache,
+    Place,
+    index_content,
+    index_document,
+    index_tree,
+)
 from treaty.model.usage.operations import OperationQuery, generalize_path
 from treaty.model.usage.strictness import Strictness
 
@@ -176,6 +184,35 @@ def test_any_json_is_indexed_without_an_error(part: Any, kind: Any) -> None:
 )
 def test_what_is_no_pact_has_no_expectations(body: bytes) -> None:
     assert not index_content(body).interactions
+
+
+def test_a_cached_digest_changes_no_expectation() -> None:
+    """The second time, digests are cached, and expectations are extracted when they are accessed."""
+    large = {"response": {"body": [{"a": 1}] * 10_000}}
+    request: Any = V2["request"]
+    pacts = [
+        {"interactions": [V2, V4, V2], "messages": [V4]},
+        # Differs from the first one in the list that contains the interaction, and in an example value.
+        {"messages": [V2], "interactions": [{**V2, "request": {**request, "path": "/users/bob"}}]},
+        {"interactions": [V2, large]},
+        {"interactions": [{**V2, "description": "\ud800"}, {**V2, "description": 10**30}]},
+    ]
+    cache = DigestCache(100)
+    for pact in pacts * 2:
+        document = parse_document(json.dumps(pact).encode())
+        indexed, expected = index_document(document, cache), index_tree(document.tree)
+        assert dict(indexed.interactions) == dict(expected.interactions)
+        assert len(indexed.interactions) == len(expected.interactions)
+        assert indexed.is_truncated == expected.is_truncated
+
+
+def test_the_cache_of_digests_is_bounded() -> None:
+    cache = DigestCache(2)
+    cache.add(b"a", "1")
+    cache.add(b"b", "2")
+    assert cache.find(b"a") == "1"
+    cache.add(b"c", "3")
+    assert (cache.find(b"a"), cache.find(b"b"), cache.find(b"c")) == ("1", None, "3")
 
 
 def test_a_large_interaction_is_indexed_in_part_and_marked() -> None:

@@ -10,11 +10,18 @@ from sqlalchemy import Connection
 
 from treaty.model.pacts.pacts import Contract
 from treaty.model.usage.documents import IndexedDocument
-from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, index_content, index_tree
+from treaty.model.usage.expectations import (
+    FORMAT,
+    DigestCache,
+    IndexedContent,
+    IndexedInteraction,
+    index_content,
+    index_document,
+)
 from treaty.store.engine import leases
 from treaty.store.pacticipants import pacticipants
 from treaty.store.usage import contents, documents
-from treaty.store.usage.contents import WaitingContent
+from treaty.store.usage.contents import ContentKey, WaitingContent
 
 MAX_INLINE_BYTES: Final = 64 * 1024
 """Size up to which a new content is indexed within its publication, so that it counts from the first query on.
@@ -28,18 +35,20 @@ LEASE_DURATION: Final = timedelta(seconds=30)
 """Time after which another process continues the work of one that was killed."""
 
 
-def index_published(db: Connection, contract: Contract) -> bool:
+_DIGESTS: Final = DigestCache(16_384)
+"""Interactions that this process has indexed recently. Each takes about 250 bytes."""
+
+
+def index_published(db: Connection, contract: Contract, key: ContentKey) -> bool:
     """Index a content that was just added, unless it is large; return whether it is indexed.
 
     The caller has locked the consumer and the provider.
     """
     if len(contract.content.body) > MAX_INLINE_BYTES:
         return False
-    key = contents.find_by_sha(db, consumer=contract.consumer, provider=contract.provider, sha=contract.content.sha)
-    if key is not None:
-        indexed = index_tree(contract.document.tree)
-        contents.add(db, key, indexed.interactions)
-        contents.mark(db, key, indexed)
+    indexed = index_document(contract.document, _DIGESTS)
+    contents.add(db, key, indexed.interactions, is_new=True)
+    contents.mark(db, key, indexed)
     return True
 
 

@@ -22,9 +22,9 @@ from treaty.store.webhooks import delivery_facts
 
 @dataclass(frozen=True, slots=True)
 class RecordedVerification:
-    """A result that was recorded: its number, and the webhooks that it triggered."""
+    """A result that was recorded, and the webhooks that it triggered."""
 
-    number: int
+    result: Verification
     triggered: Sequence[WebhookTrigger]
 
 
@@ -47,7 +47,7 @@ def publish_verification(
     if version.number != new.provider_version:
         new = replace(new, provider_version=version.number)
     tags = [] if is_new else publications.list_tags(db, new.provider, new.provider_version)
-    number = verifications.add(db, new, is_new_version=is_new, tags=tags)
+    result = verifications.add(db, new, is_new_version=is_new, tags=tags)
     audit.record(
         db,
         Action.VERIFICATION_PUBLICATION,
@@ -57,12 +57,12 @@ def publish_verification(
             "version": new.provider_version,
             "consumer_version": pact.version,
             "sha": new.sha,
-            "number": number,
+            "number": result.number,
         },
         after={"success": new.success},
     )
-    published = PublishedVerification(number=number, new=new, pact=pact, metadata=metadata, provider_tags=tags)
-    return RecordedVerification(number, enqueue_for_verification(db, published, base_url=base_url))
+    published = PublishedVerification(number=result.number, new=new, pact=pact, metadata=metadata, provider_tags=tags)
+    return RecordedVerification(result, enqueue_for_verification(db, published, base_url=base_url))
 
 
 def remove_verification(db: Connection, result: Verification) -> None:

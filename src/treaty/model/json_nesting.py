@@ -5,6 +5,8 @@ from typing import Any, Final
 MAX_DEPTH: Final = 50
 """Levels, as in the original."""
 
+_CONTAINERS: Final = (dict, list)
+
 
 def is_deeper(tree: Any, depth: int) -> bool:
     """Whether lists and objects are nested deeper than `depth` levels. Walks the tree without recursion."""
@@ -14,7 +16,7 @@ def is_deeper(tree: Any, depth: int) -> bool:
             child
             for parent in level
             for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, dict | list)
+            if isinstance(child, _CONTAINERS)
         ]
         if not level:
             return False

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import (
     Connection,
     Select,
+    Text,
     and_,
     bindparam,
     case,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     false,
     func,
     insert,
+    literal_column,
     select,
     true,
     update,
@@ -26,7 +28,7 @@ from sqlalchemy import (
 from treaty.model.pacts.pacts import Pact
 from treaty.model.verifications.verifications import NewVerification, Verification
 from treaty.model.versions import Tag
-from treaty.store.engine.database import execute, fetch_all, fetch_column, fetch_one, fetch_scalar
+from treaty.store.engine.database import execute, fetch_all, fetch_column, fetch_first, fetch_one
 from treaty.store.pacts.pacts import CONSUMER, CONSUMER_ID, CONTENT_ID, PROVIDER, PROVIDER_ID
 from treaty.store.tables import (
     content,
@@ -231,6 +233,14 @@ _IS_SAME_SUBJECT: Final = and_(
 _UNMARK_LATEST: Final = update(verification).where(_IS_SAME_SUBJECT, verification.c.is_latest).values(is_latest=false())
 _UNMARK_VERIFIED: Final = _UNMARK_LATEST.where(verification.c.comparison_id.is_(None))
 _UNMARK_COMPARED: Final = _UNMARK_LATEST.where(verification.c.comparison_id.is_not(None))
+# As _LATEST_CONSUMER_VERSION, in plain SQL: within RETURNING, SQLAlchemy would leave out the names of the tables. It
+# saves the query for the result that the response shows.
+_LATEST_CONSUMER_VERSION_OF_ADDED: Final = literal_column(
+    "(SELECT version.number FROM publication JOIN version ON version.id = publication.consumer_version_id"
+    " WHERE publication.content_id = verification.content_id"
+    " ORDER BY publication.position DESC, publication.revision DESC LIMIT 1)",
+    Text,
+)
 _ADD: Final = (
     insert(verification)
     .values(
@@ -256,7 +266,7 @@ _ADD: Final = (
             )
         },
     )
-    .returning(verification.c.id)
+    .returning(verification.c.id, verification.c.created_at, _LATEST_CONSUMER_VERSION_OF_ADDED)
 )
 _NOW: Final = bindparam("created_at", type_=verification.c.created_at.type)
 _NEWEST_TIME: Final = (
@@ -290,8 +300,8 @@ def add(
     is_new_version: bool,
     tags: Sequence[str],
     comparison_id: int | None = None,
-) -> int:
-    """Add a result as the newest of its content, provider version and kind, and return its number.
+) -> Verification:
+    """Add a result as the newest of its content, provider version and kind, and return it as it is stored.
 
     A result with a comparison is the verdict of comparing the content with the contract of the provider version.
     """
@@ -305,7 +315,7 @@ def add(
     if not is_new_version:
         execute(db, _UNMARK_VERIFIED if comparison_id is None else _UNMARK_COMPARED, names)
     statement = _ADD if is_new_version else _ADD_IN_ORDER
-    number: int = fetch_scalar(
+    number, created_at, consumer_version = fetch_first(
         db, statement, {**_columns(new), **names, "tags": new.tags_json(tags), "comparison_id": comparison_id}
     )
     execute(db, _TOUCH, {**names, "now": new.created_at})
@@ -313,7 +323,21 @@ def add(
         for tag_name in tags:
             params = {"number": number, "tag": tag_name, "is_wip": new.is_wip, "verified_at": new.verified_at}
             execute(db, _ADD_TAG_SUCCESS, {**names, **params})
-    return number
+    return Verification(
+        number=number,
+        consumer=new.consumer,
+        consumer_version=consumer_version,
+        provider=new.provider,
+        provider_version=new.provider_version,
+        sha=new.sha,
+        success=new.success,
+        build_url=new.build_url,
+        verified_at=new.verified_at,
+        verified_by=new.verified_by,
+        test_results=new.test_results,
+        is_wip=new.is_wip,
+        created_at=created_at,
+    )
 
 
 def _columns(new: NewVerification) -> dict[str, Any]:

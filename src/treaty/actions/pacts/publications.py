@@ -278,8 +278,8 @@ def _publish(
     """Store a contract and enqueue its webhooks. `state` is the state before the publication."""
     is_indexed = True
     if state.current_sha != contract.content.sha:
-        publications.add(db, contract, state, now=now)
-        is_indexed = state.has_content or index_published(db, contract)
+        new_content = publications.add(db, contract, state, now=now)
+        is_indexed = new_content is None or index_published(db, contract, new_content)
     else:
         publications.touch(db, contract.consumer, contract.provider, now=now)
     if state.has_provider_contracts:

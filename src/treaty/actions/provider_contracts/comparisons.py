@@ -201,7 +201,7 @@ def _record_result(
         return
     new = _build_result(key, success=success, now=now)
     tags = publications.list_tags(db, key.provider, key.provider_version)
-    number = verifications.add(db, new, is_new_version=False, tags=tags, comparison_id=stored.id)
+    number = verifications.add(db, new, is_new_version=False, tags=tags, comparison_id=stored.id).number
     audit.record(
         db,
         Action.COMPARISON,

@@ -18,6 +18,7 @@ from treaty.settings import Settings
 from treaty.store import audit, deployments
 from treaty.store.pacticipants import former_names, pacticipants
 from treaty.store.versions import aliases, branches, tags, versions
+from treaty.store.versions.branches import BranchState
 
 TOUCH_INTERVAL: Final = timedelta(seconds=60)
 """Minimum age of a branch's time of change before it is updated again: busy builds would write it constantly."""
@@ -65,13 +66,24 @@ def ensure_version(
     With `follows_aliases`, the number may be an alias, so that the version may have another number. A build that
     publishes a contract has a version of its own, and does not follow them.
     """
-    existing = versions.find(db, pacticipant.name, number)
-    if existing is None and follows_aliases and (alias := aliases.find_leading(db, pacticipant.name, number)):
-        existing = versions.find(db, pacticipant.name, alias)
+    find = aliases.find_version if follows_aliases else versions.find
+    existing = find(db, pacticipant.name, number)
     if existing:
         return existing, False
+    return _add_version(db, pacticipant, number, now=now, settings=settings), True
+
+
+def _add_version(
+    db: Connection,
+    pacticipant: Pacticipant,
+    number: str,
+    *,
+    build_url: str | None = None,
+    now: datetime,
+    settings: Settings,
+) -> Version:
     number = check_name("version", number)
-    new = Version(pacticipant=pacticipant.name, number=number, build_url=None, created_at=now, updated_at=now)
+    new = Version(pacticipant=pacticipant.name, number=number, build_url=build_url, created_at=now, updated_at=now)
     position = (
         None
         if settings.order_versions_by_date
@@ -81,7 +93,7 @@ def ensure_version(
         versions.add(db, new)
     else:
         versions.insert_at(db, new, position)
-    return new, True
+    return new
 
 
 def put_on_branch(  # noqa: PLR0913 - names of a branch version, and the settings
@@ -103,6 +115,29 @@ def put_on_branch(  # noqa: PLR0913 - names of a branch version, and the setting
     if state.branch_version:
         _touch(db, state.branch, now=now)
         return state.branch_version, False
+    return (
+        _add_to_branch(
+            *(db, pacticipant, branch, version, state),
+            now=now,
+            settings=settings,
+            is_auto_created=is_auto_created,
+        ),
+        True,
+    )
+
+
+def _add_to_branch(  # noqa: PLR0913 - names of a branch version, the state, and the settings
+    db: Connection,
+    pacticipant: Pacticipant,
+    branch: str,
+    version: str,
+    state: BranchState,
+    *,
+    now: datetime,
+    settings: Settings,
+    is_auto_created: bool,
+) -> BranchVersion:
+    """Add a version to a branch on which it is not yet, as its head."""
     if state.branch:
         branches.set_head(db, _touched(state.branch, now=now), head=version)
     else:
@@ -113,7 +148,7 @@ def put_on_branch(  # noqa: PLR0913 - names of a branch version, and the setting
     )
     branches.add_version(db, added, is_auto_created=is_auto_created)
     _detect_main_branch(db, pacticipant, branch, now=now, settings=settings)
-    return added, True
+    return added
 
 
 def _touched(branch: Branch, *, now: datetime) -> Branch:
@@ -156,15 +191,29 @@ def save_build(
     db: Connection, pacticipant: Pacticipant, build: Build, *, now: datetime, settings: Settings
 ) -> tuple[Version, bool]:
     """Add or update the version of a build; return it and whether it is new."""
-    version, is_new = ensure_version(db, pacticipant, build.version, now=now, settings=settings)
-    if build.build_url is not None:
-        version = replace(version, build_url=build.build_url, updated_at=now)
+    if build.branch is None:
+        existing, branch_state = versions.find(db, pacticipant.name, build.version), None
+    else:
+        existing, branch_state = branches.load_build_state(db, pacticipant.name, build.version, build.branch)
+    version = existing or _add_version(
+        db, pacticipant, build.version, build_url=build.build_url, now=now, settings=settings
+    )
+    if existing and build.build_url is not None:
+        version = replace(existing, build_url=build.build_url, updated_at=now)
         versions.set_build_url(db, version)
-    if build.branch is not None:
-        put_on_branch(db, pacticipant, build.branch, build.version, now=now, settings=settings)
+    if build.branch is not None and branch_state is not None:
+        if branch_state.branch_version:
+            _touch(db, branch_state.branch, now=now)
+        else:
+            _add_to_branch(
+                *(db, pacticipant, build.branch, version.number, branch_state),
+                now=now,
+                settings=settings,
+                is_auto_created=False,
+            )
     for tag in build.tags:
         put_tag(db, pacticipant, version, tag, now=now, settings=settings, can_be_branch=build.branch is None)
-    return version, is_new
+    return version, existing is None
 
 
 def put_tag(  # noqa: PLR0913 - names of a tag, and the settings

@@ -8,17 +8,19 @@ descriptions, provider states and paths.
 A pact may contain any JSON, so this module relies on no structure: what it cannot interpret is no expectation.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha1
+from threading import Lock
 from typing import Final
 
 import orjson
 
 from treaty.errors import Malformed
 from treaty.model.pacts import documents
-from treaty.model.pacts.documents import Json
+from treaty.model.pacts.documents import Document, Json
 from treaty.model.pacts.interactions import NO_BODY, classify, parse_query, read_body, read_metadata
 from treaty.model.pacts.upgrading import list_states
 from treaty.model.usage.operations import generalize_path
@@ -106,6 +108,28 @@ class IndexedContent:
     """Whether a part of the pact is too large to be examined."""
 
 
+class DigestCache:
+    """Cache of the digests of interactions, by the hashes of their JSON. The least recently used are evicted."""
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+        self._digests: OrderedDict[bytes, str] = OrderedDict()
+        self._lock = Lock()
+
+    def find(self, key: bytes) -> str | None:
+        with self._lock:
+            digest = self._digests.get(key)
+            if digest is not None:
+                self._digests.move_to_end(key)
+            return digest
+
+    def add(self, key: bytes, digest: str) -> None:
+        with self._lock:
+            self._digests[key] = digest
+            if len(self._digests) > self._max_size:
+                self._digests.popitem(last=False)
+
+
 def field_of(place: Place, name: str) -> str | None:
     """Return the name of the field that an expectation is about; None if it is about no field."""
     if place in BODIES:
@@ -121,17 +145,89 @@ def index_content(body: bytes) -> IndexedContent:
 
 def index_tree(tree: Mapping[str, Json]) -> IndexedContent:
     """Extract the expectations from a parsed pact."""
-    items = [
+    items = _list_items(tree)
+    indexed = [_index_interaction(*item) for item in items[:MAX_INTERACTIONS]]
+    return IndexedContent(
+        interactions={interaction.digest: interaction for interaction in indexed},
+        is_truncated=len(items) > MAX_INTERACTIONS or any(interaction.is_truncated for interaction in indexed),
+    )
+
+
+_Item = tuple[Mapping[str, Json], str]
+"""An interaction, with the name of the list that contains it."""
+
+
+def _list_items(tree: Mapping[str, Json]) -> list[_Item]:
+    return [
         (item, list_name)
         for list_name in ("interactions", "messages")
         for item in _list(tree.get(list_name))
         if isinstance(item, dict)
     ]
-    indexed = [_index_interaction(item, list_name) for item, list_name in items[:MAX_INTERACTIONS]]
-    return IndexedContent(
-        interactions={interaction.digest: interaction for interaction in indexed},
-        is_truncated=len(items) > MAX_INTERACTIONS or any(interaction.is_truncated for interaction in indexed),
-    )
+
+
+def index_document(document: Document, cache: DigestCache) -> IndexedContent:
+    """Extract the expectations from a published pact, as `index_tree` does; of some interactions only the digests.
+
+    A new version of a pact usually changes one interaction of many, and the index has the others already. So the
+    expectations of an interaction with a cached digest are extracted only when they are accessed.
+    """
+    items = _list_items(document.tree)
+    if not document.is_plain or len(items) > MAX_INTERACTIONS:
+        return index_tree(document.tree)
+    interactions = _LazyInteractions()
+    is_truncated = False
+    for item in items:
+        key = _cache_key(item)
+        digest = None if key is None else cache.find(key)
+        if digest is not None:
+            interactions.postpone(digest, item)
+            continue
+        interaction = _index_interaction(*item)
+        digest = interaction.digest
+        interactions.add(digest, interaction)
+        is_truncated = is_truncated or interaction.is_truncated
+        if key is not None and not interaction.is_truncated:
+            cache.add(key, digest)
+    return IndexedContent(interactions, is_truncated)
+
+
+def _cache_key(item: _Item) -> bytes | None:
+    """Hash an interaction; None for one that orjson cannot write, such as one with a lone surrogate."""
+    interaction, list_name = item
+    try:
+        text = orjson.dumps(interaction)
+    except TypeError:
+        return None
+    return sha1(list_name.encode() + text, usedforsecurity=False).digest()
+
+
+class _LazyInteractions(Mapping[str, IndexedInteraction]):
+    """Interactions by digest, some of which are extracted when they are accessed."""
+
+    def __init__(self) -> None:
+        self._interactions: dict[str, IndexedInteraction | None] = {}
+        self._items: dict[str, _Item] = {}
+
+    def add(self, digest: str, interaction: IndexedInteraction) -> None:
+        self._interactions[digest] = interaction
+
+    def postpone(self, digest: str, item: _Item) -> None:
+        if digest not in self._interactions:
+            self._interactions[digest] = None
+            self._items[digest] = item
+
+    def __getitem__(self, digest: str) -> IndexedInteraction:
+        interaction = self._interactions[digest]
+        if interaction is None:
+            interaction = self._interactions[digest] = _index_interaction(*self._items[digest])
+        return interaction
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._interactions)
+
+    def __len__(self) -> int:
+        return len(self._interactions)
 
 
 def _parse(body: bytes) -> Mapping[str, Json]:

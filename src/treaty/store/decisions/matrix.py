@@ -5,7 +5,7 @@ statements depends on the query, not on the number of versions or results.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +24,7 @@ from treaty.model.decisions.queries import MatrixQuery
 from treaty.model.decisions.selectors import AnyVersion, FoundVersion, NoVersion, Selector
 from treaty.model.pacticipants.pacticipants import Pacticipant
 from treaty.store.decisions import matrix_rows, matrix_summary, selectors
-from treaty.store.decisions.comparison_gaps import complete_rows, complete_summary
+from treaty.store.decisions.comparison_gaps import CompletedRows, complete_rows, complete_summary
 from treaty.store.decisions.matrix_rows import MAX_BOUND_IDS, NO_ID, MatrixScope, RowWithIds
 from treaty.store.decisions.selectors import NamedIds, SelectorTarget
 from treaty.store.engine.database import fetch_rows, fetch_tuples
@@ -65,20 +65,26 @@ def load_facts(db: Connection, query: MatrixQuery, named: NamedIds) -> FactsWith
     inferred, replaced = _resolve_destination(db, query, specified, specified_ids)
     scope = _build_scope(query, specified, specified_ids, inferred, replaced, ignored)
     rows = matrix_rows.list_rows(db, scope)
+    ignored_selectors = [target.resolved for target in ignored]
+    summary = None
+    if query.limit is None or len(rows) <= query.limit:
+        completed = complete_rows(db, rows, ignored_selectors)
+        shown: Sequence[RowWithIds] = rows
+    else:
+        # More rows than the response shows still decide: the database counts them.
+        summary, shown = matrix_summary.summarize(db, scope, query, ignored_selectors, rows)
+        summary = complete_summary(db, scope, query, summary)
+        completed = CompletedRows((), {})
     facts = MatrixFacts(
         specified=[target.resolved for target in specified],
         inferred=[target.resolved for target in (*inferred, *replaced)],
-        ignored=[target.resolved for target in ignored],
+        ignored=ignored_selectors,
+        rows=completed.rows,
+        rows_summary=summary,
+        gaps=completed.gaps,
         aliases=named.aliases,
     )
-    if query.limit is None or len(rows) <= query.limit:
-        completed = complete_rows(db, rows, facts.ignored)
-        facts = replace(facts, rows=completed.rows, gaps=completed.gaps)
-        return FactsWithIds(facts, _version_keys(rows), bool(named.recording))
-    # More rows than the response shows still decide: the database counts them.
-    summary, shown = matrix_summary.summarize(db, scope, query, facts.ignored, rows)
-    summary = complete_summary(db, scope, query, summary)
-    return FactsWithIds(replace(facts, rows_summary=summary), _version_keys(shown), bool(named.recording))
+    return FactsWithIds(facts, _version_keys(shown), bool(named.recording))
 
 
 class MatrixSubjectNotFound(NotFound):

@@ -53,6 +53,7 @@ from treaty.store.decisions.matrix_rows import (
     parse_rows,
     provider_version,
     select_newest,
+    select_newest_rows,
     select_rows,
 )
 from treaty.store.engine.database import fetch_rows, fetch_tuples
@@ -88,7 +89,7 @@ def summarize(
 ) -> SummaryWithRows:
     """Summarize all rows of a scope; `first_rows` are those already loaded, more than the limit."""
     shape = derive_shape(scope)
-    counts = fetch_tuples(db, _counts_statement(shape), bind_values(scope, None), _Count)
+    counts = _load_counts(db, scope, shape)
     decisive = _add_up(count for count in counts if query.counts_superseded or not count.is_superseded)
     obstacles = [
         *_list_obstacles(db, scope, query, decisive.failed, success=False),
@@ -117,6 +118,18 @@ def summarize(
         total=total,
     )
     return SummaryWithRows(summary, shown)
+
+
+def _load_counts(db: Connection, scope: MatrixScope, shape: StatementShape) -> list[_Count]:
+    """Count the rows; a row of the statement has the flags, and the numbers of successes, failures and neither."""
+    return [
+        _Count(success, bool(is_ignored), bool(is_superseded), bool(is_highest), number)
+        for is_ignored, is_superseded, is_highest, *numbers in fetch_rows(
+            db, _counts_statement(shape), bind_values(scope, None)
+        )
+        for success, number in zip(_SUCCESSES, numbers, strict=True)
+        if number
+    ]
 
 
 def _add_up(counts: Iterable[_Count]) -> ResultCounts:
@@ -168,9 +181,10 @@ def _list_excerpt(db: Connection, scope: MatrixScope, excerpt: _Excerpt, limit: 
 
 # Results by content
 
-_FLAGS: Final = ("is_replaced", "is_current", "is_ignored")
-"""The properties in which publications of the same content may differ so that their rows count differently."""
-_GROUP_KEY: Final = ("content_id", *_FLAGS)
+_SUCCESSES: Final = (True, False, None)
+_CONSTANT_FLAGS: Final = {"is_replaced": false(), "is_current": true(), "is_ignored": false()}
+"""The properties in which publications of the same content may differ so that their rows count differently, with their
+values in queries where they do not differ. Both databases compare and sort fewer columns there."""
 _LATEST_BY_HIGHEST: Final = frozenset({LatestBy.CONSUMER_VERSION, LatestBy.PAIR})
 
 
@@ -182,17 +196,49 @@ def _counts_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     group.
     """
     published = _published(shape)
-    columns = _group_columns(published)
+    columns = _group_columns(shape, published)
     groups = select(*columns, func.count().label("number")).group_by(*columns).subquery("groups")
     result = _results(shape, groups).add_columns(groups.c.number).subquery("result")
-    keys = (result.c.success, result.c.is_ignored, result.c.is_superseded, result.c.is_highest)
-    # PostgreSQL sums the bigint of `count` to numeric, which the driver returns as Decimal.
-    return select(*keys, cast(func.sum(result.c.number), Integer)).group_by(*keys)
+    keys = (result.c.is_ignored, result.c.is_superseded, result.c.is_highest)
+    varying = [
+        key
+        for key, varies in zip(
+            keys, (shape.has_ignored, not shape.has_only_latest, shape.latest_by in _LATEST_BY_HIGHEST), strict=True
+        )
+        if varies
+    ]
+    shown = [key if key in varying else constant for key, constant in zip(keys, _CONSTANT_KEYS, strict=True)]
+    conditions = (result.c.success.is_(True), result.c.success.is_(False), result.c.success.is_(None))
+    # Sums of conditions need no sorting by `success`. PostgreSQL sums the bigint of `count` to numeric, which the
+    # driver returns as Decimal.
+    numbers = [cast(func.sum(case((condition, result.c.number))), Integer) for condition in conditions]
+    return select(*shown, *numbers).group_by(*varying)
+
+
+_CONSTANT_KEYS: Final = (false(), false(), true())
+
+
+def _list_flags(shape: StatementShape) -> list[str]:
+    """List the flags that differ between the publications of a query."""
+    varies = {
+        "is_replaced": shape.has_replaced_versions,
+        "is_current": not shape.has_only_latest,
+        "is_ignored": shape.has_ignored,
+    }
+    return [name for name in _CONSTANT_FLAGS if varies[name]]
+
+
+def _get_flag(groups: Subquery, name: str) -> ColumnElement[bool]:
+    return groups.c[name] if name in groups.c else _CONSTANT_FLAGS[name]
 
 
 def _published(shape: StatementShape) -> CTE:
     """Select the publications that have rows, with their flags."""
-    is_ignored = _is_ignored(shape, publication.c.consumer_version_id, publication.c.consumer_id)
+    flags = {
+        "is_current": publication.c.is_current,
+        "is_replaced": is_replaced(shape),
+        "is_ignored": _is_ignored(shape, publication.c.consumer_version_id, publication.c.consumer_id),
+    }
     return (
         select(
             publication.c.id,
@@ -200,9 +246,7 @@ def _published(shape: StatementShape) -> CTE:
             publication.c.content_id,
             publication.c.consumer_id,
             publication.c.provider_id,
-            publication.c.is_current,
-            is_replaced(shape).label("is_replaced"),
-            is_ignored.label("is_ignored"),
+            *(flags[name].label(name) for name in _list_flags(shape)),
         )
         # Without a limit the alternatives are a single condition; separate ones are needed for separate limits only.
         .where(is_selected(shape._replace(is_limited=False)))
@@ -210,9 +254,9 @@ def _published(shape: StatementShape) -> CTE:
     )
 
 
-def _group_columns(published: CTE) -> list[ColumnElement[Any]]:
+def _group_columns(shape: StatementShape, published: CTE) -> list[ColumnElement[Any]]:
     # Content belongs to one consumer and provider. Their ids are there for the conditions of the results.
-    return [published.c[name] for name in ("content_id", "consumer_id", "provider_id", *_FLAGS)]
+    return [published.c[name] for name in ("content_id", "consumer_id", "provider_id", *_list_flags(shape))]
 
 
 def _is_ignored(
@@ -231,24 +275,26 @@ def _bind_ids(shape: StatementShape, parameter: str) -> BindParameter[Any]:
 
 def _results(shape: StatementShape, groups: Subquery) -> Select[*tuple[Any, ...]]:
     """Select the results of groups of publications, and the provider versions without a result."""
-    results = join_results(shape, groups, groups.c.is_replaced)
-    keys = [groups.c[name] for name in _GROUP_KEY]
+    results = join_results(shape, groups, _get_flag(groups, "is_replaced"))
+    keys = [groups.c[name] for name in ("content_id", *_list_flags(shape))]
     joined = results.joined
     is_highest: ColumnElement[bool] = true()
     if shape.latest_by in _LATEST_BY_HIGHEST:
         # All publications of a group have the same results, so the highest version of the group is that of each.
         joined = joined.outerjoin(provider_version, provider_version.c.id == results.provider_version_id)
         is_highest = func.row_number().over(partition_by=keys, order_by=_position().desc()) == 1
-    is_superseded = or_(not_(groups.c.is_current), and_(verification.c.id.is_not(None), not_(verification.c.is_latest)))
+    is_superseded = or_(
+        not_(_get_flag(groups, "is_current")), and_(verification.c.id.is_not(None), not_(verification.c.is_latest))
+    )
     return (
         select(
             *(key.label(f"group_{key.name}") for key in keys),
             verification.c.id.label("verification_id"),
             results.provider_version_id.label("provider_version_id"),
             verification.c.success.label("success"),
-            or_(groups.c.is_ignored, _is_ignored(shape, results.provider_version_id, groups.c.provider_id)).label(
-                "is_ignored"
-            ),
+            or_(
+                _get_flag(groups, "is_ignored"), _is_ignored(shape, results.provider_version_id, groups.c.provider_id)
+            ).label("is_ignored"),
             (false() if shape.has_only_latest else is_superseded).label("is_superseded"),
             is_highest.label("is_highest"),
         )
@@ -290,7 +336,7 @@ _compared: Final = verification.alias("compared")
 @lru_cache(maxsize=16)
 def _uncompared_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     published = _published(shape)
-    columns = _group_columns(published)
+    columns = _group_columns(shape, published)
     groups = select(*columns, func.count().label("number")).group_by(*columns).subquery("groups")
     result = _results(shape, groups).add_columns(groups.c.number).subquery("result")
     keys = (result.c.group_content_id, result.c.provider_version_id)
@@ -300,7 +346,7 @@ def _uncompared_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
         _compared.c.comparison_id.is_not(None),
     )
     is_verified = case((and_(result.c.verification_id.is_not(None), not_(result.c.is_superseded)), 1), else_=0)
-    flags = (result.c.group_is_replaced, result.c.group_is_current, result.c.group_is_ignored)
+    flags = [result.c[f"group_{name}"] for name in _list_flags(shape)]
     return (
         select(
             *keys,
@@ -325,10 +371,35 @@ class _SelectedResults(NamedTuple):
 
     published: CTE
     result: CTE
+    flags: Sequence[str]
 
     @property
     def is_same_group(self) -> ColumnElement[bool]:
-        return and_(*(self.result.c[f"group_{name}"] == self.published.c[name] for name in _GROUP_KEY))
+        names = ("content_id", *self.flags)
+        return and_(*(self.result.c[f"group_{name}"] == self.published.c[name] for name in names))
+
+    @property
+    def has_result(self) -> ColumnElement[bool]:
+        """Whether a publication has a result."""
+        content_id = self.result.c.group_content_id
+        if not self.flags:
+            # Several times as fast as the other form, which both databases evaluate for each publication.
+            return self.published.c.content_id.in_(select(content_id))
+        return select(content_id).where(self.is_same_group).exists()
+
+    def join_newest(self, newest: Select[Any]) -> JoinedResults:
+        """Join some of the publications with the results of their groups."""
+        if self.flags:
+            rows = self.joined_results
+            return rows._replace(conditions=(publication.c.id.in_(newest),))
+        # Begins with the few publications; the databases would begin with the results, which all of them share.
+        ids = newest.subquery("newest")
+        joined = (
+            ids.join(publication, publication.c.id == ids.c.id)
+            .join(self.result, self.result.c.group_content_id == publication.c.content_id)
+            .outerjoin(verification, verification.c.id == self.result.c.verification_id)
+        )
+        return JoinedResults(joined, self.result.c.provider_version_id)
 
     @property
     def joined_results(self) -> JoinedResults:
@@ -343,11 +414,11 @@ class _SelectedResults(NamedTuple):
 
 def _select_results(shape: StatementShape, excerpt: _Excerpt) -> _SelectedResults:
     published = _published(shape)
-    groups = select(*_group_columns(published)).distinct().subquery("groups")
+    groups = select(*_group_columns(shape, published)).distinct().subquery("groups")
     every = _results(shape, groups).subquery("every")
     # Materialized, so that the results are computed once and not for each publication.
     result = select(every).where(*_conditions(every, excerpt)).cte("result").prefix_with("MATERIALIZED")
-    return _SelectedResults(published, result)
+    return _SelectedResults(published, result, _list_flags(shape))
 
 
 def _conditions(result: Subquery, excerpt: _Excerpt) -> Iterable[ColumnElement[bool]]:
@@ -366,10 +437,8 @@ def _conditions(result: Subquery, excerpt: _Excerpt) -> Iterable[ColumnElement[b
 def _excerpt_statement(shape: StatementShape, excerpt: _Excerpt) -> Select[*tuple[Any, ...]]:
     """Build the statement that lists the rows of an excerpt, from the newest publications that have any."""
     selected = _select_results(shape, excerpt)
-    has_result = select(selected.result.c.group_content_id).where(selected.is_same_group).exists()
-    newest = select_newest(shape, select(selected.published.c.id).where(has_result), selected.published)
-    rows = select_rows(shape, selected.joined_results).where(publication.c.id.in_(newest))
-    return rows.limit(bindparam("limit"))
+    newest = select_newest(shape, select(selected.published.c.id).where(selected.has_result), selected.published)
+    return select_newest_rows(shape, selected.join_newest(newest))
 
 
 @lru_cache(maxsize=16)

@@ -167,14 +167,36 @@ def _placeholders(
 
 
 def _build_reader(placeholders: Sequence[_Placeholder]) -> Callable[[Params], Sequence[Any]]:
-    """Build the function that arranges parameters. The two most frequent kinds of statements have a faster one."""
+    """Build the function that arranges parameters. Statements without lists have a faster one."""
     plain_names = [item.name for item in placeholders if item.name and not item.convert and item.length is None]
     if len(plain_names) == len(placeholders) > 1:
         return itemgetter(*plain_names)
     first = placeholders[0] if len(placeholders) == 1 else None
     if first and first.name and first.length and not first.convert:
         return partial(_read_list, first.name, first.length)
+    if len(placeholders) > 1 and all(item.length is None for item in placeholders):
+        return _build_scalar_reader(placeholders)
     return partial(_read_values, [(item.name, item.convert, item.length, item.constant) for item in placeholders])
+
+
+def _build_scalar_reader(placeholders: Sequence[_Placeholder]) -> Callable[[Params], Sequence[Any]]:
+    # Constants have names that no parameter has, so that one call fetches all values.
+    names = [item.name or f" {index}" for index, item in enumerate(placeholders)]
+    constants = {name: item.constant for name, item in zip(names, placeholders, strict=True) if item.name is None}
+    converters = [(index, item.convert) for index, item in enumerate(placeholders) if item.name and item.convert]
+    return partial(_read_scalars, itemgetter(*names), constants, converters)
+
+
+def _read_scalars(
+    fetch_values: Callable[[Params], tuple[Any, ...]],
+    constants: Params,
+    converters: Iterable[tuple[int, Converter]],
+    params: Params,
+) -> Sequence[Any]:
+    values = list(fetch_values({**constants, **params} if constants else params))
+    for index, convert in converters:
+        values[index] = convert(values[index])
+    return values
 
 
 def _read_list(name: str, length: int, params: Params) -> Sequence[Any]:

@@ -45,6 +45,7 @@ from treaty.store.tables import (
     verification,
     version,
 )
+from treaty.store.usage.contents import ContentKey
 from treaty.store.webhooks.webhooks import CONCERNS_PAIR
 
 
@@ -123,6 +124,8 @@ ADD_CONTENT: Final = insert(content).values(
     created_at=bindparam("now"),
 )
 
+_ADD_NEW_CONTENT: Final = ADD_CONTENT.returning(content.c.id, content.c.consumer_id, content.c.provider_id)
+
 
 def insert_publication(*, is_current: ColumnElement[bool]) -> Insert:
     """Build the statement that adds a publication of existing content, by the names of consumer, version and provider.
@@ -176,19 +179,21 @@ _SET_LATEST: Final = (
 _TOUCH: Final = update(integration).where(_OF_INTEGRATION).values(contract_data_updated_at=bindparam("now"))
 
 
-def add(db: Connection, contract: Contract, state: PublicationState, *, now: datetime) -> None:
-    """Add a publication as the newest revision of its version's pact.
+def add(db: Connection, contract: Contract, state: PublicationState, *, now: datetime) -> ContentKey | None:
+    """Add a publication as the newest revision of its version's pact. Return the key of its content if that is new.
 
     Content that is already stored stays as it was first received, as in the original: the same content with its
     interactions in another order has the same hash.
     """
     params: dict[str, Any] = {**_params(contract), "now": now}
+    new_content = None
     if not state.has_content:
-        execute(db, ADD_CONTENT, {**params, "body": contract.content.body})
+        new_content = ContentKey(*fetch_first(db, _ADD_NEW_CONTENT, {**params, "body": contract.content.body}))
     if state.current_sha is not None:
         execute(db, _OVERRIDE, params)
     execute(db, _ADD, {**params, "revision": state.revision + 1})
     execute(db, _SET_LATEST if state.has_integration else _ADD_INTEGRATION, params)
+    return new_content
 
 
 _CONTENT: Final = and_(

@@ -16,7 +16,6 @@ from treaty.model.usage.words import list_words
 from treaty.store.engine.batches import execute_in_batches, fetch_in_batches
 from treaty.store.engine.database import execute, execute_many, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
-from treaty.store.pacts.pacts import CONTENT_ID
 from treaty.store.tables import (
     content,
     pacticipant,
@@ -48,15 +47,8 @@ class WaitingContent:
 
 
 _KEY: Final = select(content.c.id, content.c.consumer_id, content.c.provider_id)
-_BY_SHA: Final = _KEY.where(content.c.id == CONTENT_ID)
 _BY_ID: Final = _KEY.where(content.c.id == bindparam("content"))
 _BODY: Final = select(content.c.body).where(content.c.id == bindparam("content"))
-
-
-def find_by_sha(db: Connection, *, consumer: str, provider: str, sha: str) -> ContentKey | None:
-    """Find a content by its pair and hash."""
-    row = fetch_first(db, _BY_SHA, {"consumer": consumer, "provider": provider, "sha": sha})
-    return None if row is None else ContentKey(*row)
 
 
 def find_key(db: Connection, content_id: int) -> ContentKey | None:
@@ -143,17 +135,20 @@ _INTERACTIONS: Final = select(usage_interaction.c.digest, usage_interaction.c.id
 )
 
 
-def add(db: Connection, key: ContentKey, interactions: Mapping[str, IndexedInteraction]) -> None:
+def add(
+    db: Connection, key: ContentKey, interactions: Mapping[str, IndexedInteraction], *, is_new: bool = False
+) -> None:
     """Add interactions of a content to the index; those that it has already stay as they are.
 
-    A large content is added in several transactions. It counts as indexed once it is marked (`mark`).
+    A large content is added in several transactions. It counts as indexed once it is marked (`mark`). `is_new` is
+    whether the content was added in this transaction, so that the index has none of its interactions yet.
     """
     pair = {"consumer_id": key.consumer_id, "provider_id": key.provider_id}
     ids = _find_interactions(db, pair, interactions)
-    missing = {digest: item for digest, item in interactions.items() if digest not in ids}
+    missing = {digest: interactions[digest] for digest in interactions if digest not in ids}
     if missing:
         ids |= _add_interactions(db, pair, missing)
-    existing = {row.interaction_id for row in fetch_rows(db, _OCCURRENCES, {"content": key.id})}
+    existing = set() if is_new else {row.interaction_id for row in fetch_rows(db, _OCCURRENCES, {"content": key.id})}
     new_ids = sorted(set(ids.values()) - existing)
     execute_many(db, _ADD_OCCURRENCE, [{"content_id": key.id, "interaction_id": new_id} for new_id in new_ids])
 

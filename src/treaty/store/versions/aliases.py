@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, select
+from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, literal, select, union_all
 
-from treaty.model.versions import VersionAlias
+from treaty.model.versions import Version, VersionAlias
 from treaty.store.engine.database import execute, fetch_all, fetch_one, fetch_rows
 from treaty.store.tables import pacticipant, version, version_alias
-from treaty.store.versions.versions import PACTICIPANT_ID
+from treaty.store.versions.versions import PACTICIPANT_ID, VERSIONS
 
 _ALIASES: Final = (
     select(
@@ -67,6 +67,26 @@ def find(db: Connection, pacticipant: str, name: str) -> VersionAlias | None:
 def list_of_version(db: Connection, pacticipant: str, number: str) -> list[VersionAlias]:
     """List the aliases of a version, the oldest first."""
     return fetch_all(db, _OF_VERSION, {"pacticipant": pacticipant, "version": number}, VersionAlias)
+
+
+_IS_OF_PACTICIPANT: Final = version.c.pacticipant_id == PACTICIPANT_ID
+# Two searches of an index each; with OR, one statement would read all versions of the pacticipant.
+_NUMBERED_OR_ALIASED: Final = union_all(
+    select(literal(0).label("rank"), version.c.id).where(_IS_OF_PACTICIPANT, version.c.number == bindparam("name")),
+    select(literal(1), version_alias.c.version_id).where(
+        version_alias.c.pacticipant_id == PACTICIPANT_ID, version_alias.c.name == bindparam("name")
+    ),
+).subquery("candidate")
+_BY_NUMBER_OR_ALIAS: Final = (
+    VERSIONS.join(_NUMBERED_OR_ALIASED, _NUMBERED_OR_ALIASED.c.id == version.c.id)
+    .order_by(_NUMBERED_OR_ALIASED.c.rank)
+    .limit(1)
+)
+
+
+def find_version(db: Connection, pacticipant: str, name: str) -> Version | None:
+    """Find a version by its number or, if there is none, by an alias."""
+    return fetch_one(db, _BY_NUMBER_OR_ALIAS, {"pacticipant": pacticipant, "name": name}, Version)
 
 
 def find_leading(db: Connection, pacticipant: str, name: str) -> str | None:

@@ -7,9 +7,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, Integer, and_, bindparam, delete, func, insert, select, update
 
 from treaty.model.paging import Page, Paged
-from treaty.model.versions import Branch, BranchVersion
+from treaty.model.versions import Branch, BranchVersion, Version
 from treaty.store.engine.batches import execute_in_batches
-from treaty.store.engine.database import execute, fetch_column, fetch_one, fetch_rows
+from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_one, fetch_rows
 from treaty.store.engine.listing import PagedQuery, escape_like
 from treaty.store.tables import branch, branch_version, pacticipant, version
 from treaty.store.versions.versions import PACTICIPANT_ID
@@ -62,6 +62,49 @@ def load_state(db: Connection, pacticipant: str, branch: str, version: str) -> B
         updated_at=rows[0].branch_updated_at,
     )
     return BranchState(existing, _branch_version(rows[0], existing, version))
+
+
+_BUILD_STATE: Final = (
+    select(
+        version.c.id.label("version_id"),
+        version.c.build_url,
+        version.c.created_at.label("version_created_at"),
+        version.c.updated_at.label("version_updated_at"),
+        branch.c.created_at.label("branch_created_at"),
+        branch.c.updated_at.label("branch_updated_at"),
+        (func.coalesce(branch.c.head_version_id, 0) == branch_version.c.version_id).label("is_head"),
+        branch_version.c.created_at,
+        branch_version.c.updated_at,
+    )
+    .select_from(pacticipant)
+    .outerjoin(version, and_(version.c.pacticipant_id == pacticipant.c.id, version.c.number == bindparam("version")))
+    .outerjoin(branch, and_(branch.c.pacticipant_id == pacticipant.c.id, branch.c.name == bindparam("branch")))
+    .outerjoin(
+        branch_version,
+        and_(branch_version.c.branch_id == branch.c.id, branch_version.c.version_id == version.c.id),
+    )
+    .where(pacticipant.c.name == bindparam("pacticipant"))
+)
+
+
+def load_build_state(db: Connection, pacticipant: str, version: str, branch: str) -> tuple[Version | None, BranchState]:
+    """Load a version, a branch, and the membership of the version in it, as far as they exist, in one query."""
+    row = fetch_first(db, _BUILD_STATE, {"pacticipant": pacticipant, "version": version, "branch": branch})
+    existing_version = existing_branch = None
+    if row is not None and row.version_id is not None:
+        existing_version = Version(
+            pacticipant=pacticipant,
+            number=version,
+            build_url=row.build_url,
+            created_at=row.version_created_at,
+            updated_at=row.version_updated_at,
+        )
+    if row is not None and row.branch_created_at is not None:
+        existing_branch = Branch(
+            pacticipant=pacticipant, name=branch, created_at=row.branch_created_at, updated_at=row.branch_updated_at
+        )
+    membership = _branch_version(row, existing_branch, version) if existing_branch else None
+    return existing_version, BranchState(existing_branch, membership)
 
 
 def _branch_version(row: Any, branch: Branch, version: str) -> BranchVersion | None:

@@ -184,9 +184,10 @@ def _publish(request: Request, provider: str, consumer: str, sha: str, segment: 
         request.db, new, pact, selection, base_url=request.base_url, settings=request.settings
     )
     request.has_queued = bool(recorded.triggered)
-    number = recorded.number
-    result = verifications.find(request.db, consumer, provider, sha, number)
-    return Created(result, urls.VERIFICATION.fill(provider=provider, consumer=consumer, sha=sha, number=str(number)))
+    number = str(recorded.result.number)
+    return Created(
+        recorded.result, urls.VERIFICATION.fill(provider=provider, consumer=consumer, sha=sha, number=number)
+    )
 
 
 def _check_version(request: Request, number: str) -> None:
