@@ -120,7 +120,7 @@ class IntegrationSummary:
     environments: Sequence[EnvironmentReference]
     """Environments in which any pact of the pair runs, production last; empty in lists that do not show them."""
     webhooks: DeliveryStatus | None
-    """Worst status among the latest deliveries for this pair; None without deliveries."""
+    """Worst status among the latest deliveries for this pair; None without any, and in lists that do not show it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

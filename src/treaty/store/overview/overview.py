@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Integer,
-    ScalarSelect,
     Select,
     Table,
     and_,
@@ -50,7 +49,7 @@ from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar, fetch_tuples
 from treaty.store.engine.listing import escape_like
 from treaty.store.overview import running_pairs
-from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_running_pacts
+from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_pact_of_member, select_running_pacts
 from treaty.store.provider_contracts.conditions import decisive_success, has_any_contracts, is_uncompared
 from treaty.store.tables import (
     Time,
@@ -79,7 +78,6 @@ _consumer: Final = pacticipant.alias("consumer")
 _provider: Final = pacticipant.alias("provider")
 _consumer_version: Final = version.alias("consumer_version")
 _provider_version: Final = version.alias("provider_version")
-_candidate: Final = publication.alias("candidate")
 _newer: Final = verification.alias("newer")
 
 
@@ -254,31 +252,23 @@ def _result_id(shape: _OverviewShape) -> ColumnElement[Any]:
     )
 
 
-def _select_pact_of_branch() -> ScalarSelect[int]:
-    """Select the pact of the newest version on a branch that has one: the head of the branch may have none."""
-    pact = (
-        select(_candidate.c.id)
-        .where(
-            _candidate.c.consumer_version_id == branch_version.c.version_id,
-            _candidate.c.provider_id == integration.c.provider_id,
-            _candidate.c.is_current,
-        )
-        .correlate(branch_version, integration)
-        .scalar_subquery()
-    )
-    return (
-        select(pact)
-        .select_from(branch_version.join(branch, branch.c.id == branch_version.c.branch_id))
-        .where(
-            branch.c.pacticipant_id == integration.c.consumer_id,
-            branch.c.name == bindparam("branch"),
-            pact.is_not(None),
-        )
-        .order_by(branch_version.c.position.desc())
-        .limit(1)
-        .correlate(integration)
-        .scalar_subquery()
-    )
+_PACT_OF_MEMBER: Final = select_pact_of_member(branch_version)
+# The branch is a subquery of its own, so that PostgreSQL reads its versions in order, and ends at the first pact.
+_BRANCH_ID: Final = (
+    select(branch.c.id)
+    .where(branch.c.pacticipant_id == integration.c.consumer_id, branch.c.name == bindparam("branch"))
+    .correlate(integration)
+    .scalar_subquery()
+)
+_PACT_OF_BRANCH: Final = (
+    select(_PACT_OF_MEMBER)
+    .where(branch_version.c.branch_id == _BRANCH_ID, _PACT_OF_MEMBER.is_not(None))
+    .order_by(branch_version.c.position.desc())
+    .limit(1)
+    .correlate(integration)
+    .scalar_subquery()
+)
+"""The pact of the newest version on a branch that has one: the head of the branch may have none."""
 
 
 def _join_pacts(shape: _OverviewShape) -> FromClause:
@@ -289,7 +279,7 @@ def _join_pacts(shape: _OverviewShape) -> FromClause:
     if shape.may_repeat_pairs:
         is_running = publication.c.consumer_version_id == _running.c.version_id
         return _running.join(publication, is_running).join(integration, _IS_OF_PAIR)
-    pact = _select_pact_of_branch() if shape.has_branch else integration.c.latest_publication_id
+    pact = _PACT_OF_BRANCH if shape.has_branch else integration.c.latest_publication_id
     return integration.outerjoin(publication, publication.c.id == pact)
 
 
@@ -584,7 +574,7 @@ def _describe_groups(
 def _load_summaries(
     db: Connection, rows: Collection[Any], environment_name: str | None, *, has_environments: bool = False
 ) -> Mapping[int, IntegrationSummary]:
-    """Load the details of the selected integrations, by their ids."""
+    """Load the details of the selected integrations, by their ids; some lists show no environments and webhooks."""
     if not rows:
         return {}
     publication_ids = [row.publication_id for row in rows if row.publication_id is not None]
@@ -597,7 +587,9 @@ def _load_summaries(
     details = [*of_publications, *fetch_in_batches(db, _BY_ID, ids_without_pact)]
     pairs = {(row.consumer_id, row.provider_id) for row in details} if has_environments else set()
     environments = running_pairs.load_environments(db, pairs)
-    return {row.id: summary for row, summary in zip(details, _build_summaries(db, details, environments), strict=True)}
+    statuses = _load_delivery_statuses(db, {row.consumer_id for row in details}) if has_environments else {}
+    summaries = _build_summaries(details, environments, statuses)
+    return {row.id: summary for row, summary in zip(details, summaries, strict=True)}
 
 
 @lru_cache(maxsize=256)
@@ -665,7 +657,7 @@ _BY_ROLE: Final = {
 
 def list_of_pacticipant(db: Connection, name: str, *, role: str) -> list[IntegrationSummary]:
     """List the integrations of a pacticipant in the role `consumer` or `provider`, by the name of the other side."""
-    return _build_summaries(db, fetch_rows(db, _BY_ROLE[role], {"pacticipant": name}))
+    return _build_summaries(fetch_rows(db, _BY_ROLE[role], {"pacticipant": name}))
 
 
 # By tag
@@ -769,6 +761,9 @@ def _build_pacts_by_tag(db: Connection, rows: Sequence[Any]) -> list[PactByTag]:
     keys: dict[int, VersionKey] = {row.version_id: (row.consumer, row.version) for row in rows}
     keys |= {row.provider_version_id: (row.provider, row.provider_version) for row in rows if row.provider_version}
     summaries = matrix.load_versions(db, keys, keys.values())
+    integration_summaries = _build_summaries(
+        rows, statuses=_load_delivery_statuses(db, {row.consumer_id for row in rows})
+    )
     return [
         PactByTag(
             integration=integration_summary,
@@ -776,7 +771,7 @@ def _build_pacts_by_tag(db: Connection, rows: Sequence[Any]) -> list[PactByTag]:
             version_summary=summaries[row.consumer, row.version],
             provider_version_summary=summaries[row.provider, row.provider_version] if row.provider_version else None,
         )
-        for row, integration_summary in zip(rows, _build_summaries(db, rows), strict=True)
+        for row, integration_summary in zip(rows, _build_summaries(rows, statuses=statuses), strict=True)
     ]
 
 
@@ -808,14 +803,14 @@ _FROM_BEST_TO_WORST: Final = (
 
 
 _NO_ENVIRONMENTS: Final[Mapping[tuple[int, int], Sequence[EnvironmentReference]]] = {}
+_NO_STATUSES: Final[Mapping[tuple[int, int], DeliveryStatus]] = {}
 
 
 def _build_summaries(
-    db: Connection,
     rows: Sequence[Any],
     environments: Mapping[tuple[int, int], Sequence[EnvironmentReference]] = _NO_ENVIRONMENTS,
+    statuses: Mapping[tuple[int, int], DeliveryStatus] = _NO_STATUSES,
 ) -> list[IntegrationSummary]:
-    statuses = _load_delivery_statuses(db, {row.consumer_id for row in rows})
     return [
         IntegrationSummary(
             consumer=row.consumer,
