@@ -761,9 +761,7 @@ def _build_pacts_by_tag(db: Connection, rows: Sequence[Any]) -> list[PactByTag]:
     keys: dict[int, VersionKey] = {row.version_id: (row.consumer, row.version) for row in rows}
     keys |= {row.provider_version_id: (row.provider, row.provider_version) for row in rows if row.provider_version}
     summaries = matrix.load_versions(db, keys, keys.values())
-    integration_summaries = _build_summaries(
-        rows, statuses=_load_delivery_statuses(db, {row.consumer_id for row in rows})
-    )
+    statuses = _load_delivery_statuses(db, {row.consumer_id for row in rows})
     return [
         PactByTag(
             integration=integration_summary,
