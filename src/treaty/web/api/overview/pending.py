@@ -22,6 +22,7 @@ from treaty.web import urls
 from treaty.web.api.paging import PAGE_PARAMETERS, PageLinks, PageState, filtered_page_links, page_state, read_page
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
+from treaty.web.hal.shapes import Omittable
 from treaty.web.http.page_queries import read_number
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
@@ -92,7 +93,7 @@ class PendingLinks(PageLinks):
 
 class PendingDocument(PageState):
     view: Literal["pending", "wip", "stale"]
-    days: int | None
+    days: Omittable[int]
     pacts: NotRequired[list[PendingPactDocument]]
     integrations: NotRequired[list[StaleIntegrationDocument]]
     _links: PendingLinks

@@ -15,6 +15,7 @@ from treaty.store.overview.trends import History, TrendFilter
 from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
+from treaty.web.hal.shapes import Omittable
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
@@ -69,7 +70,7 @@ class OverviewTrendsLinks(TypedDict):
 
 
 class OverviewTrendsDocument(TypedDict):
-    medianSecondsUntilResult: float | None
+    medianSecondsUntilResult: Omittable[float]
     days: list[TrendsDay]
     weeks: list[TrendsWeek]
     _links: OverviewTrendsLinks
