@@ -367,7 +367,12 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
 @lru_cache(maxsize=256)
 def _select_page(shape: _OverviewShape, *, has_state: bool) -> Select[*tuple[Any, ...]]:
     """Select the ids of a page of matching integrations, and of their pacts, in order."""
-    page = _select_integrations(shape, integration.c.id, publication.c.id.label("publication_id"))
+    page = _select_integrations(
+        shape,
+        integration.c.id,
+        publication.c.id.label("publication_id"),
+        has_details=shape.needs_result or shape.sorting is OverviewSorting.VERIFIED,
+    )
     if has_state:
         page = page.where(_state_column(shape) == bindparam("state"))
     return (
