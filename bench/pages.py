@@ -1,6 +1,6 @@
 """How long the server works for each page of a whole system, by its processor time, and how much it sends.
 
-A write precedes each request, as in a company that writes constantly: no request finds anything in the caches of SQLite.
+A write precedes each request, as in a company that writes constantly: then SQLite reads again all that a page needs.
 """
 
 import argparse

@@ -365,16 +365,14 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
 
 
 @lru_cache(maxsize=256)
-def _select_page(shape: _OverviewShape, *, has_state: bool) -> Select[*tuple[Any, ...]]:
-    """Select the ids of a page of matching integrations, and of their pacts, in order."""
+def _select_page(shape: _OverviewShape, *, has_pacts: bool) -> Select[*tuple[Any, ...]]:
+    """Select the ids of a page of matching integrations, and those of their pacts, in order."""
     page = _select_integrations(
         shape,
         integration.c.id,
-        publication.c.id.label("publication_id"),
-        has_details=shape.needs_result or shape.sorting is OverviewSorting.VERIFIED,
+        *([publication.c.id.label("publication_id")] if has_pacts else []),
+        has_details=shape.sorting is OverviewSorting.VERIFIED,
     )
-    if has_state:
-        page = page.where(_state_column(shape) == bindparam("state"))
     return (
         page.order_by(*_build_order(shape))
         .limit(bindparam("limit", type_=Integer))
@@ -469,7 +467,7 @@ def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the 
         matching = [row for row in states if state is None or row.state == state.value]
         rows: Sequence[Any] = matching[page.offset : page.offset + page.limit]
     else:
-        rows = _load_rows_of_page(db, shape, overview_filter, page) if page.offset < total else []
+        rows = _load_rows_of_page(db, shape, states, overview_filter, page) if page.offset < total else []
     failed, overdue = _load_warnings(db, states, groups)
     return Overview(
         counts=counts,
@@ -492,13 +490,21 @@ def _load_page(db: Connection, rows: Sequence[Any], environment_name: str | None
 
 
 def _load_rows_of_page(
-    db: Connection, shape: _OverviewShape, overview_filter: OverviewFilter, page: Page
+    db: Connection, shape: _OverviewShape, states: Sequence[_State], overview_filter: OverviewFilter, page: Page
 ) -> Sequence[Any]:
     params: dict[str, Any] = {**_build_params(overview_filter), "limit": page.limit, "offset": page.offset}
-    state = overview_filter.state
-    if state is not None:
-        params["state"] = state.value
-    return fetch_rows(db, _select_page(shape, has_state=state is not None), params)
+    state, is_by_state = overview_filter.state, shape.sorting is OverviewSorting.STATE
+    if state is None and not is_by_state:
+        return fetch_rows(db, _select_page(shape, has_pacts=True), params)
+    # The states have been computed already, which takes longer than to load the order of all integrations.
+    by_name = replace(shape, sorting=OverviewSorting.CONSUMER, is_reversed=False) if is_by_state else shape
+    params |= {"limit": len(states), "offset": 0}
+    ids = fetch_column(db, _select_page(by_name, has_pacts=False), params)
+    matching = {row.id: row for row in states if state is None or row.state == state.value}
+    rows = [matching[id_] for id_ in ids if id_ in matching]
+    if is_by_state:
+        rows.sort(key=lambda row: _RANKS[row.state], reverse=shape.is_reversed)
+    return rows[page.offset : page.offset + page.limit]
 
 
 def _load_states(
