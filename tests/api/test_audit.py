@@ -19,6 +19,7 @@ from tests.api.writes import FORM, FORMS, WEBHOOK, WRITE_NOTHING, WRITES, world
 from tests.databases import open_kept
 from treaty import actions
 from treaty.actions.maintenance import integrity
+from treaty.actions.maintenance.backups import record_backup
 from treaty.model.accounts.access import Role
 from treaty.model.audit import (
     Action,
@@ -29,6 +30,7 @@ from treaty.model.audit import (
     first_event_id,
     generate_event_id,
 )
+from treaty.model.maintenance.backups import Manifest
 from treaty.model.maintenance.retention import DEFAULT_VERSION_SELECTORS, Retention, add_in_use_selectors
 from treaty.settings import Settings
 from treaty.store.tables import audit as trail
@@ -726,6 +728,18 @@ def told(api, headers):
         (one["type"], one["user_email"], one["credential"]["type"], one["resource"])
         for one in events(api, headers=headers)
     ]
+
+
+def test_the_page_of_users_shows_the_age_of_the_latest_backup(api, accounts, database, clock):
+    accounts(Role.ADMINISTRATOR)
+    browser = Browser(api)
+    browser.sign_in("administrator", PASSWORD)
+    assert "none is recorded" in browser.get("/settings/users").text
+    manifest = Manifest(
+        treaty_version="1", revision="1", database_kind="sqlite", created_at=clock.now - timedelta(days=3), tables=()
+    )
+    database.write(lambda db: record_backup(db, manifest, size=1))
+    assert re.search(r"Latest backup: <time [^>]*>3 days ago</time>", browser.get("/settings/users").text)
 
 
 def test_tokens_and_users_are_told_with_who_made_them(api, accounts):

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.api.history import History
 from tests.api.test_provider_contracts import OPENAPI, PUBLISH, RESULT, build, document
 from treaty.model.maintenance.retention import Retention
-from treaty.store.overview.unverified_pairs import list_unverified_pairs
+from treaty.store.overview.unverified_pairs import load_unverified
 from treaty.workers.cleanup import Cleaner
 from treaty.workers.comparisons import ComparisonWorker
 
@@ -343,7 +343,7 @@ def badge(api: Api) -> str:
 
 
 def count_unverified(database: Database) -> int:
-    return len(database.read(lambda db: list_unverified_pairs(db, limit=10)))
+    return database.read(lambda db: load_unverified(db, slice(10))).total
 
 
 def test_a_pact_that_the_contract_satisfies_is_not_pending(

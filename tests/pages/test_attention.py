@@ -118,3 +118,21 @@ def test_the_same_versions_in_several_environments_are_one_problem_and_productio
     assert text.startswith(" 3 ")
     assert "Till 3 runs in Production and Test with Ledger 12 , which has not verified it" in text
     assert text.index("Ledger 12") < text.index("2 providers have not verified Shop")
+
+
+def test_all_causes_of_a_kind_are_on_its_pages_once(history, show):
+    for number in range(5):
+        history.publish(f"app-{number}", "1", f"service-{number}")
+        for name in (f"app-{number}", f"service-{number}"):
+            run_somewhere(history, "deployed-versions", name, "1", "production")
+    pages = [show(f"/attention?kind=together&pageSize=2&page={number}").text for number in (1, 2, 3)]
+    assert [page.count("which has not verified it") for page in pages] == [2, 2, 1]
+    assert all(sum(f"app-{number} 1 runs in" in page for page in pages) == 1 for number in range(5))
+    assert "1-2 of 5 lines" in pages[0]
+    assert all("Running together without a success 5" in page for page in pages)
+
+
+@pytest.mark.usefixtures("shop")
+def test_applications_that_a_cause_does_not_name_are_behind_a_link(show):
+    assert show("/").text.count("and 2 more of Ledger") == 1
+    assert "/pacticipants/Ledger" in show("/").links

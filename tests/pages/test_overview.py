@@ -161,6 +161,16 @@ def test_pacts_by_tag_are_filtered_and_come_by_the_page(show, query, listed):
     assert versions(show(f"/?{query}")) == listed
 
 
+def test_all_pacts_by_tag_are_on_the_pages_once_also_of_names_that_differ_in_case(make_api, show):
+    api = make_api(check_for_potential_duplicate_pacticipant_names=False)
+    for number, name in enumerate(("Shop", "shop", "Till", "Edge")):
+        for provider in ("Stock", "Prices"):
+            assert api.publish(name, str(number), provider, branch="main").status == 200
+    pages = [show(f"/?tags=true&pageSize=3&page={page}") for page in (1, 2, 3)]
+    assert [versions(page) for page in pages] == [["3", "3", "0"], ["1", "0", "1"], ["2", "2"]]
+    assert all("of 8 pacts" in page.text for page in pages)
+
+
 @pytest.mark.usefixtures("history")
 def test_links_between_pages_keep_the_tags_that_were_named(show):
     assert "?pageSize=1&page=2&tags%5B%5D=tag-2" in show("/?tags[]=tag-2&pageSize=1").links

@@ -565,3 +565,17 @@ def test_a_pact_says_which_plugins_it_needs_and_what_they_show(api, show):
     assert "8 bytes, binary 0000 08 07 12 04 6e 61 6d 65 ....name" in text
     assert "Plugin description message Order {}" in text
     assert '"service": "Orders/Get"' in text
+
+
+def test_an_application_lists_some_consumers_and_all_of_them_on_request(api, show, monkeypatch):
+    monkeypatch.setattr("treaty.web.pages.pacticipants.pacticipants.MAX_INTEGRATIONS", 2)
+    for name in ("App", "Kiosk", "Till"):
+        assert api.publish(name, "1", "Ledger").status == 200
+    shown = show("/pacticipants/Ledger")
+    assert "Provides for 3" in shown.text
+    assert "Show all 3 consumers" in shown.text
+    assert "/dashboard/provider/Ledger/consumer/Till" not in shown.links
+    assert "?integrations=all" in shown.links
+    everything = show("/pacticipants/Ledger?integrations=all")
+    assert "/dashboard/provider/Ledger/consumer/Till" in everything.links
+    assert "Show all" not in everything.text

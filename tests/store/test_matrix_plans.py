@@ -31,5 +31,5 @@ def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> 
     (results,) = [one for one in steps if "SEARCH verification" in one]
     assert "INDEX ix_verification_between (content_id=? AND provider_version_id=? AND is_latest=?)" in results
     assert [one for one in steps if "publication" in one] == [
-        "SEARCH publication USING INDEX sqlite_autoindex_publication_1 (consumer_version_id=?)"
+        "SEARCH publication USING INDEX ix_publication_current (consumer_version_id=? AND is_current=?)"
     ]

@@ -288,10 +288,12 @@ deployed_version: Final = Table(
     Index(None, "version_id", "environment_id"),
     Index(None, "pacticipant_id"),
     Index(None, "created_at"),
-    # Finds currently deployed versions without reading those that were deployed before.
+    # Finds currently deployed versions without reading those that were deployed before, nor their rows.
     Index(
         "ix_deployed_version_running",
         "pacticipant_id",
+        "environment_id",
+        "version_id",
         sqlite_where=text("undeployed_at IS NULL"),
         postgresql_where=text("undeployed_at IS NULL"),
     ),
@@ -400,6 +402,8 @@ publication: Final = Table(
     Column("is_current", Boolean, nullable=False),
     _created(),
     UniqueConstraint("consumer_version_id", "provider_id", "revision"),
+    # Finds the contents of a version's pacts without reading each publication: those of one pair are stored far apart.
+    Index("ix_publication_current", "consumer_version_id", "is_current", "provider_id", "content_id"),
     Index(None, "consumer_id", "provider_id", "position"),
     Index(None, "provider_id"),
     Index(None, "content_id", "position"),
@@ -456,8 +460,8 @@ verification: Final = Table(
     # Includes `success`, so that combinations of deployed versions are checked without reading each result.
     Index("ix_verification_between", "content_id", "provider_version_id", "is_latest", "success"),
     # Finds the newest result for a content. An imported result keeps its original time, so it can be older than
-    # results with lower ids.
-    Index(None, "content_id", "created_at", "id"),
+    # results with lower ids. Includes what determines a state, so that all states are counted without reading results.
+    Index("ix_verification_newest", "content_id", "created_at", "id", "success", "was_pending"),
     Index(None, "created_at"),
     Index(None, "provider_version_id"),
     Index(None, "provider_id"),

@@ -39,11 +39,16 @@ class Attention(Generic[T]):
     total: int = 0
     has_more: bool = False
     """Whether there are more than `total`, because counting stopped there."""
+    group_count: int = 0
+    """Number of all groups, of which `groups` are a part."""
 
     @property
     def unlisted(self) -> int:
         return self.total - sum(len(group.items) for group in self.groups)
 
+
+ShownGroups = Mapping[AttentionKind, slice]
+"""Which groups of each kind to load, by their indexes; of a kind that is missing, none."""
 
 _Key = tuple[bool, Hashable]
 """Whether it is the provider, and its value."""
@@ -56,12 +61,11 @@ def group_by_cause(
     *,
     provider: Callable[[T], Hashable],
     consumer: Callable[[T], Hashable],
-    limit: int | None = None,
 ) -> list[CauseGroup[T]]:
     """Group problems by the application that most of them have in common, so that there are few groups.
 
     The largest group comes first; a provider comes before a consumer with as many, because it has to verify. Among
-    equals, the order of the items decides. `limit` is the maximum number of groups.
+    equals, the order of the items decides.
     """
     keys: list[tuple[_Key, _Key]] = [((True, provider(item)), (False, consumer(item))) for item in items]
     members: dict[_Key, dict[int, None]] = defaultdict(dict)
@@ -71,7 +75,7 @@ def group_by_cause(
     heap: _Heap = [(-len(indexes), not key[0], min(indexes), key) for key, indexes in members.items()]
     heapify(heap)
     groups: list[CauseGroup[T]] = []
-    while len(groups) != limit and (largest := _pop_largest(heap, members)) is not None:
+    while (largest := _pop_largest(heap, members)) is not None:
         indexes = list(members[largest])
         groups.append(CauseGroup(largest[0], [items[index] for index in indexes]))
         for index in indexes:

@@ -120,7 +120,7 @@ class IntegrationSummary:
     environments: Sequence[EnvironmentReference]
     """Environments in which any pact of the pair runs, production last; empty in lists that do not show them."""
     webhooks: DeliveryStatus | None
-    """Worst status among the latest deliveries for this pair; None without deliveries."""
+    """Worst status among the latest deliveries for this pair; None without any, and in lists that do not show it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,58 +136,16 @@ class PactByTag:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class UnverifiedPair:
-    """A consumer and a provider version in the same environment without a successful result between them."""
-
-    environment: str
-    consumer: str
-    consumer_version: str
-    provider: str
-    provider_version: str
-    state: PactState
-    is_production: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class UnverifiedTogether:
     """Versions of a consumer and a provider that run together in some environments without a successful result."""
 
     environments: tuple[str, ...]
     """Production first."""
-    is_production: bool
     consumer: str
     consumer_version: str
     provider: str
     provider_version: str
     state: PactState
-
-    @property
-    def key_of_provider(self) -> tuple[object, ...]:
-        return (self.state, self.provider, self.provider_version)
-
-    @property
-    def key_of_consumer(self) -> tuple[object, ...]:
-        return (self.state, self.consumer, self.consumer_version)
-
-
-def merge_environments(pairs: Iterable[UnverifiedPair]) -> list[UnverifiedTogether]:
-    """Merge the environments in which the same versions run together."""
-    merged: dict[tuple[object, ...], list[UnverifiedPair]] = {}
-    for pair in pairs:
-        key = (pair.consumer, pair.consumer_version, pair.provider, pair.provider_version)
-        merged.setdefault(key, []).append(pair)
-    return [
-        UnverifiedTogether(
-            environments=tuple(dict.fromkeys(pair.environment for pair in same)),
-            is_production=any(pair.is_production for pair in same),
-            consumer=same[0].consumer,
-            consumer_version=same[0].consumer_version,
-            provider=same[0].provider,
-            provider_version=same[0].provider_version,
-            state=same[0].state,
-        )
-        for same in merged.values()
-    ]
 
 
 StateCounts = Mapping[PactState, int]

@@ -5,17 +5,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from operator import attrgetter
-from typing import Any, Final
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    CompoundSelect,
     Connection,
     FromClause,
     Integer,
-    ScalarSelect,
     Select,
+    Table,
+    and_,
     bindparam,
     case,
     exists,
@@ -28,7 +31,7 @@ from sqlalchemy import (
 )
 
 from treaty.model.decisions.matrix import VersionKey
-from treaty.model.overview.attention import Attention, CauseGroup, group_by_cause
+from treaty.model.overview.attention import Attention, AttentionKind, CauseGroup, ShownGroups, group_by_cause
 from treaty.model.overview.network import NetworkEdge
 from treaty.model.overview.overview import (
     EnvironmentReference,
@@ -43,13 +46,13 @@ from treaty.model.paging import Page, Paged
 from treaty.model.webhooks.deliveries import DeliveryStatus
 from treaty.store.decisions import matrix
 from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar
+from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar, fetch_tuples
 from treaty.store.engine.listing import escape_like
-from treaty.store.engine.snapshots import reuse
 from treaty.store.overview import running_pairs
-from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_running_pacts
+from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_pact_of_member, select_running_pacts
 from treaty.store.provider_contracts.conditions import decisive_success, has_any_contracts, is_uncompared
 from treaty.store.tables import (
+    Time,
     branch,
     branch_version,
     deployed_version,
@@ -69,11 +72,12 @@ from treaty.store.verifications import select_newest_id
 MAX_WORDS: Final = 5
 """Words of a search beyond this number are ignored, which bounds the length and number of statements."""
 
+NO_GROUPS: Final[ShownGroups] = {}
+
 _consumer: Final = pacticipant.alias("consumer")
 _provider: Final = pacticipant.alias("provider")
 _consumer_version: Final = version.alias("consumer_version")
 _provider_version: Final = version.alias("provider_version")
-_candidate: Final = publication.alias("candidate")
 _newer: Final = verification.alias("newer")
 
 
@@ -92,6 +96,11 @@ class _OverviewShape:
     is_reversed: bool
     has_contracts: bool = False
     """Whether any provider has a contract: only then does a result need that of the other kind."""
+
+    @property
+    def needs_result(self) -> bool:
+        """Whether the state of a pact depends on the row of a result, instead of an index."""
+        return self.has_environment or self.has_contracts
 
     @property
     def may_repeat_pairs(self) -> bool:
@@ -122,7 +131,26 @@ def _build_state(success: ColumnElement[Any]) -> ColumnElement[Any]:
     )
 
 
-_STATE_WITHOUT_CONTRACTS: Final = _build_state(verification.c.success)
+# Without contracts of providers, an index alone determines the state. The rows of results are spread over the table,
+# and after each write, the other connections to a SQLite file read again all pages that they need.
+_verdict: Final = verification.alias("verdict")
+_NEWEST_VERDICT: Final = (
+    select(
+        case(
+            (_verdict.c.success, PactState.VERIFIED.value),
+            (_verdict.c.was_pending, PactState.PENDING.value),
+            else_=PactState.FAILED.value,
+        )
+    )
+    .where(_verdict.c.content_id == publication.c.content_id)
+    .order_by(_verdict.c.created_at.desc(), _verdict.c.id.desc())
+    .limit(1)
+    .correlate(publication)
+    .scalar_subquery()
+)
+_STATE_WITHOUT_CONTRACTS: Final = case(
+    (publication.c.id.is_(None), PactState.NO_PACT.value), else_=func.coalesce(_NEWEST_VERDICT, _NOT_VERIFIED)
+)
 _STATE: Final = _build_state(decisive_success(verification))
 _RANKS: Final = {state.value: rank for rank, state in enumerate(PactState)}
 """Ranks of states, from worst to best."""
@@ -143,58 +171,77 @@ _running: Final = _VERSIONS_IN_ENVIRONMENT.subquery("running")
 # In an environment, the worst result of the provider versions there determines the state of a pact. If one of them has
 # no result and the others succeeded, the pact is not verified. The newest result of any version counts only if the
 # provider has no version there.
-_live_version: Final = version.alias("live_version")
 _live_result: Final = verification.alias("live_result")
-# The provider is part of the subquery, so that an index leads to its few running versions: a list of all versions in
-# the environment would be searched for each version that the provider ever had.
-_IS_LIVE: Final = _live_version.c.id.in_(
-    union_all(
-        *(
-            select(table.c.version_id)
-            .where(
-                table.c.environment_id == _ENVIRONMENT_ID,
-                table.c.pacticipant_id == integration.c.provider_id,
-                ended_at.is_(None),
-            )
-            .correlate(integration)
-            for table, ended_at in (
-                (deployed_version, deployed_version.c.undeployed_at),
-                (released_version, released_version.c.support_ended_at),
-            )
-        )
+
+
+def _is_live(table: Table, ended_at: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a deployment or release is of the provider, in the environment, and has not ended.
+
+    The provider is part of the condition, so that an index leads to its few running versions.
+    """
+    return and_(
+        table.c.environment_id == _ENVIRONMENT_ID,
+        table.c.pacticipant_id == integration.c.provider_id,
+        ended_at.is_(None),
     )
+
+
+_LIVE_RECORDS: Final = [
+    (table, _is_live(table, ended_at))
+    for table, ended_at in (
+        (deployed_version, deployed_version.c.undeployed_at),
+        (released_version, released_version.c.support_ended_at),
+    )
+]
+"""The tables of running versions, each with the condition for those of the provider in the environment."""
+_PROVIDER_IS_LIVE: Final = or_(*(exists().where(is_live).correlate(integration) for _, is_live in _LIVE_RECORDS))
+_LIVE_VERSIONS: Final = union_all(
+    *(select(table.c.version_id).where(is_live).correlate(integration) for table, is_live in _LIVE_RECORDS)
 )
-_PROVIDER_IS_LIVE: Final = exists().where(_IS_LIVE).correlate(integration)
-_IS_RESULT_OF_LIVE: Final = (
-    (_live_result.c.content_id == publication.c.content_id)
-    & (_live_result.c.provider_version_id == _live_version.c.id)
-    & _live_result.c.is_latest
-)
+_IS_LATEST_RESULT: Final = (_live_result.c.content_id == publication.c.content_id) & _live_result.c.is_latest
 _WORST_LIVE_RESULT: Final = (
     select(_live_result.c.id)
-    .where(_IS_RESULT_OF_LIVE, _IS_LIVE)
+    .where(_IS_LATEST_RESULT, _live_result.c.provider_version_id.in_(_LIVE_VERSIONS))
     .order_by(_live_result.c.success, func.coalesce(_live_result.c.was_pending, false()), _live_result.c.id.desc())
     .limit(1)
     .correlate(publication, integration)
     .scalar_subquery()
 )
-_IS_RESULT_MISSING: Final = (
-    exists()
-    .where(
-        _IS_LIVE,
-        or_(
-            ~exists().where(_IS_RESULT_OF_LIVE).correlate(publication, _live_version),
-            is_uncompared(publication.c.content_id, _live_version.c.id),
-        ),
+
+
+def _lacks_result(table: Table, *, has_contracts: bool) -> ColumnElement[bool]:
+    """Whether the version of a deployment or release has no result for the publication, or lacks a comparison."""
+    has_result = exists().where(_IS_LATEST_RESULT, _live_result.c.provider_version_id == table.c.version_id)
+    is_unverified = ~has_result.correlate(publication, table)
+    return (
+        or_(is_unverified, is_uncompared(publication.c.content_id, table.c.version_id))
+        if has_contracts
+        else is_unverified
     )
-    .correlate(publication, integration)
-)
-_STATE_IN_ENVIRONMENT: Final = case((verification.c.success & _IS_RESULT_MISSING, _NOT_VERIFIED), else_=_STATE)
+
+
+def _build_state_in_environment(state: ColumnElement[Any], *, has_contracts: bool) -> ColumnElement[Any]:
+    is_missing = or_(
+        *(
+            exists()
+            .where(is_live, _lacks_result(table, has_contracts=has_contracts))
+            .correlate(publication, integration)
+            for table, is_live in _LIVE_RECORDS
+        )
+    )
+    return case((verification.c.success & is_missing, _NOT_VERIFIED), else_=state)
+
+
+_STATES_IN_ENVIRONMENT: Final = {
+    True: _build_state_in_environment(_STATE, has_contracts=True),
+    False: _build_state_in_environment(_build_state(verification.c.success), has_contracts=False),
+}
+"""The state of a pact in an environment, by whether any provider has a contract."""
 
 
 def _state_column(shape: _OverviewShape) -> ColumnElement[Any]:
     if shape.has_environment:
-        return _STATE_IN_ENVIRONMENT
+        return _STATES_IN_ENVIRONMENT[shape.has_contracts]
     return _STATE if shape.has_contracts else _STATE_WITHOUT_CONTRACTS
 
 
@@ -205,31 +252,23 @@ def _result_id(shape: _OverviewShape) -> ColumnElement[Any]:
     )
 
 
-def _select_pact_of_branch() -> ScalarSelect[int]:
-    """Select the pact of the newest version on a branch that has one: the head of the branch may have none."""
-    pact = (
-        select(_candidate.c.id)
-        .where(
-            _candidate.c.consumer_version_id == branch_version.c.version_id,
-            _candidate.c.provider_id == integration.c.provider_id,
-            _candidate.c.is_current,
-        )
-        .correlate(branch_version, integration)
-        .scalar_subquery()
-    )
-    return (
-        select(pact)
-        .select_from(branch_version.join(branch, branch.c.id == branch_version.c.branch_id))
-        .where(
-            branch.c.pacticipant_id == integration.c.consumer_id,
-            branch.c.name == bindparam("branch"),
-            pact.is_not(None),
-        )
-        .order_by(branch_version.c.position.desc())
-        .limit(1)
-        .correlate(integration)
-        .scalar_subquery()
-    )
+_PACT_OF_MEMBER: Final = select_pact_of_member(branch_version)
+# The branch is a subquery of its own, so that PostgreSQL reads its versions in order, and ends at the first pact.
+_BRANCH_ID: Final = (
+    select(branch.c.id)
+    .where(branch.c.pacticipant_id == integration.c.consumer_id, branch.c.name == bindparam("branch"))
+    .correlate(integration)
+    .scalar_subquery()
+)
+_PACT_OF_BRANCH: Final = (
+    select(_PACT_OF_MEMBER)
+    .where(branch_version.c.branch_id == _BRANCH_ID, _PACT_OF_MEMBER.is_not(None))
+    .order_by(branch_version.c.position.desc())
+    .limit(1)
+    .correlate(integration)
+    .scalar_subquery()
+)
+"""The pact of the newest version on a branch that has one: the head of the branch may have none."""
 
 
 def _join_pacts(shape: _OverviewShape) -> FromClause:
@@ -240,21 +279,21 @@ def _join_pacts(shape: _OverviewShape) -> FromClause:
     if shape.may_repeat_pairs:
         is_running = publication.c.consumer_version_id == _running.c.version_id
         return _running.join(publication, is_running).join(integration, _IS_OF_PAIR)
-    pact = _select_pact_of_branch() if shape.has_branch else integration.c.latest_publication_id
+    pact = _PACT_OF_BRANCH if shape.has_branch else integration.c.latest_publication_id
     return integration.outerjoin(publication, publication.c.id == pact)
 
 
 def _join_names(source: FromClause) -> FromClause:
-    return source.outerjoin(_consumer, _consumer.c.id == integration.c.consumer_id).outerjoin(
+    # Inner joins, so that a page can be read in the order of the index of names.
+    return source.join(_consumer, _consumer.c.id == integration.c.consumer_id).join(
         _provider, _provider.c.id == integration.c.provider_id
     )
 
 
 def _join_details(source: FromClause, result: ColumnElement[Any]) -> FromClause:
-    """Join names, versions and the given result. Outer joins on primary keys add no rows and drop none."""
+    """Join versions and the given result. Outer joins on primary keys add no rows and drop none."""
     return (
-        _join_names(source)
-        .outerjoin(_consumer_version, _consumer_version.c.id == publication.c.consumer_version_id)
+        source.outerjoin(_consumer_version, _consumer_version.c.id == publication.c.consumer_version_id)
         .outerjoin(verification, verification.c.id == result)
         .outerjoin(_provider_version, _provider_version.c.id == verification.c.provider_version_id)
     )
@@ -275,34 +314,70 @@ _SUMMARY_COLUMNS: Final = (
 
 
 @lru_cache(maxsize=256)
-def _select_integrations(shape: _OverviewShape, *columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+def _select_integrations(
+    shape: _OverviewShape, *columns: ColumnElement[Any], has_names: bool = True, has_details: bool = True
+) -> Select[*tuple[Any, ...]]:
     """Select columns of all integrations that match the filter."""
-    return (
-        select(*columns)
-        .select_from(_join_details(_join_pacts(shape), _result_id(shape)))
-        .where(*_build_conditions(shape))
-    )
+    source = _join_pacts(shape)
+    if has_names:
+        source = _join_names(source)
+    if has_details:
+        source = _join_details(source, _result_id(shape))
+    return select(*columns).select_from(source).where(*_build_conditions(shape))
+
+
+class _State(NamedTuple):
+    """The state of an integration, with what determines which of them need attention."""
+
+    id: int
+    consumer_id: int
+    provider_id: int
+    publication_id: int | None
+    position: int | None
+    verification_id: int | None
+    is_old: int
+    """Whether the pact was published long enough ago to be overdue: 1 or 0, which need no conversion."""
+    state: str
 
 
 @lru_cache(maxsize=256)
 def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
-    """Select ids and states of all matching integrations, in order.
+    """Select the columns of `_State` of all matching integrations.
 
-    Counting needs the state of every integration, so these rows are narrow; details are loaded for one page only.
+    Counting needs the state of every integration, so these rows are narrow; details are loaded for one page only. They
+    are in order if a pair can have several rows: then a page is cut out of these rows.
     """
-    state = _state_column(shape)
-    return _select_integrations(
+    is_old = publication.c.created_at <= bindparam("overdue_since", type_=Time)
+    states = _select_integrations(
         shape,
         integration.c.id,
         integration.c.consumer_id,
         integration.c.provider_id,
         publication.c.id.label("publication_id"),
         publication.c.position,
-        verification.c.id.label("verification_id"),
-        state.label("state"),
-        # Only for these, because decoding a time for each row is slow.
-        case((state == PactState.CHANGED.value, publication.c.created_at)).label("unverified_since"),
-    ).order_by(*_build_order(shape))
+        (verification.c.id if shape.needs_result else NEWEST_RESULT).label("verification_id"),
+        case((is_old, 1), else_=0).label("is_old"),
+        _state_column(shape).label("state"),
+        has_names=bool(shape.word_count) or shape.may_repeat_pairs,
+        has_details=shape.needs_result,
+    )
+    return states.order_by(*_build_order(shape)) if shape.may_repeat_pairs else states
+
+
+@lru_cache(maxsize=256)
+def _select_page(shape: _OverviewShape, *, has_pacts: bool) -> Select[*tuple[Any, ...]]:
+    """Select the ids of a page of matching integrations, and those of their pacts, in order."""
+    page = _select_integrations(
+        shape,
+        integration.c.id,
+        *([publication.c.id.label("publication_id")] if has_pacts else []),
+        has_details=shape.sorting is OverviewSorting.VERIFIED,
+    )
+    return (
+        page.order_by(*_build_order(shape))
+        .limit(bindparam("limit", type_=Integer))
+        .offset(bindparam("offset", type_=Integer))
+    )
 
 
 def _build_conditions(shape: _OverviewShape) -> list[ColumnElement[bool]]:
@@ -367,38 +442,46 @@ def _build_params(overview_filter: OverviewFilter) -> dict[str, Any]:
     }
 
 
-def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the counts, the page and the warnings
+def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the counts and the warnings
     db: Connection,
     overview_filter: OverviewFilter,
     page: Page,
     sorting: OverviewSorting = OverviewSorting.CONSUMER,
     *,
     is_reversed: bool = False,
-    limit: int | None = 0,
+    groups: ShownGroups = NO_GROUPS,
     overdue_since: datetime,
 ) -> Overview:
     """Count the matching integrations by state, load a page of them, and pick out some that need attention.
 
-    `limit` is the maximum number of groups of failures, and of overdue pacts; None for all. A changed pact is overdue
-    if it was published no later than `overdue_since`.
+    A changed pact is overdue if it was published no later than `overdue_since`.
     """
-    # Counts cover all states, so that a page that shows one state can link to the others: the state is filtered here.
+    # Counts cover all states, so that a page that shows one state can link to the others.
     of_any_state = replace(overview_filter, state=None)
     shape = _build_shape(of_any_state, sorting, is_reversed=is_reversed, has_contracts=has_any_contracts(db))
-    rows = _load_states(db, shape, of_any_state)
+    states = _load_states(db, shape, of_any_state, overdue_since)
+    counts = {PactState(state): count for state, count in Counter(row.state for row in states).items()}
+    state = overview_filter.state
+    total = len(states) if state is None else counts.get(state, 0)
     if shape.may_repeat_pairs:
-        rows = _keep_worst_of_pairs(rows)
-    matching = [row for row in rows if overview_filter.state is None or row.state == overview_filter.state.value]
-    rows_of_page = matching[page.offset : page.offset + page.limit]
-    failed, overdue = _group_warnings(rows, limit, overdue_since)
-    in_groups = (row for attention in (failed, overdue) for group in attention.groups for row in group.items)
-    summaries = _load_summaries(db, {row.id: row for row in in_groups}.values(), None)
+        matching = [row for row in states if state is None or row.state == state.value]
+        rows: Sequence[Any] = matching[page.offset : page.offset + page.limit]
+    else:
+        rows = _load_rows_of_page(db, shape, states, overview_filter, page) if page.offset < total else []
+    failed, overdue = _load_warnings(db, states, groups)
     return Overview(
-        counts={PactState(state): count for state, count in Counter(row.state for row in rows).items()},
-        integrations=Paged(_load_page(db, rows_of_page, overview_filter.environment), page, len(matching)),
-        failed=_describe_groups(failed, summaries),
-        overdue=_describe_groups(overdue, summaries),
+        counts=counts,
+        integrations=Paged(_load_page(db, rows, overview_filter.environment), page, total),
+        failed=failed,
+        overdue=overdue,
     )
+
+
+def load_warnings(
+    db: Connection, groups: ShownGroups, *, overdue_since: datetime
+) -> tuple[Attention[IntegrationSummary], Attention[IntegrationSummary]]:
+    """Load some groups of the failed and of the overdue integrations, and count all of them."""
+    return _load_warnings(db, _load_all_states(db, overdue_since), groups)
 
 
 def _load_page(db: Connection, rows: Sequence[Any], environment_name: str | None) -> list[IntegrationSummary]:
@@ -406,23 +489,45 @@ def _load_page(db: Connection, rows: Sequence[Any], environment_name: str | None
     return [summaries[row.id] for row in rows]
 
 
-def _load_states(db: Connection, shape: _OverviewShape, overview_filter: OverviewFilter) -> Sequence[Any]:
-    """Load the rows of all matching integrations, or reuse them: pages that are open load them again and again."""
-    params = _build_params(overview_filter)
-    return reuse(
-        db,
-        ("states", shape, *params.values()),
-        lambda: fetch_rows(db, _select_states(shape), params),
-    )
+def _load_rows_of_page(
+    db: Connection, shape: _OverviewShape, states: Sequence[_State], overview_filter: OverviewFilter, page: Page
+) -> Sequence[Any]:
+    params: dict[str, Any] = {**_build_params(overview_filter), "limit": page.limit, "offset": page.offset}
+    state, is_by_state = overview_filter.state, shape.sorting is OverviewSorting.STATE
+    if state is None and not is_by_state:
+        return fetch_rows(db, _select_page(shape, has_pacts=True), params)
+    # The states have been computed already, which takes longer than to load the order of all integrations.
+    by_name = replace(shape, sorting=OverviewSorting.CONSUMER, is_reversed=False) if is_by_state else shape
+    params |= {"limit": len(states), "offset": 0}
+    ids = fetch_column(db, _select_page(by_name, has_pacts=False), params)
+    matching = {row.id: row for row in states if state is None or row.state == state.value}
+    rows = [matching[id_] for id_ in ids if id_ in matching]
+    if is_by_state:
+        rows.sort(key=lambda row: _RANKS[row.state], reverse=shape.is_reversed)
+    return rows[page.offset : page.offset + page.limit]
+
+
+def _load_states(
+    db: Connection, shape: _OverviewShape, overview_filter: OverviewFilter, overdue_since: datetime | None
+) -> Sequence[_State]:
+    """Load the state of each matching integration, once for each pair."""
+    params = {**_build_params(overview_filter), "overdue_since": overdue_since}
+    states = fetch_tuples(db, _select_states(shape), params, _State)
+    return _keep_worst_of_pairs(states) if shape.may_repeat_pairs else states
+
+
+def _load_all_states(db: Connection, overdue_since: datetime | None) -> Sequence[_State]:
+    no_filter = OverviewFilter()
+    has_contracts = has_any_contracts(db)
+    shape = _build_shape(no_filter, OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_contracts)
+    return _load_states(db, shape, no_filter, overdue_since)
 
 
 def load_states(db: Connection) -> list[tuple[int, tuple[int, int], PactState]]:
     """Load the id, the pair (ids of consumer and provider) and the state of each integration."""
-    shape = _build_shape(
-        OverviewFilter(), OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_any_contracts(db)
-    )
-    rows = _load_states(db, shape, OverviewFilter())
-    return [(row.id, (row.consumer_id, row.provider_id), PactState(row.state)) for row in rows]
+    states = {state.value: state for state in PactState}  # quicker than the constructor
+    rows = _load_all_states(db, None)
+    return [(row.id, (row.consumer_id, row.provider_id), states[row.state]) for row in rows]
 
 
 def _keep_worst_of_pairs(rows: Sequence[Any]) -> Sequence[Any]:
@@ -441,40 +546,46 @@ def _compute_severity(row: Any) -> tuple[int, int]:
     return (-_RANKS[row.state], row.position)
 
 
-def _group_warnings(
-    rows: Sequence[Any], limit: int | None, overdue_since: datetime
-) -> tuple[Attention[Any], Attention[Any]]:
+def _load_warnings(
+    db: Connection, states: Sequence[_State], groups: ShownGroups
+) -> tuple[Attention[IntegrationSummary], Attention[IntegrationSummary]]:
     """Group the failures, the most recent first, and the overdue pacts, the oldest first.
 
-    Ids grow with time, so they serve as the order. `limit` is the maximum number of groups of each.
+    Ids grow with time, so they serve as the order.
     """
-    if limit == 0:
+    if not groups:
         return Attention(), Attention()
-    failed = [row for row in rows if row.state == PactState.FAILED.value]
-    overdue = [row for row in rows if row.state == PactState.CHANGED.value and row.unverified_since <= overdue_since]
+    is_failed, is_changed = PactState.FAILED.value, PactState.CHANGED.value  # reading a member's value takes long
+    failed = [row for row in states if row.state == is_failed]
+    overdue = [row for row in states if row.state == is_changed and row.is_old]
     failed.sort(key=lambda row: -(row.verification_id or 0))  # a failed comparison has no result of a verifier
-    overdue.sort(key=lambda row: row.publication_id)
-    return _group(failed, limit), _group(overdue, limit)
+    overdue.sort(key=lambda row: row.publication_id or 0)
+    grouped = [_group(failed, groups.get(AttentionKind.FAILED)), _group(overdue, groups.get(AttentionKind.OVERDUE))]
+    shown = {row.id: row for attention in grouped for group in attention.groups for row in group.items}
+    summaries = _load_summaries(db, shown.values(), None)
+    return _describe_groups(grouped[0], summaries), _describe_groups(grouped[1], summaries)
 
 
-def _group(rows: Sequence[Any], limit: int | None) -> Attention[Any]:
-    groups = group_by_cause(rows, provider=attrgetter("provider_id"), consumer=attrgetter("consumer_id"), limit=limit)
-    return Attention(groups, len(rows))
+def _group(rows: Sequence[_State], shown: slice | None) -> Attention[_State]:
+    if shown is None:
+        return Attention(total=len(rows))
+    groups = group_by_cause(rows, provider=attrgetter("provider_id"), consumer=attrgetter("consumer_id"))
+    return Attention(groups[shown], len(rows), group_count=len(groups))
 
 
 def _describe_groups(
-    attention: Attention[Any], summaries: Mapping[int, IntegrationSummary]
+    attention: Attention[_State], summaries: Mapping[int, IntegrationSummary]
 ) -> Attention[IntegrationSummary]:
     groups = [
         CauseGroup(group.is_of_provider, [summaries[row.id] for row in group.items]) for group in attention.groups
     ]
-    return Attention(groups, attention.total)
+    return Attention(groups, attention.total, group_count=attention.group_count)
 
 
 def _load_summaries(
     db: Connection, rows: Collection[Any], environment_name: str | None, *, has_environments: bool = False
 ) -> Mapping[int, IntegrationSummary]:
-    """Load the details of the selected integrations, by their ids."""
+    """Load the details of the selected integrations, by their ids; some lists show no environments and webhooks."""
     if not rows:
         return {}
     publication_ids = [row.publication_id for row in rows if row.publication_id is not None]
@@ -487,7 +598,9 @@ def _load_summaries(
     details = [*of_publications, *fetch_in_batches(db, _BY_ID, ids_without_pact)]
     pairs = {(row.consumer_id, row.provider_id) for row in details} if has_environments else set()
     environments = running_pairs.load_environments(db, pairs)
-    return {row.id: summary for row, summary in zip(details, _build_summaries(db, details, environments), strict=True)}
+    statuses = _load_delivery_statuses(db, {row.consumer_id for row in details}) if has_environments else {}
+    summaries = _build_summaries(details, environments, statuses)
+    return {row.id: summary for row, summary in zip(details, summaries, strict=True)}
 
 
 @lru_cache(maxsize=256)
@@ -528,7 +641,7 @@ _BY_ID: Final = _select_integrations(
 
 
 def _select_by_publication(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
-    source = _join_details(publication.join(integration, _IS_OF_PAIR), _result_id(shape))
+    source = _join_details(_join_names(publication.join(integration, _IS_OF_PAIR)), _result_id(shape))
     columns = (integration.c.id, *_SUMMARY_COLUMNS, _state_column(shape).label("state"))
     return select(*columns).select_from(source).where(publication.c.id.in_(_IDS))
 
@@ -555,26 +668,53 @@ _BY_ROLE: Final = {
 
 def list_of_pacticipant(db: Connection, name: str, *, role: str) -> list[IntegrationSummary]:
     """List the integrations of a pacticipant in the role `consumer` or `provider`, by the name of the other side."""
-    return _build_summaries(db, fetch_rows(db, _BY_ROLE[role], {"pacticipant": name}))
+    return _build_summaries(fetch_rows(db, _BY_ROLE[role], {"pacticipant": name}))
 
 
 # By tag
 
 
-@lru_cache(maxsize=64)
-def _select_by_tag(shape: _OverviewShape, *, has_tags: bool) -> Select[*tuple[Any, ...]]:
-    """Select the ids of the pacts of the list by tag, in order; with `has_tags` only of the given tags."""
-    tagged = select(LATEST_WITH_TAG.label("id")).join_from(
+def _choose_pacts(*, has_tags: bool, of_consumers: bool) -> CompoundSelect[*tuple[Any, ...]]:
+    """Select the pacts of the list by tag; with `has_tags` only of the given tags."""
+    pair = (integration.c.consumer_id, integration.c.provider_id)
+    latest = select(integration.c.latest_publication_id.label("id"), *pair)
+    tagged = select(LATEST_WITH_TAG.label("id"), *pair).join_from(
         integration, tag_head, tag_head.c.pacticipant_id == integration.c.consumer_id
     )
     if has_tags:
         tagged = tagged.where(tag_head.c.name.in_(bindparam("tags", expanding=True)))
-    chosen = union(
-        select(integration.c.latest_publication_id.label("id")),
-        tagged,
-        select_running_pacts(deployed_version, deployed_version.c.undeployed_at),
-        select_running_pacts(released_version, released_version.c.support_ended_at),
-    ).subquery("chosen")
+    running = [
+        select_running_pacts(table, ended_at).add_columns(
+            table.c.pacticipant_id.label("consumer_id"), publication.c.provider_id
+        )
+        for table, ended_at in (
+            (deployed_version, deployed_version.c.undeployed_at),
+            (released_version, released_version.c.support_ended_at),
+        )
+    ]
+    parts = [(latest, integration.c.consumer_id), (tagged, integration.c.consumer_id)]
+    parts += zip(running, (deployed_version.c.pacticipant_id, released_version.c.pacticipant_id), strict=True)
+    return union(*(part.where(consumer.in_(_IDS)) if of_consumers else part for part, consumer in parts))
+
+
+@lru_cache(maxsize=64)
+def _count_by_tag(shape: _OverviewShape, *, has_tags: bool) -> Select[*tuple[Any, ...]]:
+    """Count the pacts of the list by tag for each consumer, by its id."""
+    chosen = _choose_pacts(has_tags=has_tags, of_consumers=False).subquery("chosen")
+    counts = select(chosen.c.consumer_id, func.count()).where(chosen.c.id.is_not(None)).group_by(chosen.c.consumer_id)
+    conditions = _build_conditions(shape)
+    if not conditions:
+        return counts
+    is_of_pair = (chosen.c.consumer_id == integration.c.consumer_id) & (
+        chosen.c.provider_id == integration.c.provider_id
+    )
+    return counts.select_from(_join_names(chosen.join(integration, is_of_pair))).where(*conditions)
+
+
+@lru_cache(maxsize=64)
+def _select_by_tag(shape: _OverviewShape, *, has_tags: bool) -> Select[*tuple[Any, ...]]:
+    """Select the ids of a page of the list by tag, in order, from the pacts of some consumers."""
+    chosen = _choose_pacts(has_tags=has_tags, of_consumers=True).subquery("chosen")
     source = publication.join(chosen, chosen.c.id == publication.c.id).join(integration, _IS_OF_PAIR)
     return (
         select(publication.c.id)
@@ -586,7 +726,12 @@ def _select_by_tag(shape: _OverviewShape, *, has_tags: bool) -> Select[*tuple[An
             func.lower(_provider.c.name),
             publication.c.id,
         )
+        .limit(bindparam("limit", type_=Integer))
+        .offset(bindparam("offset", type_=Integer))
     )
+
+
+_IDS_BY_NAME: Final = select(pacticipant.c.id, func.lower(pacticipant.c.name)).order_by(func.lower(pacticipant.c.name))
 
 
 def list_by_tag(db: Connection, overview_filter: OverviewFilter, tags: Sequence[str], page: Page) -> Paged[PactByTag]:
@@ -597,20 +742,37 @@ def list_by_tag(db: Connection, overview_filter: OverviewFilter, tags: Sequence[
     names_only = OverviewFilter(words=overview_filter.words, label=overview_filter.label)
     shape = _build_shape(names_only, OverviewSorting.CONSUMER, is_reversed=False)
     params = {**_build_params(overview_filter), **({"tags": list(tags)} if tags else {})}
-    ids = reuse(
-        db,
-        ("by tag", shape, *tags, *_build_params(overview_filter).values()),
-        lambda: fetch_column(db, _select_by_tag(shape, has_tags=bool(tags)), params),
-    )
-    ids_of_page = ids[page.offset : page.offset + page.limit]
+    counts = dict(tuple(row) for row in fetch_rows(db, _count_by_tag(shape, has_tags=bool(tags)), params))
+    consumers, skipped = _find_consumers_of_page(db, counts, page)
+    params |= {"ids": consumers, "limit": page.limit, "offset": page.offset - skipped}
+    ids_of_page = fetch_column(db, _select_by_tag(shape, has_tags=bool(tags)), params) if consumers else []
     rows = {row.publication_id: row for row in fetch_in_batches(db, _BY_TAGGED_PUBLICATION, ids_of_page)}
-    return Paged(_build_pacts_by_tag(db, [rows[id_] for id_ in ids_of_page]), page, len(ids))
+    return Paged(_build_pacts_by_tag(db, [rows[id_] for id_ in ids_of_page]), page, sum(counts.values()))
+
+
+def _find_consumers_of_page(db: Connection, counts: Mapping[int, int], page: Page) -> tuple[list[int], int]:
+    """Return the consumers with items on a page of a list that is sorted by their names, and the items before theirs.
+
+    Names that differ only in case have the same position in the list, so they are included together.
+    """
+    ids = [(id_, name) for id_, name in fetch_rows(db, _IDS_BY_NAME, {}) if id_ in counts]
+    consumers: list[int] = []
+    skipped = end = 0
+    for _, group in groupby(ids, key=itemgetter(1)):
+        same_name = [id_ for id_, _ in group]
+        start, end = end, end + sum(counts[id_] for id_ in same_name)
+        if end <= page.offset:
+            skipped = end
+        elif start < page.offset + page.limit:
+            consumers += same_name
+    return consumers, skipped
 
 
 def _build_pacts_by_tag(db: Connection, rows: Sequence[Any]) -> list[PactByTag]:
     keys: dict[int, VersionKey] = {row.version_id: (row.consumer, row.version) for row in rows}
     keys |= {row.provider_version_id: (row.provider, row.provider_version) for row in rows if row.provider_version}
     summaries = matrix.load_versions(db, keys, keys.values())
+    statuses = _load_delivery_statuses(db, {row.consumer_id for row in rows})
     return [
         PactByTag(
             integration=integration_summary,
@@ -618,7 +780,7 @@ def _build_pacts_by_tag(db: Connection, rows: Sequence[Any]) -> list[PactByTag]:
             version_summary=summaries[row.consumer, row.version],
             provider_version_summary=summaries[row.provider, row.provider_version] if row.provider_version else None,
         )
-        for row, integration_summary in zip(rows, _build_summaries(db, rows), strict=True)
+        for row, integration_summary in zip(rows, _build_summaries(rows, statuses=statuses), strict=True)
     ]
 
 
@@ -650,14 +812,14 @@ _FROM_BEST_TO_WORST: Final = (
 
 
 _NO_ENVIRONMENTS: Final[Mapping[tuple[int, int], Sequence[EnvironmentReference]]] = {}
+_NO_STATUSES: Final[Mapping[tuple[int, int], DeliveryStatus]] = {}
 
 
 def _build_summaries(
-    db: Connection,
     rows: Sequence[Any],
     environments: Mapping[tuple[int, int], Sequence[EnvironmentReference]] = _NO_ENVIRONMENTS,
+    statuses: Mapping[tuple[int, int], DeliveryStatus] = _NO_STATUSES,
 ) -> list[IntegrationSummary]:
-    statuses = _load_delivery_statuses(db, {row.consumer_id for row in rows})
     return [
         IntegrationSummary(
             consumer=row.consumer,

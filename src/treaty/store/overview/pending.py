@@ -7,17 +7,32 @@ version ends it. These are the rules of pacts for verification (`store/decisions
 
 from collections.abc import Sequence
 from datetime import datetime
-from operator import attrgetter
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, func, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from treaty.model.overview.pending import PendingPact, StaleIntegration
 from treaty.model.paging import Page, Paged
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_rows
 from treaty.store.engine.listing import escape_like
-from treaty.store.engine.snapshots import reuse
 from treaty.store.tables import (
     Time,
     branch,
@@ -36,7 +51,6 @@ _provider: Final = pacticipant.alias("provider")
 _provider_version: Final = version.alias("provider_version")
 _provider_branch: Final = branch.alias("provider_branch")
 _verified_on: Final = branch_version.alias("verified_on")
-_candidate: Final = publication.alias("candidate")
 _success: Final = verification.alias("success")
 
 _COUNTS_FOR_BRANCH: Final = (
@@ -65,71 +79,60 @@ _IS_NAMED: Final = or_(
 )
 
 
-def _join_pair(source: Any) -> Any:
-    """Join the consumer, the provider and the provider's main branch."""
+def _select_unverified(source: Any, branch_name: ColumnElement[Any], *, is_named: bool) -> Select[*tuple[Any, ...]]:
+    """Select the unverified pacts of a source with the columns of `publication` and `_consumer`.
+
+    These rows are narrow: they are counted and sorted, and the details are loaded for one page only. Statements for any
+    name do not compare names.
+    """
     is_main = (_provider_branch.c.pacticipant_id == _provider.c.id) & (
         _provider_branch.c.name == _provider.c.main_branch
     )
-    return (
-        source.join(_consumer, _consumer.c.id == publication.c.consumer_id)
-        .join(_provider, _provider.c.id == publication.c.provider_id)
-        .outerjoin(_provider_branch, is_main)
+    statement = (
+        select(publication.c.id, publication.c.content_id, branch_name.label("branch"))
+        .select_from(
+            source.join(_provider, _provider.c.id == publication.c.provider_id).outerjoin(_provider_branch, is_main)
+        )
+        .where(not_(_IS_VERIFIED))
     )
+    return statement.where(_IS_NAMED) if is_named else statement
 
 
 # The pact of the head of the main branch, as the selector `mainBranch` chooses it; without a main branch, the
 # latest pact.
-_some_consumer: Final = pacticipant.alias("some_consumer")
 _main_branch: Final = branch.alias("main_branch")
-_PACT_OF_HEAD: Final = (
-    select(_candidate.c.id)
-    .where(
-        _candidate.c.consumer_version_id == _main_branch.c.head_version_id,
-        _candidate.c.provider_id == integration.c.provider_id,
-        _candidate.c.is_current,
+
+
+@cache
+def _select_pending(*, is_named: bool) -> CompoundSelect[*tuple[Any, ...]]:
+    is_main = (_main_branch.c.pacticipant_id == _consumer.c.id) & (_main_branch.c.name == _consumer.c.main_branch)
+    of_heads = _consumer.join(_main_branch, is_main).join(
+        publication,
+        and_(publication.c.consumer_version_id == _main_branch.c.head_version_id, publication.c.is_current),
     )
-    .correlate(_main_branch, integration)
-    .scalar_subquery()
-)
-_MAIN_PACT: Final = case(
-    (_some_consumer.c.main_branch.is_(None), integration.c.latest_publication_id), else_=_PACT_OF_HEAD
-)
-_PENDING: Final = (
-    select(publication.c.id, _some_consumer.c.main_branch.label("branch"), content.c.created_at)
-    .select_from(
-        _join_pair(
-            integration.join(_some_consumer, _some_consumer.c.id == integration.c.consumer_id)
-            .outerjoin(
-                _main_branch,
-                and_(
-                    _main_branch.c.pacticipant_id == _some_consumer.c.id,
-                    _main_branch.c.name == _some_consumer.c.main_branch,
-                ),
-            )
-            .join(publication, publication.c.id == _MAIN_PACT)
-            .join(content, content.c.id == publication.c.content_id)
-        )
+    latest = _consumer.join(integration, integration.c.consumer_id == _consumer.c.id).join(
+        publication, publication.c.id == integration.c.latest_publication_id
     )
-    .where(not_(_IS_VERIFIED), _IS_NAMED)
-)
-_WIP: Final = (
-    select(publication.c.id, branch.c.name.label("branch"), content.c.created_at)
-    .select_from(
-        _join_pair(
-            publication.join(branch, branch.c.head_version_id == publication.c.consumer_version_id).join(
-                content, content.c.id == publication.c.content_id
-            )
-        )
+    return union_all(
+        _select_unverified(of_heads, _consumer.c.main_branch, is_named=is_named),
+        _select_unverified(latest, cast(null(), Text), is_named=is_named).where(_consumer.c.main_branch.is_(None)),
     )
-    .where(
+
+
+@cache
+def _select_wip(*, is_named: bool) -> Select[*tuple[Any, ...]]:
+    heads = publication.join(branch, branch.c.head_version_id == publication.c.consumer_version_id).join(
+        _consumer, _consumer.c.id == publication.c.consumer_id
+    )
+    return _select_unverified(heads, branch.c.name, is_named=is_named).where(
         publication.c.created_at >= bindparam("since", type_=Time),
         publication.c.is_current,
         or_(_consumer.c.main_branch.is_(None), branch.c.name != _consumer.c.main_branch),
-        not_(_IS_VERIFIED),
-        _IS_NAMED,
     )
-)
+
+
 _IDS: Final[Any] = bindparam("ids", expanding=True)
+_CREATED_AT: Final = select(content.c.id, content.c.created_at).where(content.c.id.in_(_IDS))
 _DETAILS: Final = (
     select(
         publication.c.id,
@@ -156,29 +159,31 @@ def list_pending(db: Connection, part: str, page: Page) -> Paged[PendingPact]:
 
     `part` is a part of the name of the consumer or of the provider.
     """
-    params = {"part": escape_like(part)}
-    return _load_page(db, reuse(db, ("pending", part), lambda: fetch_rows(db, _PENDING, params)), page)
+    return _load_page(db, fetch_rows(db, _select_pending(is_named=bool(part)), {"part": escape_like(part)}), page)
 
 
 def list_wip(db: Connection, part: str, page: Page, *, since: datetime) -> Paged[PendingPact]:
     """List a page of the work in progress: unverified pacts at the heads of other branches, published since a time."""
-    return _load_page(db, fetch_rows(db, _WIP, {"part": escape_like(part), "since": since}), page)
+    params = {"part": escape_like(part), "since": since}
+    return _load_page(db, fetch_rows(db, _select_wip(is_named=bool(part)), params), page)
 
 
 def _load_page(db: Connection, rows: Sequence[Any], page: Page) -> Paged[PendingPact]:
-    ordered = sorted(rows, key=attrgetter("created_at", "id"))
+    created_at = {row.id: row.created_at for row in fetch_in_batches(db, _CREATED_AT, {row.content_id for row in rows})}
+    ordered = sorted(rows, key=lambda row: (created_at[row.content_id], row.id))
     rows_of_page = ordered[page.offset : page.offset + page.limit]
     details = {row.id: row for row in fetch_in_batches(db, _DETAILS, {row.id for row in rows_of_page})}
-    return Paged([_build_pact(row, details[row.id]) for row in rows_of_page], page, len(rows))
+    pacts = [_build_pact(row, details[row.id], created_at[row.content_id]) for row in rows_of_page]
+    return Paged(pacts, page, len(rows))
 
 
-def _build_pact(row: Any, details: Any) -> PendingPact:
+def _build_pact(row: Any, details: Any, created_at: datetime) -> PendingPact:
     return PendingPact(
         consumer=details.consumer,
         provider=details.provider,
         branch=row.branch,
         version=details.version,
-        since=row.created_at,
+        since=created_at,
         provider_branch=details.provider_branch,
         success=details.success,
         provider_version=details.provider_version,

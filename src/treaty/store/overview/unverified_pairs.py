@@ -1,13 +1,13 @@
 """Versions that run in the same environment without a successful result between them."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Integer,
     Select,
     Table,
     and_,
@@ -22,9 +22,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from treaty.model.overview.overview import PactState, UnverifiedPair, compute_pact_state
-from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.database import fetch_rows
+from treaty.model.overview.attention import Attention, CauseGroup, group_by_cause
+from treaty.model.overview.overview import UnverifiedTogether, compute_pact_state
+from treaty.store.engine.batches import fetch_in_batches, split
+from treaty.store.engine.database import fetch_rows, fetch_tuples
 from treaty.store.provider_contracts.conditions import has_any_contracts, is_uncompared
 from treaty.store.tables import (
     deployed_version,
@@ -35,11 +36,6 @@ from treaty.store.tables import (
     verification,
     version,
 )
-
-_consumer: Final = pacticipant.alias("consumer")
-_provider: Final = pacticipant.alias("provider")
-_consumer_version: Final = version.alias("consumer_version")
-_provider_version: Final = version.alias("provider_version")
 
 _Record = tuple[Table, ColumnElement[Any]]
 _RECORDS: Final[Mapping[str, _Record]] = {
@@ -52,6 +48,25 @@ _RECORDS: Final[Mapping[str, _Record]] = {
 """The tables of running versions by their names, each with the column that is NULL while a version runs."""
 
 
+class _Pair(NamedTuple):
+    """Ids of a consumer and a provider version that run in an environment, and their result, which is no success."""
+
+    environment: int
+    consumer: int
+    consumer_version: int
+    provider: int
+    provider_version: int
+    success: bool | None
+
+
+class _Together(NamedTuple):
+    """The same for all environments in which the two run together, production first."""
+
+    pair: _Pair
+    environments: tuple[str, ...]
+    is_production: bool
+
+
 @cache
 def _select_unverified_pairs(
     consumer_table: str, provider_table: str, *, has_contracts: bool
@@ -59,7 +74,8 @@ def _select_unverified_pairs(
     """Select consumer and provider versions in one environment that have no successful result between them.
 
     There is one statement for each combination of deployed and released, because the indexes cannot be used through a
-    union. It is built when it is needed, since building all of them would delay the start of every server.
+    union. It is built when it is needed, since building all of them would delay the start of every server. Rows are
+    narrow, because all of them are counted and only some are shown.
     """
     consumer_record, provider_record = _RECORDS[consumer_table], _RECORDS[provider_table]
     consumer_runs, provider_runs = (
@@ -71,19 +87,17 @@ def _select_unverified_pairs(
     # A success of a verifier is no result for a provider version whose contract has not been compared.
     lacks_comparison = is_uncompared(publication.c.content_id, provider_runs.c.version_id) if has_contracts else false()
     is_unverified = or_(verification.c.id.is_(None), and_(verification.c.success, lacks_comparison))
-    unverified = (
+    return (
         select(
-            is_unverified.label("is_unverified"),
             consumer_runs.c.environment_id,
+            consumer_runs.c.pacticipant_id.label("consumer_id"),
             consumer_runs.c.version_id.label("consumer_version_id"),
-            provider_runs.c.version_id.label("provider_version_id"),
-            publication.c.consumer_id,
             publication.c.provider_id,
+            provider_runs.c.version_id.label("provider_version_id"),
             case((is_unverified, cast(null(), verification.c.success.type)), else_=verification.c.success).label(
                 "success"
             ),
         )
-        .distinct()
         .select_from(consumer_runs)
         .join(publication, publication.c.consumer_version_id == consumer_runs.c.version_id)
         .join(
@@ -105,88 +119,123 @@ def _select_unverified_pairs(
             publication.c.is_current,
             or_(is_unverified, ~verification.c.success),
         )
-        .order_by(
-            is_unverified,
-            consumer_runs.c.environment_id,
-            consumer_runs.c.version_id,
-            provider_runs.c.version_id,
-        )
-        .limit(bindparam("limit", type_=Integer))
-        .subquery("unverified")
-    )
-    # Names are joined after the limit, so they are only looked up for the rows that are returned.
-    return (
-        select(
-            environment.c.display_name.label("environment"),
-            _consumer.c.name.label("consumer"),
-            _consumer_version.c.number.label("consumer_version"),
-            _provider.c.name.label("provider"),
-            _provider_version.c.number.label("provider_version"),
-            unverified.c.success,
-        )
-        .join_from(unverified, environment, environment.c.id == unverified.c.environment_id)
-        .join(_consumer, _consumer.c.id == unverified.c.consumer_id)
-        .join(_provider, _provider.c.id == unverified.c.provider_id)
-        .join(_consumer_version, _consumer_version.c.id == unverified.c.consumer_version_id)
-        .join(_provider_version, _provider_version.c.id == unverified.c.provider_version_id)
     )
 
 
 _RUNNING_VERSIONS: Final = union_all(
     *(
-        select(literal(table.name).label("record"), table.c.version_id, table.c.environment_id)
-        .join(environment, environment.c.id == table.c.environment_id)
-        .where(ended_at.is_(None), environment.c.is_production == bindparam("is_production"))
+        select(literal(table.name).label("record"), table.c.version_id, table.c.environment_id).where(
+            ended_at.is_(None)
+        )
         for table, ended_at in _RECORDS.values()
     )
 )
+_ENVIRONMENTS: Final = select(environment.c.id, environment.c.display_name, environment.c.is_production)
+_IDS: Final[Any] = bindparam("ids", expanding=True)
+_NAMES: Final = select(pacticipant.c.id, pacticipant.c.name).where(pacticipant.c.id.in_(_IDS))
+_NUMBERS: Final = select(version.c.id, version.c.number).where(version.c.id.in_(_IDS))
 
 
-def list_unverified_pairs(db: Connection, *, limit: int) -> list[UnverifiedPair]:
-    """List versions that run together without a successful result: in production first, and failures first in each.
+def load_unverified(db: Connection, shown: slice, *, max_counted: int | None = None) -> Attention[UnverifiedTogether]:
+    """Group the versions that run together without a successful result, and load the groups of a slice.
 
-    Other environments are queried only if production has fewer than `limit`.
+    Production comes first, then the largest groups. Counting stops at `max_counted` pairs: then other environments are
+    only queried if production has fewer.
     """
-    pairs: list[UnverifiedPair] = []
-    for is_production in (True, False):
-        if len(pairs) < limit:
-            pairs += _list_pairs(db, limit - len(pairs), is_production=is_production)
-    return pairs
+    environments = {row.id: row for row in fetch_rows(db, _ENVIRONMENTS, {})}
+    production = {id_ for id_, row in environments.items() if row.is_production}
+    if max_counted is None:
+        pairs = _list_pairs(db, environments)
+    else:
+        pairs = _list_pairs(db, production)
+        if len(pairs) <= max_counted:
+            pairs += _list_pairs(db, environments.keys() - production)
+    names = _load_texts(db, _NAMES, {id_ for pair in pairs for id_ in (pair.consumer, pair.provider)})
+    lowered = {id_: name.lower() for id_, name in names.items()}
+
+    def sort_key(pair: _Pair) -> tuple[object, ...]:
+        place = environments[pair.environment]
+        names_of_pair = (lowered[pair.consumer], lowered[pair.provider])
+        return (not place.is_production, pair.success is None, place.display_name, *names_of_pair)
+
+    pairs.sort(key=sort_key)
+    together = _merge_environments(pairs[:max_counted], environments)
+    groups = group_by_cause(
+        together,
+        provider=lambda item: (item.pair.success, item.pair.provider_version),
+        consumer=lambda item: (item.pair.success, item.pair.consumer_version),
+    )
+    groups.sort(key=lambda group: not any(item.is_production for item in group.items))
+    described = _describe(db, groups[shown], names)
+    has_more = max_counted is not None and len(pairs) > max_counted
+    return Attention(described, len(together), has_more, group_count=len(groups))
 
 
-def _list_pairs(db: Connection, limit: int, *, is_production: bool) -> list[UnverifiedPair]:
+def _list_pairs(db: Connection, environments: Collection[int]) -> list[_Pair]:
     # The running versions are fetched first: in a single statement, the databases would begin with all publications.
-    running_versions = fetch_rows(db, _RUNNING_VERSIONS, {"is_production": is_production})
-    params = {"environments": sorted({row.environment_id for row in running_versions}), "limit": limit}
-    records = sorted({row.record for row in running_versions})
+    ids: dict[str, set[int]] = defaultdict(set)
+    for record, version_id, environment_id in fetch_rows(db, _RUNNING_VERSIONS, {}):
+        if environment_id in environments:
+            ids[record].add(version_id)
     has_contracts = has_any_contracts(db)
     # A version that is both deployed and released yields the same pair several times: a dictionary keeps it once.
-    pairs = {
-        _build_pair(row, is_production=is_production): None
-        for consumer_record in records
-        for provider_record in records
-        for row in fetch_in_batches(
-            db,
-            _select_unverified_pairs(consumer_record, provider_record, has_contracts=has_contracts),
-            {row.version_id for row in running_versions if row.record == consumer_record},
-            params,
+    return list(
+        dict.fromkeys(
+            pair
+            for consumer_record in sorted(ids)
+            for provider_record in sorted(ids)
+            for batch in split(ids[consumer_record])
+            for pair in fetch_tuples(
+                db,
+                _select_unverified_pairs(consumer_record, provider_record, has_contracts=has_contracts),
+                {"ids": batch, "environments": sorted(environments)},
+                _Pair,
+            )
         )
-    }
-    return sorted(pairs, key=_sort_key)[:limit]
-
-
-def _sort_key(pair: UnverifiedPair) -> tuple[object, ...]:
-    return (pair.state is PactState.UNKNOWN, pair.environment, pair.consumer.lower(), pair.provider.lower())
-
-
-def _build_pair(row: Any, *, is_production: bool) -> UnverifiedPair:
-    return UnverifiedPair(
-        environment=row.environment,
-        is_production=is_production,
-        consumer=row.consumer,
-        consumer_version=row.consumer_version,
-        provider=row.provider,
-        provider_version=row.provider_version,
-        # A pending failure is a failure here: both versions already run together.
-        state=compute_pact_state(success=row.success, was_pending=None),
     )
+
+
+def _merge_environments(pairs: Iterable[_Pair], environments: Mapping[int, Any]) -> list[_Together]:
+    """Merge the environments in which the same versions run together; the first result determines the state."""
+    merged: dict[tuple[int, int], list[_Pair]] = defaultdict(list)
+    for pair in pairs:
+        merged[pair.consumer_version, pair.provider_version].append(pair)
+    return [
+        _Together(
+            same[0],
+            tuple(dict.fromkeys(environments[pair.environment].display_name for pair in same)),
+            any(environments[pair.environment].is_production for pair in same),
+        )
+        for same in merged.values()
+    ]
+
+
+def _describe(
+    db: Connection, groups: Sequence[CauseGroup[_Together]], names: Mapping[int, str]
+) -> list[CauseGroup[UnverifiedTogether]]:
+    pairs = [item.pair for group in groups for item in group.items]
+    numbers = _load_texts(
+        db, _NUMBERS, {id_ for pair in pairs for id_ in (pair.consumer_version, pair.provider_version)}
+    )
+    return [
+        CauseGroup(
+            group.is_of_provider,
+            [
+                UnverifiedTogether(
+                    environments=item.environments,
+                    consumer=names[item.pair.consumer],
+                    consumer_version=numbers[item.pair.consumer_version],
+                    provider=names[item.pair.provider],
+                    provider_version=numbers[item.pair.provider_version],
+                    # A pending failure is a failure here: both versions already run together.
+                    state=compute_pact_state(success=item.pair.success, was_pending=None),
+                )
+                for item in group.items
+            ],
+        )
+        for group in groups
+    ]
+
+
+def _load_texts(db: Connection, statement: Select[*tuple[int, str]], ids: Collection[int]) -> dict[int, str]:
+    return dict(tuple(row) for row in fetch_in_batches(db, statement, ids))

@@ -171,6 +171,8 @@ _LAST: Final[Links] = {
     "pb:recorded-decisions": Link(urls.DECISIONS.fill(), "Recorded decisions", templated=False),
     "pb:recorded-decision": Link(urls.DECISION.fill(), "Recorded decision"),
     "pb:decision-trends": Link(urls.DECISION_TRENDS.fill(), "Trends of recorded decisions", templated=False),
+    "pb:pending": Link(urls.PENDING.fill(), "Pending pacts", templated=False),
+    "pb:trends": Link(urls.TRENDS.fill(), "Trends of results and deployments", templated=False),
     "pb:overrides": Link(urls.OVERRIDES.fill(), "Overrides of decisions", templated=False),
     "pb:version-lookup": Link(f"{urls.VERSION_LOOKUP.fill()}?version={{version}}", "Version by a prefix of its number"),
     "pb:events": Link(urls.EVENTS.fill(), "Events, such as a pact that needs verification", templated=False),

@@ -297,6 +297,14 @@ _BY_RELATION: Final = {
         "How many of the decisions of the last 30 days were a no, for which causes, and how long until the yes.",
         urls.DECISION_TRENDS,
     ),
+    "pending": RelationMeaning(
+        "The pacts of main branches that wait for a verification; the work in progress of some days with `wip`, and the"
+        " integrations without a pact or a result for some days with `stale`.",
+        urls.PENDING,
+    ),
+    "trends": RelationMeaning(
+        "The results, healthy integrations and deployments of the last 30 days, and how long results took.", urls.TRENDS
+    ),
     "what-if": RelationMeaning(
         "POST shows which pairs of applications would break, and which would be repaired, if an environment were"
         " changed: by a deployment, a roll back, an undeployment or the end of a support. Nothing is stored.",

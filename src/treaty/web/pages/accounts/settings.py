@@ -30,6 +30,7 @@ from treaty.model.accounts.scopes import SCOPES_BY_BUILD, BuildKind, Limits, Sco
 from treaty.settings import Settings
 from treaty.store.accounts import accounts, sessions, tokens
 from treaty.store.engine.vault import get_vault
+from treaty.store.maintenance import backup_status
 from treaty.web import urls
 from treaty.web.http.forms import Form
 from treaty.web.http.request import Request
@@ -318,6 +319,7 @@ def _build_users_page(
         "problems": problems or {},
         "form": request.form if request.method == "POST" else None,
         "settings_users": _list_settings_users(request.settings),
+        "backed_up_at": backup_status.find_time(db),
     }
     return HtmlPage("settings_users.html", context, status)
 

@@ -13,7 +13,7 @@ from treaty.web.http.page_queries import read_choice, read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage
 from treaty.web.http.router import Router
-from treaty.web.pages.overview.attention import MAX_COUNTED, MAX_GROUPS, OVERDUE_AFTER, load_attention
+from treaty.web.pages.overview.attention import FIRST_GROUPS, MAX_COUNTED, OVERDUE_AFTER, load_attention
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -42,13 +42,15 @@ def show_overview(request: Request) -> HtmlPage:
         page,
         sorting,
         is_reversed=is_reversed,
-        limit=MAX_GROUPS if shows_warnings else 0,
+        groups=FIRST_GROUPS if shows_warnings else overview.NO_GROUPS,
         overdue_since=request.now - OVERDUE_AFTER,
     )
     if overview_filter.is_empty and not loaded.counts:
         return HtmlPage("first_run.html", {"address": request.base_url})
     attention = (
-        load_attention(request.db, loaded, limit=MAX_GROUPS, max_counted=MAX_COUNTED) if shows_warnings else None
+        load_attention(request.db, loaded.failed, loaded.overdue, FIRST_GROUPS, max_counted=MAX_COUNTED)
+        if shows_warnings
+        else None
     )
     context = {
         "filter": overview_filter,

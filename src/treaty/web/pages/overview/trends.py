@@ -8,14 +8,14 @@ from enum import Enum
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from treaty.errors import NotFound
 from treaty.model.overview import trends as model
-from treaty.model.overview.trends import FirstResult, HealthDay, Pair, RecordedResult, ResultDay, WaitDay
+from treaty.model.overview.trends import DeploymentWeek, HealthDay, Pair, RecordedResult, ResultDay, WaitDay
 from treaty.model.pacts.text_diff import format_duration
 from treaty.model.paging import Page, Paged
 from treaty.store.overview import trends as store
-from treaty.store.overview.trends import History, TrendFilter
+from treaty.store.overview.trends import TrendFilter
 from treaty.web import urls
+from treaty.web.api.overview.trends import TrendSubject, load_trends, read_subject
 from treaty.web.http.page_queries import read_choice, read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage
@@ -28,7 +28,6 @@ router = Router()
 PAGE_SIZE: Final = 50
 ROWS_PER_PAGE: Final = 15
 """Applications or pairs on a page of trends, each with a chart."""
-_FILTERS: Final = ("application", "consumer", "provider")
 
 
 class TrendRows(Enum):
@@ -58,94 +57,55 @@ class GroupTrend:
     chart: Chart
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What the trends are about: the names in the query, and their ids."""
-
-    names: Mapping[str, str]
-    trend_filter: TrendFilter
-
-    def build_path(self, show: TrendRows, since: date) -> str:
-        query = {"show": show.value, "day": since.isoformat(), **self.names}
-        return f"{urls.TREND_ROWS.fill()}?{urlencode(query)}"
+def _build_path(subject: Mapping[str, str], show: TrendRows, since: date) -> str:
+    query = {"show": show.value, "day": since.isoformat(), **subject}
+    return f"{urls.TREND_ROWS.fill()}?{urlencode(query)}"
 
 
 @router.page(urls.TRENDS, permission=Permission.READ, is_original=False)
 def show_trends(request: Request) -> HtmlPage:
     """Show the trends of everything, of an application, or of a pair."""
-    subject, days = _read_subject(request), model.list_days(request.now)
-    since = model.start_of(days[0])
-    history = store.load_history(request.db, since=since)
-    results = [result for result in history.results if subject.trend_filter.matches(result.pair)]
-    first_results = _filter_first_results(store.list_first_results(request.db, since=since), subject.trend_filter)
-    health, by_day = _compute_health(history, subject.trend_filter, days), model.count_results(results, days)
-    waits = model.compute_waits(first_results, days)
+    trends = load_trends(request)
+    subject = trends.subject.names
     grouping = read_choice(Grouping, request.option("by")) or Grouping.APPLICATION
     page = read_rows_page(request, ROWS_PER_PAGE)
     return HtmlPage(
         "trends.html",
         {
-            "subject": subject.names,
-            "health": health,
-            "health_chart": _draw_health(health, subject),
-            "results": by_day,
-            "results_chart": _draw_results(by_day, subject),
-            "waits": waits,
-            "waits_chart": _draw_waits(waits, subject),
-            "median_wait": model.median_wait([first.wait for first in first_results if first.wait is not None]),
+            "subject": subject,
+            "health": trends.health,
+            "health_chart": _draw_health(trends.health, subject),
+            "results": trends.results,
+            "results_chart": _draw_results(trends.results, subject),
+            "waits": trends.waits,
+            "waits_chart": _draw_waits(trends.waits, subject),
+            "median_wait": trends.median_wait,
+            "weeks": trends.weeks,
+            "weeks_chart": _draw_weeks(trends.weeks, subject),
             "by": grouping.value,
             "page": page,
-            "groups": _group_results(request, results, days, grouping, page),
-            **_load_weeks(request, subject, days),
+            "groups": _group_results(request, trends.recorded, trends.days, grouping, page),
         },
     )
 
 
-def _read_subject(request: Request) -> _Subject:
-    """Read what the trends are about. Raises NotFound for an unknown application."""
-    names = {name: value for name in _FILTERS if (value := request.option(name))}
-    ids = store.find_ids(request.db, frozenset(names.values()))
-    for name in names.values():
-        if name not in ids:
-            raise NotFound.named("pacticipant", name)
-    return _Subject(names, TrendFilter(**{name: ids[value] for name, value in names.items()}))
-
-
-def _filter_first_results(first_results: Iterable[FirstResult], trend_filter: TrendFilter) -> list[FirstResult]:
-    return [first for first in first_results if trend_filter.matches(first.pair)]
-
-
-def _compute_health(history: History, trend_filter: TrendFilter, days: Sequence[date]) -> list[HealthDay]:
-    pacts = [pact for pact in history.pacts if trend_filter.matches(pact.pair)]
-    quiet = {pair: is_verified for pair, is_verified in history.quiet.items() if trend_filter.matches(pair)}
-    return model.compute_health(model.replay(pacts, history.results, days), quiet)
-
-
-def _load_weeks(request: Request, subject: _Subject, days: Sequence[date]) -> dict[str, object]:
-    mondays = model.list_weeks(days)
-    times = store.list_deployment_times(
-        request.db,
-        since=model.start_of(mondays[0]),
-        until=model.start_of(days[-1] + timedelta(days=1)),
-        pacticipants=subject.trend_filter.pacticipants,
-    )
-    weeks = model.count_deployments(times, days)
+def _draw_weeks(weeks: Sequence[DeploymentWeek], subject: Mapping[str, str]) -> Chart:
     columns = [
         Column(
             f"Week from {week.start}: {week.count} deployments",
-            subject.build_path(TrendRows.DEPLOYMENTS, week.start) if week.count else None,
+            _build_path(subject, TrendRows.DEPLOYMENTS, week.start) if week.count else None,
             [("neutral", week.count)],
         )
         for week in weeks
     ]
-    return {"weeks": weeks, "weeks_chart": draw_chart(columns)}
+    return draw_chart(columns)
 
 
-def _draw_health(health: Sequence[HealthDay], subject: _Subject) -> Chart:
+def _draw_health(health: Sequence[HealthDay], subject: Mapping[str, str]) -> Chart:
     columns = [
         Column(
             f"{day.day}: {day.healthy} of {day.total} integrations healthy",
-            subject.build_path(TrendRows.HEALTH, day.day) if day.total else None,
+            _build_path(subject, TrendRows.HEALTH, day.day) if day.total else None,
             [("yes", day.healthy / day.total), ("no", 1 - day.healthy / day.total)] if day.total else [],
         )
         for day in health
@@ -153,11 +113,11 @@ def _draw_health(health: Sequence[HealthDay], subject: _Subject) -> Chart:
     return draw_chart(columns, maximum=1)
 
 
-def _draw_results(days: Sequence[ResultDay], subject: _Subject, *, maximum: float | None = None) -> Chart:
+def _draw_results(days: Sequence[ResultDay], subject: Mapping[str, str], *, maximum: float | None = None) -> Chart:
     columns = [
         Column(
             f"{day.day}: {day.passed} passed, {day.failed} failed",
-            subject.build_path(TrendRows.RESULTS, day.day) if day.total else None,
+            _build_path(subject, TrendRows.RESULTS, day.day) if day.total else None,
             [("yes", day.passed), ("no", day.failed)],
         )
         for day in days
@@ -165,11 +125,11 @@ def _draw_results(days: Sequence[ResultDay], subject: _Subject, *, maximum: floa
     return draw_chart(columns, maximum=maximum)
 
 
-def _draw_waits(days: Sequence[WaitDay], subject: _Subject) -> Chart:
+def _draw_waits(days: Sequence[WaitDay], subject: Mapping[str, str]) -> Chart:
     columns = [
         Column(
             f"{day.day}: {_describe_wait(day)}",
-            subject.build_path(TrendRows.WAITS, day.day) if day.published else None,
+            _build_path(subject, TrendRows.WAITS, day.day) if day.published else None,
             [("neutral", day.median_wait.total_seconds() if day.median_wait else 0)],
         )
         for day in days
@@ -213,7 +173,7 @@ def _build_group(
 ) -> GroupTrend:
     consumer, provider = (None if id_ is None else names[id_] for id_ in key)
     query = {"consumer": consumer, "provider": provider} if consumer is not None else {"provider": provider}
-    subject = _Subject({name: value for name, value in query.items() if value is not None}, TrendFilter())
+    subject = {name: value for name, value in query.items() if value is not None}
     chart = _draw_results(model.count_results(members, days), subject)
     return GroupTrend(
         consumer=consumer, provider=provider or "", passed=len(members) - failed, failed=failed, chart=chart
@@ -226,7 +186,7 @@ def _build_group(
 @router.page(urls.TREND_ROWS, permission=Permission.READ, is_original=False)
 def show_rows(request: Request) -> HtmlPage:
     """Show the rows behind a bar: those of a day, or of a week."""
-    subject, page = _read_subject(request), read_rows_page(request, PAGE_SIZE)
+    subject, page = read_subject(request), read_rows_page(request, PAGE_SIZE)
     show = read_choice(TrendRows, request.option("show")) or TrendRows.RESULTS
     day = _read_day(request)
     days = 7 if show is TrendRows.DEPLOYMENTS else 1
@@ -244,7 +204,7 @@ def _read_day(request: Request) -> date:
 
 
 def _load_rows(
-    request: Request, subject: _Subject, show: TrendRows, page: Page, since: datetime, until: datetime
+    request: Request, subject: TrendSubject, show: TrendRows, page: Page, since: datetime, until: datetime
 ) -> Paged[Any]:
     match show:
         case TrendRows.RESULTS:

@@ -30,6 +30,8 @@ from treaty.web.security.permissions import Permission
 router = Router()
 
 PAGE_SIZE: Final = 25
+MAX_INTEGRATIONS: Final = 50
+"""Maximum number of consumers, and of providers, that the page lists unless all are requested."""
 BRANCHES_PAGE: Final = Page(1, 200)
 """Branches in the filter of versions; the most recently changed ones."""
 
@@ -59,6 +61,7 @@ def show_pacticipant(request: Request, name: str) -> HtmlPage:
         {
             **context,
             "tab": "versions",
+            "integrations_shown": MAX_INTEGRATIONS,
             "versions": versions.items,
             "page": page,
             "total": versions.total,

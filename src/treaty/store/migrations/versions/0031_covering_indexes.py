@@ -1,0 +1,28 @@
+"""Indexes with all columns that pages about all integrations and all running versions need."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0031"
+down_revision = "0030"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index(
+        "ix_publication_current", "publication", ["consumer_version_id", "is_current", "provider_id", "content_id"]
+    )
+    op.create_index(
+        "ix_verification_newest", "verification", ["content_id", "created_at", "id", "success", "was_pending"]
+    )
+    op.drop_index("ix_verification_content_id_created_at_id", "verification")
+    op.drop_index("ix_deployed_version_running", "deployed_version")
+    is_running = sa.text("undeployed_at IS NULL")
+    op.create_index(
+        "ix_deployed_version_running",
+        "deployed_version",
+        ["pacticipant_id", "environment_id", "version_id"],
+        sqlite_where=is_running,
+        postgresql_where=is_running,
+    )
