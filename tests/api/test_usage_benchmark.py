@@ -3,7 +3,9 @@
 import base64
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy import Connection, text
@@ -53,8 +55,8 @@ def test_the_benchmark_measures_what_publications_write(
     _publish(published := make_api(database_url=url))
     other = open_database(url)
     for name, query in ROWS.items():
-        assert (rows := database.read(lambda db, query=query: _rows(db, query))), name
-        assert rows == other.read(lambda db, query=query: _rows(db, query)), name
+        assert (rows := database.read(partial(_rows, query=query))), name
+        assert rows == other.read(partial(_rows, query=query)), name
     other.close()
     built = make_api()
     for criteria in QUERIES:
@@ -71,9 +73,9 @@ def _publish(api: Api) -> None:
     for provider, consumers in usage.plan(SIZE):
         for consumer in consumers:
             for number, drawn in enumerate(consumer.contents):
-                body = publication(consumer.name, str(number), provider, branch="main")
                 pact = usage.pact_of(provider, consumer.name, drawn)
-                body["contracts"][0]["content"] = base64.b64encode(json.dumps(pact).encode()).decode()  # type: ignore[index]  # a list of one
+                body: dict[str, Any] = publication(consumer.name, str(number), provider, branch="main")
+                body["contracts"][0]["content"] = base64.b64encode(json.dumps(pact).encode()).decode()
                 assert api.post("/contracts/publish", body).status == 200
             for place, name in enumerate(("staging", "production"), start=2):
                 history.deploy(consumer.name, str(len(consumer.contents) - 1 - place), name)

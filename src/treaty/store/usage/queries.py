@@ -14,10 +14,12 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    and_,
     bindparam,
     exists,
     func,
     literal_column,
+    or_,
     select,
 )
 
@@ -178,7 +180,7 @@ class _Criterion(NamedTuple):
     """Whether it has so few terms that looking each of them up is faster than reading all terms of an interaction."""
 
 
-_Shape = tuple[_Criterion, ...]
+Shape = tuple[_Criterion, ...]
 """What determines the text of a statement. Terms of its criteria are the parameters `terms0`, `terms1` and so on."""
 
 DENSITY: Final = 25
@@ -187,7 +189,8 @@ MAX_LOOKED_UP: Final = 4
 """Terms of a criterion up to which it is selective."""
 
 
-def _find_shape(db: Connection, params: Mapping[str, Sequence[int]], content_count: int) -> _Shape:
+def find_shape(db: Connection, params: Mapping[str, Sequence[int]], content_count: int) -> Shape:
+    """Choose how the interactions are found that meet criteria, whose terms are the parameters."""
     limit = DENSITY * content_count
     counts = (
         fetch_scalar(db, _EXPECTATIONS_UP_TO, {"terms": term_ids, "limit": limit}) for term_ids in params.values()
@@ -201,7 +204,7 @@ def _find_shape(db: Connection, params: Mapping[str, Sequence[int]], content_cou
 _met: Final = usage_expectation.alias("met")
 
 
-def _meets_criteria(interaction_id: ColumnElement[int], shape: _Shape) -> list[ColumnElement[bool]]:
+def _meets_criteria(interaction_id: ColumnElement[int], shape: Shape) -> list[ColumnElement[bool]]:
     """Return a condition for each criterion."""
     return [_meets(interaction_id, f"terms{index}", criterion) for index, criterion in enumerate(shape)]
 
@@ -219,7 +222,7 @@ _occurring: Final = usage_occurrence.alias("occurring")
 
 
 @cache
-def _select_matching(shape: _Shape) -> Select[int]:
+def _select_matching(shape: Shape) -> Select[int]:
     """Build the statement for the contents with an interaction that meets the criteria.
 
     The first one of each content is enough.
@@ -243,7 +246,7 @@ _EXPECTATIONS_UP_TO: Final = select(func.count()).select_from(
 
 
 @cache
-def _select_interactions(shape: _Shape) -> Select[int, int]:
+def _select_interactions(shape: Shape) -> Select[int, int]:
     """Build the statement for the interactions of a page's contents that meet the criteria."""
     return select(usage_occurrence.c.content_id, usage_occurrence.c.interaction_id).where(
         IsAnyOf(usage_occurrence.c.content_id, "ids"), *_meets_criteria(usage_occurrence.c.interaction_id, shape)
@@ -281,7 +284,7 @@ _INTERACTIONS: Final = select(
 
 
 @cache
-def _select_other_consumers(shape: _Shape) -> Select[int, str]:
+def _select_other_consumers(shape: Shape) -> Select[int, str]:
     # Of all contents, also of those that are not in use.
     return select(pacticipant.c.id, pacticipant.c.name).where(
         IsAnyOf(pacticipant.c.id, "ids"),
@@ -294,7 +297,7 @@ def _select_other_consumers(shape: _Shape) -> Select[int, str]:
 
 
 @cache
-def _select_newest_version(shape: _Shape) -> Select[str]:
+def _select_newest_version(shape: Shape) -> Select[str]:
     return (
         select(version.c.number)
         .join_from(publication, version, version.c.id == publication.c.consumer_version_id)
@@ -329,7 +332,7 @@ def find_usage(db: Connection, query: UsageQuery, page: Page) -> Usage:
             basis=basis,
             documented=_find_documented(db, query),
         )
-    shape = _find_shape(db, params, len(in_use.content_ids))
+    shape = find_shape(db, params, len(in_use.content_ids))
     content_ids = {row.id for row in fetch_in_batches(db, _select_matching(shape), in_use.content_ids, params)}
     using = [pact for pact in in_use.pacts if pact.content_id in content_ids]
     consumers = _page_consumers(using, page)
@@ -361,7 +364,7 @@ def _page_consumers(using: Sequence[PactInUse], page: Page) -> Paged[tuple[str, 
 def _describe_consumers(
     db: Connection,
     consumers: Sequence[tuple[str, tuple[PactInUse, ...]]],
-    shape: _Shape,
+    shape: Shape,
     params: Mapping[str, list[int]],
     terms: Sequence[Sequence[Term]],
 ) -> list[UsingConsumer]:
@@ -384,7 +387,7 @@ def _describe_consumers(
 
 
 def _find_interactions(
-    db: Connection, pacts: Sequence[PactInUse], shape: _Shape, params: Mapping[str, list[int]]
+    db: Connection, pacts: Sequence[PactInUse], shape: Shape, params: Mapping[str, list[int]]
 ) -> dict[int, list[int]]:
     """Find the interactions of each content that meet the criteria."""
     interactions: dict[int, list[int]] = {}
@@ -447,7 +450,7 @@ def _read_interaction(
 def _find_former_consumers(
     db: Connection,
     query: UsageQuery,
-    shape: _Shape,
+    shape: Shape,
     params: Mapping[str, list[int]],
     candidate_ids: Collection[int],
 ) -> tuple[FormerConsumer, ...]:
@@ -467,18 +470,44 @@ def _find_former_consumers(
 
 # What consumers expect
 
-_first_use: Final = (
-    select(literal_column("1"))
-    .select_from(usage_interaction)
-    .join(usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
-    .where(usage_interaction.c.operation_id == usage_term.c.id, IsAmong(usage_occurrence.c.content_id, "ids"))
-    .limit(literal_column("1"))
-    .scalar_subquery()
-)
-# The first use of each operation is enough; there are many more interactions than operations.
-_OPERATIONS_IN_USE: Final = _OF_PROVIDER.where(
-    usage_term.c.place.in_(bindparam("places", expanding=True)), _first_use.is_not(None)
-)
+
+@cache
+def _select_operations_in_use(shape: Shape | None) -> Select[*tuple[Any, ...]]:
+    """Build the statement for the operations of contents, all or those that a search finds.
+
+    The first use of each operation is enough; there are many more interactions than operations.
+    """
+    first_use: Select[int] = (
+        select(literal_column("1"))
+        .select_from(usage_interaction)
+        .join(usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
+        .where(
+            usage_interaction.c.operation_id == usage_term.c.id,
+            IsAmong(usage_occurrence.c.content_id, "ids"),
+            *is_found(shape),
+        )
+        .limit(literal_column("1"))
+    )
+    return _OF_PROVIDER.where(
+        usage_term.c.place.in_(bindparam("places", expanding=True)), first_use.scalar_subquery().is_not(None)
+    )
+
+
+def is_found(shape: Shape | None) -> list[ColumnElement[bool]]:
+    """Return the condition that a search finds an occurrence; none if there is no search.
+
+    It finds interactions that meet the criteria, and all those of the contents in the parameter `own`.
+    """
+    if shape is None:
+        return []
+    return [
+        or_(
+            and_(*_meets_criteria(usage_occurrence.c.interaction_id, shape)),
+            IsAmong(usage_occurrence.c.content_id, "own"),
+        )
+    ]
+
+
 _INTERACTIONS_OF_OPERATIONS: Final = (
     select(usage_interaction.c.operation_id, usage_interaction.c.description_id, usage_interaction.c.consumer_id)
     .where(
@@ -503,21 +532,13 @@ def list_operations(db: Connection, provider: str, page: Page) -> ExpectedOperat
     return ExpectedOperations(provider, Paged(operations, page, len(terms)), load_basis(db, provider, in_use))
 
 
-def list_operation_terms(db: Connection, provider: str, in_use: PactsOfProvider) -> list[Term]:
-    """List the operations and messages of pacts in use by path."""
-    params = {"provider": provider, "places": [Place.OPERATION.value, Place.MESSAGE.value]}
-    rows = fetch_in_batches(db, _OPERATIONS_IN_USE, in_use.content_ids, params)
+def list_operation_terms(
+    db: Connection, provider: str, in_use: PactsOfProvider, shape: Shape | None = None, **search: Sequence[int]
+) -> list[Term]:
+    """List the operations and messages of pacts in use by path, all or those that a search finds (`is_found`)."""
+    params = {**search, "provider": provider, "places": [Place.OPERATION.value, Place.MESSAGE.value]}
+    rows = fetch_in_batches(db, _select_operations_in_use(shape), in_use.content_ids, params)
     return sorted(dict.fromkeys(_read_terms(rows)), key=lambda term: (term.place, term.path, term.name))
-
-
-def find_interaction_ids(db: Connection, pacts: Sequence[PactInUse], term_ids: Sequence[int]) -> set[int]:
-    """Find the interactions in the pacts that have any of the terms."""
-    if not term_ids:
-        return set()
-    params = {"terms0": list(term_ids)}
-    shape = _find_shape(db, params, len({pact.content_id for pact in pacts}))
-    by_content = _find_interactions(db, pacts, shape, params)
-    return {interaction_id for interaction_ids in by_content.values() for interaction_id in interaction_ids}
 
 
 def find_names(db: Connection, term_ids: Collection[int]) -> dict[int, str]:
