@@ -367,13 +367,13 @@ def _copy(db: Connection, table: str, rows: Sequence[tuple[object, ...]]) -> Non
 QUERIES: Final[Mapping[str, Callable[[Connection], object]]] = {
     name: (lambda db, query=query: queries.find_usage(db, query, Page(1, 20)))
     for name, query in {
-        "rare field": UsageQuery(provider="provider-0", field="price20"),
+        "rare field": UsageQuery(provider="provider-0", field="pay20"),
         "field of all": UsageQuery(provider="provider-0", field="id"),
-        "pointer": UsageQuery(provider="provider-0", pointer="/orders/*/order12", part="response"),
-        "operation": UsageQuery(provider="provider-0", operation="GET /orders/{id}/orders12"),
+        "pointer": UsageQuery(provider="provider-0", pointer="/orders/*/item12", part="response"),
+        "operation": UsageQuery(provider="provider-0", operation="GET /orders/{id}/items12"),
         "any operation": UsageQuery(provider="provider-0", operation="GET /{x}/{y}/{z}"),
-        "operation and field": UsageQuery(provider="provider-0", operation="GET /orders/{id}/orders12", field="id"),
-        "state": UsageQuery(provider="provider-0", state="item with ship exists 1"),
+        "operation and field": UsageQuery(provider="provider-0", operation="GET /orders/{id}/items12", field="id"),
+        "state": UsageQuery(provider="provider-0", state="item with pay exists 1"),
         "text": UsageQuery(provider="provider-0", text="customer price"),
         "text of many": UsageQuery(provider="provider-0", text="exists"),
         "unused": UsageQuery(provider="provider-0", field="nothing"),
@@ -469,7 +469,9 @@ def main(options: argparse.Namespace) -> None:
         for url in urls:
             database = open_database(url, connections=2)
             began = time.monotonic()
-            build(database, size, partial(_report, database.engine.dialect.name, size, began))
+            report = partial(_report, database.engine.dialect.name, size, began)
+            report(0)
+            build(database, size, report)
             seconds, per_interaction = time.monotonic() - began, count_bytes(database, size.interactions)
             print(
                 f"{database.engine.dialect.name}: {per_interaction:.0f} bytes an interaction, built in {seconds:.0f} s",

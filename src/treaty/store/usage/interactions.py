@@ -50,6 +50,25 @@ def _select_occurrences(shape: Shape | None) -> Select[int, int]:
     )
 
 
+@cache
+def _select_rows(shape: Shape | None) -> Select[int, int, int, str]:
+    """Build the statement that joins both, in the order of the fields of `_Row`."""
+    return (
+        select(
+            usage_occurrence.c.content_id,
+            usage_interaction.c.operation_id,
+            usage_interaction.c.description_id,
+            usage_interaction.c.kind,
+        )
+        .join_from(usage_interaction, usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
+        .where(
+            IsAnyOf(usage_interaction.c.operation_id, "operations"),
+            IsAmong(usage_occurrence.c.content_id, "ids"),
+            *is_found(shape),
+        )
+    )
+
+
 def list_interactions(
     db: Connection, provider: str, page: Page, *, text: str = "", operation: str | None = None, max_interactions: int
 ) -> ProviderInteractions:
@@ -98,7 +117,9 @@ class _Row(NamedTuple):
 def _list_rows(
     db: Connection, in_use: PactsOfProvider, shape: Shape | None, params: Mapping[str, Sequence[int]]
 ) -> list[_Row]:
-    # A join of both would lead PostgreSQL to read all occurrences.
+    if db.dialect.name == "sqlite":
+        return [_Row(*row) for row in fetch_in_batches(db, _select_rows(shape), in_use.content_ids, params)]
+    # For the join, PostgreSQL would read the occurrences of all providers.
     interactions = {row.id: row for row in fetch_in_batches(db, _INTERACTIONS, in_use.content_ids, params)}
     occurrences = fetch_in_batches(db, _select_occurrences(shape), in_use.content_ids, params)
     found = ((content_id, interactions[interaction_id]) for content_id, interaction_id in occurrences)
