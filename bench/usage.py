@@ -9,36 +9,44 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import Connection, Table, insert, text
 
 from tests import postgres
 from treaty.model.paging import Page
-from treaty.model.usage.expectations import FORMAT
-from treaty.model.usage.usage import UsageQuery
+from treaty.model.usage.expectations import FORMAT, IndexedInteraction, Place, TermKey, field_of, index_tree
+from treaty.model.usage.usage import ExpectedOperations, Usage, UsageQuery
 from treaty.model.usage.words import list_words
 from treaty.store import tables
 from treaty.store.engine.database import Database, open_database
 from treaty.store.migrations import migrate
 from treaty.store.usage import queries
+from treaty.store.usage.interactions import list_interactions
 from treaty.store.usage.words import join_words
+from treaty.web.api import usage as usage_api  # noqa: F401 - registers the representations
+from treaty.web.hal import represent
+from treaty.web.hal.documents import Hal, RenderContext, render
 
 NAME: Final = "usage"
 ROUNDS: Final = 40
 MOST_MS: Final = 50.0
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 PER_CONTENT: Final = 30
-EXPECTATIONS: Final = 20
 IN_USE: Final = 4
 """Contents of a pair that are in use: on main and in three environments."""
-TERMS: Final = {"operation": 50, "response.body": 300, "request.query": 20, "state": 30, "description": 60}
+POOL: Final = 1500
+"""Different interactions of a provider, from which those of its consumers are drawn."""
+OPERATIONS, FIELDS, PARAMETERS, STATES, DESCRIPTIONS = 50, 300, 20, 30, 60
+CONTAINERS, FIELDS_OF_CONTAINER = 3, 3
+"""Lists in a response, and the fields of their items."""
 WORDS: Final = ("order", "item", "price", "customer", "ship", "pay", "cart", "stock", "total", "code", "name", "date")
 USAGE_TABLES: Final = ("usage_term", "usage_interaction", "usage_expectation", "usage_occurrence", "usage_content")
+REPORT_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -53,80 +61,238 @@ class Size:
     contents: int = 10
 
 
-def build(database: Database, size: Size) -> None:
-    """Fill an empty database."""
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A consumer of a provider, and for each of its versions the numbers of the interactions in the pool."""
+
+    name: str
+    contents: Sequence[Sequence[int]]
+
+
+def plan(size: Size) -> Iterator[tuple[str, Sequence[Consumer]]]:
+    """Yield the providers with their consumers, always the same ones for a size."""
     chance = random.Random(7)  # noqa: S311 - it is no secret
+    remaining, consumers, number = size.interactions, size.largest, 0
+    while remaining > 0:
+        yield f"provider-{number}", [_plan_consumer(chance, f"consumer-{number}-{at}", size) for at in range(consumers)]
+        remaining -= consumers * size.contents * PER_CONTENT
+        number += 1 + consumers
+        consumers = size.others
+
+
+def _plan_consumer(chance: random.Random, name: str, size: Size) -> Consumer:
+    drawn = chance.sample(range(POOL), size.contents * PER_CONTENT)
+    return Consumer(name, [drawn[at : at + PER_CONTENT] for at in range(0, len(drawn), PER_CONTENT)])
+
+
+@cache
+def interactions() -> Sequence[Mapping[str, Any]]:
+    """Return the pool: interactions as in pacts."""
+    chance = random.Random(11)  # noqa: S311 - it is no secret
+    return [_interaction(chance, at) for at in range(POOL)]
+
+
+def _interaction(chance: random.Random, number: int) -> Mapping[str, Any]:
+    operation, parameters = chance.randrange(OPERATIONS), chance.sample(range(PARAMETERS), 2)
+    body: dict[str, Any] = {"id": 1}
+    rules: dict[str, Any] = {}
+    for container in chance.sample(WORDS, CONTAINERS):
+        fields = chance.sample(range(WORDS.index(container), FIELDS, len(WORDS)), FIELDS_OF_CONTAINER)
+        body[f"{container}s"] = [{f"{_two_words(at)[1]}{at}": "text" for at in fields}]
+        if chance.random() < 0.5:  # noqa: PLR2004 - every other
+            rules[f"$.{container}s"] = {"matchers": [{"match": "type"}]}
+    return {
+        "description": _sentence(number % DESCRIPTIONS),
+        "providerStates": [{"name": _sentence(chance.randrange(STATES))}],
+        "request": {
+            "method": "GET",
+            "path": _path(operation),
+            "query": {"{}{}{}".format(*_two_words(at), at): ["1"] for at in parameters},
+        },
+        "response": {
+            "status": 200,
+            "headers": {"Content-Type": "application/json"},
+            "body": body,
+            "matchingRules": {"body": rules},
+        },
+    }
+
+
+def _two_words(at: int) -> tuple[str, str]:
+    return WORDS[at % len(WORDS)], WORDS[(at * 5 + at // 12) % len(WORDS)]
+
+
+def _sentence(at: int) -> str:
+    one, two = _two_words(at)
+    return f"{one} with {two} exists {at}"
+
+
+def _path(at: int) -> str:
+    one, two = _two_words(at)
+    return f"/{one}s/1/{two}s{at}"
+
+
+def pact_of(provider: str, consumer: str, numbers: Sequence[int]) -> dict[str, Any]:
+    """Return the pact with interactions of the pool."""
+    return {
+        "consumer": {"name": consumer},
+        "provider": {"name": provider},
+        "interactions": [interactions()[number] for number in numbers],
+        "metadata": {"pactSpecification": {"version": "3.0.0"}},
+    }
+
+
+def build(database: Database, size: Size, report: Callable[[int], None] = lambda _: None) -> None:
+    """Fill an empty database as publications of the pacts would, apart from their bodies.
+
+    `report` is called with the number of interactions from time to time.
+    """
     migrate(database)
-    with database.engine.connect() as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SET session_replication_role = replica"))  # no foreign keys are checked
-        filler = _Filler(connection, chance, size)
-        remaining, consumers = size.interactions, size.largest
-        while remaining > 0:
-            filler.add_provider(consumers)
-            remaining -= consumers * size.contents * PER_CONTENT
-            consumers = size.others
+    is_sqlite = database.engine.dialect.name == "sqlite"
+    if is_sqlite:
+        database.read_once(lambda db: db.exec_driver_sql("PRAGMA foreign_keys = OFF").close())
+    filler = _Filler(size)
+    database.write(filler.add_pool)
+    total, reported_at = 0, time.monotonic()
+    for provider, consumers in plan(size):
+        # Each row in a transaction of its own would wait for the disk six million times.
+        total += database.write(partial(filler.add_provider, provider=provider, consumers=consumers))
+        if time.monotonic() - reported_at > REPORT_SECONDS:
+            reported_at = time.monotonic()
+            report(total)
+    database.write(filler.remove_pool)
+    if is_sqlite:
+        database.read_once(lambda db: db.exec_driver_sql("PRAGMA foreign_keys = ON").close())
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE" if connection.dialect.name == "sqlite" else "VACUUM ANALYZE"))
+        connection.execute(text("ANALYZE" if is_sqlite else "VACUUM ANALYZE"))
+
+
+_POOL_TABLES: Final[Mapping[str, str]] = {
+    "pool_interaction": "number INTEGER PRIMARY KEY, digest TEXT, kind TEXT, description INTEGER, operation INTEGER",
+    "pool_expectation": "number INTEGER, term INTEGER, strictness INTEGER, PRIMARY KEY (number, term)",
+    "drawn": "interaction_id INTEGER PRIMARY KEY, consumer_id INTEGER, content_id INTEGER, number INTEGER",
+}
+# Rows are drawn in the database, since six million of them would take Python minutes. Terms have consecutive ids.
+_ADD_DRAWN: Final = (
+    """
+    INSERT INTO usage_interaction (id, consumer_id, provider_id, digest, kind, description_id, operation_id)
+    SELECT drawn.interaction_id, drawn.consumer_id, {provider_id}, digest, kind,
+        {first_term} + description, {first_term} + operation
+    FROM drawn JOIN pool_interaction ON pool_interaction.number = drawn.number ORDER BY drawn.interaction_id
+    """,
+    """
+    INSERT INTO usage_expectation (term_id, interaction_id, strictness)
+    SELECT {first_term} + term, drawn.interaction_id, strictness
+    FROM drawn JOIN pool_expectation ON pool_expectation.number = drawn.number ORDER BY 1, 2
+    """,
+    """
+    INSERT INTO usage_occurrence (content_id, interaction_id)
+    SELECT content_id, interaction_id FROM drawn ORDER BY 1, 2
+    """,
+    "DELETE FROM drawn",
+)
 
 
 class _Filler:
     """Adds providers with consumers, contents and interactions."""
 
-    def __init__(self, db: Connection, chance: random.Random, size: Size) -> None:
-        self._db, self._chance, self._size = db, chance, size
+    def __init__(self, size: Size) -> None:
+        self._size = size
         self._ids: dict[str, int] = {}
+        self._items = [next(iter(index_tree(tree).interactions.items())) for tree in self._list_pacts()]
+        self._terms = {key: at for at, key in enumerate(dict.fromkeys(self._list_keys()))}
+
+    def _list_pacts(self) -> Iterator[dict[str, Any]]:
+        return (pact_of("provider", "consumer", [number]) for number in range(POOL))
+
+    def _list_keys(self) -> Iterator[TermKey]:
+        return (key for _, item in self._items for key in item.expectations)
+
+    def add_pool(self, db: Connection) -> None:
+        """Add what all providers share: environments, and the interactions that the product extracts from pacts."""
         self._add(
+            db,
             tables.environment,
             [
                 {"uuid": str(UUID(int=at)), "name": name, "display_name": name, "is_production": False, **_times()}
                 for at, name in enumerate(("test", "staging", "production"))
             ],
         )
+        for name, columns in _POOL_TABLES.items():
+            db.execute(text(f"CREATE TABLE {name} ({columns})"))
+        _copy(
+            db,
+            "pool_interaction",
+            [
+                (number, digest, item.kind, self._terms[Place.DESCRIPTION, item.description], self._operation_of(item))
+                for number, (digest, item) in enumerate(self._items)
+            ],
+        )
+        _copy(
+            db,
+            "pool_expectation",
+            [
+                (number, self._terms[key], int(strictness))
+                for number, (_, item) in enumerate(self._items)
+                for key, strictness in item.expectations.items()
+            ],
+        )
 
-    def _add(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    def _operation_of(self, item: IndexedInteraction) -> int:
+        assert item.operation
+        return self._terms[item.operation]
+
+    def remove_pool(self, db: Connection) -> None:
+        for name in _POOL_TABLES:
+            db.execute(text(f"DROP TABLE {name}"))
+
+    def _add(self, db: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
         """Add rows with the next ids, and return these."""
         first = self._ids.get(table.name, 0) + 1
         self._ids[table.name] = first + len(rows) - 1
         ids = list(range(first, first + len(rows)))
         numbered = [{"id": one, **row} for one, row in zip(ids, rows, strict=True)]
-        self._db.execute(insert(table), numbered)
+        db.execute(insert(table), numbered)
         return ids
 
-    def add_provider(self, consumers: int) -> None:
-        number = self._ids.get("pacticipant", 0)
-        (provider,) = self._add(tables.pacticipant, [_pacticipant(f"provider-{number}")])
-        terms = {place: self._add(tables.usage_term, list(self._terms(provider, place))) for place in TERMS}
-        expectations: list[tuple[int, int, int]] = []
-        for at in range(consumers):
-            self._add_consumer(f"consumer-{number}-{at}", provider, terms, expectations)
-        _copy(self._db, "usage_expectation", sorted(expectations))
+    def add_provider(self, db: Connection, provider: str, consumers: Sequence[Consumer]) -> int:
+        """Add a provider with its consumers, and return the number of their interactions."""
+        if db.dialect.name == "postgresql":
+            db.execute(text("SET LOCAL session_replication_role = replica"))  # no foreign keys are checked
+        (provider_id,) = self._add(db, tables.pacticipant, [_pacticipant(provider)])
+        terms = [
+            {
+                "provider_id": provider_id,
+                "place": place.value,
+                "name": name,
+                "field": field_of(place, name),
+                "words": join_words(provider_id, list_words(name)),
+            }
+            for place, name in self._terms
+        ]
+        first_term, *_ = self._add(db, tables.usage_term, terms)
+        drawn = [row for consumer in consumers for row in self._add_consumer(db, consumer, provider_id)]
+        first = self._ids.get("usage_interaction", 0) + 1
+        self._ids["usage_interaction"] = first + len(drawn) - 1
+        _copy(db, "drawn", [(first + at, *row) for at, row in enumerate(drawn)])
+        for statement in _ADD_DRAWN:
+            db.execute(text(statement.format(provider_id=provider_id, first_term=first_term)))
+        return len(drawn)
 
-    def _terms(self, provider: int, place: str) -> Iterator[dict[str, Any]]:
-        for at in range(TERMS[place]):
-            one, two = (WORDS[(at * factor + at // 12) % len(WORDS)] for factor in (1, 5))
-            name = {
-                "operation": f"GET /{one}s/{{id}}/{two}s{at}",
-                "response.body": f"/{one}s/*/{two}{at}" if at else "/id",
-                "request.query": f"{one}{two.title()}{at}",
-            }.get(place, f"{one} with {two} exists {at}")
-            field = name.rpartition("/")[2] if place in {"response.body", "request.query"} else None
-            words = join_words(provider, list_words(name))
-            yield {"provider_id": provider, "place": place, "name": name, "field": field, "words": words}
-
-    def _add_consumer(
-        self, name: str, provider: int, terms: Mapping[str, Sequence[int]], expectations: list[tuple[int, int, int]]
-    ) -> None:
-        (consumer,) = self._add(tables.pacticipant, [{**_pacticipant(name), "main_branch": "main"}])
+    def _add_consumer(self, db: Connection, planned: Consumer, provider: int) -> Iterator[tuple[int, int, int]]:
+        """Add a consumer with its contents, and yield consumer, content and number of each interaction."""
+        (consumer,) = self._add(db, tables.pacticipant, [{**_pacticipant(planned.name), "main_branch": "main"}])
         pair = {"consumer_id": consumer, "provider_id": provider}
-        count = self._size.contents
+        count = len(planned.contents)
         versions = self._add(
+            db,
             tables.version,
             [{"pacticipant_id": consumer, "number": str(at), "position": at, **_times()} for at in range(count)],
         )
         bodies = [{**pair, "sha": f"{at:040}", "body": b"{}", "created_at": START} for at in range(count)]
-        contents = self._add(tables.content, bodies)
+        contents = self._add(db, tables.content, bodies)
         publications = self._add(
+            db,
             tables.publication,
             [
                 {
@@ -141,16 +307,22 @@ class _Filler:
                 for at, (version, content) in enumerate(zip(versions, contents, strict=True))
             ],
         )
-        self._add_places(consumer, versions)
+        self._add_places(db, consumer, versions)
         latest = {"latest_publication_id": publications[-1], "created_at": START}
-        self._add(tables.integration, [{**pair, **latest}])
-        for content in contents:
-            self._add_content(content, pair, terms, expectations)
+        self._add(db, tables.integration, [{**pair, **latest}])
+        markers = [
+            {"content_id": content, "format": FORMAT, "interactions": len(numbers), "is_truncated": False}
+            for content, numbers in zip(contents, planned.contents, strict=True)
+        ]
+        db.execute(insert(tables.usage_content), markers)
+        for content, numbers in zip(contents, planned.contents, strict=True):
+            yield from ((consumer, content, number) for number in numbers)
 
-    def _add_places(self, consumer: int, versions: Sequence[int]) -> None:
+    def _add_places(self, db: Connection, consumer: int, versions: Sequence[int]) -> None:
         head = {"head_version_id": versions[-1]}
-        (branch,) = self._add(tables.branch, [{"pacticipant_id": consumer, "name": "main", **head, **_times()}])
+        (branch,) = self._add(db, tables.branch, [{"pacticipant_id": consumer, "name": "main", **head, **_times()}])
         self._add(
+            db,
             tables.branch_version,
             [
                 {"branch_id": branch, "version_id": one, "position": at, "is_auto_created": False, **_times()}
@@ -158,6 +330,7 @@ class _Filler:
             ],
         )
         self._add(
+            db,
             tables.deployed_version,
             [
                 {
@@ -172,35 +345,6 @@ class _Filler:
             ],
         )
 
-    def _add_content(
-        self,
-        content: int,
-        pair: Mapping[str, int],
-        terms: Mapping[str, Sequence[int]],
-        expectations: list[tuple[int, int, int]],
-    ) -> None:
-        chance = self._chance
-        rows: list[dict[str, Any]] = [
-            {
-                **pair,
-                "digest": f"{content:020}{at:020}",
-                "kind": "HTTP",
-                "description_id": chance.choice(terms["description"]),
-                "operation_id": chance.choice(terms["operation"]),
-            }
-            for at in range(PER_CONTENT)
-        ]
-        ids = self._add(tables.usage_interaction, rows)
-        for row, interaction in zip(rows, ids, strict=True):
-            first = terms["response.body"][0]
-            others = chance.sample(terms["response.body"][1:], EXPECTATIONS - 6)
-            chosen = {row["description_id"], row["operation_id"], first, *others, chance.choice(terms["state"])}
-            chosen |= set(chance.sample(terms["request.query"], 2))
-            expectations += ((term, interaction, chance.randint(2, 6)) for term in chosen)
-        _copy(self._db, "usage_occurrence", [(content, interaction) for interaction in ids])
-        marker = {"content_id": content, "format": FORMAT, "interactions": len(ids), "is_truncated": False}
-        self._db.execute(insert(tables.usage_content), [marker])
-
 
 def _pacticipant(name: str) -> dict[str, Any]:
     return {"name": name, "display_name": name, **_times()}
@@ -210,7 +354,7 @@ def _times() -> dict[str, datetime]:
     return {"created_at": START, "updated_at": START}
 
 
-def _copy(db: Connection, table: str, rows: Sequence[tuple[int, ...]]) -> None:
+def _copy(db: Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
     driver: Any = db.connection.dbapi_connection
     if db.dialect.name == "sqlite":
         driver.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)  # noqa: S608 - a constant
@@ -223,13 +367,13 @@ def _copy(db: Connection, table: str, rows: Sequence[tuple[int, ...]]) -> None:
 QUERIES: Final[Mapping[str, Callable[[Connection], object]]] = {
     name: (lambda db, query=query: queries.find_usage(db, query, Page(1, 20)))
     for name, query in {
-        "rare field": UsageQuery(provider="provider-0", field="price20"),
+        "rare field": UsageQuery(provider="provider-0", field="pay20"),
         "field of all": UsageQuery(provider="provider-0", field="id"),
-        "pointer": UsageQuery(provider="provider-0", pointer="/orders/*/order12", part="response"),
-        "operation": UsageQuery(provider="provider-0", operation="GET /orders/{id}/orders12"),
+        "pointer": UsageQuery(provider="provider-0", pointer="/orders/*/item12", part="response"),
+        "operation": UsageQuery(provider="provider-0", operation="GET /orders/{id}/items12"),
         "any operation": UsageQuery(provider="provider-0", operation="GET /{x}/{y}/{z}"),
-        "operation and field": UsageQuery(provider="provider-0", operation="GET /orders/{id}/orders12", field="id"),
-        "state": UsageQuery(provider="provider-0", state="item with ship exists 1"),
+        "operation and field": UsageQuery(provider="provider-0", operation="GET /orders/{id}/items12", field="id"),
+        "state": UsageQuery(provider="provider-0", state="item with pay exists 1"),
         "text": UsageQuery(provider="provider-0", text="customer price"),
         "text of many": UsageQuery(provider="provider-0", text="exists"),
         "unused": UsageQuery(provider="provider-0", field="nothing"),
@@ -237,6 +381,10 @@ QUERIES: Final[Mapping[str, Callable[[Connection], object]]] = {
     }.items()
 } | {
     "operations of a provider": lambda db: queries.list_operations(db, "provider-0", Page(1, 20)),
+    "interactions of a provider": lambda db: list_interactions(db, "provider-0", Page(1, 20), max_interactions=20),
+    "interactions with a text": lambda db: list_interactions(
+        db, "provider-0", Page(1, 20), text="customer", max_interactions=20
+    ),
     "search everywhere": lambda db: queries.search(db, "customer price", 50),
     "search a letter": lambda db: queries.search(db, "c", 50),
 }
@@ -265,8 +413,14 @@ def measure(database: Database, rounds: int) -> Iterator[Figures]:
 
 def _timed(work: Callable[[Connection], object], db: Connection) -> float:
     began = _processor_ms(db)
-    work(db)
+    _render(work(db))
     return _processor_ms(db) - began
+
+
+def _render(answer: object) -> None:
+    """Render the response of `GET /usage` and `GET /usage/operations`; others are pages, which take 1 to 5 ms more."""
+    if isinstance(answer, Usage | ExpectedOperations):
+        render(cast("Hal", represent.hal(answer)), RenderContext("https://treaty.example.org"))
 
 
 def _processor_ms(db: Connection) -> float:
@@ -294,6 +448,11 @@ def count_bytes(database: Database, interactions: int) -> float:
     return float(total) / interactions
 
 
+def _report(name: str, size: Size, began: float, interactions: int) -> None:
+    seconds = time.monotonic() - began
+    print(f"{name}: {interactions:,} of {size.interactions:,} interactions after {seconds:.0f} s", flush=True)
+
+
 def _has_dbstat(connection: Connection) -> bool:
     options = connection.execute(text("PRAGMA compile_options")).scalars()
     return "ENABLE_DBSTAT_VTAB" in set(options)
@@ -310,10 +469,13 @@ def main(options: argparse.Namespace) -> None:
         for url in urls:
             database = open_database(url, connections=2)
             began = time.monotonic()
-            build(database, size)
+            report = partial(_report, database.engine.dialect.name, size, began)
+            report(0)
+            build(database, size, report)
             seconds, per_interaction = time.monotonic() - began, count_bytes(database, size.interactions)
             print(
-                f"{database.engine.dialect.name}: {per_interaction:.0f} bytes an interaction, built in {seconds:.0f} s"
+                f"{database.engine.dialect.name}: {per_interaction:.0f} bytes an interaction, built in {seconds:.0f} s",
+                flush=True,
             )
             for one in measure(database, 5 if options.quick else ROUNDS):
                 is_met = "met" if one.p95 <= MOST_MS else "MISSED"

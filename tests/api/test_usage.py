@@ -83,17 +83,29 @@ def test_a_consumer_is_found_by_what_its_pact_expects(api: Api) -> None:
 
 def test_a_field_of_many_interactions_is_found_where_it_is(api: Api) -> None:
     """Where many interactions have the terms, consumers are found by their first one."""
-    many = [interaction(f"/a{number}", {"id": number, "name": "x"}) for number in range(40)]
+    many = [interaction(f"/a{number}", {"id": number, "name": "x"}) for number in range(80)]
     publish(api, "Web Shop", "1", interaction("/b", {"other": 1}), *many)
     publish(api, "Till", "1", interaction("/b", {"other": 1}))
     publish(api, "Map", "1", *many[:3])
     for criteria in ({"field": "id"}, {"text": "name"}, {"operation": "GET /{x}", "field": "name"}):
         answer = usage(api, **criteria)
         counts = [(each["name"], each["interactionCount"]) for each in answer["_embedded"]["consumers"]]
-        assert counts == [("Map", 3), ("Web Shop", 40)]
+        assert counts == [("Map", 3), ("Web Shop", 80)]
         assert [len(each["interactions"]) for each in answer["_embedded"]["consumers"]] == [3, 20]
     assert consumers(api, operation="GET /{x}") == ["Map", "Till", "Web Shop"]
     assert consumers(api, operation="GET /{x}", field="other") == ["Till", "Web Shop"]
+
+
+def test_former_consumers_of_a_field_of_many_interactions_are_named(api: Api) -> None:
+    many = [interaction(f"/a{number}", {"id": number}) for number in range(120)]
+    publish(api, "Web Shop", "1", *many)
+    for consumer in ("Till", "Map"):
+        publish(api, consumer, "1", interaction("/b", {"id": 1}))
+        publish(api, consumer, "2", interaction("/b", {"other": 1}))
+    publish(api, "Print", "1", interaction("/b", {"other": 1}))
+    answer = usage(api, field="id")
+    assert [consumer["name"] for consumer in answer["_embedded"]["consumers"]] == ["Web Shop"]
+    assert answer["formerConsumers"] == [{"consumer": name, "version": "1"} for name in ("Map", "Till")]
 
 
 def test_an_answer_says_how_strict_each_expectation_is(api: Api) -> None:

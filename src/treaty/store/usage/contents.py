@@ -8,13 +8,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Insert, Select, Table, bindparam, delete, exists, func, insert, select
+from sqlalchemy import BindParameter, Connection, Select, Text, bindparam, delete, exists, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from treaty.model.maintenance.metrics import IndexProgress
 from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, TermKey, field_of
 from treaty.model.usage.words import list_words
 from treaty.store.engine.batches import execute_in_batches, fetch_in_batches
-from treaty.store.engine.database import execute, execute_many, fetch_first, fetch_rows, fetch_scalar
+from treaty.store.engine.conditions import IsAnyOf
+from treaty.store.engine.database import execute, fetch_first, fetch_rows, fetch_scalar
+from treaty.store.engine.inserts import add_rows
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
     content,
@@ -109,29 +112,29 @@ def count_contents(db: Connection) -> IndexProgress:
 
 # Adding
 
-
-def _insert(table: Table) -> Insert:
-    """Build the statement that adds a row; its parameters have the names of the columns, apart from generated ids."""
-    return insert(table).values(
-        {column.name: bindparam(column.name) for column in table.columns if not column.identity}
-    )
-
-
-_ADD_CONTENT: Final = _insert(usage_content)
-_ADD_TERM: Final = _insert(usage_term)
-_ADD_INTERACTION: Final = _insert(usage_interaction)
-_ADD_EXPECTATION: Final = _insert(usage_expectation)
-_ADD_OCCURRENCE: Final = _insert(usage_occurrence)
 _OCCURRENCES: Final = select(usage_occurrence.c.interaction_id).where(
     usage_occurrence.c.content_id == bindparam("content")
 )
 _TERMS: Final = select(usage_term.c.place, usage_term.c.name, usage_term.c.id).where(
-    usage_term.c.provider_id == bindparam("provider_id"), usage_term.c.name.in_(bindparam("names", expanding=True))
+    usage_term.c.provider_id == bindparam("provider_id"), IsAnyOf(usage_term.c.name, "names")
 )
 _INTERACTIONS: Final = select(usage_interaction.c.digest, usage_interaction.c.id).where(
     usage_interaction.c.consumer_id == bindparam("consumer_id"),
     usage_interaction.c.provider_id == bindparam("provider_id"),
-    usage_interaction.c.digest.in_(bindparam("digests", expanding=True)),
+    IsAnyOf(usage_interaction.c.digest, "digests"),
+)
+_digest: Final = func.unnest(bindparam("digests", type_=ARRAY(Text))).table_valued("digest").render_derived("wanted")
+# PostgreSQL expects hardly any interactions of a pair. It would compare each of them with each digest.
+_INTERACTIONS_ON_POSTGRESQL: Final = select(
+    _digest.c.digest,
+    select(usage_interaction.c.id)
+    .where(
+        usage_interaction.c.consumer_id == bindparam("consumer_id"),
+        usage_interaction.c.provider_id == bindparam("provider_id"),
+        usage_interaction.c.digest == _digest.c.digest,
+    )
+    .scalar_subquery()
+    .label("id"),
 )
 
 
@@ -150,7 +153,7 @@ def add(
         ids |= _add_interactions(db, pair, missing)
     existing = set() if is_new else {row.interaction_id for row in fetch_rows(db, _OCCURRENCES, {"content": key.id})}
     new_ids = sorted(set(ids.values()) - existing)
-    execute_many(db, _ADD_OCCURRENCE, [{"content_id": key.id, "interaction_id": new_id} for new_id in new_ids])
+    add_rows(db, usage_occurrence, [{"content_id": key.id, "interaction_id": new_id} for new_id in new_ids])
 
 
 def _add_interactions(
@@ -158,7 +161,7 @@ def _add_interactions(
 ) -> dict[str, int]:
     term_ids = _ensure_terms(db, pair["provider_id"], missing.values())
     rows = [{**pair, **_interaction_row(digest, item, term_ids)} for digest, item in missing.items()]
-    execute_many(db, _ADD_INTERACTION, rows)
+    add_rows(db, usage_interaction, rows)
     ids = _find_interactions(db, pair, missing)
     expectations = sorted(
         (term_ids[term], ids[digest], int(strictness))
@@ -167,7 +170,7 @@ def _add_interactions(
     )
     # In the order of the primary key, which takes SQLite less time.
     names = ("term_id", "interaction_id", "strictness")
-    execute_many(db, _ADD_EXPECTATION, [dict(zip(names, row, strict=True)) for row in expectations])
+    add_rows(db, usage_expectation, [dict(zip(names, row, strict=True)) for row in expectations])
     return ids
 
 
@@ -179,12 +182,13 @@ def mark(db: Connection, key: ContentKey, indexed: IndexedContent) -> None:
         "interactions": len(indexed.interactions),
         "is_truncated": indexed.is_truncated,
     }
-    execute(db, _ADD_CONTENT, marker)
+    add_rows(db, usage_content, [marker])
 
 
 def _find_interactions(db: Connection, pair: Mapping[str, int], digests: Iterable[str]) -> dict[str, int]:
-    rows = fetch_in_batches(db, _INTERACTIONS, list(digests), pair, parameter="digests")
-    return {row.digest: row.id for row in rows}
+    statement = _INTERACTIONS if db.dialect.name == "sqlite" else _INTERACTIONS_ON_POSTGRESQL
+    rows = fetch_in_batches(db, statement, list(digests), pair, parameter="digests")
+    return {row.digest: row.id for row in rows if row.id is not None}
 
 
 def _interaction_row(digest: str, item: IndexedInteraction, term_ids: Mapping[TermKey, int]) -> dict[str, Any]:
@@ -212,7 +216,7 @@ def _ensure_terms(db: Connection, provider_id: int, items: Iterable[IndexedInter
         }
         for place, name in missing
     ]
-    execute_many(db, _ADD_TERM, rows)
+    add_rows(db, usage_term, rows)
     return ids | _find_terms(db, provider_id, missing) if missing else ids
 
 

@@ -1,9 +1,10 @@
 """The interactions that consumers expect of a provider, by operation and message, from the usage index."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Final, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, bindparam, select
+from sqlalchemy import Connection, Select, select
 
 from treaty.model.paging import Page, Paged
 from treaty.model.usage.usage import (
@@ -16,41 +17,56 @@ from treaty.model.usage.usage import (
 )
 from treaty.model.usage.words import list_query_words
 from treaty.store.engine.batches import fetch_in_batches
+from treaty.store.engine.conditions import IsAmong, IsAnyOf
 from treaty.store.tables import usage_interaction, usage_occurrence
 from treaty.store.usage.pacts import PactsOfProvider, list_in_use, load_basis
 from treaty.store.usage.queries import (
     MAX_TERMS,
-    find_interaction_ids,
+    Shape,
     find_names,
+    find_shape,
     find_terms_with_words,
+    is_found,
     list_operation_terms,
 )
 
-_IDS: Final[BindParameter[Sequence[int]]] = bindparam("ids", expanding=True)
-_OPERATIONS: Final[BindParameter[Sequence[int]]] = bindparam("operations", expanding=True)
-_INTERACTIONS: Final = (
-    select(
-        usage_occurrence.c.content_id,
-        usage_interaction.c.id,
-        usage_interaction.c.kind,
-        usage_interaction.c.operation_id,
-        usage_interaction.c.description_id,
+_IN_USE: Final = select(usage_occurrence.c.interaction_id).where(IsAnyOf(usage_occurrence.c.content_id, "ids"))
+_INTERACTIONS: Final = select(
+    usage_interaction.c.id,
+    usage_interaction.c.kind,
+    usage_interaction.c.operation_id,
+    usage_interaction.c.description_id,
+).where(IsAnyOf(usage_interaction.c.operation_id, "operations"), IsAmong(usage_interaction.c.id, _IN_USE))
+_OF_OPERATIONS: Final = select(usage_interaction.c.id).where(IsAnyOf(usage_interaction.c.operation_id, "operations"))
+
+
+@cache
+def _select_occurrences(shape: Shape | None) -> Select[int, int]:
+    """Build the statement for the occurrences of some operations' interactions, all or those that a search finds."""
+    return select(usage_occurrence.c.content_id, usage_occurrence.c.interaction_id).where(
+        IsAnyOf(usage_occurrence.c.content_id, "ids"),
+        IsAmong(usage_occurrence.c.interaction_id, _OF_OPERATIONS),
+        *is_found(shape),
     )
-    .join_from(usage_interaction, usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
-    # As a sum, the column uses no index: there are few operations, and many interactions in each content.
-    .where(usage_interaction.c.operation_id.in_(_OPERATIONS), (usage_occurrence.c.content_id + 0).in_(_IDS))
-)
-_OPERATIONS_OF_INTERACTIONS: Final = (
-    select(usage_interaction.c.operation_id)
-    .where(usage_interaction.c.id.in_(_IDS), usage_interaction.c.operation_id.is_not(None))
-    .distinct()
-)
-_OPERATIONS_OF_CONTENTS: Final = (
-    select(usage_interaction.c.operation_id)
-    .join_from(usage_occurrence, usage_interaction, usage_occurrence.c.interaction_id == usage_interaction.c.id)
-    .where(usage_occurrence.c.content_id.in_(_IDS), usage_interaction.c.operation_id.is_not(None))
-    .distinct()
-)
+
+
+@cache
+def _select_rows(shape: Shape | None) -> Select[int, int, int, str]:
+    """Build the statement that joins both, in the order of the fields of `_Row`."""
+    return (
+        select(
+            usage_occurrence.c.content_id,
+            usage_interaction.c.operation_id,
+            usage_interaction.c.description_id,
+            usage_interaction.c.kind,
+        )
+        .join_from(usage_interaction, usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
+        .where(
+            IsAnyOf(usage_interaction.c.operation_id, "operations"),
+            IsAmong(usage_occurrence.c.content_id, "ids"),
+            *is_found(shape),
+        )
+    )
 
 
 def list_interactions(
@@ -62,17 +78,12 @@ def list_interactions(
     selects a single operation, with all its interactions; others list at most `max_interactions`.
     """
     in_use = list_in_use(db, provider)
-    terms = list_operation_terms(db, provider, in_use)
+    shape, search = _find_search(db, provider, in_use, text)
+    terms = list_operation_terms(db, provider, in_use, shape, **search)
     if operation is not None:
         terms = [term for term in terms if term.name == operation]
-    matches = _find_matches(db, provider, in_use, text) if text.strip() else None
-    if matches:
-        matching_ids = matches.list_operations(db)
-        terms = [term for term in terms if term.id in matching_ids]
     shown = terms[page.offset : page.offset + page.limit]
-    params = {"operations": [term.id for term in shown]}
-    rows = fetch_in_batches(db, _INTERACTIONS, in_use.content_ids, params) if shown else []
-    rows = [row for row in rows if matches is None or matches.has(row)]
+    rows = _list_rows(db, in_use, shape, {**search, "operations": [term.id for term in shown]}) if shown else []
     limit = None if operation is not None else max_interactions
     return ProviderInteractions(
         operations=Paged(_describe(db, shown, rows, in_use, limit), page, len(terms)),
@@ -81,33 +92,42 @@ def list_interactions(
     )
 
 
-class _Matches:
-    """The interactions that match a search, and the contents of consumers that do."""
-
-    def __init__(self, interaction_ids: Collection[int], content_ids: Collection[int]) -> None:
-        self._interaction_ids = interaction_ids
-        self._content_ids = content_ids
-
-    def has(self, row: Any) -> bool:
-        return row.id in self._interaction_ids or row.content_id in self._content_ids
-
-    def list_operations(self, db: Connection) -> set[int]:
-        rows = [
-            *fetch_in_batches(db, _OPERATIONS_OF_INTERACTIONS, self._interaction_ids),
-            *fetch_in_batches(db, _OPERATIONS_OF_CONTENTS, self._content_ids),
-        ]
-        return {row.operation_id for row in rows}
-
-
-def _find_matches(db: Connection, provider: str, in_use: PactsOfProvider, text: str) -> _Matches:
-    terms = find_terms_with_words(db, provider, text)[:MAX_TERMS] if list_query_words(text) else []
+def _find_search(
+    db: Connection, provider: str, in_use: PactsOfProvider, text: str
+) -> tuple[Shape | None, dict[str, list[int]]]:
+    """Find the terms that have the words of a text, and the contents of consumers whose names contain it."""
     sought = text.strip().casefold()
-    own_contents = {pact.content_id for pact in in_use.pacts if sought in pact.consumer.casefold()}
-    return _Matches(find_interaction_ids(db, in_use.pacts, [term.id for term in terms]), own_contents)
+    if not sought:
+        return None, {}
+    terms = find_terms_with_words(db, provider, text)[:MAX_TERMS] if list_query_words(text) else []
+    params = {"terms0": [term.id for term in terms]}
+    own = {pact.content_id for pact in in_use.pacts if sought in pact.consumer.casefold()}
+    return find_shape(db, params, len(in_use.content_ids)), {**params, "own": sorted(own)}
+
+
+class _Row(NamedTuple):
+    """An interaction in a content."""
+
+    content_id: int
+    operation_id: int
+    description_id: int
+    kind: str
+
+
+def _list_rows(
+    db: Connection, in_use: PactsOfProvider, shape: Shape | None, params: Mapping[str, Sequence[int]]
+) -> list[_Row]:
+    if db.dialect.name == "sqlite":
+        return [_Row(*row) for row in fetch_in_batches(db, _select_rows(shape), in_use.content_ids, params)]
+    # For the join, PostgreSQL would read the occurrences of all providers.
+    interactions = {row.id: row for row in fetch_in_batches(db, _INTERACTIONS, in_use.content_ids, params)}
+    occurrences = fetch_in_batches(db, _select_occurrences(shape), in_use.content_ids, params)
+    found = ((content_id, interactions[interaction_id]) for content_id, interaction_id in occurrences)
+    return [_Row(content_id, row.operation_id, row.description_id, row.kind) for content_id, row in found]
 
 
 def _describe(
-    db: Connection, terms: Iterable[Term], rows: Sequence[Any], in_use: PactsOfProvider, limit: int | None
+    db: Connection, terms: Iterable[Term], rows: Sequence[_Row], in_use: PactsOfProvider, limit: int | None
 ) -> list[ListedOperation]:
     descriptions = find_names(db, {row.description_id for row in rows})
     by_operation: dict[int, dict[tuple[str, str], set[int]]] = {}

@@ -3,15 +3,16 @@
 These are the pacts of versions that are deployed or supported, those on main branches, and the latest of each pair.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, select, union_all
+from sqlalchemy import Connection, and_, exists, func, select, union_all
 
 from treaty.model.usage.expectations import FORMAT
 from treaty.model.usage.usage import PactInUse, UsageBasis
 from treaty.store.engine.batches import fetch_in_batches
+from treaty.store.engine.conditions import IsAnyOf
 from treaty.store.engine.database import fetch_first, fetch_rows
 from treaty.store.pacticipants.integrations import select_pact_of_member
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
@@ -70,7 +71,7 @@ _PUBLICATIONS: Final = (
     )
     .join_from(publication, version, version.c.id == publication.c.consumer_version_id)
     .outerjoin(usage_content, _INDEX_OF_CONTENT)
-    .where(publication.c.id.in_(bindparam("ids", expanding=True)))
+    .where(IsAnyOf(publication.c.id, "ids"))
 )
 
 
@@ -111,6 +112,8 @@ class PactsOfProvider:
     """The pacts of a provider that are in use, by consumer, and its consumers without a pact."""
 
     pacts: Sequence[PactInUse]
+    consumer_ids: KeysView[int]
+    """The ids of all consumers."""
     consumers_without_pacts: tuple[str, ...]
     is_truncated: Mapping[int, bool]
     """Whether the index of each content is incomplete; contents that are not indexed are absent."""
@@ -135,6 +138,7 @@ def list_in_use(db: Connection, provider: str) -> PactsOfProvider:
     rows = [row for row in fetch_in_batches(db, _PUBLICATIONS, reasons) if row.consumer_id in names]
     return PactsOfProvider(
         pacts=_build_pacts(rows, names, reasons),
+        consumer_ids=names.keys(),
         is_truncated={row.content_id: bool(row.is_truncated) for row in rows if row.is_truncated is not None},
         consumers_without_pacts=tuple(head.consumer for head in heads if head.latest_publication_id is None),
     )

@@ -10,15 +10,16 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     Integer,
     Select,
+    and_,
     bindparam,
     exists,
     func,
     literal_column,
+    or_,
     select,
 )
 
@@ -45,10 +46,10 @@ from treaty.model.usage.usage import (
 from treaty.model.usage.words import list_query_words
 from treaty.spelling import find_similar_names
 from treaty.store.engine.batches import fetch_in_batches
+from treaty.store.engine.conditions import IsAmong, IsAnyOf
 from treaty.store.engine.database import fetch_rows, fetch_scalar
 from treaty.store.tables import (
     content,
-    integration,
     pacticipant,
     publication,
     usage_expectation,
@@ -170,143 +171,133 @@ def suggest(db: Connection, query: UsageQuery, name: str) -> tuple[str, ...]:
 # Interactions that meet all criteria of a query
 
 
-class _Shape(NamedTuple):
-    """What determines the text of a statement: the number of criteria, and how their interactions are found."""
+class _Criterion(NamedTuple):
+    """How the interactions that meet a criterion are found."""
 
-    criteria_count: int
+    is_dense: bool
+    """Whether so many interactions meet it that testing the few of a page is faster than listing all of them."""
     is_selective: bool
-    """Whether the criteria have so few terms that looking up each interaction is faster than listing all of theirs."""
-    has_few_interactions: bool = False
-    """Whether so few interactions are compared that looking each of them up is faster than listing all of theirs."""
+    """Whether it has so few terms that looking each of them up is faster than reading all terms of an interaction."""
 
 
+Shape = tuple[_Criterion, ...]
+"""What determines the text of a statement. Terms of its criteria are the parameters `terms0`, `terms1` and so on."""
+
+DENSITY: Final = 25
+"""Expectations for each content in use from which on a criterion is dense."""
 MAX_LOOKED_UP: Final = 4
 """Terms of a criterion up to which it is selective."""
 
 
-def _shape_of(params: Mapping[str, Sequence[int]]) -> _Shape:
-    return _Shape(len(params), is_selective=all(len(term_ids) <= MAX_LOOKED_UP for term_ids in params.values()))
-
-
-def _meets_criteria(interaction_id: ColumnElement[int], shape: _Shape) -> list[ColumnElement[bool]]:
-    """Return a condition for each criterion, whose terms are the parameters `terms0`, `terms1` and so on."""
-    return [_has_terms(interaction_id, f"terms{index}", shape) for index in range(shape.criteria_count)]
+def find_shape(db: Connection, params: Mapping[str, Sequence[int]], content_count: int) -> Shape:
+    """Choose how the interactions are found that meet criteria, whose terms are the parameters."""
+    limit = DENSITY * content_count
+    counts = (
+        fetch_scalar(db, _EXPECTATIONS_UP_TO, {"terms": term_ids, "limit": limit}) for term_ids in params.values()
+    )
+    return tuple(
+        _Criterion(is_dense=count == limit, is_selective=len(term_ids) <= MAX_LOOKED_UP)
+        for count, term_ids in zip(counts, params.values(), strict=True)
+    )
 
 
 _met: Final = usage_expectation.alias("met")
 
 
-def _has_terms(interaction_id: ColumnElement[int], parameter: str, shape: _Shape) -> ColumnElement[bool]:
-    terms: BindParameter[Sequence[int]] = bindparam(parameter, expanding=True)
-    # As a sum, a column uses no index. Otherwise SQLite would look up every term with every interaction.
-    if shape.is_selective:
-        return exists().where(_met.c.term_id.in_(terms), _met.c.interaction_id == interaction_id)
-    if shape.has_few_interactions:
-        # With a limit, PostgreSQL looks each interaction up. It would read all expectations for `EXISTS`.
-        first: Select[int] = select(literal_column("1")).where(
-            (_met.c.term_id + 0).in_(terms), _met.c.interaction_id == interaction_id
-        )
-        return first.limit(literal_column("1")).scalar_subquery().is_not(None)
-    return (interaction_id + 0).in_(select(_met.c.interaction_id).where(_met.c.term_id.in_(terms)))
+def _meets_criteria(interaction_id: ColumnElement[int], shape: Shape) -> list[ColumnElement[bool]]:
+    """Return a condition for each criterion."""
+    return [_meets(interaction_id, f"terms{index}", criterion) for index, criterion in enumerate(shape)]
 
 
-_IDS: Final[BindParameter[Sequence[int]]] = bindparam("ids", expanding=True)
+def _meets(interaction_id: ColumnElement[int], parameter: str, criterion: _Criterion) -> ColumnElement[bool]:
+    if not criterion.is_dense:
+        return IsAmong(interaction_id, select(_met.c.interaction_id).where(IsAnyOf(_met.c.term_id, parameter)))
+    has_term = (IsAnyOf if criterion.is_selective else IsAmong)(_met.c.term_id, parameter)
+    # With a limit, PostgreSQL looks each interaction up. It would read all expectations for `EXISTS`.
+    first: Select[int] = select(literal_column("1")).where(has_term, _met.c.interaction_id == interaction_id)
+    return first.limit(literal_column("1")).scalar_subquery().is_not(None)
 
 
 _occurring: Final = usage_occurrence.alias("occurring")
 
 
 @cache
-def _select_matching(shape: _Shape) -> Select[int]:
-    """Build the statement for the contents with an interaction that meets the criteria, where most of them have one.
+def _select_matching(shape: Shape) -> Select[int]:
+    """Build the statement for the contents with an interaction that meets the criteria.
 
     The first one of each content is enough.
     """
     first: Select[int] = (
         select(literal_column("1"))
         .select_from(_occurring)
-        .where(
-            _occurring.c.content_id == content.c.id,
-            *_meets_criteria(_occurring.c.interaction_id, shape._replace(has_few_interactions=True)),
-        )
+        .where(_occurring.c.content_id == content.c.id, *_meets_criteria(_occurring.c.interaction_id, shape))
         .limit(literal_column("1"))
     )
-    return select(content.c.id).where(content.c.id.in_(_IDS), first.scalar_subquery().is_not(None))
+    return select(content.c.id).where(IsAnyOf(content.c.id, "ids"), first.scalar_subquery().is_not(None))
 
 
 _EXPECTATIONS_UP_TO: Final = select(func.count()).select_from(
     select(literal_column("1"))
     .select_from(usage_expectation)
-    .where(usage_expectation.c.term_id.in_(bindparam("terms", expanding=True)))
+    .where(IsAnyOf(usage_expectation.c.term_id, "terms"))
     .limit(bindparam("limit", type_=Integer))
     .subquery()
 )
-DENSITY: Final = 8
-"""Expectations for each content in use from which on the terms of a criterion are expected of most contents."""
 
 
 @cache
-def _select_contents(shape: _Shape) -> Select[int]:
-    """Build the statement for the contents with an interaction that meets the criteria, where few have one."""
-    return (
-        select(usage_occurrence.c.content_id)
-        .where(usage_occurrence.c.content_id.in_(_IDS), *_meets_criteria(usage_occurrence.c.interaction_id, shape))
-        .distinct()
-    )
-
-
-@cache
-def _select_interactions(shape: _Shape) -> Select[int, int]:
+def _select_interactions(shape: Shape) -> Select[int, int]:
     """Build the statement for the interactions of a page's contents that meet the criteria."""
     return select(usage_occurrence.c.content_id, usage_occurrence.c.interaction_id).where(
-        usage_occurrence.c.content_id.in_(_IDS), *_meets_criteria(usage_occurrence.c.interaction_id, shape)
+        IsAnyOf(usage_occurrence.c.content_id, "ids"), *_meets_criteria(usage_occurrence.c.interaction_id, shape)
     )
+
+
+_own: Final = usage_expectation.alias("own")
 
 
 @cache
 def _select_expectations(*, is_by_interaction: bool) -> Select[*tuple[Any, ...]]:
     """Build the statement for the expectations of a page's interactions that the answer shows.
 
-    Names of terms are looked up separately: there are few of them, and joins would read them for each expectation.
+    Interactions and the names of terms are looked up separately: joins would read them for each expectation.
     """
-    # As a sum, the column uses no index.
-    term_id = usage_expectation.c.term_id + 0 if is_by_interaction else usage_expectation.c.term_id
-    return (
-        select(
-            usage_interaction.c.consumer_id,
-            usage_interaction.c.id,
-            usage_interaction.c.kind,
-            usage_interaction.c.description_id,
-            usage_interaction.c.operation_id,
-            usage_expectation.c.term_id,
-            usage_expectation.c.strictness,
-        )
-        .join_from(usage_interaction, usage_expectation, usage_expectation.c.interaction_id == usage_interaction.c.id)
-        .where(usage_interaction.c.id.in_(_IDS), term_id.in_(bindparam("shown", expanding=True)))
+    has_term = (IsAmong if is_by_interaction else IsAnyOf)(usage_expectation.c.term_id, "shown")
+    # Terms are in the index of an interaction. Only for those that are shown, the row itself is read.
+    strictness = select(_own.c.strictness).where(
+        _own.c.term_id == usage_expectation.c.term_id, _own.c.interaction_id == usage_expectation.c.interaction_id
     )
+    return select(
+        usage_expectation.c.interaction_id,
+        usage_expectation.c.term_id,
+        strictness.scalar_subquery().label("strictness"),
+    ).where(IsAnyOf(usage_expectation.c.interaction_id, "ids"), has_term)
+
+
+_INTERACTIONS: Final = select(
+    usage_interaction.c.consumer_id,
+    usage_interaction.c.id,
+    usage_interaction.c.kind,
+    usage_interaction.c.description_id,
+    usage_interaction.c.operation_id,
+).where(IsAnyOf(usage_interaction.c.id, "ids"))
 
 
 @cache
-def _select_other_consumers(shape: _Shape) -> Select[int, str]:
+def _select_other_consumers(shape: Shape) -> Select[int, str]:
     # Of all contents, also of those that are not in use.
-    return (
-        select(pacticipant.c.id, pacticipant.c.name)
-        .join_from(integration, pacticipant, pacticipant.c.id == integration.c.consumer_id)
-        .where(
-            integration.c.provider_id == PROVIDER_ID,
-            integration.c.consumer_id.not_in(bindparam("current", expanding=True)),
-            exists().where(
-                usage_interaction.c.consumer_id == integration.c.consumer_id,
-                usage_interaction.c.provider_id == integration.c.provider_id,
-                *_meets_criteria(usage_interaction.c.id, shape),
-            ),
-        )
-        .order_by(pacticipant.c.name)
+    return select(pacticipant.c.id, pacticipant.c.name).where(
+        IsAnyOf(pacticipant.c.id, "ids"),
+        exists().where(
+            usage_interaction.c.consumer_id == pacticipant.c.id,
+            usage_interaction.c.provider_id == PROVIDER_ID,
+            *_meets_criteria(usage_interaction.c.id, shape),
+        ),
     )
 
 
 @cache
-def _select_newest_version(shape: _Shape) -> Select[str]:
+def _select_newest_version(shape: Shape) -> Select[str]:
     return (
         select(version.c.number)
         .join_from(publication, version, version.c.id == publication.c.consumer_version_id)
@@ -341,13 +332,16 @@ def find_usage(db: Connection, query: UsageQuery, page: Page) -> Usage:
             basis=basis,
             documented=_find_documented(db, query),
         )
-    content_ids = _find_matching(db, in_use.content_ids, params)
+    shape = find_shape(db, params, len(in_use.content_ids))
+    content_ids = {row.id for row in fetch_in_batches(db, _select_matching(shape), in_use.content_ids, params)}
     using = [pact for pact in in_use.pacts if pact.content_id in content_ids]
     consumers = _page_consumers(using, page)
     return Usage(
         query=query,
-        consumers=Paged(_describe_consumers(db, consumers.items, params, terms), page, consumers.total),
-        former_consumers=_find_former_consumers(db, query, params, {pact.consumer_id for pact in using}),
+        consumers=Paged(_describe_consumers(db, consumers.items, shape, params, terms), page, consumers.total),
+        former_consumers=_find_former_consumers(
+            db, query, shape, params, in_use.consumer_ids - {pact.consumer_id for pact in using}
+        ),
         suggestions=(),
         basis=basis,
         documented=_find_documented(db, query),
@@ -362,19 +356,6 @@ def _find_documented(db: Connection, query: UsageQuery) -> tuple[FoundName, ...]
     return tuple(documents.search(db, query.text, MAX_DOCUMENTED, provider_id=provider_id))
 
 
-def _find_matching(db: Connection, content_ids: Collection[int], params: Mapping[str, list[int]]) -> set[int]:
-    """Find the contents with an interaction that meets the criteria."""
-    limit = DENSITY * len(content_ids)
-    is_dense = all(
-        fetch_scalar(db, _EXPECTATIONS_UP_TO, {"terms": term_ids, "limit": limit}) == limit
-        for term_ids in params.values()
-    )
-    if is_dense and content_ids:
-        return {row.id for row in fetch_in_batches(db, _select_matching(_shape_of(params)), content_ids, params)}
-    rows = fetch_in_batches(db, _select_contents(_shape_of(params)), content_ids, params)
-    return {row.content_id for row in rows}
-
-
 def _page_consumers(using: Sequence[PactInUse], page: Page) -> Paged[tuple[str, tuple[PactInUse, ...]]]:
     by_consumer = [(name, tuple(pacts)) for name, pacts in groupby(using, lambda pact: pact.consumer)]
     return Paged(by_consumer[page.offset : page.offset + page.limit], page, len(by_consumer))
@@ -383,11 +364,12 @@ def _page_consumers(using: Sequence[PactInUse], page: Page) -> Paged[tuple[str, 
 def _describe_consumers(
     db: Connection,
     consumers: Sequence[tuple[str, tuple[PactInUse, ...]]],
+    shape: Shape,
     params: Mapping[str, list[int]],
     terms: Sequence[Sequence[Term]],
 ) -> list[UsingConsumer]:
     """Add the interactions that meet the criteria to the consumers of a page: the first ones, and their number."""
-    interaction_ids = _find_interactions(db, [pact for _, pacts in consumers for pact in pacts], params)
+    interaction_ids = _find_interactions(db, [pact for _, pacts in consumers for pact in pacts], shape, params)
     listed = {
         name: sorted({one for pact in pacts for one in interaction_ids[pact.content_id]})[:MAX_INTERACTIONS]
         for name, pacts in consumers
@@ -405,10 +387,9 @@ def _describe_consumers(
 
 
 def _find_interactions(
-    db: Connection, pacts: Sequence[PactInUse], params: Mapping[str, list[int]]
+    db: Connection, pacts: Sequence[PactInUse], shape: Shape, params: Mapping[str, list[int]]
 ) -> dict[int, list[int]]:
     """Find the interactions of each content that meet the criteria."""
-    shape = _shape_of(params)._replace(has_few_interactions=True)
     interactions: dict[int, list[int]] = {}
     rows = fetch_in_batches(db, _select_interactions(shape), {pact.content_id for pact in pacts}, params)
     for content_id, interaction_id in rows:
@@ -423,20 +404,25 @@ def _load_interactions(
     # The operation of each interaction is shown in any case, so that it need not be an expectation beside others.
     matching_terms = [term for matching in terms for term in matching[:MAX_TERMS]]
     shown = [term.id for term in matching_terms if len(terms) == 1 or not _is_operation(term)]
-    # With many terms, SQLite would look up each of them with each interaction. PostgreSQL decides by their numbers.
-    is_by_interaction = len(shown) > MAX_LOOKED_UP and db.dialect.name == "sqlite"
-    statement = _select_expectations(is_by_interaction=is_by_interaction)
+    # Many terms would all be looked up with each interaction.
+    statement = _select_expectations(is_by_interaction=len(shown) > MAX_LOOKED_UP)
     by_id = {term.id: term for term in matching_terms}
     ranks = {
         term.id: rank for rank, term in enumerate(sorted(by_id.values(), key=lambda term: (term.place, term.name)))
     }
+    interactions = {row.id: row for row in fetch_in_batches(db, _INTERACTIONS, interaction_ids)}
     rows = sorted(
         fetch_in_batches(db, statement, interaction_ids, {"shown": shown}),
-        key=lambda row: (row.consumer_id, row.id, ranks[row.term_id]),
+        key=lambda row: (interactions[row.interaction_id].consumer_id, row.interaction_id, ranks[row.term_id]),
     )[:MAX_ROWS]
-    names = _find_names(db, rows)
-    by_consumer = groupby(rows, lambda row: row.consumer_id)
-    return {consumer_id: _read_interactions(own_rows, by_id, names) for consumer_id, own_rows in by_consumer}
+    names = _find_names(db, interactions.values())
+    by_consumer: dict[int, list[UsingInteraction]] = {}
+    for interaction_id, own_rows in groupby(rows, lambda row: row.interaction_id):
+        interaction = interactions[interaction_id]
+        by_consumer.setdefault(interaction.consumer_id, []).append(
+            _read_interaction(interaction, own_rows, by_id, names)
+        )
+    return {consumer_id: tuple(own) for consumer_id, own in by_consumer.items()}
 
 
 def _is_operation(term: Term) -> bool:
@@ -449,33 +435,31 @@ def _find_names(db: Connection, rows: Iterable[Any]) -> dict[int, str]:
     return find_names(db, ids)
 
 
-def _read_interactions(
-    rows: Iterable[Any], terms: Mapping[int, Term], names: Mapping[int, str]
-) -> tuple[UsingInteraction, ...]:
-    interactions = []
-    for _, group in groupby(rows, lambda row: row.id):
-        own_rows = list(group)
-        first = own_rows[0]
-        own_terms = [(terms[row.term_id], row.strictness) for row in own_rows]
-        interactions.append(
-            UsingInteraction(
-                kind=first.kind,
-                description=names[first.description_id],
-                operation=None if first.operation_id is None else names[first.operation_id],
-                expectations=tuple(
-                    UsedExpectation(term.place, term.name, Strictness(strictness)) for term, strictness in own_terms
-                ),
-            )
-        )
-    return tuple(interactions)
+def _read_interaction(
+    interaction: Any, rows: Iterable[Any], terms: Mapping[int, Term], names: Mapping[int, str]
+) -> UsingInteraction:
+    own_terms = [(terms[row.term_id], Strictness(row.strictness)) for row in rows]
+    return UsingInteraction(
+        kind=interaction.kind,
+        description=names[interaction.description_id],
+        operation=None if interaction.operation_id is None else names[interaction.operation_id],
+        expectations=tuple(UsedExpectation(term.place, term.name, strictness) for term, strictness in own_terms),
+    )
 
 
 def _find_former_consumers(
-    db: Connection, query: UsageQuery, params: Mapping[str, list[int]], current: Collection[int]
+    db: Connection,
+    query: UsageQuery,
+    shape: Shape,
+    params: Mapping[str, list[int]],
+    candidate_ids: Collection[int],
 ) -> tuple[FormerConsumer, ...]:
-    shape = _shape_of(params)
+    if len(candidate_ids) > MAX_FORMER_CONSUMERS:
+        # Together they have too many interactions to test each of them.
+        shape = tuple(criterion._replace(is_dense=False) for criterion in shape)
     values = {**params, "provider": query.provider}
-    others = fetch_rows(db, _select_other_consumers(shape), {**values, "current": sorted(current)})
+    rows = fetch_in_batches(db, _select_other_consumers(shape), candidate_ids, values)
+    others = sorted(rows, key=lambda row: row.name)
     newest_versions = (
         (row.name, fetch_scalar(db, _select_newest_version(shape), {**values, "consumer_id": row.id}))
         for row in others[:MAX_FORMER_CONSUMERS]
@@ -486,28 +470,56 @@ def _find_former_consumers(
 
 # What consumers expect
 
-_first_use: Final = (
-    select(literal_column("1"))
-    .select_from(usage_interaction)
-    .join(usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
-    .where(usage_interaction.c.operation_id == usage_term.c.id, (usage_occurrence.c.content_id + 0).in_(_IDS))
-    .limit(literal_column("1"))
-    .scalar_subquery()
-)
-# The first use of each operation is enough; there are many more interactions than operations.
-_OPERATIONS_IN_USE: Final = _OF_PROVIDER.where(
-    usage_term.c.place.in_(bindparam("places", expanding=True)), _first_use.is_not(None)
-)
+
+@cache
+def _select_operations_in_use(shape: Shape | None) -> Select[*tuple[Any, ...]]:
+    """Build the statement for the operations of contents, all or those that a search finds.
+
+    The first use of each operation is enough; there are many more interactions than operations.
+    """
+    first_use: Select[int] = (
+        select(literal_column("1"))
+        .select_from(usage_interaction)
+        .join(usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
+        .where(
+            usage_interaction.c.operation_id == usage_term.c.id,
+            IsAmong(usage_occurrence.c.content_id, "ids"),
+            *is_found(shape),
+        )
+        .limit(literal_column("1"))
+    )
+    return _OF_PROVIDER.where(
+        usage_term.c.place.in_(bindparam("places", expanding=True)), first_use.scalar_subquery().is_not(None)
+    )
+
+
+def is_found(shape: Shape | None) -> list[ColumnElement[bool]]:
+    """Return the condition that a search finds an occurrence; none if there is no search.
+
+    It finds interactions that meet the criteria, and all those of the contents in the parameter `own`.
+    """
+    if shape is None:
+        return []
+    return [
+        or_(
+            and_(*_meets_criteria(usage_occurrence.c.interaction_id, shape)),
+            IsAmong(usage_occurrence.c.content_id, "own"),
+        )
+    ]
+
+
 _INTERACTIONS_OF_OPERATIONS: Final = (
     select(usage_interaction.c.operation_id, usage_interaction.c.description_id, usage_interaction.c.consumer_id)
-    .join(usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
     .where(
-        usage_interaction.c.operation_id.in_(bindparam("operations", expanding=True)),
-        (usage_occurrence.c.content_id + 0).in_(_IDS),
+        IsAnyOf(usage_interaction.c.operation_id, "operations"),
+        IsAmong(
+            usage_interaction.c.id,
+            select(usage_occurrence.c.interaction_id).where(IsAnyOf(usage_occurrence.c.content_id, "ids")),
+        ),
     )
     .distinct()
 )
-_NAMES_OF_TERMS: Final = select(usage_term.c.id, usage_term.c.name).where(usage_term.c.id.in_(_IDS))
+_NAMES_OF_TERMS: Final = select(usage_term.c.id, usage_term.c.name).where(IsAnyOf(usage_term.c.id, "ids"))
 
 
 def list_operations(db: Connection, provider: str, page: Page) -> ExpectedOperations:
@@ -520,17 +532,13 @@ def list_operations(db: Connection, provider: str, page: Page) -> ExpectedOperat
     return ExpectedOperations(provider, Paged(operations, page, len(terms)), load_basis(db, provider, in_use))
 
 
-def list_operation_terms(db: Connection, provider: str, in_use: PactsOfProvider) -> list[Term]:
-    """List the operations and messages of pacts in use by path."""
-    params = {"provider": provider, "places": [Place.OPERATION.value, Place.MESSAGE.value]}
-    rows = fetch_in_batches(db, _OPERATIONS_IN_USE, in_use.content_ids, params)
+def list_operation_terms(
+    db: Connection, provider: str, in_use: PactsOfProvider, shape: Shape | None = None, **search: Sequence[int]
+) -> list[Term]:
+    """List the operations and messages of pacts in use by path, all or those that a search finds (`is_found`)."""
+    params = {**search, "provider": provider, "places": [Place.OPERATION.value, Place.MESSAGE.value]}
+    rows = fetch_in_batches(db, _select_operations_in_use(shape), in_use.content_ids, params)
     return sorted(dict.fromkeys(_read_terms(rows)), key=lambda term: (term.place, term.path, term.name))
-
-
-def find_interaction_ids(db: Connection, pacts: Sequence[PactInUse], term_ids: Sequence[int]) -> set[int]:
-    """Find the interactions in the pacts that have any of the terms."""
-    by_content = _find_interactions(db, pacts, {"terms0": list(term_ids)}) if term_ids else {}
-    return {interaction_id for interaction_ids in by_content.values() for interaction_id in interaction_ids}
 
 
 def find_names(db: Connection, term_ids: Collection[int]) -> dict[int, str]:

@@ -7,9 +7,11 @@ that a search within one provider reads nothing of the others.
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Boolean, Column, ColumnElement, Connection, Text, bindparam
+from sqlalchemy import BindParameter, Column, Connection, Text, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from treaty.store.engine.conditions import Condition
 
 _PROVIDER_MARK: Final = "\u00a7"
 """Begins the mark of a provider. No word contains this character."""
@@ -31,14 +33,11 @@ def build_search(db: Connection, words: Sequence[str], provider_id: int | None) 
     return " & ".join([*([f"'{mark}'"] if mark else []), *(f"'{word}':*" for word in words)])
 
 
-class HasWords(ColumnElement[bool]):
+class HasWords(Condition):
     """Condition that a row's column `words` matches the search in the parameter `search`.
 
     `key` is the primary key, and `index` the full-text table of SQLite.
     """
-
-    inherit_cache = False
-    type = Boolean()
 
     def __init__(self, key: Column[int], index: str) -> None:
         self.search: BindParameter[str] = bindparam("search", type_=Text)

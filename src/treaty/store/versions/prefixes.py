@@ -2,13 +2,14 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, ColumnElement, Connection, Integer, Text, bindparam, func, select
+from sqlalchemy import Column, Connection, Integer, Text, bindparam, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from treaty.model.decisions.matrix import VersionKey
 from treaty.model.versions import MAX_CANDIDATES, MIN_PREFIX_LENGTH, VersionLookup
 from treaty.spelling import find_similar_names
+from treaty.store.engine.conditions import Condition
 from treaty.store.engine.database import fetch_column, fetch_rows
 from treaty.store.tables import pacticipant, version
 from treaty.store.versions import aliases, versions
@@ -21,15 +22,12 @@ _MAX_COMPARED: Final = 500
 """Newest versions whose numbers are compared with an unknown one."""
 
 
-class BeginsWith(ColumnElement[bool]):
+class BeginsWith(Condition):
     """Condition that a text column begins with the parameter `low`, as a range that an index can find.
 
     `high` is the text after all that begin with it. PostgreSQL compares bytes here, since the order of its collation
     may ignore punctuation; the index needs `text_pattern_ops`. SQLite always compares bytes.
     """
-
-    inherit_cache = False
-    type = Boolean()
 
     def __init__(self, column: Column[str]) -> None:
         self.low: Any = bindparam("low", type_=Text)

@@ -1,0 +1,84 @@
+"""Conditions that each database has its own SQL for, so that both plan them well.
+
+PostgreSQL gets a list as a single array. With a placeholder for each id, it takes milliseconds to plan a statement, and
+the plan that it caches after some executions compares each row with each id.
+"""
+
+from typing import Any, Final, Self
+
+from sqlalchemy import BindParameter, Boolean, ColumnElement, Integer, Select, Text, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+_IDS: Final = ARRAY(Integer)
+_TEXTS: Final = ARRAY(Text)
+
+
+class Condition(ColumnElement[bool]):
+    """A condition whose SQL is compiled for each database."""
+
+    inherit_cache = False
+    type = Boolean()
+
+    def self_group(self, against: object = None) -> Self:  # noqa: ARG002 - of the superclass
+        """Return the condition as it is. SQLAlchemy would compare it with 1 on SQLite, which then uses no index."""
+        return self
+
+
+class IsAnyOf(Condition, FunctionElement[bool]):
+    """Condition that a column is one of the ids or texts in a parameter, each of which is looked up in an index."""
+
+    def __init__(self, column: ColumnElement[int] | ColumnElement[str], parameter: str) -> None:
+        super().__init__(column)
+        self.column = column
+        self.parameter = parameter
+
+
+class IsAmong(Condition, FunctionElement[bool]):
+    """Condition that a value is one of the ids in a parameter or of a query, which is tested for each row.
+
+    No database looks the ids up in an index instead, or reads another table first: the statement reads the rows that
+    its other conditions find.
+    """
+
+    def __init__(self, value: ColumnElement[int], ids: str | Select[int]) -> None:
+        super().__init__(value)
+        self.value = value
+        self.ids = ids
+
+
+@compiles(IsAnyOf, "sqlite")
+def _look_up_on_sqlite(element: IsAnyOf, compiler: SQLCompiler, **options: Any) -> str:
+    ids: BindParameter[Any] = bindparam(element.parameter, expanding=True)
+    return compiler.process(element.column.in_(ids), **options)
+
+
+@compiles(IsAnyOf, "postgresql")
+def _look_up_on_postgresql(element: IsAnyOf, compiler: SQLCompiler, **options: Any) -> str:
+    column = compiler.process(element.column, **options)
+    if isinstance(element.column.type, Text):
+        # Comparing them with each row that the other columns of an index find takes long, so they are joined.
+        return f"{column} IN (SELECT unnest({_process_array(element.parameter, compiler, options, _TEXTS)}))"
+    return f"{column} = ANY({_process_array(element.parameter, compiler, options)})"
+
+
+@compiles(IsAmong, "sqlite")
+def _test_on_sqlite(element: IsAmong, compiler: SQLCompiler, **options: Any) -> str:
+    ids: Any = bindparam(element.ids, expanding=True) if isinstance(element.ids, str) else element.ids
+    return compiler.process((element.value + 0).in_(ids), **options)  # as a sum, a column uses no index
+
+
+@compiles(IsAmong, "postgresql")
+def _test_on_postgresql(element: IsAmong, compiler: SQLCompiler, **options: Any) -> str:
+    # A subquery that is no condition by itself becomes a hash table, and no join.
+    value = compiler.process(element.value, **options)
+    if isinstance(element.ids, str):
+        return f"({value} IN (SELECT unnest({_process_array(element.ids, compiler, options)}))) IS TRUE"
+    return f"({value} IN {compiler.process(element.ids.scalar_subquery(), **options)}) IS TRUE"
+
+
+def _process_array(parameter: str, compiler: SQLCompiler, options: dict[str, Any], kind: ARRAY[Any] = _IDS) -> str:
+    array: BindParameter[Any] = bindparam(parameter, type_=kind)
+    return compiler.process(array, **options)
