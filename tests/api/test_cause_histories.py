@@ -43,7 +43,7 @@ from treaty.store.webhooks import deliveries
 from treaty.store.webhooks.deliveries import ClaimRequest, DeliveryUpdate
 from treaty.web.application import build_application
 
-HISTORIES = share(choose(40, slow=300, long=20_000))
+HISTORIES = share(choose(25, slow=60, long=20_000))
 """Number of histories on each database, in each part."""
 
 

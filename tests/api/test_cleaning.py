@@ -443,7 +443,7 @@ def test_recent_successes_stay_as_long_as_work_in_progress_looks_at_them(history
 
 
 STORIES = itertools.count()
-EXAMPLES = choose(4, slow=10, long=600)
+EXAMPLES = choose(4, slow=6, long=600)
 CONSUMERS, PROVIDER = ("Till", "Shop"), "Ledger"
 BRANCHES, TAGS, ENVIRONMENTS = ("main", "feat/x"), ("dev", "prod"), ("test", "live")
 DESTINATIONS = (

@@ -27,7 +27,7 @@ from tests.api.test_comparison_histories import (
 from tests.histories import SHARDS, history_settings, share
 from tests.scale import choose
 
-HISTORIES = share(choose(25, slow=200, long=20_000))
+HISTORIES = share(choose(15, slow=50, long=20_000))
 NOT_FINISHED = "comparison_not_finished"
 # Which of these it is, the other histories check.
 NOT_VERIFIED = {"verification_not_requested", "excluded_by_selector", "built_without_pacts"}

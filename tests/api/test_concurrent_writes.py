@@ -527,8 +527,8 @@ GROUPS: dict[
     "others": (OTHER_WRITES, OTHER_FAULTS, prepare_environment, other_state),
     "names": (NAME_WRITES, NAME_FAULTS, prepare_names, name_state),
 }
-RANDOM_PAIRS = choose(2, slow=10, long=10)
-BLOCKERS = choose((True, False), slow=(True, True, False), long=(True, True, False))
+RANDOM_PAIRS = choose(2, slow=4, long=10)
+BLOCKERS = choose((True, False), slow=(True, False), long=(True, True, False))
 """For each attempt of a pair at once, whether a transaction is in the way."""
 
 

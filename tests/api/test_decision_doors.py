@@ -35,7 +35,7 @@ from treaty.cli import PACT_BROKER, TREATY
 Verdicts = dict[str, bool | None]
 HTML = "text/html,application/xhtml+xml"
 LATEST_BY = ("cvpv", "cvp", "cp")
-EXAMPLES = choose(5, slow=12, long=100)
+EXAMPLES = choose(4, slow=8, long=100)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ Record = dict[str, Any]
 
 def build_records(random: Random, now: datetime) -> list[Record]:
     records = []
-    for number in range(random.randrange(choose(60, slow=300, long=3000))):
+    for number in range(random.randrange(choose(60, slow=120, long=3000))):
         deployable = random.choice([True, False, None])
         records.append(
             {
@@ -96,7 +96,7 @@ def compute(records: list[Record], now: datetime, environment: str) -> Record | 
 
 
 def test_trends_follow_from_the_records(api: Api, database: Database, clock: Clock) -> None:
-    for seed in range(choose(3, slow=10, long=50)):
+    for seed in range(choose(3, slow=5, long=50)):
         records = build_records(Random(seed), clock.now)  # noqa: S311 - for tests
         database.write(lambda db: db.execute(decision.delete()))
         add(database, records)

@@ -379,7 +379,7 @@ def test_the_log_has_exactly_the_events_of_a_webhook_for_everything(
     api = make_api(check_for_potential_duplicate_pacticipant_names=False)
     history = History(api)
 
-    @history_settings(choose(10, slow=100, long=2000))
+    @history_settings(choose(6, slow=20, long=2000))
     @given(st.lists(OPERATIONS, min_size=1, max_size=10))
     def check(operations: list[Sequence[Any]]) -> None:
         for name in NAMES:
@@ -466,7 +466,7 @@ def test_a_follower_gets_every_event_of_concurrent_writers_once_and_in_the_order
     reader, publishers = make_api(), [make_api() for _ in range(3)]
     for index in range(4):
         History(reader).version(f"P{index}", "1")
-    versions = range(1, choose(8, slow=40, long=100) + 1)
+    versions = range(1, choose(8, slow=16, long=100) + 1)
     is_done = threading.Event()
 
     def publish(index: int) -> None:

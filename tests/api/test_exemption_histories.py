@@ -28,7 +28,7 @@ from tests.api.test_matrix_histories import (
 from tests.histories import history_settings
 from tests.scale import choose
 
-EXAMPLES = choose(8, slow=40, long=600)
+EXAMPLES = choose(5, slow=15, long=600)
 HISTORY = st.tuples(
     st.lists(PUBLISHED, min_size=2, max_size=6),
     st.lists(VERIFIED, min_size=1, max_size=5),

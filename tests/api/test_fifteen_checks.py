@@ -14,6 +14,8 @@ from treaty.settings import Settings
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.workers.deliveries import DeliveryWorker
 
+pytestmark = pytest.mark.slow_on_postgresql  # about rules; other tests have the same statements
+
 SINCE = {"includeWipPactsSince": "2020-01-01"}
 OPEN: dict[str, Any] = {"webhook_scheme_whitelist": ("http",), "webhook_host_whitelist": ("127.0.0.1",)}
 NO_ENVIRONMENT = (

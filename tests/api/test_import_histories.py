@@ -24,7 +24,7 @@ from treaty.settings import Settings
 from treaty.store.maintenance import integrity
 from treaty.web.application import build_application
 
-SEEDS = range(choose(1, slow=3, long=100))
+SEEDS = range(choose(1, slow=2, long=100))
 CONSUMERS, PROVIDER = ("..", "Till/2 ü"), "Ledger"
 ALL = (*CONSUMERS, PROVIDER)
 BRANCHES, TAGS = ("main", "feat/x"), ("dev", "prod")

@@ -34,7 +34,7 @@ SETTINGS = {
     "use_first_tag_as_branch": False,
     "create_deployed_versions_for_tags": False,
 }
-EXAMPLES, QUESTIONS = choose((25, 4), slow=(60, 4), long=(560, 25))
+EXAMPLES, QUESTIONS = choose((15, 4), slow=(35, 4), long=(560, 25))
 """How many stories are told, and how many questions are asked after each, at least."""
 
 

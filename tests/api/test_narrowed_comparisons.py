@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["worker"]
 
-CHANGES = choose(4, slow=10, long=100)
+CHANGES = choose(3, slow=6, long=100)
 
 
 def publish_pact(api: Api, pact: Any) -> None:

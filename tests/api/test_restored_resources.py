@@ -20,7 +20,7 @@ from treaty.web.application import build_application
 from treaty.workers.backups import BackupOptions, RestoreOptions
 
 PAGE = "text/html"
-LIMIT = choose(60, slow=500, long=5000)
+LIMIT = choose(60, slow=120, long=5000)
 """Resources, and pages."""
 # They report on the process, or contain the events of the backup and the restoration.
 OTHERS = re.compile(r"/(audit|settings/audit|metrics|diagnostic|docs|static|openapi|test|doc)\b|[?&]after=")

@@ -10,6 +10,8 @@ import pytest
 from tests.api.conftest import PASSWORD, Answer, Api
 from treaty.model.accounts.access import Role
 
+pytestmark = pytest.mark.slow_on_postgresql  # about requests; other tests have the same statements
+
 UUID = "99643109-adb0-4e68-b25f-7b14d6bcae16"
 PARAMETER = {"pact": "${pactbroker.pactUrl}"}
 FORM = 'json={"parameter": [{"name": "TAG_AND_PUSH", "value": "false"}]}'

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.api.conftest import Api
     from tests.receiver import Receiver
 
+pytestmark = pytest.mark.slow_on_postgresql  # about what webhooks are sent; other tests have the same statements
+
 NAMES = (
     *("consumerName", "consumerVersionNumber", "consumerVersionTags", "consumerVersionBranch", "consumerLabels"),
     *("providerName", "providerVersionNumber", "providerVersionTags", "providerVersionBranch", "providerLabels"),

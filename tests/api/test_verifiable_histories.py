@@ -22,7 +22,7 @@ TAGS = ("dev", "prod")
 ENVIRONMENTS = {"test": False, "live": True}
 STORIES = itertools.count()
 START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-EXAMPLES = choose(10, slow=25, long=1000)
+EXAMPLES = choose(7, slow=15, long=1000)
 WIP = base64.urlsafe_b64encode(b"w=true").decode().rstrip("=")
 
 

@@ -20,7 +20,7 @@ from tests.scale import choose
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 VERSIONS = ("1", "2")
-HISTORIES, QUESTIONS = choose((10, 4), slow=(60, 6), long=(20_000, 4))
+HISTORIES, QUESTIONS = choose((6, 4), slow=(20, 4), long=(20_000, 4))
 EXAMPLES = share(HISTORIES)
 
 

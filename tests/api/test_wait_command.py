@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Result]
 
+pytestmark = pytest.mark.slow_on_postgresql  # about a command; other tests have the same statements
+
 REQUIRED = "contract_requiring_verification_published"
 FOR_PRICES = ("--for", REQUIRED, "--provider", "Prices")
 

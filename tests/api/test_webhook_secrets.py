@@ -9,6 +9,8 @@ from tests.api.conftest import Answer, Api
 from tests.receiver import Receiver, Reply, receiving
 from treaty.model.accounts.access import Role
 
+pytestmark = pytest.mark.slow_on_postgresql  # about what responses contain, and not about data
+
 STARS = "*" * 10
 URL = "https://ci.example.org/build"
 OTHER = "https://evil.example/collect"

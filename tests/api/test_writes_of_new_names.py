@@ -23,7 +23,7 @@ from treaty.store.pacticipants import pacticipants
 from treaty.store.tables import pacticipant
 
 WAIT_SECONDS = 60
-ROUNDS = choose(10, slow=30, long=500)
+ROUNDS = choose(6, slow=15, long=500)
 NAMES = [CONSUMER, PROVIDER, "New", "Imported"]
 METHODS = {route.handler.__name__: route.method for kind, route in golden.routes() if kind == "api"}
 

@@ -43,6 +43,18 @@ class Called:
         return self.command.failure_exit_code if isinstance(self.command, Command) else 2
 
     @property
+    def is_repeated(self) -> bool:
+        """Whether the command also belongs to `treaty`, whose tests try all of its options."""
+        return self.program is not TREATY and any(
+            other.program is TREATY and other.command is self.command for other in CALLED
+        )
+
+    @property
+    def tried_options(self) -> list[click.Option]:
+        """The options to try: all of each command, and the first one for another program that has the command, too."""
+        return self.options[:1] if self.is_repeated else self.options
+
+    @property
     def options(self) -> list[click.Option]:
         """The options that take values."""
         return [each for each in self.command.params if isinstance(each, click.Option) and not each.is_flag]
@@ -65,6 +77,7 @@ def commands(program: click.Command, *words: str) -> Iterator[tuple[tuple[str, .
 
 CALLED = [Called(program, *found) for program in (TREATY, PACT_BROKER, BETA) for found in commands(program)]
 every_command = pytest.mark.parametrize("called", CALLED, ids=str)
+every_distinct_command = pytest.mark.parametrize("called", [each for each in CALLED if not each.is_repeated], ids=str)
 
 
 @pytest.fixture
@@ -105,7 +118,7 @@ def test_the_table_has_every_program() -> None:
 
 @every_command
 def test_an_option_with_a_blank_value_is_a_usage_error(called: Called, broker: OtherBroker, folder: Path) -> None:
-    for option in called.options:
+    for option in called.tried_options:
         for words in blank_spellings(option):
             result = called(*words)
             assert (result.exit_code, result.stdout) == (called.usage_error, ""), words
@@ -128,7 +141,7 @@ def test_an_option_does_not_take_the_next_options_name_as_its_value(
     called: Called, broker: OtherBroker, folder: Path
 ) -> None:
     names = [option.opts[-1] for option in called.command.params if isinstance(option, click.Option)]
-    for option in called.options:
+    for option in called.tried_options:
         if switch(option) == "--latest":
             continue  # its value is optional, so another option may follow it
         result = called(switch(option), names[0], "x")
@@ -137,7 +150,7 @@ def test_an_option_does_not_take_the_next_options_name_as_its_value(
     assert (broker.requests, list(folder.iterdir())) == ([], [])
 
 
-@every_command
+@every_distinct_command  # its values are read without the program
 def test_an_empty_variable_counts_as_not_set_and_a_blank_one_is_an_error(
     called: Called, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

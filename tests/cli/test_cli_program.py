@@ -11,13 +11,15 @@ import pytest
 from click.testing import CliRunner
 
 from treaty import distribution
-from treaty.cli import PACT_BROKER, TREATY
+from treaty.cli import _BETA, PACT_BROKER, TREATY
+from treaty.cli.program import Program
 from treaty.distribution import install_hint
 
 if TYPE_CHECKING:
     from .conftest import OtherBroker, Run
 
 BIN = Path(sys.executable).parent
+BETA = Program("pact-broker", _BETA, text="Commands that PACT_BROKER_FEATURES enables.")
 WARNING = (
     "This is a warning rather than an error so as not to break backwards compatibility. To raise an error for unknown "
     "options set PACT_BROKER_ERROR_ON_UNKNOWN_OPTION=true"
@@ -292,13 +294,14 @@ def test_verification_is_required_where_results_are_missing(
     notices = [{"type": "warning", "text": "WARN: x"}, {"type": "error", "text": "Because"}]
     broker.answer(f"GET {VERIFIED}", {"summary": summary, "notices": notices, "matrix": []})
     args = ["verification-required", "-a", "Foo", "-e", "1", "--in-environment", "test", "-b", broker.url]
-    result = call("pact-broker", *args, PACT_BROKER_FEATURES="verification_required", FORCE_COLOR="1")
-    assert (result.returncode, result.stdout) == (code, f"Because\n{text}\n")
-    assert call("pact-broker", *args).stderr.startswith("Could not find command")
+    result = CliRunner().invoke(BETA, args, prog_name="pact-broker", env={"FORCE_COLOR": "1"})
+    assert (result.exit_code, result.stdout) == (code, f"Because\n{text}\n")
 
 
 def test_verification_is_required_if_nobody_knows(broker: OtherBroker) -> None:
+    """The command is a feature that the environment enables, so it is started with and without it."""
     args = ["verification-required", "-a", "Foo", "-e", "1", "-b", broker.url]
+    assert call("pact-broker", *args).stderr.startswith("Could not find command")
     result = call("pact-broker", *args, PACT_BROKER_FEATURES="verification_required")
     assert result.returncode == 0
     assert result.stdout.startswith("Error determining if a verification already existed (Error making request to ")

@@ -6,9 +6,10 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.scale import choose
 from treaty.errors import Malformed
 from treaty.exact_json import encode, serialize, serialize_indented
 from treaty.model.pacts.content import (
@@ -182,6 +183,7 @@ INTERACTIONS = st.lists(
     max_size=4,
 )
 VERSIONS = st.sampled_from(["1.0.0", "2.0.0", "3.0.0", "4.0", 4])
+few_examples = settings(max_examples=choose(30, slow=50, long=100))
 PACTS = st.fixed_dictionaries(
     {},
     optional={
@@ -212,6 +214,7 @@ def _without_id(item: Any) -> Any:
 
 
 @given(PACTS)
+@few_examples
 def test_any_pact_is_kept_as_it_was_published(pact: dict[str, Any]) -> None:
     text = json.dumps(pact)
     assert plain(exact(kept(text))) == exact(text)
@@ -223,6 +226,7 @@ def test_any_number_is_kept_letter_for_letter(number: str) -> None:
 
 
 @given(PACTS, st.randoms(use_true_random=False))
+@few_examples
 def test_the_order_of_interactions_and_members_does_not_matter(pact: dict[str, Any], random: Any) -> None:
     def shuffled(tree: Any) -> Any:
         if isinstance(tree, dict):
@@ -237,6 +241,7 @@ def test_the_order_of_interactions_and_members_does_not_matter(pact: dict[str, A
 
 
 @given(PACTS)
+@few_examples
 def test_content_that_is_kept_is_still_the_same_content(pact: dict[str, Any]) -> None:
     once = build_content(parse_document(json.dumps(pact).encode()))
     again = build_content(remove_broker_ids(parse_document(once.body)))
@@ -256,6 +261,7 @@ def test_a_part_is_written_as_it_is_kept() -> None:
 
 
 @given(PACTS)
+@few_examples
 def test_the_quick_way_to_write_json_agrees_with_the_careful_one(pact: dict[str, Any]) -> None:
     document = parse_document(json.dumps(pact).encode())
     assert build_content(document) == build_content(Document(document.tree, is_plain=False))

@@ -4,9 +4,10 @@ import base64
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.scale import choose
 from treaty.model.pacts import documents
 from treaty.model.pacts.interaction_diff import LinePair, diff_interactions
 from treaty.model.pacts.interactions import read_interactions
@@ -25,6 +26,7 @@ def read(*items):
 
 
 @given(st.lists(ANYTHING, max_size=3), st.lists(ANYTHING, max_size=3))
+@settings(max_examples=choose(30, slow=50, long=100))
 def test_any_json_can_be_read_and_compared(old, new):
     before, after = read(*old), read(*new)
     assert (len(before), len(after)) == (len(old), len(new))

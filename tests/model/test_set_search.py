@@ -45,7 +45,7 @@ def find_by_trying(constraints: Constraints) -> int:
     )
 
 
-@settings(max_examples=choose(300, slow=1000, long=20_000), deadline=None, database=None)
+@settings(max_examples=choose(100, slow=500, long=20_000), deadline=None, database=None)
 @given(constraints())
 def test_the_smallest_exclusion_is_found_and_the_first_in_order_of_several(constraints: Constraints) -> None:
     exclusion = find_exclusion(constraints)
@@ -53,7 +53,7 @@ def test_the_smallest_exclusion_is_found_and_the_first_in_order_of_several(const
     assert exclusion.members == find_by_trying(constraints)
 
 
-@settings(max_examples=choose(100, slow=300, long=2000), deadline=None, database=None)
+@settings(max_examples=choose(40, slow=100, long=2000), deadline=None, database=None)
 @given(constraints())
 def test_a_search_that_ends_early_finds_a_valid_exclusion(constraints: Constraints) -> None:
     exclusion = find_exclusion(constraints, max_steps=0)

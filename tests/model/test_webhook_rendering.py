@@ -16,7 +16,7 @@ from treaty.model.webhooks.presets import PRESETS
 from treaty.model.webhooks.rendering import UnusableValue, render
 from treaty.model.webhooks.webhooks import WebhookRequest
 
-EXAMPLES = choose(10, slow=25, long=100)
+EXAMPLES = choose(6, slow=15, long=100)
 """For each preset, and for each place of a value."""
 
 PARAMETERS = (

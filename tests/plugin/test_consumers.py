@@ -30,10 +30,11 @@ def test_every_interaction_of_a_run_is_written_into_one_pact(run, consumer, pyte
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with xdist"])
-def test_numbers_are_written_as_the_library_writes_them(run, consumer, pytester, workers):
-    consumer(**{'{"price": 12}': '{"price": 1e16}'})
-    run("--run-broker", "--publish-pact", "1", *workers).fnmatch_lines(["*Pact successfully published*"])
-    assert (pytester.path / "pacts/web_shop-prices.json").read_text("utf-8").count('"price": 1e+16') == 2
+def test_numbers_are_written_as_the_library_writes_them(run, consumer, broker, pytester, workers):
+    consumer(**{'{"price": 12}': '{"price": 1e16}', "Web Shop": f"Exact {len(workers)}"})
+    run("--broker-url", broker, "--publish-pact", "1", *workers).fnmatch_lines(["*Pact successfully published*"])
+    (file,) = (pytester.path / "pacts").glob("exact_*-prices.json")
+    assert file.read_text("utf-8").count('"price": 1e+16') == 2
 
 
 def test_a_run_writes_its_pact_anew(run, consumer, pytester):
@@ -127,7 +128,9 @@ def test_pacts_that_pact_python_writes_by_itself_are_published(run, broker, pyte
     assert httpx.get(f"{broker}/pacts/provider/Provider/consumer/Bare/version/1").status_code == 200
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "with xdist"])
+@pytest.mark.parametrize(
+    "workers", [pytest.param((), id="alone"), pytest.param(("-n", "2"), id="with xdist", marks=pytest.mark.slow)]
+)
 def test_pacts_are_published_once_all_tests_passed(run, consumer, broker, workers):
     consumer(**{"Web Shop": f"Shop {len(workers)}"})
     printed = run("--publish-pact", "2", "--broker-url", broker, "--pact-branch", "main", "--pact-tag", "a,b", *workers)
@@ -150,7 +153,7 @@ def test_nothing_is_published_when_a_test_fails(run, consumer, broker):
     [
         ("--run-broker",),
         pytest.param(("--run-broker", "True"), marks=pytest.mark.slow),
-        pytest.param(("--run-broker=yes", "-n", "2"), marks=pytest.mark.slow),
+        pytest.param(("--run-broker=yes", "-n", "1"), marks=pytest.mark.slow),
     ],
 )
 def test_a_broker_runs_for_the_run_and_ends_with_it(run, consumer, words):

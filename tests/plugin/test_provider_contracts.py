@@ -119,7 +119,7 @@ QUICK = {
 }
 SLOW = {
     "one failed with xdist": Case(outcome=False, line=PRICE_FAILED, words=("-n2",), code=1, bodies={"price": FAILS}),
-    "one deselected with xdist": Case(None, "*only 1 of 2 *", ("-n2", "-k", "not price")),
+    "one deselected with xdist": Case(None, "*only 1 of 2 *", ("-n1", "-k", "not price")),
     "one selected by its id": Case(None, "*the run selects single tests*", ("test_all.py::test_all",)),
     "all deselected": Case("nothing", "*not published: no tests have run.", ("-k", "nothing"), 5),
     "exit first with xdist": Case("nothing", ENDED, ("-x", "-n1"), 2, {"all": FAILS}),

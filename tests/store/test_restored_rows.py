@@ -18,6 +18,7 @@ from treaty import app
 from treaty.cli.progress import Progress
 from treaty.model.maintenance.backups import BackupError
 from treaty.settings import Settings
+from treaty.store.engine import passphrases
 from treaty.store.engine.database import Database
 from treaty.store.engine.vault import Vault, get_vault
 from treaty.store.maintenance.backup_files import BackupFile
@@ -32,6 +33,12 @@ OLD_KEY, NEW_KEY = "the key of the original server", "the key of the new server"
 TEXTS = ("", "plain", "ü€😀", "\t\n\r\\N \\. \\t", "'\";--", "%s {} ?", "null", "\\x00ff", "\u2028\x7f\x01", "a" * 2000)
 ROWS = 4
 """Rows of each table."""
+
+
+@pytest.fixture(autouse=True)
+def _quick_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derive keys with little effort, which files contain. tests/whole/test_backup_commands.py has the usual effort."""
+    monkeypatch.setattr(passphrases, "_COST", 2**10)
 
 
 def settings_of(url: str, key: str = OLD_KEY) -> Settings:
@@ -152,14 +159,14 @@ def local_url(tmp_path: Path) -> str:
 Move = Callable[[str, str, int], None]
 
 
-@pytest.mark.parametrize("seed", range(choose(1, slow=5, long=50)))
+@pytest.mark.parametrize("seed", range(choose(1, slow=2, long=50)))
 def test_all_rows_of_a_database_are_restored_into_a_file(
     database_url: str, local_url: str, tmp_path: Path, seed: int
 ) -> None:
     check_move(database_url, local_url, tmp_path / "backup.zip", seed)
 
 
-@pytest.mark.parametrize("seed", range(choose(1, slow=5, long=50)))
+@pytest.mark.parametrize("seed", range(choose(1, slow=2, long=50)))
 def test_all_rows_of_a_file_are_restored_into_a_database(
     database_url: str, local_url: str, tmp_path: Path, seed: int
 ) -> None:

@@ -15,7 +15,7 @@ from treaty.model.compare.changes import DocumentChanges
 from treaty.model.usage.candidates import Candidates, OperationPatterns
 from treaty.model.usage.expectations import Place, index_tree
 
-PROVIDERS = choose(6, slow=20, long=100)
+PROVIDERS = choose(4, slow=8, long=100)
 CHANGES = 10
 """Changes of each provider's document. In the long form, that is a thousand."""
 
@@ -74,7 +74,7 @@ def test_candidates_include_each_pact_with_another_result(capsys: pytest.Capture
     assert share < 0.3
 
 
-@pytest.mark.parametrize("seed", range(choose(40, slow=100, long=1000)))
+@pytest.mark.parametrize("seed", range(choose(25, slow=50, long=1000)))
 def test_candidates_include_each_message_with_another_result(seed: int) -> None:
     random_provider = generator(seed)
     pairs = [pair for pair in map(generate, range(seed * 20, seed * 20 + 20)) if pair.asyncapi]
