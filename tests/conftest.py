@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import cache
@@ -40,17 +41,48 @@ _LONGEST: Final = (
     "tests/classic/",
     "tests/clients/",
     "tests/deploy/test_image.py",
+    "tests/docs/test_site.py",
     "tests/examples/",
+    "tests/pages/test_clicks.py",
     "tests/pages/test_explorer.py",
     "tests/pages/test_first_run.py",
     "tests/pages/test_forms_in_a_browser.py",
     "tests/pages/test_in_a_browser.py",
+    "tests/pages/test_layout.py",
+    "tests/pages/test_open_pages.py",
+    "tests/pages/test_questions_by_clicks.py",
     "tests/plugin/",
+    "tests/test_harness.py",
     "tests/whole/",
 )
 
 # Clients of other languages install packages and compile. The Rust client and pact-python are in `tests/whole`, too.
 _SLOW: Final = ("tests/clients/",)
+
+# Cases of a test that `--slow` runs on PostgreSQL. Most of the others are refused, or differ in values only.
+_SLOW_REPEATS: Final = 3
+
+# Modules whose cases differ in their statements, so that `--slow` runs each of them on PostgreSQL.
+_DIFFERENT_STATEMENTS: Final = (
+    "tests/api/test_can_i_deploy.py",
+    "tests/api/test_causes.py",
+    "tests/api/test_cleaning.py",
+    "tests/api/test_document_search.py",
+    "tests/api/test_doctor.py",
+    "tests/api/test_every_row_counts.py",
+    "tests/api/test_kinds_of_results.py",
+    "tests/api/test_lists.py",
+    "tests/api/test_matrix.py",
+    "tests/api/test_merging.py",
+    "tests/api/test_pacts_for_verification.py",
+    "tests/api/test_response_cache.py",
+    "tests/api/test_triggering.py",
+    "tests/api/test_writes_of_new_names.py",
+    "tests/store/",
+)
+
+# Their cases are the rows of tables, which take milliseconds each and execute different lines.
+_TABLES: Final = ("tests/model/",)
 
 _POSTGRESQL: Final = "postgresql"
 
@@ -71,6 +103,7 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run slow tests, too, as CI does")
     parser.addoption("--long", action="store_true", help="run slow and long tests, and the long form of the others")
+    parser.addoption("--first-cases", action="store_true", help="run the first case of each test only, on SQLite")
     parser.addoption("--processor-time", action="store_true", help="report the processor time of each test file")
 
 
@@ -154,8 +187,11 @@ def _share_a_server(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     tiers = [tier for tier, variable in (("slow", SLOW), ("long", LONG)) if os.environ.get(variable) != "1"]
     left_out = {item for item in items if any(_belongs_to(tier, item) for tier in tiers)}
-    if "slow" in tiers:
-        left_out |= _find_repeats([item for item in items if item not in left_out])
+    if "long" in tiers:
+        count = 1 if "slow" in tiers else _SLOW_REPEATS
+        left_out |= _find_repeats([item for item in items if item not in left_out], count)
+    if config.getoption("--first-cases"):
+        left_out |= _find_further_cases([item for item in items if item not in left_out])
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
     _share_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
@@ -167,16 +203,28 @@ def _belongs_to(tier: str, item: pytest.Item) -> bool:
     return _is_on_postgresql(item) and item.get_closest_marker(f"{tier}_on_postgresql") is not None
 
 
-def _find_repeats(items: list[pytest.Item]) -> set[pytest.Item]:
-    """Find all cases but the first one of each test that runs on PostgreSQL, where they take twice the time."""
-    tests, repeats = set(), set()
+def _find_repeats(items: list[pytest.Item], count: int) -> set[pytest.Item]:
+    """Find all cases but the first `count` of each test that runs on PostgreSQL, where they take twice the time."""
+    cases = Counter[str]()
+    repeats = set()
     for item in items:
         if _is_on_postgresql(item) and not item.get_closest_marker("each_on_postgresql"):
             test = item.nodeid.partition("[")[0]
-            if test in tests:
+            cases[test] += 1
+            if cases[test] > count and (count == 1 or not test.startswith(_DIFFERENT_STATEMENTS)):
                 repeats.add(item)
-            tests.add(test)
     return repeats
+
+
+def _find_further_cases(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Find all cases but the first one of each test, and those on PostgreSQL: they execute few other lines."""
+    tests, further = set(), set()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        if _is_on_postgresql(item) or (test in tests and not test.startswith(_TABLES)):
+            further.add(item)
+        tests.add(test)
+    return further
 
 
 def _is_on_postgresql(item: pytest.Item) -> bool:

@@ -64,6 +64,10 @@ NEWER_KEY = "the key that follows the one of the tests"
 WAIT_SECONDS = 60
 HELD_SECONDS = 0.25
 """How long SQLite, which does not say who waits, is kept from writing."""
+_COUNT_WAITING = text(  # in this database: other tests use the server, too
+    "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE NOT granted AND datname = current_database()"
+)
 PEOPLE = {
     "root": (Role.ADMINISTRATOR, True),
     "ada": (Role.ADMINISTRATOR, True),
@@ -644,7 +648,7 @@ def blocked(database: Database) -> Iterator[Callable[[list[Future[object]]], Non
         def wait(started: list[Future[object]]) -> None:
             until = time.monotonic() + WAIT_SECONDS
             while time.monotonic() < until:
-                waiting = connection.scalar(text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"))
+                waiting = connection.scalar(_COUNT_WAITING)
                 if waiting >= sum(not one.done() for one in started):
                     return
                 time.sleep(0.005)

@@ -1,5 +1,7 @@
 """The pages of a company with real names, by their handlers, so that a page without an example is noticed."""
 
+import fcntl
+import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
@@ -27,11 +29,31 @@ WITHOUT_EXAMPLE: Final = {
 }
 
 
+def build_once(shared: Path) -> Path:
+    """Build the company's database in a folder that processes share, unless one has; return its own folder below that.
+
+    The folder also has the key of the database, without which nobody can sign in.
+    """
+    folder = shared / "company"
+    with (shared / "company.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = shared / "company-unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            company.build(unfinished / "company.sqlite", has_users=True)
+            unfinished.rename(folder)
+    return folder
+
+
 @contextmanager
-def running(folder: Path) -> Iterator[servers.Server]:
-    """Start a server with the company's database. Its users have the password `company.PASSWORD`."""
+def running(folder: Path, original: Path | None = None) -> Iterator[servers.Server]:
+    """Start a server with the company's database, or a copy of it. Its users have the password `company.PASSWORD`."""
     path = folder / "company.sqlite"
-    company.build(path, has_users=True)
+    if original:
+        shutil.copytree(original, folder, dirs_exist_ok=True)
+    else:
+        company.build(path, has_users=True)
     with servers.running(f"sqlite:///{path}", "--webhook-host-whitelist", "/.*/") as server:
         yield server
 

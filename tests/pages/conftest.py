@@ -1,14 +1,17 @@
 """Pages as a browser gets them, taken apart."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.api.conftest import Answer, Api, api, clock, database, make_api  # noqa: F401 - fixtures
+from tests.pages import company_site
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -111,6 +114,13 @@ def read_page(answer: Answer) -> Shown:
     shown = Shown(answer)
     _Reader(shown).feed(answer.text)
     return shown
+
+
+@pytest.fixture(scope="session")
+def company_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the database of a company with users, to be copied. It is built once for all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    return company_site.build_once(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
 
 
 Show = Callable[..., Shown]

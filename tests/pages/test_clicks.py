@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from bench import company
 from tests.absence import unavailable
 from tests.pages import browser as browsers
-from tests.whole import servers
+from tests.pages import company_site
 
 pytestmark = pytest.mark.slow  # test_answers.py and test_version_page.py read the same answers without a browser
 
@@ -35,14 +34,13 @@ class Clicks:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Browser]]:
+def site(company_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Browser]]:
     try:
         browsers.find_program()
     except browsers.Unavailable as absence:
         unavailable(str(absence))
-    path: Path = tmp_path_factory.mktemp("company") / "company.sqlite"
-    company.build(path)
-    with servers.running(f"sqlite:///{path}") as server, browsers.started() as browser:
+    folder = tmp_path_factory.mktemp("company")
+    with company_site.running(folder, company_database) as server, browsers.started() as browser:
         yield server.address, browser
 
 
@@ -51,6 +49,7 @@ def clicks(site: tuple[str, Browser]) -> Iterator[Clicks]:
     address, browser = site
     context = browsers.context(browser, viewport={"width": 1280, "height": 800}, base_url=address)
     page = context.new_page()
+    company_site.sign_in(page)
     page.goto("/")
     yield Clicks(page)
     context.close()

@@ -10,13 +10,20 @@ from playwright.sync_api import Browser, Page, expect
 from tests.absence import unavailable
 from tests.pages import browser as browsers
 from tests.pages.corpus import SHA, Filler, fill
-from tests.scale import choose
+from tests.scale import IS_SLOW, choose
 from tests.waiting import eventually
 from tests.whole import servers
 
 WIDTHS = (360, 768, 1440)
-CHECKED_FOR_HURDLES = choose(5, slow=1, long=1)
-"""One page of so many is checked with axe, which takes most of the time."""
+OPENED = choose(2, slow=1, long=1)
+"""One page of so many is opened at every width."""
+STRIDE = choose(5, slow=5, long=1)
+"""One of so many of these is checked with axe, which takes most of the time; with `--slow`, test_layout.py has all."""
+ONLY_HERE = (
+    *("application-unknown-version", "version-missing", "contract-missing", "guide-missing", "guide-search"),
+    *("version-hostile", "pact-hostile", "application-hostile"),
+)
+"""Kinds of pages that test_layout.py does not open. They are checked with `--slow`, too."""
 PAIR = "/pacts/provider/orders-api/consumer/Web%20Shop"
 
 
@@ -53,38 +60,31 @@ class Faults:
     hurdles: list[str] = field(default_factory=list)
     widths: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
+    other_hosts: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="module")
-def faults(site: Site) -> Faults:
-    """Open each page once, and look at it at every width, and with `--slow` in both schemes of colours."""
-    found = Faults()
+def test_everybody_can_use_every_page_which_fits_the_screen_and_needs_no_other_host(site):
+    """One test, so that no two workers open all pages."""
+    found, requests = Faults(), list[str]()
     context = browsers.context(site.browser, base_url=site.address)
     page = context.new_page()
     page.on("console", lambda said: None if "404" in said.text else found.complaints.append(f"{said.text} {page.url}"))
     page.on("pageerror", lambda error: found.complaints.append(f"{error} {page.url}"))
-    page.on("request", lambda request: found.requests.append(request.url))
-    for number, (name, path) in enumerate(site.paths.items()):
+    page.on("request", lambda request: requests.append(request.url))
+    assert site.paths.keys() >= set(ONLY_HERE)
+    for number, (name, path) in enumerate(list(site.paths.items())[::OPENED]):
         page.set_viewport_size({"width": 1280, "height": 720})
         page.goto(path)
-        if number % CHECKED_FOR_HURDLES == 0:
+        if number % STRIDE == 0 or (IS_SLOW and name in ONLY_HERE):
             found.hurdles += [f"{name}: {one}" for one in browsers.hurdles_in_both_schemes(page)]
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             found.widths += [f"{name} is {beyond} pixels too wide at {width}"] if beyond else []
     context.close()
-    return found
-
-
-def test_everybody_can_use_every_page(faults):
-    assert faults.hurdles == []
-
-
-def test_no_page_is_wider_than_the_screen_and_none_complains(faults):
-    assert faults.widths == []
-    assert faults.complaints == []
+    assert requests
+    found.other_hosts += [url for url in requests if not url.startswith((site.address, "data:image/svg+xml"))]
+    assert found == Faults()
 
 
 def test_a_name_without_a_place_to_break_fits_into_a_narrow_audit_trail(site, page):
@@ -94,12 +94,6 @@ def test_a_name_without_a_place_to_break_fits_into_a_narrow_audit_trail(site, pa
     page.goto(site.paths["audit"])
     assert page.get_by_role("link", name="1" * 80).count()
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
-
-
-def test_nothing_comes_from_another_host(site, faults):
-    assert faults.requests
-    others = [url for url in faults.requests if not url.startswith((site.address, "data:image/svg+xml"))]
-    assert others == []
 
 
 def test_what_was_published_does_not_run(site, page):

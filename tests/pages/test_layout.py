@@ -5,6 +5,7 @@ What a page has to show is in `bench/company.py`, and the list of pages in `comp
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -16,6 +17,8 @@ from tests.pages import company_site, layout_checks
 WIDTHS = (1440, 1024, 720, 390, 320)
 """720 pixels are also 1440 at a zoom of 200 %."""
 NOT_FOUND = "/pacticipants/order-managment-service"
+EXPLORER = "overview.explorer.show_explorer"
+"""It fetches what it shows after it has been loaded."""
 
 
 def test_each_page_has_an_example():
@@ -32,13 +35,13 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(company_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     try:
         browsers.find_program()
     except browsers.Unavailable as absence:
         unavailable(str(absence))
     folder = tmp_path_factory.mktemp("company")
-    with company_site.running(folder) as server, browsers.started() as browser:
+    with company_site.running(folder, company_database) as server, browsers.started() as browser:
         yield Site(server.address, company_site.list_paths(folder), browser)
 
 
@@ -52,17 +55,23 @@ class Faults:
     hurdles: list[str] = field(default_factory=list)
 
 
-@pytest.fixture(scope="module")
-def faults(site: Site) -> Faults:
-    """Open each page once, and look at it in both schemes of colours and at every width."""
+@pytest.mark.slow  # test_in_a_browser.py looks at fewer pages, with simpler names
+def test_each_page_is_there_fits_every_width_stays_still_and_can_be_used_by_everybody(site: Site) -> None:
+    """Each page is opened once. This is one test, so that no two workers open them all."""
     found = Faults()
     context = browsers.context(site.browser, base_url=site.address)
     page = context.new_page()
     layout_checks.watch_shift(page)
     company_site.sign_in(page)
-    for path in (path for paths in site.paths.values() for path in paths):
+    for handler, path in ((handler, path) for handler, paths in site.paths.items() for path in paths):
         page.set_viewport_size({"width": WIDTHS[0], "height": 900})
         response = page.goto(path)
+        if handler == EXPLORER:
+            page.wait_for_load_state("networkidle")
+        status = response.status if response else 200  # a change of the fragment only
+        found.answers += [] if status == (404 if path == NOT_FOUND else 200) else [f"{path}: {status}"]
+        found.hurdles += [f"{path}: {fault}" for fault in browsers.hurdles_in_both_schemes(page)]
+        # Only now, so that nothing waits for half a second without requests: axe takes longer.
         page.wait_for_load_state("networkidle")
         shifts = layout_checks.list_shifts(page)
         if shifts:
@@ -70,35 +79,12 @@ def faults(site: Site) -> Faults:
             page.reload()
             page.wait_for_load_state("networkidle")
             shifts = layout_checks.list_shifts(page)
-        status = response.status if response else 200  # a change of the fragment only
-        found.answers += [] if status == (404 if path == NOT_FOUND else 200) else [f"{path}: {status}"]
         found.shifts += [f"{path}: {fault}" for fault in shifts]
-        found.hurdles += [f"{path}: {fault}" for fault in browsers.hurdles_in_both_schemes(page)]
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             found.layout += [f"{path} at {width}: {fault}" for fault in layout_checks.list_faults(page)]
     context.close()
-    return found
-
-
-@pytest.mark.slow  # test_in_a_browser.py looks at fewer pages, with simpler names
-def test_each_page_is_there(faults):
-    assert faults.answers == []
-
-
-@pytest.mark.slow  # likewise
-def test_nothing_overflows_overlaps_or_is_broken_within_a_word(faults):
-    assert faults.layout == []
-
-
-@pytest.mark.slow  # likewise
-def test_nothing_moves_while_a_page_loads(faults):
-    assert faults.shifts == []
-
-
-@pytest.mark.slow  # likewise
-def test_everybody_can_use_each_page(faults):
-    assert faults.hurdles == []
+    assert found == Faults()
 
 
 @pytest.fixture

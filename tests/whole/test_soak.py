@@ -11,6 +11,7 @@ import pytest
 from bench.receiver import Arrival
 from bench.soak_checks import Sample, growth, unexplained, untaken
 from bench.soak_clients import PUBLISHED, Delivery
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 OWED = Delivery(PUBLISHED, "Till", "1")
@@ -19,7 +20,7 @@ OWED = Delivery(PUBLISHED, "Till", "1")
 @pytest.mark.slow  # the checks have tests of their own below
 def test_a_short_soak_finds_that_all_is_well():
     command = [sys.executable, "-m", "bench.soak", "--minutes", "0.2", "--clients", "3"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10 * PATIENCE, check=False)
     # In its first seconds a server's caches still fill, so that it grows is no surprise.
     problems = [line for line in done.stdout.splitlines() if line.startswith("PROBLEM") and "memory" not in line]
     assert problems == [], done.stdout + done.stderr
