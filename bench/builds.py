@@ -10,6 +10,7 @@ from sqlalchemy import event
 
 from bench.company import Client, Clock, pair_path, segment
 from bench.histories import ENVIRONMENTS, PER_BRANCH, PER_CONTENT, History, is_on_main, number, time_of
+from treaty.app import prepare_logging
 from treaty.model.pacts import content as contents
 from treaty.model.pacts import documents
 from treaty.settings import Settings
@@ -141,6 +142,7 @@ def run(database: Database, history: History, team: Team, progress: Callable[[in
         event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
     clock = Clock(time_of(0))
     settings = Settings(database_url=_url(database), open_access=True, log_level="error")
+    prepare_logging(settings)
     client = Client(build_application(settings, database, clock=clock), {})
     Builds(client, clock, history, team).run(progress)
     client.close()
