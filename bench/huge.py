@@ -23,6 +23,7 @@ from treaty.store.engine.database import Database, open_database
 from treaty.store.maintenance.backup_rows import continue_ids
 from treaty.store.migrations import migrate
 from treaty.store.tables import metadata
+from treaty.workers.usage import IndexingWorker
 
 PROGRESS: Final = 5.0
 """Seconds between lines about the progress."""
@@ -93,10 +94,11 @@ def _add_history(store: Store, scale: Scale, state: _State) -> None:
     template = _build_department(store.folder) if scale.departments else ""
     database = _open_fast(store.create(scale.name))
     migrate(database)
-    database.write(lambda db: histories.fill(db, scale.history))
+    database.write(partial(_fill, history=scale.history))
     if scale.departments:
         state.blocks = database.write(lambda db: departments.add_first(db, template))
     database.write(continue_all_ids)
+    IndexingWorker(database).index_all()  # so that no server has to do it while it is measured
     database.close()
     state.has_history = True
     state.save()
@@ -143,12 +145,22 @@ def _copy_departments(url: str, scale: Scale, state: _State) -> None:
     state.save()
 
 
+def _fill(db: Connection, *, history: History) -> None:
+    _hurry_postgresql(db)
+    histories.fill(db, history)
+
+
 def _copy(db: Connection, *, state: _State, numbers: range) -> None:
-    if db.dialect.name == "postgresql":
-        db.execute(text("SET LOCAL session_replication_role = replica"))  # no foreign keys are checked
-        db.execute(text("SET LOCAL synchronous_commit = off"))
+    _hurry_postgresql(db)
     for number in numbers:
         departments.copy(db, state.blocks, number)
+
+
+def _hurry_postgresql(db: Connection) -> None:
+    """Check no foreign keys in this transaction, and do not wait for the disk."""
+    if db.dialect.name == "postgresql":
+        db.execute(text("SET LOCAL session_replication_role = replica"))
+        db.execute(text("SET LOCAL synchronous_commit = off"))
 
 
 def _open_fast(url: str) -> Database:

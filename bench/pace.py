@@ -75,7 +75,7 @@ class Pace:
         try:
             await self._run_build(number, due)
         except (httpx.HTTPError, KeyError) as error:
-            self.errors[repr(error)[:200]] += 1
+            self.errors[_describe(error)] += 1
         finally:
             self.running -= 1
 
@@ -121,6 +121,12 @@ class Pace:
 
     def figures(self) -> dict[str, dict[str, float]]:
         return {operation: _percentiles(times) for operation, times in self.times.items()}
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return str(error.response.status_code)
+    return type(error).__name__
 
 
 def _percentiles(times: list[float]) -> dict[str, float]:
@@ -186,9 +192,9 @@ def _run(store: Store, scale: Scale, options: argparse.Namespace) -> dict[str, A
         database = open_database(url, connections=2)
         running.callback(database.close)
         environment = _prepare(port, receiver.url)
-        before, began = store.processor_seconds(name, pid), time.monotonic()
+        before, began = _processor_seconds(store, name, pid), time.monotonic()
         pace = asyncio.run(_drive(port, scale, environment, database, options))
-        share = (store.processor_seconds(name, pid) - before) / (time.monotonic() - began)
+        share = (_processor_seconds(store, name, pid) - before) / (time.monotonic() - began)
         backlog = _wait_for_deliveries(database)
         print(f"\n{store.kind}, {scale.name}: {options.builds_per_minute:g} builds a minute")
         print("\n".join(pace.summary()))
@@ -202,6 +208,11 @@ def _run(store: Store, scale: Scale, options: argparse.Namespace) -> dict[str, A
             "backlog": backlog,
             "disk": sizes.as_json(),
         }
+
+
+def _processor_seconds(store: Store, database: str, server: int) -> float:
+    """Return for how long processors have worked, also for deliveries."""
+    return max(store.processor_seconds(database, server), servers.all_processor_seconds(server))
 
 
 def _prepare(port: int, receiver_url: str) -> str:

@@ -20,7 +20,7 @@ from bench.recording import Recording
 from bench.wire import Request
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
-PATIENCE: Final = 30
+PATIENCE: Final = 120
 """Seconds until a server that does not answer is given up."""
 
 
