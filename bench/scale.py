@@ -151,7 +151,7 @@ def _measure(
         huge_processor=median(other.processor_times),
         ratio=_ratio(other.times, large.times),
         processor_ratio=_ratio(other.processor_times, large.processor_times),
-        size_ratio=other.size / large.size,
+        size_ratio=other.size / large.size if large.size else 1.0,
     )
 
 

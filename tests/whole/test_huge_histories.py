@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import Column, Connection, func, select
+from sqlalchemy import Column, Connection, func, select, text
 
 from bench import builds, departments, histories, huge
 from bench.builds import Team
@@ -21,6 +21,7 @@ from bench.wire import json_body, request
 from tests import databases
 from treaty.actions.maintenance.integrity import check_integrity
 from treaty.settings import Settings
+from treaty.store.decisions import badges
 from treaty.store.engine.database import Database
 from treaty.store.tables import metadata
 from treaty.web.application import Server, build_application
@@ -162,6 +163,24 @@ def _assert_new_rows_get_new_ids(app: Server) -> None:
     path = f"/pacticipants/{departments.application(1, 0)}/branches/new/versions/new"
     ((status, _),) = _ask(app, {"version": Asked("PUT", path, json_body({}))}).values()
     assert status == HTTPStatus.CREATED
+
+
+def test_a_badge_reads_few_of_the_results_of_a_pair(postgres_lender: databases.Lender):
+    # PostgreSQL expects few pacts of a pair, because it multiplies the shares of its consumer and its provider.
+    with postgres_lender.database() as url:
+        database = databases.open_kept(url)
+        database.write(lambda db: histories.fill(db, History(name="pairs", pairs=30, versions=100, bystanders=0)))
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("ANALYZE"))
+        assert database.read(_count_versions_read_for_badge) < 10
+        database.close()
+
+
+def _count_versions_read_for_badge(db: Connection) -> int:
+    scope = badges.BadgeScope(consumer=histories.consumer(0), provider=histories.provider(0))
+    assert badges.find_result(db, scope)
+    fetched = "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'version'"
+    return int(db.execute(text(fetched)).scalar_one())
 
 
 @pytest.mark.parametrize("name", huge.SCALES)
