@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,7 +86,6 @@ class PostgresStore:
 
     folder: Path
     server_url: str
-    process: subprocess.Popen[bytes]
     kind: str = "PostgreSQL"
 
     def url(self, name: str) -> str:
@@ -135,6 +133,6 @@ def postgres_store(folder: Path) -> Iterator[PostgresStore]:
         password = postgres.create_cluster(binaries, place, owner)
     process, port = postgres.start_cluster(binaries, place, owner, _SETTINGS)
     try:
-        yield PostgresStore(folder, f"postgresql://treaty:{password}@127.0.0.1:{port}", process)
+        yield PostgresStore(folder, f"postgresql://treaty:{password}@127.0.0.1:{port}")
     finally:
         postgres.stop_cluster(process)
