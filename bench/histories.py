@@ -1,9 +1,10 @@
 """Histories to measure on: a small one, and a large one that answers the same questions with the same answers."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -11,10 +12,12 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, insert
 
 from bench.wire import UNIQUE
+from treaty.model.maintenance.backups import ColumnKind, TableLayout
 from treaty.model.pacts import content as contents
 from treaty.model.pacts import documents
 from treaty.store import tables
 from treaty.store.engine.database import open_database
+from treaty.store.maintenance.backup_rows import add_rows
 from treaty.store.migrations import migrate
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -59,6 +62,11 @@ class History:
     @property
     def in_test(self) -> int:
         return self.versions - 13
+
+    @property
+    def deployments(self) -> Sequence[tuple[int, int]]:
+        """For each environment, every how many versions one is deployed to it, and which one is the last."""
+        return ((25, self.in_test), (50, self.in_production))
 
 
 SMALL: Final = History(name="small", pairs=1, versions=200, bystanders=0, hub_versions=100)
@@ -130,11 +138,12 @@ def build(history: History, path: Path) -> None:
     """Make the database of a history."""
     database = open_database(f"sqlite:///{path}")
     migrate(database)
-    database.write(lambda db: _fill(db, history))
+    database.write(lambda db: fill(db, history))
     database.close()
 
 
-def _fill(db: Connection, history: History) -> None:
+def fill(db: Connection, history: History) -> None:
+    """Add a history to an empty database."""
     names = [name for pair in range(history.pairs) for name in (consumer(pair), provider(pair))]
     names += [f"bystander-{index:04d}" for index in range(history.bystanders)]
     _add(db, tables.pacticipant, (_pacticipant(index, name) for index, name in enumerate(names)))
@@ -149,14 +158,21 @@ def _fill(db: Connection, history: History) -> None:
 
 def _add(db: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> None:
     """Add rows. Each must have the same columns."""
-    given = list(rows)
-    if given:
-        db.execute(insert(table), given)
+    added = list(rows)
+    if added and db.dialect.name == "postgresql":
+        layout = TableLayout(name=table.name, columns=dict.fromkeys(added[0], ColumnKind.TEXT), last_id=None)
+        add_rows(db, layout, (list(row.values()) for row in added))
+    elif added:
+        db.execute(insert(table), added)
+
+
+def time_of(version: int) -> datetime:
+    """Return the time at which the builds of a version ran."""
+    return START + timedelta(minutes=10 * version)
 
 
 def _at(version: int) -> dict[str, datetime]:
-    time = START + timedelta(minutes=10 * version)
-    return {"created_at": time, "updated_at": time}
+    return {"created_at": time_of(version), "updated_at": time_of(version)}
 
 
 def _uuid(*parts: int) -> str:
@@ -182,7 +198,8 @@ def _version_id(history: History, owner: int, version: int) -> int:
     return owner * history.versions + version + 1
 
 
-def _is_on_main(version: int) -> bool:
+def is_on_main(version: int) -> bool:
+    """Return whether a version is on the main branch, not on a feature branch."""
     return version % PER_FEATURE != PER_FEATURE - 1
 
 
@@ -213,15 +230,23 @@ def _add_branches(db: Connection, history: History, owner: int, ids: list[int]) 
     first = owner * (features + 1) + 1
 
     def branch_of(version: int) -> int:
-        return first if _is_on_main(version) else first + 1 + version // PER_BRANCH
+        return first if is_on_main(version) else first + 1 + version // PER_BRANCH
 
     heads = {branch_of(version): version for version in range(history.versions)}
+    firsts = {branch_of(version): version for version in reversed(range(history.versions))}
     names = {first: "main", **{first + 1 + index: f"feat/{index}" for index in range(features)}}
     _add(
         db,
         tables.branch,
         (
-            {"id": one, "pacticipant_id": owner + 1, "name": names[one], "head_version_id": ids[head], **_at(head)}
+            {
+                "id": one,
+                "pacticipant_id": owner + 1,
+                "name": names[one],
+                "head_version_id": ids[head],
+                "created_at": time_of(firsts[one]),
+                "updated_at": time_of(head),
+            }
             for one, head in heads.items()
         ),
     )
@@ -243,7 +268,7 @@ def _add_branches(db: Connection, history: History, owner: int, ids: list[int]) 
 
 def _deployments(history: History, owner: int) -> Iterator[dict[str, Any]]:
     """List what ran, one version after the other, in each environment."""
-    for place, (every, last) in enumerate(((25, history.in_test), (50, history.in_production))):
+    for place, (every, last) in enumerate(history.deployments):
         for version in range(last % every, last + 1, every):
             following = None if version == last else _at(version + every)["created_at"]
             yield {
@@ -278,7 +303,7 @@ def _add_pacts(db: Connection, history: History, pair: int) -> None:
     )
     integration = {
         "latest_publication_id": (pair + 1) * history.versions,
-        "contract_data_updated_at": _at(history.versions)["created_at"],
+        "contract_data_updated_at": time_of(history.versions - 1),
         "created_at": START,
     }
     _add(db, tables.integration, iter([{**mine, **integration}]))
@@ -318,7 +343,6 @@ def _verifications(history: History, pair: int, first: int) -> Iterator[dict[str
                 "success": version % 25 != 1,
                 "is_latest": newest > 0 or place == 1,
                 "is_wip": False,
-                "was_pending": False,
                 "verified_at": _at(version)["created_at"],
                 "created_at": _at(version)["created_at"],
                 "build_url": f"https://ci.example.org/builds/{version}",
@@ -360,7 +384,7 @@ def _add_integration(db: Connection, history: History, index: int, consumer_owne
     )
     integration = {
         "latest_publication_id": first_publication + history.versions - 1,
-        "contract_data_updated_at": _at(history.versions)["created_at"],
+        "contract_data_updated_at": time_of(history.versions - 1),
         "created_at": START,
     }
     _add(db, tables.integration, iter([{**mine, **integration}]))
@@ -373,6 +397,7 @@ def _add_integration(db: Connection, history: History, index: int, consumer_owne
     )
 
 
+@lru_cache(maxsize=100)  # hubs publish the contents of the first pair
 def published(pair: int, content: int) -> bytes:
     """Make the pact that a pair's content was made of."""
     return pact(pair, size=5600, mark=f"content {content}")

@@ -12,7 +12,21 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from bench import access, attacks, comparisons, deliveries, figures, histories, operations, pages, servers, usage
+from bench import (
+    access,
+    attacks,
+    comparisons,
+    deliveries,
+    figures,
+    histories,
+    huge,
+    operations,
+    pace,
+    pages,
+    scale,
+    servers,
+    usage,
+)
 from bench.figures import Figures, Measured, Round
 from bench.histories import History
 from bench.operations import OPERATIONS, Asked, Operation
@@ -51,6 +65,12 @@ def main() -> None:
         return
     if options.pages:
         pages.main(options)
+        return
+    if options.builds_per_minute:
+        pace.main(options)
+        return
+    if options.scale:
+        scale.main(options)
         return
     wanted = [one for one in OPERATIONS if any(part in one.name for part in options.only or [""])]
     chosen = [one for one in histories.ALL if any(one in operations.histories_of(operation) for operation in wanted)]
@@ -133,9 +153,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", metavar="NAME", help=f"operations whose name holds NAME: {names}")
     parser.add_argument("--pages", action="store_true", help="measure the pages of a whole system instead")
     parser.add_argument("--usage", action="store_true", help="measure queries of the usage index instead")
+    parser.add_argument("--scale", choices=huge.SCALES, help="compare this history with the large one instead")
+    parser.add_argument("--folder", type=Path, help="--scale, --builds-per-minute: where histories remain")
     parser.add_argument(
-        "--postgres", action="store_true", help=f"{access.NAME}, --usage: also on a PostgreSQL of its own"
+        "--postgres",
+        action="store_true",
+        help=f"{access.NAME}, --usage, --scale, --builds-…: also on a PostgreSQL of its own",
     )
+    parser.add_argument("--no-sqlite", action="store_true", help="--scale, --builds-per-minute: not on SQLite")
+    parser.add_argument(
+        "--builds-per-minute", type=float, metavar="N", help="measure builds at this pace, on the history of --scale"
+    )
+    parser.add_argument("--minutes", type=float, default=10.0, help="--builds-per-minute: how long (default 10)")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; rough figures")
     parser.add_argument("--seconds", type=float, help="length of a round (default 0.5)")
     parser.add_argument("--rounds", type=int, help="rounds with each server (default 7)")

@@ -20,7 +20,7 @@ from bench.recording import Recording
 from bench.wire import Request
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
-PATIENCE: Final = 30
+PATIENCE: Final = 120
 """Seconds until a server that does not answer is given up."""
 
 
@@ -119,6 +119,27 @@ def processor_seconds(pid: int) -> float | None:
         return int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[0]) / 1e9
     except OSError:
         return None
+
+
+def all_processor_seconds(pid: int) -> float:
+    """Return for how long all threads of a process have run, where the system tells."""
+    paths = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(path.read_text("ascii").split()[0]) for path in paths) / 1e9
+
+
+IDLE_SECONDS: Final = 1.0
+IDLE_SHARE: Final = 0.03
+IDLE_PATIENCE: Final = 180.0
+
+
+def wait_until_idle(pid: int) -> None:
+    """Wait until the work in the background that a server begins with is over, such as indexing pacts."""
+    end = time.monotonic() + IDLE_PATIENCE
+    while time.monotonic() < end:
+        before = all_processor_seconds(pid)
+        time.sleep(IDLE_SECONDS)
+        if all_processor_seconds(pid) - before < IDLE_SHARE * IDLE_SECONDS:
+            return
 
 
 class Driver:

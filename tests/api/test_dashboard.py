@@ -152,6 +152,16 @@ def test_the_dashboard_of_all_is_had_by_the_page(three: Api) -> None:
     assert [page(1), page(2), page(3)] == [[("Ant", "1"), ("Till", "3")], [("Till", "1"), ("zebra", "1")], []]
 
 
+@pytest.mark.parametrize("consumers", [["Zebra", "Zoo"], ["Ant", "Zebra", "Zoo"], ["Ant", "Bee", "Zebra"]])
+def test_applications_without_pacts_do_not_hide_consumers(api: Api, consumers: list[str]) -> None:
+    for number in range(21):  # more than are looked at for a page of two items
+        api.post("/pacticipants", {"name": f"Cat {number:02d}"})
+    for number, consumer in enumerate(consumers):
+        api.publish(consumer, "1", "Ledger", number)
+    pages = [items(api, f"/dashboard?page={number}&size=2") for number in (1, 2)]
+    assert [[item["consumer"]["name"] for item in page] for page in pages] == [consumers[:2], consumers[2:]]
+
+
 def test_a_page_holds_thirty_items_unless_asked_otherwise(api: Api) -> None:
     for number in range(31):
         api.publish(f"Consumer {number}", "1", "Ledger", number)

@@ -1,14 +1,18 @@
 """A page of a list is found by index, in its order: what is on other pages is not looked at."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from tests.databases import open_new
 from tests.store.plans import plans
 from treaty.model.paging import Page
+from treaty.store import tables
 from treaty.store.engine.database import Database
 from treaty.store.overview import overview
 from treaty.store.pacticipants import integrations, pacticipants
@@ -57,5 +61,55 @@ def test_the_overview_counts_states_without_reading_results(database: Database) 
 
 def test_the_dashboard_looks_only_at_the_consumers_of_its_pages(database: Database) -> None:
     steps = first_plan(database, lambda db: integrations.list_dashboard_items(db, PAGE))
-    # To find those consumers it looks at integrations, which a history does not add to, and at what it has found.
-    assert {one for one in steps if one.startswith("SCAN")} == {"SCAN integration", "SCAN first", "SCAN shown"}
+    # To find those consumers it looks at the nearest pacticipants, at integrations if these are not enough, and at the
+    # consumers that it has found.
+    assert {one for one in steps if one.startswith("SCAN")} == {
+        "SCAN consumer USING INDEX ix_pacticipant_lower_name",
+        "SCAN nearest",
+        "SCAN nearest_names",
+        "SCAN integration",
+        "SCAN all_names",
+        "SCAN first",
+        "SCAN shown",
+    }
+
+
+def test_the_dashboard_reads_no_more_for_more_integrations(database: Database) -> None:
+    database.write(lambda db: add_integrations(db, range(2, 500)))
+    few = count_steps(database)
+    database.write(lambda db: add_integrations(db, range(500, 3000)))
+    assert count_steps(database) < 1.1 * few
+
+
+def add_integrations(db: Connection, ids: range) -> None:
+    """Add consumers with these ids, each with the same pact with the first pacticipant."""
+    times = {"created_at": datetime(2024, 1, 1, tzinfo=UTC), "updated_at": datetime(2024, 1, 1, tzinfo=UTC)}
+    pair = {"consumer_id": 2, "provider_id": 1}
+    names = [{"id": one, "name": f"{one:04d}", "display_name": "", **times} for one in ids]
+    created = {"created_at": times["created_at"]}
+    if 2 in ids:
+        names.append({"id": 1, "name": "provider", "display_name": "", **times})
+    db.execute(insert(tables.pacticipant), names)
+    if 2 in ids:
+        db.execute(insert(tables.version), {"id": 1, "pacticipant_id": 2, "number": "1", "position": 1, **times})
+        db.execute(insert(tables.content), {"id": 1, **pair, "sha": "1", "body": b"{}", **created})
+        pact = {"consumer_version_id": 1, "content_id": 1, "revision": 1, "position": 1, "is_current": True}
+        db.execute(insert(tables.publication), {"id": 1, **pair, **pact, **created})
+    db.execute(
+        insert(tables.integration),
+        [{"consumer_id": one, "provider_id": 1, "latest_publication_id": 1, **created} for one in ids],
+    )
+
+
+def count_steps(database: Database) -> int:
+    """Return how many steps SQLite's virtual machine takes for a page of the dashboard."""
+    taken: list[None] = []
+
+    def read(db: Connection) -> None:
+        driver = cast("sqlite3.Connection", db.connection.dbapi_connection)
+        driver.set_progress_handler(lambda: taken.append(None), 1)
+        assert integrations.list_dashboard_items(db, Page(1, 10))
+        driver.set_progress_handler(None, 1)
+
+    database.read(read)
+    return len(taken)

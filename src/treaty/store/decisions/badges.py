@@ -13,7 +13,7 @@ from treaty.model.decisions.badges import BadgePact, BadgeResult
 from treaty.store.engine.database import fetch_first, fetch_one
 from treaty.store.provider_contracts.conditions import is_uncompared
 from treaty.store.tables import content, pacticipant, publication, tag, verification, version
-from treaty.store.verifications import NEWEST_FIRST
+from treaty.store.verifications import select_newest_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,27 +62,49 @@ def _pact_statement(has_tag: bool, is_untagged: bool) -> Select[*tuple[Any, ...]
 
 @lru_cache
 def _result_statement(has_tag: bool, has_provider_tag: bool, is_untagged: bool) -> Select[*tuple[Any, ...]]:  # noqa: FBT001 - a shape
-    # With a provider tag, the latest result of the highest version with the tag, and otherwise the newest result.
-    newest = (version.c.position.desc(), verification.c.verified_at.desc()) if has_provider_tag else ()
-    statement = (
+    # The publications are visited from the newest to the oldest, until one has a result. With a join, PostgreSQL reads
+    # all results of all publications first, because it underestimates the publications of a pair.
+    newest_id = _select_newest_id(has_provider_tag=has_provider_tag)
+    newest = (
+        select(newest_id.label("id"))
+        .select_from(publication)
+        .where(*_pair_conditions(has_tag=has_tag, is_untagged=is_untagged), newest_id.is_not(None))
+        .order_by(publication.c.position.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return (
         select(
             content.c.sha,
             version.c.number.label("provider_version"),
             verification.c.id.label("number"),
             and_(verification.c.success, ~_has_failed()).label("success"),
             verification.c.was_pending,
-            and_(verification.c.success, is_uncompared(publication.c.content_id, version.c.id)).label("is_uncompared"),
+            and_(verification.c.success, is_uncompared(content.c.id, version.c.id)).label("is_uncompared"),
         )
-        .select_from(publication)
-        .join(content, content.c.id == publication.c.content_id)
-        .join(verification, verification.c.content_id == publication.c.content_id)
+        .select_from(verification)
+        .join(content, content.c.id == verification.c.content_id)
         .join(version, version.c.id == verification.c.provider_version_id)
-        .where(*_pair_conditions(has_tag=has_tag, is_untagged=is_untagged))
-        .order_by(publication.c.position.desc(), *newest, *NEWEST_FIRST)
-        .limit(1)
+        .where(verification.c.id == newest)
     )
+
+
+def _select_newest_id(*, has_provider_tag: bool) -> ScalarSelect[int]:
+    """Select the newest result for a publication's content; with a provider tag, of the highest version with it."""
+    if not has_provider_tag:
+        newest_id: ScalarSelect[int] = select_newest_id(publication.c.content_id).correlate(publication)
+        return newest_id
+    tagged = verification.alias("tagged")
     return (
-        statement.where(_has_tag(verification.c.provider_version_id, "provider_tag")) if has_provider_tag else statement
+        select(tagged.c.id)
+        .join(version, version.c.id == tagged.c.provider_version_id)
+        .where(tagged.c.content_id == publication.c.content_id, _has_tag(tagged.c.provider_version_id, "provider_tag"))
+        .order_by(
+            version.c.position.desc(), tagged.c.verified_at.desc(), tagged.c.created_at.desc(), tagged.c.id.desc()
+        )
+        .limit(1)
+        .correlate(publication)
+        .scalar_subquery()
     )
 
 

@@ -16,12 +16,14 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
     or_,
     select,
     union,
+    union_all,
     update,
 )
 
@@ -305,13 +307,37 @@ def select_running_pacts(table: Any, ended_at: Any) -> Select[Any]:
 # The dashboard is ordered by consumer, and each consumer with a pact has at least one item. So the items up to the end
 # of a page belong to at most as many consumers as there are items, and all other consumers can be skipped. Names that
 # differ only in case have the same position, so they are included together.
-_CONSUMERS_WITH_PACT: Final = select(integration.c.consumer_id).where(integration.c.latest_publication_id.is_not(None))
-_FIRST_NAMES: Final = (
-    select(func.lower(_CONSUMER.c.name))
-    .where(_CONSUMER.c.id.in_(_CONSUMERS_WITH_PACT))
-    .order_by(func.lower(_CONSUMER.c.name))
-    .limit(bindparam("max_consumers", type_=Integer))
+#
+# Usually many pacticipants are consumers, so that it is enough to look at few of them in the order of their names. Only
+# if it is not enough, all integrations are read.
+_CANDIDATES_PER_CONSUMER: Final = 10
+_LOWER_NAME: Final = func.lower(_CONSUMER.c.name)
+_NEAREST: Final = (
+    select(_CONSUMER.c.id, _LOWER_NAME.label("name"))
+    .order_by(_LOWER_NAME)
+    .limit(bindparam("max_candidates", type_=Integer))
+    .subquery("nearest")
 )
+_MAX_CONSUMERS: Final[BindParameter[int]] = bindparam("max_consumers", type_=Integer)
+_NEAREST_NAMES: Final = (
+    select(_NEAREST.c.name)
+    .where(exists().where(integration.c.consumer_id == _NEAREST.c.id, integration.c.latest_publication_id.is_not(None)))
+    .order_by(_NEAREST.c.name)
+    .limit(_MAX_CONSUMERS)
+    .cte("nearest_names")
+)
+_NEAREST_COUNT: Final = select(func.count()).select_from(_NEAREST_NAMES).scalar_subquery()
+_ALL_NAMES: Final = (
+    select(_LOWER_NAME)
+    .where(
+        _CONSUMER.c.id.in_(select(integration.c.consumer_id).where(integration.c.latest_publication_id.is_not(None)))
+    )
+    .order_by(_LOWER_NAME)
+    # Both databases read nothing for a limit of 0. SQLite would read all integrations for a condition that is false.
+    .limit(case((_NEAREST_COUNT < _MAX_CONSUMERS, _MAX_CONSUMERS), else_=0))
+    .subquery("all_names")
+)
+_FIRST_NAMES: Final = union_all(select(_NEAREST_NAMES.c.name), select(_ALL_NAMES))
 _FIRST_CONSUMERS: Final = select(pacticipant.c.id).where(func.lower(pacticipant.c.name).in_(_FIRST_NAMES)).cte("first")
 
 
@@ -425,7 +451,13 @@ def list_dashboard_items(db: Connection, page: Page, *, pair: tuple[str, str] | 
     """
     names = {} if pair is None else {"consumer": pair[0], "provider": pair[1]}
     max_consumers = min(page.offset + page.limit, MAX_OFFSET)
-    params = {**names, "limit": page.limit, "offset": page.offset, "max_consumers": max_consumers}
+    params = {
+        **names,
+        "limit": page.limit,
+        "offset": page.offset,
+        "max_consumers": max_consumers,
+        "max_candidates": min(_CANDIDATES_PER_CONSUMER * max_consumers, MAX_OFFSET),
+    }
     rows = fetch_rows(db, _dashboard(of_pair=pair is not None), params)
     contents = {row.content_id for row in rows}
     # Without a needed comparison, a verification is no result yet.

@@ -1,0 +1,253 @@
+"""A steady pace of builds on the history of a company: each publishes, verifies, asks whether to deploy, and deploys.
+
+Builds begin when they are due, whether or not earlier ones have ended. The first request of a build is measured from
+the time at which it was due, so that a server that falls behind cannot hide it.
+"""
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from sqlalchemy import func, select
+
+from bench import departments, disk, histories, huge, servers
+from bench.deliveries import OPEN
+from bench.huge import SCALES, Scale
+from bench.receiver import receiving
+from bench.stores import SqliteStore, Store, postgres_store
+from treaty.store.engine.database import Database, open_database
+from treaty.store.tables import triggered_webhook
+
+DEFAULT_SCALE: Final = "huge/100"
+MAX_MILLISECONDS: Final = 100.0
+PER_NEW_CONTENT: Final = 10
+"""Every so many builds, one publishes new contents."""
+STEP: Final = 7
+"""Departments between consecutive builds: a number that shares no factor with their count."""
+EVENTS: Final = ("contract_requiring_verification_published", "provider_verification_published")
+TIMEOUT: Final = 30.0
+PATIENCE: Final = 60.0
+"""Seconds until the deliveries of the last builds have arrived."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """A run: what has been measured so far."""
+
+    client: httpx.AsyncClient
+    scale: Scale
+    environment: str
+    """UUID of the environment to deploy to."""
+    times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Milliseconds of each operation."""
+    errors: Counter[str] = field(default_factory=Counter)
+    running: int = 0
+    max_running: int = 0
+
+    async def run(self, per_minute: float, minutes: float, observe: Callable[[], str]) -> None:
+        """Begin builds at their times, and wait until all have ended."""
+        count = round(per_minute * minutes)
+        began = printed = time.monotonic()
+        async with asyncio.TaskGroup() as builds:
+            for number in range(count):
+                due = began + number * 60 / per_minute
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                builds.create_task(self._build(number, due))
+                if time.monotonic() - printed >= huge.PROGRESS:
+                    printed = time.monotonic()
+                    remaining = minutes * 60 - (printed - began)
+                    print(f"{number} builds, {self.running} running, {observe()}, {remaining:.0f} s remain", flush=True)
+
+    async def _build(self, number: int, due: float) -> None:
+        self.running += 1
+        self.max_running = max(self.max_running, self.running)
+        try:
+            await self._run_build(number, due)
+        except (httpx.HTTPError, KeyError) as error:
+            self.errors[_describe(error)] += 1
+        finally:
+            self.running -= 1
+
+    async def _run_build(self, number: int, due: float) -> None:
+        department = number * STEP % self.scale.departments
+        index = number // self.scale.departments % departments.APPLICATIONS
+        name = departments.application(department, index)
+        version = f"2.0.{number}+{int(due * 1000):x}"
+        await self._send("publish", "POST", "/contracts/publish", _publication(department, index, version, number), due)
+        selection = {
+            "consumerVersionSelectors": [{"mainBranch": True}],
+            "includePendingStatus": True,
+            "providerVersionBranch": "main",
+        }
+        listed = await self._send(
+            "pacts for verification", "POST", f"/pacts/provider/{name}/for-verification", selection
+        )
+        for entry in listed["_embedded"]["pacts"]:
+            pact = await self._send("fetch a pact", "GET", entry["_links"]["self"]["href"])
+            result = {"success": True, "providerApplicationVersion": version}
+            href = pact["_links"]["pb:publish-verification-results"]["href"]
+            await self._send("publish a result", "POST", href, result)
+        question = httpx.QueryParams(pacticipant=name, version=version, environment=histories.ENVIRONMENTS[0])
+        await self._send("can-i-deploy", "GET", f"/can-i-deploy?{question}")
+        path = f"/pacticipants/{name}/versions/{version}/deployed-versions/environment/{self.environment}"
+        await self._send("record a deployment", "POST", path, {})
+
+    async def _send(self, operation: str, method: str, path: str, body: object = None, due: float | None = None) -> Any:
+        began = due or time.monotonic()
+        response = await self.client.request(method, path, json=body)
+        self.times[operation].append((time.monotonic() - began) * 1000)
+        response.raise_for_status()
+        return response.json()
+
+    def summary(self) -> Iterator[str]:
+        """Write figures for people."""
+        yield f"{'operation':26}{'count':>8}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'max ms':>9}"
+        for operation, figures in self.figures().items():
+            verdict = "met" if figures["p99"] < MAX_MILLISECONDS else "NOT MET"
+            shown = "".join(f"{figures[name]:9.1f}" for name in ("p50", "p95", "p99", "max"))
+            yield f"{operation:26}{figures['count']:8.0f}{shown}  {verdict}"
+        yield f"errors: {dict(self.errors) or 'none'}; at most {self.max_running} builds at once"
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        return {operation: _percentiles(times) for operation, times in self.times.items()}
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return str(error.response.status_code)
+    return type(error).__name__
+
+
+def _percentiles(times: list[float]) -> dict[str, float]:
+    ordered = sorted(times)
+    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+    found = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in shares.items()}
+    return {"count": len(ordered), **found, "max": ordered[-1]}
+
+
+def _publication(department: int, index: int, version: str, number: int) -> dict[str, Any]:
+    """Build the body of a publication for all providers of an application."""
+    name = departments.application(department, index)
+    mark = version if number % PER_NEW_CONTENT == 0 else "a usual one"
+    contracts = []
+    for step in range(1, departments.CONSUMED + 1):
+        provider = departments.application(department, index + step)
+        pact = histories.pact(0, size=5600, mark=f"{mark} of {step}").decode()
+        pact = pact.replace(histories.consumer(0), name).replace(histories.provider(0), provider)
+        contract = {
+            "consumerName": name,
+            "providerName": provider,
+            "specification": "pact",
+            "contentType": "application/json",
+            "content": base64.b64encode(pact.encode()).decode(),
+        }
+        contracts.append(contract)
+    return {
+        "pacticipantName": name,
+        "pacticipantVersionNumber": version,
+        "branch": "main",
+        "contracts": contracts,
+    }
+
+
+def main(options: argparse.Namespace) -> None:
+    """Build the history, and run the builds on a copy of it."""
+    scale = SCALES[options.scale or DEFAULT_SCALE]
+    report: dict[str, Any] = {"scale": scale.name, "builds_per_minute": options.builds_per_minute}
+    with ExitStack() as running:
+        folder = options.folder or Path(running.enter_context(tempfile.TemporaryDirectory(prefix="treaty-bench-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)  # PostgreSQL runs as another user
+        stores: list[Store] = [] if options.no_sqlite else [SqliteStore(folder)]
+        if options.postgres:
+            stores.append(running.enter_context(postgres_store(folder)))
+        for store in stores:
+            huge.build(store, scale)
+            report[store.kind] = _run(store, scale, options)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+
+
+def _run(store: Store, scale: Scale, options: argparse.Namespace) -> dict[str, Any]:
+    name = f"{scale.name}_pace"
+    url = store.copy(scale.name, name)
+    port = servers.free_port()
+    with ExitStack() as running:
+        running.callback(store.drop, name)
+        receiver = running.enter_context(receiving())
+        server = servers.treaty_server(url, port, OPEN, log=Path(os.devnull), folder=store.folder)
+        pid = running.enter_context(server)
+        servers.wait_until_idle(pid)
+        database = open_database(url, connections=2)
+        running.callback(database.close)
+        environment = _prepare(port, receiver.url)
+        before, began = _processor_seconds(store, name, pid), time.monotonic()
+        pace = asyncio.run(_drive(port, scale, environment, database, options))
+        share = (_processor_seconds(store, name, pid) - before) / (time.monotonic() - began)
+        backlog = _wait_for_deliveries(database)
+        print(f"\n{store.kind}, {scale.name}: {options.builds_per_minute:g} builds a minute")
+        print("\n".join(pace.summary()))
+        print(f"{share:.2f} cores; {receiver.count()} deliveries arrived, {backlog} wait", flush=True)
+        sizes = disk.measure(url)
+        print("\n".join(disk.summary(store.kind, sizes)), flush=True)
+        return {
+            "operations": pace.figures(),
+            "errors": dict(pace.errors),
+            "cores": share,
+            "backlog": backlog,
+            "disk": sizes.as_json(),
+        }
+
+
+def _processor_seconds(store: Store, database: str, server: int) -> float:
+    """Return for how long processors have worked, also for deliveries."""
+    return max(store.processor_seconds(database, server), servers.all_processor_seconds(server))
+
+
+def _prepare(port: int, receiver_url: str) -> str:
+    """Add webhooks; return the UUID of the environment to deploy to."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT) as client:
+        for event in EVENTS:
+            request = {"method": "POST", "url": receiver_url, "body": "${pactbroker.consumerVersionNumber}"}
+            client.post("/webhooks", json={"events": [{"name": event}], "request": request}).raise_for_status()
+        listed = client.get("/environments").json()["_embedded"]["environments"]
+        uuid: str = next(one["uuid"] for one in listed if one["name"] == histories.ENVIRONMENTS[0])
+        return uuid
+
+
+async def _drive(port: int, scale: Scale, environment: str, database: Database, options: argparse.Namespace) -> Pace:
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+    address = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT, limits=limits) as client:
+        pace = Pace(client, scale, environment)
+        await pace.run(
+            options.builds_per_minute, options.minutes, lambda: f"{_count_waiting(database)} deliveries wait"
+        )
+        return pace
+
+
+_WAITING: Final = select(func.count()).where(triggered_webhook.c.due_at.is_not(None))
+
+
+def _count_waiting(database: Database) -> int:
+    waiting: int = database.read(lambda db: db.execute(_WAITING).scalar_one())
+    return waiting
+
+
+def _wait_for_deliveries(database: Database) -> int:
+    """Wait until no deliveries are queued; return the number of those that still are after some time."""
+    end = time.monotonic() + PATIENCE
+    while (waiting := _count_waiting(database)) and time.monotonic() < end:
+        time.sleep(0.5)
+    return waiting

@@ -1,0 +1,138 @@
+"""Folders in which databases of the benchmarks remain: SQLite files, or the files of a PostgreSQL server."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import psycopg
+from psycopg import sql
+
+from bench import servers
+from tests import postgres
+
+_SETTINGS: Final = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "60",
+    "shared_buffers": "1GB",
+    "effective_cache_size": "3GB",
+    "maintenance_work_mem": "512MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "on",
+}
+"""As for a machine with 4 GiB. Unlike in tests, a commit reaches the disk."""
+
+
+class Store(Protocol):
+    """Databases by name."""
+
+    kind: str
+    """SQLite or PostgreSQL."""
+    folder: Path
+
+    def url(self, name: str) -> str:
+        """Return the URL of a database. SQLite creates it when it is opened."""
+
+    def create(self, name: str) -> str:
+        """Create a database if it is missing, and return its URL."""
+
+    def copy(self, name: str, copied_name: str) -> str:
+        """Copy a database that is not in use, and return the URL of the copy."""
+
+    def drop(self, name: str) -> None:
+        """Remove a database if it exists."""
+
+    def processor_seconds(self, name: str, server: int) -> float:
+        """Return for how long processors have worked for requests: the server's threads, and PostgreSQL's processes."""
+
+
+@dataclass(slots=True)
+class SqliteStore:
+    """A folder with SQLite files."""
+
+    folder: Path
+    kind: str = "SQLite"
+
+    def path(self, name: str) -> Path:
+        return self.folder / f"{name}.sqlite"
+
+    def url(self, name: str) -> str:
+        return f"sqlite:///{self.path(name)}"
+
+    def create(self, name: str) -> str:
+        return self.url(name)
+
+    def copy(self, name: str, copied_name: str) -> str:
+        self.drop(copied_name)
+        shutil.copyfile(self.path(name), self.path(copied_name))
+        return self.url(copied_name)
+
+    def drop(self, name: str) -> None:
+        for path in self.folder.glob(f"{name}.sqlite*"):
+            path.unlink()
+
+    def processor_seconds(self, name: str, server: int) -> float:  # noqa: ARG002 - SQLite runs within the server
+        return servers.processor_seconds(server) or 0.0
+
+
+@dataclass(slots=True)
+class PostgresStore:
+    """A running PostgreSQL server."""
+
+    folder: Path
+    server_url: str
+    kind: str = "PostgreSQL"
+
+    def url(self, name: str) -> str:
+        return f"{self.server_url}/{name}"
+
+    def create(self, name: str) -> str:
+        with self._connect() as db:
+            if not db.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                db.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        return self.url(name)
+
+    def copy(self, name: str, copied_name: str) -> str:
+        self.drop(copied_name)
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        with self._connect() as db:
+            db.execute(statement.format(sql.Identifier(copied_name), sql.Identifier(name)))
+        return self.url(copied_name)
+
+    def drop(self, name: str) -> None:
+        with self._connect() as db:
+            db.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def processor_seconds(self, name: str, server: int) -> float:
+        with self._connect() as db:
+            query = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
+            backends = [pid for (pid,) in db.execute(query, [name])]
+        return servers.all_processor_seconds(server) + sum(servers.processor_seconds(pid) or 0.0 for pid in backends)
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.url("postgres"), autocommit=True)
+
+
+@contextmanager
+def postgres_store(folder: Path) -> Iterator[PostgresStore]:
+    """Run a PostgreSQL server whose files are in a folder, and remain there. Raises `postgres.Unavailable`."""
+    binaries, owner = postgres.find_binaries(), postgres.find_owner()
+    place = folder / "postgres"
+    password_file = place / "password"
+    if password_file.exists():
+        password = password_file.read_text()
+    else:
+        place.mkdir(parents=True, exist_ok=True)
+        if owner:
+            os.chown(place, owner.pw_uid, owner.pw_gid)
+        password = postgres.create_cluster(binaries, place, owner)
+    process, port = postgres.start_cluster(binaries, place, owner, _SETTINGS)
+    try:
+        yield PostgresStore(folder, f"postgresql://treaty:{password}@127.0.0.1:{port}")
+    finally:
+        postgres.stop_cluster(process)
