@@ -5,6 +5,7 @@ another language, is passed on, and counts as temporary.
 """
 
 import re
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -97,16 +98,29 @@ _SQLITE_FAULTS: Final = (
     ("", "{path} cannot be used: {detail}.", RESTORE),
 )
 """Beginnings of SQLite's names of errors, with the reason and the next step."""
+_UNCLEAR_FAULTS: Final = ("SQLITE_IOERR", "SQLITE_CANTOPEN")
+"""Errors that SQLite also reports if there is no space for its write-ahead log and the index of that log."""
+_MIN_FREE_BYTES: Final = 128 * 1024
 _LOCKS: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
 
 
 def explain_sqlite_error(error: sqlite3.Error, path: Path) -> UnusableDatabase:
     """Explain an error of SQLite."""
     name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(_UNCLEAR_FAULTS) and _is_full(path):
+        name = "SQLITE_FULL"
     reason, remedy = next((reason, remedy) for prefix, reason, remedy in _SQLITE_FAULTS if name.startswith(prefix))
     return UnusableDatabase(
         reason.format(path=path, detail=_first_line(error)), remedy, is_temporary=name.startswith(_LOCKS)
     )
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk of a file lacks the space for the files that SQLite adds beside it."""
+    try:
+        return shutil.disk_usage(path.parent).free < _MIN_FREE_BYTES
+    except OSError:
+        return False
 
 
 # PostgreSQL
