@@ -59,11 +59,13 @@ def is_error_in_statement(error: Exception) -> bool:
         return True
     cause = _find_cause(error)
     if isinstance(cause, sqlite3.Error):
-        return getattr(cause, "sqlite_errorname", "") in {"SQLITE_ERROR", "SQLITE_MISUSE", "SQLITE_RANGE"}
+        name = getattr(cause, "sqlite_errorname", "")
+        return name in _STATEMENT_ERRORS_OF_SQLITE or name.startswith("SQLITE_CONSTRAINT")
     code = getattr(cause, "sqlstate", None)
     return code is not None and not code.startswith(_STATES_OF_THE_DATABASE)
 
 
+_STATEMENT_ERRORS_OF_SQLITE: Final = {"SQLITE_ERROR", "SQLITE_MISUSE", "SQLITE_RANGE", "SQLITE_MISMATCH"}
 _STATES_OF_THE_DATABASE: Final = ("08", "25006", "42501", "53", "57", "58", "XX001", "XX002")
 """SQLSTATEs about the connection, permissions, resources, interventions, and damage."""
 
