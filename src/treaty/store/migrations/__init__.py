@@ -60,8 +60,10 @@ def _upgrade_online(database: Postgresql, before: str) -> None:
                 _lock_or_raise(db)
                 if str(revision(db)) >= target:  # another server was faster
                     continue
-                _build_indexes(database, target)
+                # This statement has to be the last one before the indexes: a prepared query keeps its snapshot until
+                # the next statement, and an index waits for all snapshots.
                 db.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
+                _build_indexes(database, target)
                 run_migrations(db, target)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in _LOCK_FAILURES:
