@@ -235,7 +235,7 @@ def _kill_fork_server(first: int, pause: float) -> None:
 
 def _fill_disk(disk: SmallDisk, seconds: float) -> None:
     """Fill a disk, again and again, since the database gives back some space, and free it."""
-    end = time.monotonic() + max(5, seconds)
+    end = time.monotonic() + max(15, seconds)
     while time.monotonic() < end:
         disk.fill()
         time.sleep(0.5)
