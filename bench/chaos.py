@@ -1,4 +1,6 @@
-"""Two nodes work for teams while their parts are killed, paused, replaced and cut off. Then everything is compared.
+"""Servers work for teams while their parts are killed, paused, replaced and cut off. Then everything is compared.
+
+First two nodes on a cluster with PostgreSQL; then, unless the run is short, one server of two processes with SQLite.
 
 Ends with 1 if an acknowledged write or a delivery was lost, an answer was wrong, a failed response had no Retry-After,
 or a planned restart failed a request.
@@ -7,6 +9,10 @@ or a planned restart failed a request.
 import argparse
 import contextlib
 import io
+import os
+import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -24,26 +30,35 @@ import httpx
 import psycopg
 
 from bench import cluster as clusters
+from bench import disks
+from bench import single as singles
 from bench.chaos_clients import BODY, Ledger, Team
 from bench.cluster import FAKETIME, Cluster
 from bench.deliveries import OPEN
 from bench.receiver import Receiver, receiving
-from tests import postgres
+from bench.single import Single
+from tests import postgres, small_disks
 from tests.docs.generated import ROOT
-from tests.whole import proxies
+from tests.small_disks import SmallDisk
+from tests.whole import proxies, servers
+from treaty.store.migrations import HEAD
 
 SETTINGS: Final = {**OPEN, "TREATY_WEBHOOK_RETRY_SCHEDULE": "1 1 1 2 2 3 5 5 10 10"}
 DRAIN_SECONDS: Final = 90.0
 RECOVERY_SECONDS: Final = 60.0
 """Time after which clients must be served again."""
 PACKAGE: Final = "src"
+WORKERS: Final = 2
+"""Worker processes of the servers that have several."""
+DELAY_SECONDS: Final = 0.2
+"""Seconds by which a slow disk delays each write."""
 
 
 @dataclass(slots=True)
 class Chaos:
-    """A run: a cluster, its clients, and what happened so far."""
+    """A run: an address, its clients, and what happened so far."""
 
-    cluster: Cluster
+    url: str
     receiver: Receiver
     seconds: float
     """Time between two injections."""
@@ -51,10 +66,10 @@ class Chaos:
     report: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def inject(self, name: str, action: Callable[["Chaos"], None], *, must_not_fail: bool) -> None:
+    def inject(self, name: str, action: Callable[[], None], *, must_not_fail: bool) -> None:
         """Carry out a fault, and report the failed requests and the time until the last of them."""
         began, requests, failures = time.monotonic(), self.ledger.requests, len(self.ledger.failed_at)
-        action(self)
+        action()
         self.wait_for_recovery()
         time.sleep(self.seconds)
         failed = self.ledger.failed_at[failures:]
@@ -68,140 +83,275 @@ class Chaos:
     def wait_for_recovery(self) -> None:
         """Wait until a write is acknowledged again."""
         end = time.monotonic() + RECOVERY_SECONDS
-        with httpx.Client(base_url=self.cluster.url, timeout=RECOVERY_SECONDS) as client:
+        with httpx.Client(base_url=self.url, timeout=RECOVERY_SECONDS) as client:
             while time.monotonic() < end:
-                if client.put("/pacticipants/probe/versions/1", json={}).is_success:
-                    return
+                with contextlib.suppress(httpx.TransportError):
+                    if client.put("/pacticipants/probe/versions/1", json={}).is_success:
+                        return
                 time.sleep(0.1)
         self.problems.append("no write was acknowledged within a minute")
 
 
-# Faults
-
-
-def kill_node(index: int, chaos: Chaos) -> None:
-    chaos.cluster.nodes[index].kill()
-    time.sleep(chaos.seconds)
-    chaos.cluster.start_node(index)
-
-
-def restart_nodes(chaos: Chaos) -> None:
-    """Restart the nodes one after the other, as a deployment of Treaty does."""
-    for index in range(2):
-        chaos.cluster.nodes[index].end()
-        chaos.cluster.start_node(index)
-        time.sleep(2)  # nginx uses a node again after a second
-
-
-def upgrade_nodes(chaos: Chaos) -> None:
-    """Replace the earlier version, node by node: the first new node migrates the schema below the other one."""
-    for index in range(2):
-        chaos.cluster.nodes[index].end()
-        chaos.cluster.node_sources[index] = None
-        chaos.cluster.start_node(index)
-        time.sleep(max(2, chaos.seconds))
-
-
-def pause_node(chaos: Chaos) -> None:
-    clusters.pause(chaos.cluster.nodes[0].process, 3)
-
-
-def kill_bouncer(chaos: Chaos) -> None:
-    chaos.cluster.bouncer.kill()
-    time.sleep(1)
-    chaos.cluster.bouncer.restart()
-
-
-def exhaust_connections(chaos: Chaos) -> None:
-    """Take all connections of the primary, so that PgBouncer cannot open another one."""
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(psycopg.OperationalError):
-            for _ in range(clusters.MAX_CONNECTIONS):
-                stack.enter_context(psycopg.connect(chaos.cluster.direct_url(0)))
-        time.sleep(3)
-
-
-def end_connections(chaos: Chaos) -> None:
-    """End all connections to the primary, as an administrator or a restart of PgBouncer's host does."""
-    with psycopg.connect(chaos.cluster.direct_url(0), autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
-
-
-def change_clock(offset: str, chaos: Chaos) -> None:
-    """Restart a node whose clock is wrong, let it work, and correct it."""
-    for variables in ({"LD_PRELOAD": FAKETIME, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}, {}):
-        chaos.cluster.nodes[1].end()
-        chaos.cluster.node_variables[1] = variables
-        chaos.cluster.start_node(1)
-        time.sleep(max(2, chaos.seconds))
-
-
-def fail_over(chaos: Chaos) -> None:
-    """Kill the primary, and promote the standby two seconds later."""
-    chaos.cluster.databases[0].kill()
-    time.sleep(2)
-    chaos.cluster.promote_standby()
-
-
-Fault = tuple[str, Callable[[Chaos], None], bool]
+Fault = tuple[str, Callable[[], None], bool]
 """A name, what to do, and whether no request may fail."""
 
 
-def plan(*, is_short: bool, is_upgrade: bool) -> Sequence[Fault]:
-    """Choose the faults. Losing the primary comes last, because nothing replaces the standby."""
-    upgrade: list[Fault] = [("upgrade of both nodes", upgrade_nodes, True)] if is_upgrade else []
-    basic: list[Fault] = [
-        ("kill -9 of a node", partial(kill_node, 0), False),
-        ("kill -9 of PgBouncer", kill_bouncer, False),
-    ]
-    more: list[Fault] = [
-        ("restart of both nodes", restart_nodes, True),
-        ("kill -9 of the other node", partial(kill_node, 1), False),
-        ("a node paused for 3 s", pause_node, False),
-        ("all connections of PostgreSQL taken for 3 s", exhaust_connections, False),
-        ("all connections of PostgreSQL ended", end_connections, False),
-        *(
-            (
-                f"a clock that is {offset[1:]} {'ahead' if offset[0] == '+' else 'behind'}",
-                partial(change_clock, offset),
-                False,
+# Faults of the cluster
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFaults:
+    """What can be done to a cluster."""
+
+    cluster: Cluster
+    seconds: float
+    """Time for which a state lasts, at least."""
+
+    def list(self, *, is_short: bool, is_upgrade: bool) -> Sequence[Fault]:
+        """List the faults. Losing the primary comes last, because nothing replaces the standby."""
+        upgrade: list[Fault] = [("upgrade of both nodes", self.upgrade_nodes, True)] if is_upgrade else []
+        basic: list[Fault] = [
+            ("kill -9 of a node", partial(self.kill_node, 0), False),
+            ("kill -9 of PgBouncer", self.kill_bouncer, False),
+        ]
+        last: list[Fault] = [("failover of PostgreSQL", self.fail_over, False)]
+        return [*upgrade, *basic, *([] if is_short else self._list_more()), *last]
+
+    def _list_more(self) -> Iterator[Fault]:
+        yield ("restart of both nodes", self.restart_nodes, True)
+        yield ("kill -9 of the other node, which has two worker processes", partial(self.kill_node, 1), False)
+        if self.cluster.node_options[1]:
+            yield ("kill -9 of a worker process, four times", self.kill_workers, False)
+            yield ("kill -9 of the fork server", self.kill_fork_server, False)
+        yield ("a node paused for 3 s", self.pause_node, False)
+        yield ("all connections of PostgreSQL taken for 3 s", self.exhaust_connections, False)
+        yield ("all connections of PostgreSQL ended", self.end_connections, False)
+        if self.cluster.disk is not None:
+            yield ("the disk of PostgreSQL full", partial(self.fill_disk, self.cluster.disk), False)
+        if disks.can_delay():
+            yield (f"each write of PostgreSQL delayed by {DELAY_SECONDS} s", self.slow_disk, False)
+        if Path(FAKETIME).exists():
+            for offset in ("+2h", "-2h"):
+                direction = "ahead" if offset[0] == "+" else "behind"
+                yield (f"a clock that is {offset[1:]} {direction}", partial(self.change_clock, offset), False)
+        yield ("upgrade of both nodes with a long migration", self.migrate_nodes, True)
+
+    def kill_node(self, index: int) -> None:
+        self.cluster.nodes[index].kill()
+        time.sleep(self.seconds)
+        self.cluster.start_node(index)
+
+    def restart_nodes(self) -> None:
+        """Restart the nodes one after the other, as a deployment of Treaty does."""
+        for index in range(2):
+            self.cluster.nodes[index].end()
+            self.cluster.start_node(index)
+            time.sleep(2)  # nginx uses a node again after a second
+
+    def upgrade_nodes(self) -> None:
+        """Replace the earlier version, node by node: the first new node migrates the schema below the other one."""
+        self._replace_nodes(None)
+
+    def migrate_nodes(self) -> None:
+        """Upgrade to a later version, whose migration copies many rows and indexes tables that are in use."""
+        self._replace_nodes(_write_later_version(self.cluster.folder))
+
+    def _replace_nodes(self, source: Path | None) -> None:
+        for index in range(2):
+            self.cluster.nodes[index].end()
+            self.cluster.node_sources[index] = source
+            self.cluster.start_node(index)
+            time.sleep(max(2, self.seconds))
+
+    def kill_workers(self) -> None:
+        _kill_workers(self.cluster.nodes[1].process.pid, self.seconds)
+
+    def kill_fork_server(self) -> None:
+        _kill_fork_server(self.cluster.nodes[1].process.pid, self.seconds)
+
+    def pause_node(self) -> None:
+        clusters.pause(self.cluster.nodes[0].process, 3)
+
+    def kill_bouncer(self) -> None:
+        self.cluster.bouncer.kill()
+        time.sleep(1)
+        self.cluster.bouncer.restart()
+
+    def exhaust_connections(self) -> None:
+        """Take all connections of the primary, so that PgBouncer cannot open another one."""
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(psycopg.OperationalError):
+                for _ in range(clusters.MAX_CONNECTIONS):
+                    stack.enter_context(psycopg.connect(self.cluster.direct_url(0)))
+            time.sleep(3)
+
+    def end_connections(self) -> None:
+        """End all connections to the primary, as an administrator or a restart of PgBouncer's host does."""
+        with psycopg.connect(self.cluster.direct_url(0), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
             )
-            for offset in ("+2h", "-2h")
-            if Path(FAKETIME).exists()
-        ),
-    ]
-    last: list[Fault] = [("failover of PostgreSQL", fail_over, False)]
-    return [*upgrade, *basic, *([] if is_short else more), *last]
+
+    def fill_disk(self, disk: SmallDisk) -> None:
+        _fill_disk(disk, self.seconds)
+
+    def slow_disk(self) -> None:
+        with disks.slowed(disks.list_family(self.cluster.databases[0].pid), seconds=DELAY_SECONDS):
+            time.sleep(max(5, self.seconds))
+
+    def change_clock(self, offset: str) -> None:
+        """Restart a node whose clock is wrong, let it work, and correct it."""
+        for variables in ({"LD_PRELOAD": FAKETIME, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}, {}):
+            self.cluster.nodes[0].end()
+            self.cluster.node_variables[0] = variables
+            self.cluster.start_node(0)
+            time.sleep(max(2, self.seconds))
+
+    def fail_over(self) -> None:
+        """Kill the primary, and promote the standby two seconds later."""
+        self.cluster.databases[0].kill()
+        time.sleep(2)
+        self.cluster.promote_standby()
+
+
+def _kill_workers(first: int, pause: float) -> None:
+    """Kill worker processes, each after those before it were replaced."""
+    for number in range(4):
+        clusters.wait_until(lambda: len(servers.list_workers(first)) == WORKERS, "a worker is not replaced")
+        os.kill(servers.list_workers(first)[number % WORKERS], signal.SIGKILL)
+        time.sleep(pause / 2)
+
+
+def _kill_fork_server(first: int, pause: float) -> None:
+    killed = servers.find_fork_server(first)
+    os.kill(killed, signal.SIGKILL)
+    clusters.wait_until(
+        lambda: servers.find_fork_server(first) not in {0, killed} and len(servers.list_workers(first)) == WORKERS,
+        "the fork server is not replaced",
+    )
+    time.sleep(pause)
+
+
+def _fill_disk(disk: SmallDisk, seconds: float) -> None:
+    """Fill a disk, again and again, since the database gives back some space, and free it."""
+    end = time.monotonic() + max(15, seconds)
+    while time.monotonic() < end:
+        disk.fill()
+        time.sleep(0.5)
+    disk.free()
+
+
+def _write_later_version(folder: Path) -> Path:
+    """Write a later version of the package, which has one more migration. Returns its folder."""
+    source = folder / "later" / PACKAGE
+    shutil.copytree(ROOT / PACKAGE, source, ignore=shutil.ignore_patterns("__pycache__"))
+    text = _LATER_MIGRATION.format(before=HEAD, revision=f"{int(HEAD) + 1:04}")
+    (source / "treaty/store/migrations/versions" / f"{int(HEAD) + 1:04}_chaos.py").write_text(text, encoding="utf-8")
+    return source
+
+
+_LATER_MIGRATION: Final = """
+from alembic import op
+from treaty.store.migrations.online import LargeIndex, create_unless_built
+
+revision, down_revision, branch_labels, depends_on = "{revision}", "{before}", None, None
+TABLES = ("verification", "version", "publication")
+INDEXES = tuple(LargeIndex(f"ix_chaos_{{table}}", table, ["created_at", "id"]) for table in TABLES)
+
+
+def upgrade():
+    for index in INDEXES:
+        create_unless_built(index)
+    op.execute("CREATE TABLE chaos AS SELECT id, n, md5(n::text) AS text FROM version, generate_series(1, 2000) AS n")
+    op.execute("CREATE INDEX ix_chaos ON chaos (text)")
+    op.execute("ALTER TABLE verification ADD COLUMN chaos integer")
+"""
+
+
+# Faults of a single server
+
+
+@dataclass(frozen=True, slots=True)
+class SingleFaults:
+    """What can be done to one server of two processes, with SQLite."""
+
+    single: Single
+    seconds: float
+
+    def list(self) -> Iterator[Fault]:
+        """Yield the faults."""
+        yield ("SQLite: kill -9 of a worker process, four times", self.kill_workers, False)
+        yield ("SQLite: kill -9 of the fork server", self.kill_fork_server, False)
+        yield ("SQLite: kill -9 of the first process", self.kill_server, False)
+        yield ("SQLite: the file locked by another program for 5 s", self.lock_file, False)
+        yield ("SQLite: the disk full", self.fill_disk, False)
+        if disks.can_delay():
+            yield (f"SQLite: each write delayed by {DELAY_SECONDS} s", self.slow_disk, False)
+
+    def kill_workers(self) -> None:
+        _kill_workers(self.single.server.process.pid, self.seconds)
+
+    def kill_fork_server(self) -> None:
+        _kill_fork_server(self.single.server.process.pid, self.seconds)
+
+    def kill_server(self) -> None:
+        self.single.server.kill()
+        self.single.start()
+
+    def lock_file(self) -> None:
+        with contextlib.closing(sqlite3.connect(self.single.database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            time.sleep(5)
+
+    def fill_disk(self) -> None:
+        _fill_disk(self.single.disk, self.seconds)
+
+    def slow_disk(self) -> None:
+        with disks.slowed(servers.list_workers(self.single.server.process.pid), seconds=DELAY_SECONDS):
+            time.sleep(max(5, self.seconds))
 
 
 # The run
 
 
 def run(*, teams: int, pause: float, seconds: float, is_short: bool, upgrade_from: str | None = None) -> Chaos:
-    """Run all faults under load. The result's problems are empty if everything held."""
+    """Run all faults of a cluster under load. The result's problems are empty if everything held."""
     with (
         _source_of(upgrade_from) as source,
         receiving(fails_every=5) as receiver,
-        clusters.running(SETTINGS, source=source) as cluster,
+        clusters.running(SETTINGS, source=source, workers=1 if is_short else WORKERS) as cluster,
     ):
-        chaos = Chaos(cluster, receiver, seconds)
-        _prepare(chaos)
-        members = [Team(number, cluster.url, chaos.ledger) for number in range(teams)]
-        with _working(members, pause):
-            time.sleep(seconds)
-            for name, fault, must_not_fail in plan(is_short=is_short, is_upgrade=upgrade_from is not None):
-                chaos.inject(name, fault, must_not_fail=must_not_fail)
-        try:
-            chaos.problems += [problem for team in members for problem in team.check()]
-        except TimeoutError as error:
-            chaos.problems.append(str(error))
-        chaos.problems += chaos.ledger.problems
-        chaos.problems += _undelivered(chaos)
-        chaos.problems += _tracebacks(cluster)
+        chaos = Chaos(cluster.url, receiver, seconds)
+        faults = ClusterFaults(cluster, seconds).list(is_short=is_short, is_upgrade=upgrade_from is not None)
+        _work(chaos, faults, teams=teams, pause=pause)
+        chaos.problems += _tracebacks([cluster.read_log(index) for index in range(2)])
     return chaos
+
+
+def run_single(*, teams: int, pause: float, seconds: float) -> Chaos:
+    """Run all faults of a single server under load. Raises small_disks.Unavailable if this user cannot mount disks."""
+    with receiving(fails_every=5) as receiver, singles.running(SETTINGS) as single:
+        chaos = Chaos(single.url, receiver, seconds)
+        _work(chaos, list(SingleFaults(single, seconds).list()), teams=teams, pause=pause)
+        chaos.problems += _tracebacks([single.read_log()])
+    return chaos
+
+
+def _work(chaos: Chaos, faults: Sequence[Fault], *, teams: int, pause: float) -> None:
+    """Inject the faults while teams work, and compare everything afterwards."""
+    _prepare(chaos)
+    members = [Team(number, chaos.url, chaos.ledger) for number in range(teams)]
+    with _working(members, pause):
+        time.sleep(chaos.seconds)
+        for name, fault, must_not_fail in faults:
+            chaos.inject(name, fault, must_not_fail=must_not_fail)
+    try:
+        chaos.problems += [problem for team in members for problem in team.check()]
+    except TimeoutError as error:
+        chaos.problems.append(str(error))
+    chaos.problems += chaos.ledger.problems
+    chaos.problems += _undelivered(chaos)
 
 
 @contextmanager
@@ -223,7 +373,7 @@ def _source_of(revision: str | None) -> Iterator[Path | None]:
 
 
 def _prepare(chaos: Chaos) -> None:
-    with httpx.Client(base_url=chaos.cluster.url, timeout=60) as client:
+    with httpx.Client(base_url=chaos.url, timeout=60) as client:
         production = {"name": "production", "displayName": "Production", "production": True}
         client.post("/environments", json=production).raise_for_status()
         request = {"method": "POST", "url": chaos.receiver.url, "body": BODY}
@@ -254,34 +404,30 @@ def _undelivered(chaos: Chaos) -> Iterator[str]:
     yield from (f"{body}: its webhook was not delivered" for body in sorted(waiting))
 
 
-def _tracebacks(cluster: Cluster) -> Iterator[str]:
-    """Yield the first traceback of each node: outages of parts are reported in one line each."""
-    for index in range(2):
-        log = cluster.read_log(index)
+def _tracebacks(logs: Sequence[str]) -> Iterator[str]:
+    """Yield the first traceback of each log: outages of parts are reported in one line each."""
+    for number, log in enumerate(logs, 1):
         if "Traceback" in log:
-            yield f"node {index + 1} logged a traceback: {log[log.index('Traceback') :][:8000]}"
+            yield f"node {number} logged a traceback: {log[log.index('Traceback') :][:8000]}"
 
 
 def main() -> None:
     options = _read_options()
+    load = {"teams": options.teams, "pause": 1 / options.pace, "seconds": options.seconds}
     try:
-        chaos = run(
-            teams=options.teams,
-            pause=1 / options.pace,
-            seconds=options.seconds,
-            is_short=options.short,
-            upgrade_from=options.upgrade_from,
-        )
-    except (clusters.MissingProgram, postgres.Unavailable, proxies.Unavailable) as absence:
+        runs = [run(**load, is_short=options.short, upgrade_from=options.upgrade_from)]
+        if not options.short:
+            runs.append(run_single(**load))
+    except (clusters.MissingProgram, postgres.Unavailable, proxies.Unavailable, small_disks.Unavailable) as absence:
         sys.exit(str(absence))
-    ledger = chaos.ledger
-    print(
-        f"{ledger.requests} requests, {len(ledger.failed_at)} failed and repeated; {len(ledger.published)} publications"
-    )
-    for problem in chaos.problems[:20]:
+    problems = [problem for chaos in runs for problem in chaos.problems]
+    for ledger in (chaos.ledger for chaos in runs):
+        counts = f"{ledger.requests} requests, {len(ledger.failed_at)} failed and repeated"
+        print(f"{counts}; {len(ledger.published)} publications")
+    for problem in problems[:20]:
         print(f"PROBLEM  {problem}")
-    print(f"{len(chaos.problems)} problems." if chaos.problems else "Nothing was lost, and no answer was wrong.")
-    sys.exit(1 if chaos.problems else 0)
+    print(f"{len(problems)} problems." if problems else "Nothing was lost, and no answer was wrong.")
+    sys.exit(1 if problems else 0)
 
 
 def _read_options() -> argparse.Namespace:

@@ -25,7 +25,7 @@ class Ledger:
     statuses: Counter[int] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     failed_at: list[float] = field(default_factory=list)
-    """Times of responses from 500 on, by the monotonic clock."""
+    """Times of responses from 500 on, and of lost connections, by the monotonic clock."""
     published: list[str] = field(default_factory=list)
     """Bodies of the deliveries that are owed for acknowledged publications."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -39,6 +39,11 @@ class Ledger:
                     self._add_problem(response, "has no Retry-After")
             elif response.is_client_error:
                 self._add_problem(response, "is an error of the client")
+
+    def note_interruption(self) -> None:
+        with self._lock:
+            self.statuses[0] += 1
+            self.failed_at.append(time.monotonic())
 
     def add_problem(self, text: str) -> None:
         with self._lock:
@@ -115,7 +120,12 @@ class Team:
         """Send a request until it is acknowledged, as CI jobs do. Raises TimeoutError."""
         end = time.monotonic() + MAX_ATTEMPTS_SECONDS
         while time.monotonic() < end:
-            response = self._client.request(method, path, json=body)
+            try:
+                response = self._client.request(method, path, json=body)
+            except httpx.TransportError:  # its process was killed: a client cannot know whether it was carried out
+                self._ledger.note_interruption()
+                time.sleep(1)
+                continue
             self._ledger.note(response)
             if not response.is_server_error:
                 return response.json() if response.content else None

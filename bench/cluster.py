@@ -24,10 +24,12 @@ from typing import Final
 import httpx
 import psycopg
 
-from tests import postgres
+from tests import postgres, small_disks
+from tests.small_disks import SmallDisk
 from tests.whole import proxies
 
-PATIENCE: Final = 60.0
+PATIENCE: Final = 180.0
+_DISK_MEGABYTES: Final = 160
 MAX_CONNECTIONS: Final = 40
 _SETTINGS: Final = {
     "fsync": "off",  # processes are killed here, but the machine stays up
@@ -144,6 +146,11 @@ class Cluster:
     node_ports: list[int] = field(default_factory=list)
     node_sources: list[Path | None] = field(default_factory=lambda: [None, None])
     """Folders with another version of the package, if a node runs one."""
+    earlier_source: Path | None = None
+    """The folder of an earlier version, which nodes may run."""
+    node_options: list[Sequence[str]] = field(default_factory=lambda: [(), ()])
+    disk: SmallDisk | None = None
+    """Where the primary has its tables, but not its log of writes; None if this user cannot mount disks."""
     node_variables: list[Mapping[str, str]] = field(default_factory=lambda: [{}, {}])
     port: int = 0
     secret_key: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -157,7 +164,8 @@ class Cluster:
     def database_url(self, index: int) -> str:
         """Return the URL of a node's database."""
         account = f"postgresql://treaty:{self.password}"
-        if self.node_sources[index]:  # earlier versions knew neither poolers nor the other notation of several hosts
+        if self.earlier_source and self.node_sources[index] == self.earlier_source:
+            # Earlier versions knew neither poolers nor the other notation of several hosts.
             hosts = "&".join(f"host=127.0.0.1:{port}" for port in self.database_ports)
             return f"{account}@/postgres?{hosts}&target_session_attrs=read-write"
         if index == 0:
@@ -224,13 +232,16 @@ class Cluster:
         }
         program = [sys.executable, "-c", "from treaty.cli import treaty; treaty()"]
         command = [*program, "serve", "--port", str(self.node_ports[index]), "--log-level", "warn"]
+        command += self.node_options[index]
         with (self.folder / f"node-{index + 1}.log").open("ab") as log:
             return subprocess.Popen(command, cwd=self.folder, env=environ, stdout=log, stderr=log)
 
 
 @contextmanager
-def running(webhook_settings: Mapping[str, str], *, source: Path | None = None) -> Iterator[Cluster]:
-    """Run a cluster until the block ends; `source` is a folder with another version of the package for both nodes.
+def running(webhook_settings: Mapping[str, str], *, source: Path | None = None, workers: int = 1) -> Iterator[Cluster]:
+    """Run a cluster until the block ends; `source` is a folder with an earlier version of the package for both nodes.
+
+    The second node has a number of `workers`, unless it runs an earlier version.
 
     Raises MissingProgram, and what `tests.postgres` and `tests.whole.proxies` raise for programs of theirs.
     """
@@ -243,6 +254,8 @@ def running(webhook_settings: Mapping[str, str], *, source: Path | None = None) 
         cluster.port = postgres.free_port()
         cluster.node_ports = [postgres.free_port() for _ in range(2)]
         cluster.node_sources = [source, source]
+        cluster.earlier_source = source
+        cluster.node_options[1] = ("--workers", str(workers)) if workers > 1 and source is None else ()
         for index in range(2):
             cluster.start_node(index)
             stack.callback(cluster.nodes[index].end)
@@ -273,6 +286,7 @@ def _databases() -> Iterator[Cluster]:
     binaries, owner = postgres.find_binaries(), postgres.find_owner()
     root = Path(tempfile.mkdtemp(prefix="treaty-cluster-"))
     folders = [root / "primary", root / "standby"]
+    stack = ExitStack()
     try:
         for folder in (root, *folders):
             folder.mkdir(exist_ok=True)
@@ -280,8 +294,9 @@ def _databases() -> Iterator[Cluster]:
             if owner:
                 os.chown(folder, owner.pw_uid, owner.pw_gid)
         password = postgres.create_cluster(binaries, folders[0], owner)
+        disk = stack.enter_context(_small_disk(folders[0] / "data" / "base", owner))
         primary, primary_port = postgres.start_cluster(binaries, folders[0], owner, _SETTINGS)
-        cluster = Cluster(root, owner, password, [primary_port], [primary])
+        cluster = Cluster(root, owner, password, [primary_port], [primary], disk=disk)
         try:
             _copy_primary(cluster, binaries, folders[1])
             standby, standby_port = postgres.start_cluster(binaries, folders[1], owner, _SETTINGS)
@@ -293,7 +308,26 @@ def _databases() -> Iterator[Cluster]:
             for process in cluster.databases:
                 postgres.stop_cluster(process)
     finally:
+        stack.close()
         shutil.rmtree(root, ignore_errors=True)
+
+
+@contextmanager
+def _small_disk(folder: Path, owner: pwd.struct_passwd | None) -> Iterator[SmallDisk | None]:
+    """Move a folder to a small disk, which only root can mount."""
+    copy = folder.with_name(f"{folder.name}-copy")
+    folder.rename(copy)
+    folder.mkdir(0o700)
+    if owner:
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(small_disks.mounted(folder, megabytes=_DISK_MEGABYTES))
+        except small_disks.Unavailable:
+            disk = None
+        subprocess.run([find_program("cp", "coreutils"), "-a", f"{copy}/.", str(folder)], check=True)
+        shutil.rmtree(copy)
+        yield disk
 
 
 def _copy_primary(cluster: Cluster, binaries: Path, folder: Path) -> None:

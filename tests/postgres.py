@@ -167,16 +167,23 @@ def _first_line(keeper: subprocess.Popen[str]) -> str:
 def _started() -> Iterator[str]:
     binaries = find_binaries()
     owner = find_owner()
-    folder = Path(tempfile.mkdtemp(prefix="treaty-postgres-"))
-    try:
-        if owner:
-            os.chown(folder, owner.pw_uid, owner.pw_gid)
+    with new_folder(owner) as folder:
         password = create_cluster(binaries, folder, owner)
         process, port = start_cluster(binaries, folder, owner)
         try:
             yield f"postgresql://treaty:{password}@127.0.0.1:{port}/postgres"
         finally:
             stop_cluster(process)
+
+
+@contextmanager
+def new_folder(owner: pwd.struct_passwd | None) -> Iterator[Path]:
+    """Create a folder for the files of a server."""
+    folder = Path(tempfile.mkdtemp(prefix="treaty-postgres-"))
+    try:
+        if owner:
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

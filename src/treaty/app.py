@@ -600,9 +600,10 @@ def _fork_workers() -> None:
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["treaty.fork_server"])
-    uvicorn_subprocess.spawn = context  # type: ignore[assignment]  # uvicorn has no setting for it
+    from treaty import worker_processes  # noqa: PLC0415 - needs the fork server, which not all systems have
+
+    worker_processes.CONTEXT.set_forkserver_preload(["treaty.fork_server"])
+    uvicorn_subprocess.spawn = worker_processes.CONTEXT  # type: ignore[assignment]  # uvicorn has no setting for it
 
 
 class _AnnouncingServer(uvicorn.Server):

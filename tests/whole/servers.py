@@ -61,6 +61,18 @@ def list_workers(process: int) -> list[int]:
     return [worker for child in _list_children(process) for worker in _list_children(child)]
 
 
+def find_fork_server(process: int) -> int:
+    """Find the process that the workers of a server are forked from; 0 if there is none."""
+    return next((child for child in _list_children(process) if b"forkserver" in _read_command(child)), 0)
+
+
+def _read_command(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
 def _list_children(process: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from treaty.cli import builds, names, options, output, pactfiles, validation, version_lookups
+from treaty.cli.output_files import write_file
 from treaty.cli.pacticipants import add_aliases
 from treaty.cli.program import Command, Failure, Flag, suggest_options
 from treaty.errors import ClientError, MissingRelation, Refused
@@ -320,7 +321,7 @@ def _save(pact: HalResource, directory: Path) -> Path:
     names = [pact.link(f"pb:{part}").name for part in ("consumer", "provider", "consumer-version")]
     # Names come from the broker and may contain slashes, which must not lead out of the folder.
     file = directory / (re.sub(r'[/\\:*?"<>|]', "_", "-".join(names)) + ".json")
-    file.write_text(output.format_indented(pact.body) + "\n", encoding="utf-8")
+    write_file(file, output.format_indented(pact.body) + "\n")
     return file
 
 

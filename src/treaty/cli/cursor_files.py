@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from treaty.cli.output_files import naming
 from treaty.cli.program import Failure
 
 
@@ -37,7 +38,8 @@ class CursorFile:
         if cursor == self.cursor:
             return
         if self._path is not None:
-            _replace(self._path, f"{cursor}\n")
+            with naming(self._path):
+                _replace(self._path, f"{cursor}\n")
         self.cursor = cursor
 
 

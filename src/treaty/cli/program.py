@@ -6,6 +6,7 @@ import glob
 import os
 import re
 from dataclasses import dataclass
+from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -15,6 +16,7 @@ from click.shell_completion import get_completion_class
 from treaty import distribution
 from treaty.cli import output, variables
 from treaty.cli.blank_values import RefusesBlankValues
+from treaty.cli.output_files import write_file
 from treaty.distribution import install_hint
 from treaty.errors import ClientError, TreatyError
 from treaty.loading import load_module
@@ -67,6 +69,7 @@ _NEXT_STEPS: Final = {
     "--broker-base-url": "Give the broker's address as --broker-base-url, or set PACT_BROKER_BASE_URL.",
 }
 _PATH_ERRORS: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+_NO_SPACE: Final = (ENOSPC, EDQUOT, EFBIG)
 _NO_FAULTS: Final = (click.ClickException, click.exceptions.Exit, click.Abort)
 """Exceptions with which commands end as intended."""
 _EM_DASH_MESSAGE: Final = (
@@ -201,6 +204,9 @@ def _describe_fault(error: Exception) -> ClientError:
     text = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
     if isinstance(error, UnicodeError):
         return ClientError(f"An argument or a response is not valid UTF-8: {text}.", hint="Check the names.")
+    if isinstance(error, OSError) and error.filename is not None:
+        hint = "Free some space on its disk." if error.errno in _NO_SPACE else "Check the disk and its permissions."
+        return ClientError(f"The command could not be completed: {error.filename}: {error.strerror}.", hint=hint)
     if isinstance(error, OSError):
         return ClientError(f"The command could not be completed: {text}.", hint="Check the disk and its permissions.")
     return ClientError(
@@ -442,7 +448,7 @@ def completions(ctx: click.Context, shell: str, directory: str | None) -> None:
         output.print_line(script)
     else:
         file = Path(directory) / f"{name}.{shell}"
-        file.write_text(script + "\n", encoding="utf-8")
+        write_file(file, script + "\n")
         output.print_line(f"Wrote {file}")
 
 

@@ -14,9 +14,10 @@ from sqlalchemy import Connection
 
 from treaty.actions.maintenance import backups
 from treaty.distribution import version
+from treaty.errors import UnusableDatabase
 from treaty.model.maintenance.backups import BackupError, Manifest
 from treaty.model.webhooks.webhooks import EncryptedText
-from treaty.store.engine import health, passphrases
+from treaty.store.engine import health, passphrases, transaction_status
 from treaty.store.engine.database import Database, open_database
 from treaty.store.engine.vault import KeyStatus, Vault
 from treaty.store.maintenance import backup_rows, encrypted_columns
@@ -273,6 +274,19 @@ def _explain_missing_key(backup: BackupFile, count: int, server: ServerKeys) -> 
     )
 
 
+def _explain_unknown_commit(options: RestoreOptions) -> str:
+    remedy = (
+        "see whether the newest events of the audit trail (/audit) have the restoration, or repeat the command, which "
+        "replaces all data again"
+        if options.replaces
+        else "repeat the command: if the backup was written, it refuses because the database is not empty"
+    )
+    return (
+        "The connection to the database was lost during the commit, and the database does not respond, so it is "
+        f"unknown whether the backup was written: all of it, or nothing. Once the database responds again, {remedy}."
+    )
+
+
 def _write_all(
     database: Database,
     source: RowSource,
@@ -281,11 +295,24 @@ def _write_all(
     options: RestoreOptions,
     progress: Progress,
 ) -> None:
+    finished_id: str | None = None
+
     def write(db: Connection) -> None:
+        nonlocal finished_id
+        # A transaction runs again if its connection is lost, also during its commit, which may have succeeded.
+        if finished_id is not None and transaction_status.is_committed(db, finished_id):
+            return
+        finished_id = None
         progress.begin("Restore rows", manifest.row_count)
         backups.restore(db, source, manifest, vault=vault, replaces=options.replaces, report=progress.advance)
+        finished_id = transaction_status.find_transaction_id(db)
 
-    database.write(write)
+    try:
+        database.write(write)
+    except (*health.DATABASE_ERRORS, UnusableDatabase) as error:
+        if finished_id is None:
+            raise
+        raise BackupError(_explain_unknown_commit(options)) from error
     progress.end()
     database.checkpoint()
     with suppress(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from treaty.cli.output_files import write_file
 from treaty.cli.reporting.changed_lines import read_git_diff
 from treaty.cli.reporting.facts import Level, move_to_change
 from treaty.cli.reporting.services import Comment, Outcome, deliver_comment, next_link
@@ -89,7 +90,7 @@ def write_code_quality(path: str, annotations: Sequence[Annotation]) -> None:
     changed_lines = read_git_diff(base) if base else None
     if changed_lines is not None:
         annotations = [move_to_change(item, changed_lines) or item for item in annotations]
-    Path(path).write_text(json.dumps(list(_list_issues(annotations)), indent=2) + "\n", encoding="utf-8")
+    write_file(Path(path), json.dumps(list(_list_issues(annotations)), indent=2) + "\n")
 
 
 def _list_issues(annotations: Sequence[Annotation]) -> Iterator[Json]:

@@ -9,8 +9,8 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache, partial
 from math import ceil
 from operator import itemgetter
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, cast
 from sqlalchemy import URL, Connection, Dialect, Engine, Executable, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import DatabaseReplaced, Invalid, InvalidSetting, Problem
@@ -327,13 +328,14 @@ class Postgresql:
     is_local = False
 
     def __init__(self, url: URL, *, connections: int, wait: float) -> None:
+        self._timeouts = _connection_timeouts(url, wait)
         self.engine = create_engine(
             url,
             pool_size=connections,
             max_overflow=0,  # PostgreSQL limits connections, so the setting is a maximum
             pool_timeout=wait,
             pool_recycle=3600,  # firewalls and load balancers drop old connections silently
-            connect_args=_connection_timeouts(url, wait),
+            connect_args=self._timeouts,
         )
         event.listen(self.engine, "connect", _configure_postgresql)
         self._snapshot_engine = self.engine.execution_options(
@@ -401,6 +403,15 @@ class Postgresql:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    @contextmanager
+    def connect_separately(self) -> Iterator[Connection]:
+        """Open a connection beside the others, in autocommit mode, for statements that cannot be in a transaction."""
+        engine = create_engine(
+            self.engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=self._timeouts
+        )
+        with engine.connect() as connection:
+            yield connection
 
     def _run_transaction(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         with engine.connect() as connection, connection.begin():

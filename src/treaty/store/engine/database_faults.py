@@ -5,6 +5,7 @@ another language, is passed on, and counts as temporary.
 """
 
 import re
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -58,11 +59,13 @@ def is_error_in_statement(error: Exception) -> bool:
         return True
     cause = _find_cause(error)
     if isinstance(cause, sqlite3.Error):
-        return getattr(cause, "sqlite_errorname", "") in {"SQLITE_ERROR", "SQLITE_MISUSE", "SQLITE_RANGE"}
+        name = getattr(cause, "sqlite_errorname", "")
+        return name in _STATEMENT_ERRORS_OF_SQLITE or name.startswith("SQLITE_CONSTRAINT")
     code = getattr(cause, "sqlstate", None)
     return code is not None and not code.startswith(_STATES_OF_THE_DATABASE)
 
 
+_STATEMENT_ERRORS_OF_SQLITE: Final = {"SQLITE_ERROR", "SQLITE_MISUSE", "SQLITE_RANGE", "SQLITE_MISMATCH"}
 _STATES_OF_THE_DATABASE: Final = ("08", "25006", "42501", "53", "57", "58", "XX001", "XX002")
 """SQLSTATEs about the connection, permissions, resources, interventions, and damage."""
 
@@ -97,16 +100,29 @@ _SQLITE_FAULTS: Final = (
     ("", "{path} cannot be used: {detail}.", RESTORE),
 )
 """Beginnings of SQLite's names of errors, with the reason and the next step."""
+_UNCLEAR_FAULTS: Final = ("SQLITE_IOERR", "SQLITE_CANTOPEN")
+"""Errors that SQLite also reports if there is no space for its write-ahead log and the index of that log."""
+_MIN_FREE_BYTES: Final = 128 * 1024
 _LOCKS: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
 
 
 def explain_sqlite_error(error: sqlite3.Error, path: Path) -> UnusableDatabase:
     """Explain an error of SQLite."""
     name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(_UNCLEAR_FAULTS) and _is_full(path):
+        name = "SQLITE_FULL"
     reason, remedy = next((reason, remedy) for prefix, reason, remedy in _SQLITE_FAULTS if name.startswith(prefix))
     return UnusableDatabase(
         reason.format(path=path, detail=_first_line(error)), remedy, is_temporary=name.startswith(_LOCKS)
     )
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk of a file lacks the space for the files that SQLite adds beside it."""
+    try:
+        return shutil.disk_usage(path.parent).free < _MIN_FREE_BYTES
+    except OSError:
+        return False
 
 
 # PostgreSQL

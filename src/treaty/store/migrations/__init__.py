@@ -1,18 +1,24 @@
 """The schema's history, and how a database is brought up to date."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from treaty.errors import NewerDatabase, NotReady, UnusableDatabase
-from treaty.store.engine.database import BUSY_TIMEOUT_SECONDS, Busy, Database
+from treaty.store.engine.database import BUSY_TIMEOUT_SECONDS, Busy, Database, Postgresql
 from treaty.store.engine.database_faults import RESTORE, name_database
 from treaty.store.engine.file_checks import SIGNATURE_TABLES, TABLES_ON_SQLITE, VERSION_TABLE
 from treaty.store.tables import metadata
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+    from treaty.store.migrations.online import LargeIndex
 
 REVISIONS: Final = sorted(
     path.stem.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("[0-9]*.py")
@@ -20,6 +26,10 @@ REVISIONS: Final = sorted(
 HEAD: Final = REVISIONS[-1]
 _LOCK: Final = 7_247_001
 """The number of PostgreSQL's advisory lock; any, but always the same."""
+LOCK_TIMEOUT_SECONDS: Final = 1
+"""Seconds for which a migration waits for a lock of a table, and thereby blocks other statements on this table."""
+_LOCK_FAILURES: Final = {"55P03", "40P01"}
+"""SQLSTATEs of a lock that was not available in time, and of a deadlock."""
 
 
 def migrate(database: Database) -> bool:
@@ -30,10 +40,54 @@ def migrate(database: Database) -> bool:
     Treaty's, is incomplete, or was written by a newer Treaty.
     """
     before = database.read(revision)
-    if before != HEAD:
+    if before is not None and isinstance(database, Postgresql):
+        _upgrade_online(database, before)
+    elif before != HEAD:
         with _reporting_locks(database):
             database.write(upgrade)
     return before is None
+
+
+def _upgrade_online(database: Postgresql, before: str) -> None:
+    """Upgrade tables that other servers use: each revision in a transaction, which is short.
+
+    Indexes of large tables are built before it. A transaction that changes a table waits for all others that use it,
+    and blocks those that come later meanwhile, so it gives up after LOCK_TIMEOUT_SECONDS.
+    """
+    for target in REVISIONS[REVISIONS.index(before) + 1 :]:
+        try:
+            with database.engine.begin() as db:
+                _lock_or_raise(db)
+                if str(revision(db)) >= target:  # another server was faster
+                    continue
+                # This statement has to be the last one before the indexes: a prepared query keeps its snapshot until
+                # the next statement, and an index waits for all snapshots.
+                db.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
+                _build_indexes(database, target)
+                run_migrations(db, target)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in _LOCK_FAILURES:
+                raise
+            place = name_database(database.engine.url)
+            raise UnusableDatabase(
+                f"the tables of {place} cannot be upgraded while a long transaction, such as a backup, uses them.",
+                "Try again when it has ended, or increase database_startup_timeout.",
+                is_temporary=True,
+            ) from error
+
+
+def _build_indexes(database: Postgresql, target: str) -> None:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - slow to load, and needed once in a database's life
+
+    from treaty.store.migrations import online  # noqa: PLC0415 - loads alembic
+
+    script = ScriptDirectory.from_config(_configure_alembic()).get_revision(target)
+    indexes: Sequence[LargeIndex] = getattr(script.module, "INDEXES", ())
+    if indexes:
+        # A connection of its own: this statement cannot run in a transaction, and the other one holds the lock.
+        with database.connect_separately() as db:
+            for index in indexes:
+                online.build(db, index)
 
 
 @contextmanager
@@ -139,27 +193,34 @@ _MOVE: Final = (
 
 def upgrade(db: Connection) -> None:
     """Bring the schema up to date in an open transaction. Raises UnusableDatabase, as `migrate` does."""
-    if db.dialect.name == "postgresql" and not _lock(db):
+    if db.dialect.name == "postgresql":
+        _lock_or_raise(db)
+    if revision(db) != HEAD:  # another server may have migrated it meanwhile
+        run_migrations(db, "head")
+
+
+def _lock_or_raise(db: Connection) -> None:
+    """Take PostgreSQL's advisory lock until the end of the transaction. Raises UnusableDatabase if it is taken."""
+    if not db.execute(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": _LOCK}).scalar():
         raise UnusableDatabase(
             f"another server is creating or upgrading the tables of {name_database(db.engine.url)}.",
             "Try again when that server has started; if its upgrade takes long, increase database_startup_timeout.",
             is_temporary=True,
         )
-    if revision(db) != HEAD:  # another server may have migrated it meanwhile
-        run_migrations(db, "head")
-
-
-def _lock(db: Connection) -> bool:
-    """Take PostgreSQL's advisory lock until the end of the transaction, unless another server has it."""
-    return bool(db.execute(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": _LOCK}).scalar())
 
 
 def run_migrations(db: Connection, target: str) -> None:
     """Upgrade the schema to a revision, or to `head`, in an open transaction."""
     from alembic import command  # noqa: PLC0415 - slow to load, and needed once in a database's life
-    from alembic.config import Config  # noqa: PLC0415 - likewise
+
+    config = _configure_alembic()
+    config.attributes["connection"] = db
+    command.upgrade(config, target)
+
+
+def _configure_alembic() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - slow to load, and needed once in a database's life
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    config.attributes["connection"] = db
-    command.upgrade(config, target)
+    return config

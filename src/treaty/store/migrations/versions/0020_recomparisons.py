@@ -3,16 +3,19 @@
 import sqlalchemy as sa
 from alembic import op
 
+from treaty.store.migrations.online import LargeIndex, create_unless_built
 from treaty.store.tables import Time
 
 revision = "0020"
 down_revision = "0019"
 branch_labels = None
 depends_on = None
+INDEXES = (LargeIndex("ix_comparison_engine", "comparison", ["engine"]),)
 
 
 def upgrade() -> None:
-    op.create_index(op.f("ix_comparison_engine"), "comparison", ["engine"])
+    for index in INDEXES:
+        create_unless_built(index)
     op.create_table(
         "recomparison",
         sa.Column("id", sa.Integer(), sa.Identity(start=1), nullable=False),

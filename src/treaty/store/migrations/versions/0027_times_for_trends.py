@@ -1,13 +1,17 @@
 """Indexes of results, deployments and releases by time, for trends."""
 
-from alembic import op
+from treaty.store.migrations.online import LargeIndex, create_unless_built
 
 revision = "0027"
 down_revision = "0026"
 branch_labels = None
 depends_on = None
+INDEXES = tuple(
+    LargeIndex(f"ix_{table}_created_at", table, ["created_at"])
+    for table in ("verification", "deployed_version", "released_version")
+)
 
 
 def upgrade() -> None:
-    for table in ("verification", "deployed_version", "released_version"):
-        op.create_index(f"ix_{table}_created_at", table, ["created_at"])
+    for index in INDEXES:
+        create_unless_built(index)

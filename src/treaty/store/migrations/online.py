@@ -1,0 +1,46 @@
+"""Indexes of tables that may have many rows: on PostgreSQL they are built beforehand, while other servers write.
+
+`CREATE INDEX` in the transaction of a migration would block all writes to the table until the end of the migration.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from alembic import op
+from sqlalchemy import Connection, text
+
+
+class LargeIndex(NamedTuple):
+    """An index of a table that may have many rows.
+
+    A migration lists those that it adds as INDEXES, and creates each with `create_unless_built`.
+    """
+
+    name: str
+    table: str
+    columns: Sequence[str]
+    operator_class: str = ""
+    """Of PostgreSQL, for all columns."""
+
+
+_IS_VALID: Final = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
+
+
+def build(db: Connection, index: LargeIndex) -> None:
+    """Build an index of PostgreSQL on a connection in autocommit mode, again if an earlier attempt was interrupted."""
+    is_valid = db.execute(_IS_VALID, {"name": index.name}).scalar()
+    if is_valid:
+        return
+    if is_valid is False:
+        db.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {index.name}"))
+    columns = ", ".join(f"{column} {index.operator_class}".strip() for column in index.columns)
+    db.execute(text(f"CREATE INDEX CONCURRENTLY {index.name} ON {index.table} ({columns})"))
+
+
+def create_unless_built(index: LargeIndex) -> None:
+    """Create an index in a migration, unless it was built before."""
+    db = op.get_bind()
+    if db.dialect.name == "postgresql" and db.execute(_IS_VALID, {"name": index.name}).scalar():
+        return
+    operators = dict.fromkeys(index.columns, index.operator_class) if index.operator_class else {}
+    op.create_index(index.name, index.table, list(index.columns), postgresql_ops=operators)
