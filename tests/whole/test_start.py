@@ -7,9 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from tests import databases
 from tests.waiting import PATIENCE, eventually
 from tests.whole import servers
+from treaty.cli import TREATY
 
 PROFILED = {"PYTHONPROFILEIMPORTTIME": "1"}
 """Has each process of Python write a line for each module that an import statement loads."""
@@ -45,7 +48,13 @@ _IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +([\w.]+)$", re.MULTILINE
 def list_imports(database: Path, *options: str) -> list[str]:
     """Run a server until it has answered a heartbeat, and list what each of its processes has imported."""
     url = f"sqlite:///{database}"
-    with servers.running(url, *options, cwd=database.parent, environ=PROFILED, is_forked=False) as server:
+    databases.create_missing_file(url)
+    # Without users, the server encrypts a link to create the first one.
+    added = CliRunner().invoke(TREATY, ["user", "add", "ci", "--system", "--database-url", url], prog_name="treaty")
+    assert added.exit_code == 0, added.output
+    with servers.running(
+        url, "--public-heartbeat", *options, cwd=database.parent, environ=PROFILED, is_forked=False
+    ) as server:
         for _ in range(20):  # several workers share the port
             response = httpx.get(f"{server.address}/diagnostic/status/heartbeat", timeout=PATIENCE)
             assert response.status_code == 200, response.text
