@@ -137,6 +137,7 @@ def _open(
         settings.database_url,
         connections=settings.database_max_connections,
         wait=settings.database_pool_timeout.total_seconds(),
+        cache_bytes=settings.sqlite_cache_bytes,
         must_exist=must_exist,
         may_create=may_create,
     )
@@ -196,10 +197,16 @@ def create_application(settings: Settings, *, may_create: bool = True) -> ASGIAp
         settings, database, outgoing.send if spans is None else spans.wrap_send(outgoing.send)
     )
     members += _metrics_workers(database, server_metrics)
-    if spans is None:
-        return build_application(settings, database, worker=_Workers(members), metrics=server_metrics)
-    worker = _Workers([*members, spans])
-    return spans.trace_requests(build_application(settings, database, worker=worker, metrics=server_metrics))
+    if spans is not None:
+        members.append(spans)
+    application = build_application(
+        settings,
+        database,
+        worker=_Workers(members),
+        max_cache_bytes=settings.response_cache_bytes,
+        metrics=server_metrics,
+    )
+    return application if spans is None else spans.trace_requests(application)
 
 
 def _create_span_recorder() -> "SpanRecorder | None":
@@ -394,6 +401,7 @@ def _unchanged_database(settings: Settings, name: str, *, must_exist: bool) -> I
         settings.database_url,
         connections=settings.database_max_connections,
         wait=settings.database_pool_timeout.total_seconds(),
+        cache_bytes=settings.sqlite_cache_bytes,
         must_exist=must_exist,
     )
     files = list_files(settings.database_url)

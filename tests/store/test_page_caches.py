@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,14 @@ def test_only_the_thread_that_handles_requests_has_much_memory_for_pages(databas
 
     assert database.read(read_cache_size) == 64 * 1024
     assert other == 8 * 1024
+
+
+def test_the_memory_for_pages_can_be_limited(tmp_path: Path) -> None:
+    with (
+        closing(open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}", cache_bytes=16 * 2**20)) as database,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        other = threads.submit(database.read, read_cache_size).result()
+
+        assert database.read(read_cache_size) == 16 * 1024
+        assert other == 2 * 1024
