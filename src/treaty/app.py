@@ -74,20 +74,19 @@ from treaty.web.http import listeners
 from treaty.web.http.base_paths import find_base_paths, find_conflict
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
 from treaty.web.routers import build_router
-from treaty.workers import backups
 from treaty.workers.audit_forwarding import AuditForwarder
-from treaty.workers.backups import BackupOptions, BackupResult, Progress, RestoreOptions, RestoreResult
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
 from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.deliveries import DeliveryWorker
 from treaty.workers.events import EventLogWorker
-from treaty.workers.key_rotation import KeyRotation, Report
 from treaty.workers.notices import NoticeWorker
 from treaty.workers.recomparisons import RecomparisonWorker
 from treaty.workers.usage import IndexingWorker
 
 if TYPE_CHECKING:
     from treaty.telemetry.spans import SpanRecorder
+    from treaty.workers.backups import BackupOptions, BackupResult, Progress, RestoreOptions, RestoreResult
+    from treaty.workers.key_rotation import Report
 
 T = TypeVar("T")
 
@@ -138,6 +137,7 @@ def _open(
         settings.database_url,
         connections=settings.database_max_connections,
         wait=settings.database_pool_timeout.total_seconds(),
+        cache_bytes=settings.sqlite_cache_bytes,
         must_exist=must_exist,
         may_create=may_create,
     )
@@ -197,10 +197,16 @@ def create_application(settings: Settings, *, may_create: bool = True) -> ASGIAp
         settings, database, outgoing.send if spans is None else spans.wrap_send(outgoing.send)
     )
     members += _metrics_workers(database, server_metrics)
-    if spans is None:
-        return build_application(settings, database, worker=_Workers(members), metrics=server_metrics)
-    worker = _Workers([*members, spans])
-    return spans.trace_requests(build_application(settings, database, worker=worker, metrics=server_metrics))
+    if spans is not None:
+        members.append(spans)
+    application = build_application(
+        settings,
+        database,
+        worker=_Workers(members),
+        max_cache_bytes=settings.response_cache_bytes,
+        metrics=server_metrics,
+    )
+    return application if spans is None else spans.trace_requests(application)
 
 
 def _create_span_recorder() -> "SpanRecorder | None":
@@ -324,11 +330,12 @@ def clean(settings: Settings, retention: Retention) -> CleanupResult:
     return _with_database(settings, lambda database: _build_cleaner(settings, database, retention).clean())
 
 
-def rotate_key(settings: Settings, *, removes_old_keys: bool, report: Report) -> None:
+def rotate_key(settings: Settings, *, removes_old_keys: bool, report: "Report") -> None:
     """Re-encrypt all secrets with a new key, or remove former keys.
 
     Raises RotationInProgress, UndecryptableSecrets, and InvalidSetting for a database or key that cannot be used.
     """
+    from treaty.workers.key_rotation import KeyRotation  # noqa: PLC0415 - servers never rotate keys
 
     def rotate(database: Database) -> None:
         rotation = KeyRotation(database, settings, report=report)
@@ -340,11 +347,13 @@ def rotate_key(settings: Settings, *, removes_old_keys: bool, report: Report) ->
     _with_database(settings, rotate, "treaty rotate-key")
 
 
-def make_backup(settings: Settings, path: Path, options: BackupOptions, *, progress: Progress) -> BackupResult:
+def make_backup(settings: Settings, path: Path, options: "BackupOptions", *, progress: "Progress") -> "BackupResult":
     """Write a backup of a server's database to a file. The schema is not upgraded.
 
     Raises BackupError, and InvalidSetting for a database that cannot be used, or a missing key.
     """
+    from treaty.workers import backups  # noqa: PLC0415 - servers make no backups themselves
+
     if options.passphrase is not None and not has_key(settings):
         raise InvalidSetting(
             f"secret_key: is not set, and there is no {locate_key_file(settings)}, so there is no key to add to the "
@@ -357,15 +366,17 @@ def make_backup(settings: Settings, path: Path, options: BackupOptions, *, progr
 def restore_backup(
     settings: Settings,
     path: Path,
-    options: RestoreOptions,
+    options: "RestoreOptions",
     *,
     read_passphrase: Callable[[], str | None],
-    progress: Progress,
-) -> RestoreResult:
+    progress: "Progress",
+) -> "RestoreResult":
     """Restore a backup into the database of a server, which is created if it is missing.
 
     Raises BackupError, and InvalidSetting for a database that cannot be used.
     """
+    from treaty.workers import backups  # noqa: PLC0415 - see make_backup
+
     server_keys = backups.ServerKeys(
         keys=get_vault(settings).list_keys() if has_key(settings) else (),
         vault=get_vault(settings),
@@ -390,6 +401,7 @@ def _unchanged_database(settings: Settings, name: str, *, must_exist: bool) -> I
         settings.database_url,
         connections=settings.database_max_connections,
         wait=settings.database_pool_timeout.total_seconds(),
+        cache_bytes=settings.sqlite_cache_bytes,
         must_exist=must_exist,
     )
     files = list_files(settings.database_url)

@@ -18,7 +18,7 @@ from tests.api.history import q
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
 from treaty.web.application import build_application
-from treaty.web.pages import _TEMPLATES
+from treaty.web.pages import templates
 
 SHOP, PRICES = (q(name) for name in (filled.CONSUMERS[0], filled.PROVIDER))
 READS = (
@@ -40,8 +40,8 @@ def warm_up() -> None:
                 filled.fill(api)
                 for path in READS:
                     api.get(path)
-    for name in _TEMPLATES.list_templates(["html"]):
-        _TEMPLATES.get_template(name)
+    for name in templates().list_templates(["html"]):
+        templates().get_template(name)
 
 
 with suppress(Exception):  # what fails here fails in tests, too, which say why

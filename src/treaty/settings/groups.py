@@ -182,6 +182,11 @@ class ServerSettings(Group):
     not have the database."""
     database_connect_max_retries: Annotated[int, Range(minimum=0)] | None = None
     """Number of retries, three seconds apart, that replace `database_startup_timeout`."""
+    sqlite_cache_bytes: Annotated[int, Range(minimum=0)] = 67_108_864
+    """Maximum memory for pages of a SQLite file that the thread which handles requests caches, per process. Each of the
+    other threads, which most servers hardly use, caches an eighth of it at most."""
+    response_cache_bytes: Annotated[int, Range(minimum=0)] = 16_777_216
+    """Maximum memory for cached responses per process."""
     base_urls: Annotated[Texts, AfterValidator(_normalize_base_urls)] = ()
     """URLs under which clients reach the broker. By default, links use the URL of each request. With a path
     (`https://tools.example.org/pacts`), the broker responds below this path, too, so that a [proxy](operations.md)

@@ -4,10 +4,10 @@ import hmac
 import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pyotp import random_base32
-from pyotp.totp import TOTP
+if TYPE_CHECKING:
+    from pyotp import TOTP
 
 PENDING_SIGN_IN_LIFETIME: Final = timedelta(minutes=5)
 """Time between entering the password and entering the code."""
@@ -25,20 +25,28 @@ _GROUP_LENGTH: Final = 4
 
 def generate_secret() -> str:
     """Generate the secret of an authenticator app, in base 32."""
+    from pyotp import random_base32  # noqa: PLC0415 - few servers have users with a second factor
+
     return random_base32()
 
 
 def build_uri(secret: str, *, user: str, issuer: str) -> str:
     """Build the `otpauth:` URI for a QR code. Apps show the issuer and the user beside the codes."""
-    return TOTP(secret, interval=_PERIOD, digits=_DIGITS).provisioning_uri(name=user, issuer_name=issuer)
+    return _generator(secret).provisioning_uri(name=user, issuer_name=issuer)
 
 
 def find_step(secret: str, code: str, now: datetime) -> int | None:
     """Return the number of the period whose code this is, among the accepted periods; None for a wrong code."""
-    totp = TOTP(secret, interval=_PERIOD, digits=_DIGITS)
+    totp = _generator(secret)
     current = totp.timecode(now)
     matches = [step for step in (current + offset for offset in _WINDOW) if _is_same(totp.generate_otp(step), code)]
     return matches[0] if matches else None
+
+
+def _generator(secret: str) -> "TOTP":
+    from pyotp import TOTP  # noqa: PLC0415 - see generate_secret
+
+    return TOTP(secret, interval=_PERIOD, digits=_DIGITS)
 
 
 def _is_same(code: str, presented: str) -> bool:

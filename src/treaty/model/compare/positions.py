@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-
-import yaml
 
 from treaty.model.compare import locations
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from treaty.model.compare.locations import Path
 
-YAML_PARSER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""PyYAML's parser in C, which is some fifty times as fast; builds for rare platforms lack it."""
 _OBJECT: Final = "object"
 _LIST: Final = "list"
 _CLOSE: Final = "close"
@@ -177,18 +174,31 @@ _KINDS: Final = {"{": _OBJECT, "[": _LIST, "}": _CLOSE, "]": _CLOSE}
 
 
 def _read_yaml_tokens(text: str) -> Iterator[_Token]:
-    events: Iterator[Any] = yaml.parse(text, Loader=YAML_PARSER)
-    for event in events:
-        kind = _KINDS_OF_EVENTS.get(type(event))
+    kinds = _kinds_of_events()
+    for event in read_yaml_events(text):
+        kind = kinds.get(type(event))
         if kind:
             position = Position(event.start_mark.line + 1, event.start_mark.column + 1)
             yield _Token(kind, event.value if kind == _SCALAR else "", position)
 
 
-_KINDS_OF_EVENTS: Final[dict[type, str]] = {
-    yaml.MappingStartEvent: _OBJECT,
-    yaml.SequenceStartEvent: _LIST,
-    yaml.MappingEndEvent: _CLOSE,
-    yaml.SequenceEndEvent: _CLOSE,
-    yaml.ScalarEvent: _SCALAR,
-}
+def read_yaml_events(text: str) -> Iterator[Any]:
+    """Iterate over PyYAML's events for a text, which raises its errors."""
+    import yaml  # noqa: PLC0415 - few servers get documents in YAML
+
+    # The parser in C is some fifty times as fast; builds for rare platforms lack it.
+    events: Iterator[Any] = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return events
+
+
+@cache
+def _kinds_of_events() -> dict[type, str]:
+    import yaml  # noqa: PLC0415 - see above
+
+    return {
+        yaml.MappingStartEvent: _OBJECT,
+        yaml.SequenceStartEvent: _LIST,
+        yaml.MappingEndEvent: _CLOSE,
+        yaml.SequenceEndEvent: _CLOSE,
+        yaml.ScalarEvent: _SCALAR,
+    }

@@ -8,25 +8,29 @@ differently from the document, `x-origin` has the document's arrangement, so tha
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
-from typing import Any, Final
-
-import jsonschema_rs
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 from treaty.model.compare import pointers
 from treaty.model.compare.all_of import ALSO, MERGED, AllOfMerger, is_number
 from treaty.model.compare.findings import ABSENT, Note
 from treaty.model.compare.profiles import Switches
 
+if TYPE_CHECKING:
+    from jsonschema_rs import FancyRegexOptions
+
 Schema = dict[str, Any] | bool
 
 MAX_DEPTH: Final = 80
 """Levels of schemas within schemas, references not counted. jsonschema-rs allows 255 levels of JSON."""
 
-PATTERN_OPTIONS: Final = jsonschema_rs.FancyRegexOptions(
-    backtrack_limit=100_000, size_limit=2_000_000, dfa_size_limit=2_000_000
-)
-"""Patterns run in linear time, except those with lookaround or back-references, whose backtracking is limited."""
+
+@cache
+def pattern_options() -> "FancyRegexOptions":
+    """Patterns run in linear time, except those with lookaround or back-references, whose backtracking is limited."""
+    from jsonschema_rs import FancyRegexOptions  # noqa: PLC0415 - takes 3 MiB, which servers without OpenAPI do not need
+
+    return FancyRegexOptions(backtrack_limit=100_000, size_limit=2_000_000, dfa_size_limit=2_000_000)
 
 
 class Direction(StrEnum):
@@ -515,8 +519,10 @@ def _is_scalar(name: Any) -> bool:
 @lru_cache(maxsize=4096)
 def pattern_problem(pattern: str) -> str | None:
     """Return the reason why a regular expression cannot be used, or None."""
+    import jsonschema_rs  # noqa: PLC0415 - see above
+
     try:
-        jsonschema_rs.Draft201909Validator({"pattern": pattern}, pattern_options=PATTERN_OPTIONS)
+        jsonschema_rs.Draft201909Validator({"pattern": pattern}, pattern_options=pattern_options())
     except (ValueError, jsonschema_rs.ReferencingError):
         return "it is not a valid regular expression, or it needs too much memory"
     return None

@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
-
-import jsonschema_rs
-from jsonschema_rs import ValidationError, ValidationErrorKind
+from typing import TYPE_CHECKING, Any, Final
 
 from treaty.model.compare import pointers
 from treaty.model.compare.findings import ABSENT
 from treaty.model.compare.formats import FORMATS, NumberFormat
 from treaty.model.compare.parameters import coerce
 from treaty.model.compare.reach import Reach, key_of
-from treaty.model.compare.schemas import PATTERN_OPTIONS, Direction, SchemaTransformer
+from treaty.model.compare.schemas import Direction, SchemaTransformer, pattern_options
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Draft201909Validator, ValidationError, ValidationErrorKind
 
 # A schema that does not compile, so that values are reported as not checked.
 _UNUSABLE: Final[dict[str, Any]] = {"type": "unusable"}
@@ -147,8 +147,10 @@ class CompiledSchema:
             node = self.definitions[key_of(reference)]
         return []
 
-    def _flatten(self, error: ValidationError, root: Any, is_relaxed: Relaxation | None) -> Iterator[Violation]:
+    def _flatten(self, error: "ValidationError", root: Any, is_relaxed: Relaxation | None) -> Iterator[Violation]:
         """Split an error into one violation per name, and add those of its branches."""
+        from jsonschema_rs import ValidationErrorKind  # noqa: PLC0415 - see pattern_options
+
         violation, conditions = self._locate(error, root)
         match error.kind:
             case ValidationErrorKind.AnyOf(context=branches) | ValidationErrorKind.OneOfNotValid(context=branches):
@@ -168,7 +170,7 @@ class CompiledSchema:
     def _flatten_branches(
         self,
         violation: Violation,
-        branches: Sequence[Sequence[ValidationError]],
+        branches: "Sequence[Sequence[ValidationError]]",
         root: Any,
         is_relaxed: Relaxation | None,
     ) -> list[Violation]:
@@ -180,7 +182,7 @@ class CompiledSchema:
         return [*(item for violations in flat for item in violations), own]
 
     def _flatten_until_second_fit(
-        self, branches: Sequence[Sequence[ValidationError]], root: Any, is_relaxed: Relaxation | None
+        self, branches: "Sequence[Sequence[ValidationError]]", root: Any, is_relaxed: Relaxation | None
     ) -> list[Violation]:
         violations: list[Violation] = []
         fits = 0
@@ -191,7 +193,7 @@ class CompiledSchema:
             violations += [item for error in errors for item in self._flatten(error, root, is_relaxed)]
         return violations
 
-    def _locate(self, error: ValidationError, root: Any) -> tuple[Violation, list[Violation]]:
+    def _locate(self, error: "ValidationError", root: Any) -> tuple[Violation, list[Violation]]:
         walk = _Walk(self, error.evaluation_path)
         instance = tuple(error.instance_path)
         if walk.is_whole:
@@ -259,8 +261,10 @@ class CompiledSchema:
                 )
 
 
-def _split(kind: ValidationErrorKind, violation: Violation) -> list[Violation]:
+def _split(kind: "ValidationErrorKind", violation: Violation) -> list[Violation]:
     """Return one violation per name, as the reference engine has them."""
+    from jsonschema_rs import ValidationErrorKind  # noqa: PLC0415 - see pattern_options
+
     match kind:
         case (
             ValidationErrorKind.AdditionalProperties(unexpected=names)
@@ -309,7 +313,7 @@ class _Validator:
         self._reach = Reach(schema, definitions)
         self._compiled = (frozenset[str](), None if references else _compile_safely(schema))
 
-    def prepare(self, value: Any) -> jsonschema_rs.Draft201909Validator | None:
+    def prepare(self, value: Any) -> "Draft201909Validator | None":
         """Return a validator for the value, or None if the schema cannot be compiled."""
         compiled_keys, validator = self._compiled
         if not self._has_references:
@@ -329,19 +333,21 @@ class _Validator:
         return {**{key: True for references, _ in scans for key in references}, **reached}
 
 
-def _compile(schema: dict[str, Any]) -> jsonschema_rs.Draft201909Validator:
-    return jsonschema_rs.Draft201909Validator(
+def _compile(schema: dict[str, Any]) -> "Draft201909Validator":
+    from jsonschema_rs import Draft201909Validator, EmailOptions  # noqa: PLC0415 - see pattern_options
+
+    return Draft201909Validator(
         schema,
         formats=dict(FORMATS),
         validate_formats=True,
-        pattern_options=PATTERN_OPTIONS,
-        email_options=jsonschema_rs.EmailOptions(require_tld=True),
+        pattern_options=pattern_options(),
+        email_options=EmailOptions(require_tld=True),
         keywords=dict(_KEYWORDS),
         offline=True,
     )
 
 
-def _compile_safely(schema: dict[str, Any]) -> jsonschema_rs.Draft201909Validator | None:
+def _compile_safely(schema: dict[str, Any]) -> "Draft201909Validator | None":
     """Compile a schema; None if it has text that is not Unicode, or numbers that are too large."""
     try:
         return _compile(schema)

@@ -10,14 +10,14 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
 from treaty.exact_json import MAX_PLAIN_INTEGER_DIGITS
 from treaty.model.compare.documents import UnusableDocument
-from treaty.model.compare.positions import YAML_PARSER, Position
+from treaty.model.compare.positions import Position, read_yaml_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from yaml import MarkedYAMLError
 
 Json = Any
 
@@ -48,15 +48,17 @@ class UnreadableDocument(UnusableDocument):
 
 def parse_yaml(text: str) -> Json:
     """Parse a YAML document. Raises UnreadableDocument if it is malformed, or if JSON cannot represent it."""
+    import yaml  # noqa: PLC0415 - few servers get documents in YAML
+
     try:
-        return _Builder().build(yaml.parse(text, Loader=YAML_PARSER))
+        return _Builder().build(read_yaml_events(text))
     except yaml.MarkedYAMLError as error:
         raise UnreadableDocument(_describe(error), _position(error.problem_mark or error.context_mark)) from error
     except yaml.YAMLError as error:
         raise UnreadableDocument(f"The document is not valid YAML: {str(error).splitlines()[0]}.") from error
 
 
-def _describe(error: yaml.MarkedYAMLError) -> str:
+def _describe(error: MarkedYAMLError) -> str:
     reasons = ", ".join(reason for reason in (error.problem, error.context) if reason)
     return f"The document is not valid YAML: {reasons}."
 
@@ -77,6 +79,8 @@ class _Builder:
         self.name_marks: list[dict[str, Any]] = []
 
     def build(self, events: Iterator[Any]) -> Json:
+        import yaml  # noqa: PLC0415 - see parse_yaml
+
         for event in events:
             kind = type(event)
             if kind is yaml.ScalarEvent:
@@ -179,6 +183,8 @@ def _parse_integer(text: str, position: Position | None) -> int:
 
 
 def _refuse_alias(event: Any) -> UnreadableDocument:
+    import yaml  # noqa: PLC0415 - see parse_yaml
+
     name = f"*{event.anchor}" if type(event) is yaml.AliasEvent else f"&{event.anchor}"
     return UnreadableDocument(
         f"The document uses the YAML anchor or alias {name}. They are not accepted, since a small document with "

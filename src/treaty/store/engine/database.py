@@ -40,11 +40,12 @@ MAX_ATTEMPTS: Final = 12
 seconds."""
 BUSY_TIMEOUT_SECONDS: Final = 10
 """Seconds for which SQLite waits for the write lock of another process, and for which a transaction is repeated."""
-_CACHE_KIB: Final = 8 * 1024
-"""Memory for pages of a SQLite file in the connection of each thread. A server has up to twenty, most of them for
+DEFAULT_CACHE_BYTES: Final = 64 * 2**20
+"""Memory for pages of a SQLite file in the connection of the main thread, which has the event loop and so handles
+nearly all requests, or runs a command."""
+_OTHER_CACHE_SHARE: Final = 8
+"""The part of it, as a divisor, for the connection of each other thread. A server has up to twenty, most of them for
 background work and rare requests; the system's own cache holds the same pages."""
-_MAIN_CACHE_KIB: Final = 64 * 1024
-"""The same for the main thread, which has the event loop and so handles nearly all requests, or runs a command."""
 _IMPATIENT_TIMEOUT_MS: Final = 10
 """Milliseconds for which SQLite waits for that lock in a thread that must not be blocked."""
 STATEMENT_CACHE_SIZE: Final = 512
@@ -105,11 +106,18 @@ class Database(Protocol):
 
 
 def open_database(
-    url: str, *, connections: int = 8, wait: float = 5.0, must_exist: bool = False, may_create: bool = True
+    url: str,
+    *,
+    connections: int = 8,
+    wait: float = 5.0,
+    cache_bytes: int = DEFAULT_CACHE_BYTES,
+    must_exist: bool = False,
+    may_create: bool = True,
 ) -> Database:
     """Open the database at a URL: `sqlite:///file` or `postgresql://…`.
 
-    `connections` and `wait` (seconds until a connection is free or made) concern PostgreSQL. Raises InvalidSetting for
+    `connections` and `wait` (seconds until a connection is free or made) concern PostgreSQL, and `cache_bytes` concerns
+    the pages of SQLite. Raises InvalidSetting for
     any other URL, and UnusableDatabase for a SQLite file that is not Treaty's or, with `must_exist`, is missing.
     Without `may_create`, connecting raises DatabaseReplaced if the file is missing.
     """
@@ -117,7 +125,7 @@ def open_database(
     if parsed.get_backend_name() == "sqlite":
         check_file(parsed, must_exist=must_exist)
         parsed = parsed.set(drivername="sqlite")
-        return Sqlite(parsed if may_create else forbid_creation(parsed))
+        return Sqlite(parsed if may_create else forbid_creation(parsed), cache_bytes=cache_bytes)
     if parsed.get_backend_name() == "postgresql":
         return Postgresql(parsed.set(drivername="postgresql+psycopg"), connections=connections, wait=wait)
     raise InvalidSetting(
@@ -133,13 +141,13 @@ class Sqlite:
 
     is_local = True
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, cache_bytes: int) -> None:
         self.engine = create_engine(
             url,
             isolation_level="AUTOCOMMIT",
             connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "cached_statements": STATEMENT_CACHE_SIZE},
         )
-        event.listen(self.engine, "connect", _configure_sqlite)
+        event.listen(self.engine, "connect", partial(_configure_sqlite, cache_bytes))
         self._thread_local = threading.local()
         self._connections: list[Connection] = []
         self._connecting = threading.Lock()
@@ -283,19 +291,19 @@ def _find_open_files(connection: Connection) -> DatabaseFiles | None:
     return DatabaseFiles(path) if path else None
 
 
-def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _configure_sqlite(cache_bytes: int, connection: sqlite3.Connection, _record: object) -> None:
     for pragma in (
         "journal_mode = WAL",  # readers do not block the writer, nor the writer readers
         "synchronous = FULL",  # an acknowledged write survives a power failure; NORMAL might lose the last commits
         "foreign_keys = ON",  # off by default in SQLite
-        f"cache_size = -{_choose_cache_size()}",
+        f"cache_size = -{_share_cache(cache_bytes) // 1024}",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _choose_cache_size() -> int:
-    return _MAIN_CACHE_KIB if threading.current_thread() is threading.main_thread() else _CACHE_KIB
+def _share_cache(cache_bytes: int) -> int:
+    return cache_bytes if threading.current_thread() is threading.main_thread() else cache_bytes // _OTHER_CACHE_SHARE
 
 
 def _connection_timeouts(url: URL, wait: float) -> dict[str, int]:

@@ -6,10 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from treaty.errors import TreatyError
+from treaty.store.engine import ciphers
 
 MIN_LENGTH: Final = 12
 """Characters of a passphrase: anyone with the file can try as many passphrases as they like."""
@@ -17,7 +15,6 @@ _COST: Final = 2**16
 """The parameter n of scrypt: a derivation takes 64 MiB of memory and about a quarter of a second."""
 _MAX_COST: Final = 2**20
 _BLOCK_SIZE: Final = 8
-_NONCE_BYTES: Final = 12
 _SALT_BYTES: Final = 16
 _PURPOSE: Final = b"treaty: keys of a backup"
 
@@ -28,8 +25,8 @@ class WrongPassphrase(TreatyError):
 
 def encrypt(text: str, passphrase: str) -> dict[str, Any]:
     """Encrypt a text with a passphrase. The result can be written as JSON, and contains what decryption needs."""
-    salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
-    ciphertext = _cipher(passphrase, salt, _COST).encrypt(nonce, text.encode(), _PURPOSE)
+    salt, nonce = os.urandom(_SALT_BYTES), os.urandom(ciphers.NONCE_BYTES)
+    ciphertext = ciphers.encrypt(_derive_key(passphrase, salt, _COST), nonce, text.encode(), _PURPOSE)
     return {"n": _COST, "salt": _encode(salt), "nonce": _encode(nonce), "ciphertext": _encode(ciphertext)}
 
 
@@ -39,17 +36,17 @@ def decrypt(encrypted: Mapping[str, Any], passphrase: str) -> str:
         # A file from elsewhere could ask for any amount of memory.
         cost = min(int(encrypted["n"]), _MAX_COST)
         salt, nonce, ciphertext = (base64.b64decode(encrypted[name]) for name in ("salt", "nonce", "ciphertext"))
-        return _cipher(passphrase, salt, cost).decrypt(nonce, ciphertext, _PURPOSE).decode()
-    except (InvalidTag, KeyError, TypeError, ValueError) as error:
+        return ciphers.decrypt(_derive_key(passphrase, salt, cost), nonce, ciphertext, _PURPOSE).decode()
+    except (KeyError, TypeError, ValueError) as error:
         raise WrongPassphrase(
             "The passphrase is not the one that the backup was made with. Nothing was written. Give the right one, or "
             "restore everything but secrets with --without-key."
         ) from error
 
 
-def _cipher(passphrase: str, salt: bytes, cost: int) -> AESGCM:
+def _derive_key(passphrase: str, salt: bytes, cost: int) -> bytes:
     memory = 128 * cost * _BLOCK_SIZE * 2
-    return AESGCM(hashlib.scrypt(passphrase.encode(), salt=salt, n=cost, r=_BLOCK_SIZE, p=1, dklen=32, maxmem=memory))
+    return hashlib.scrypt(passphrase.encode(), salt=salt, n=cost, r=_BLOCK_SIZE, p=1, dklen=32, maxmem=memory)
 
 
 def _encode(raw: bytes) -> str:

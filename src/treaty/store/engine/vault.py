@@ -16,19 +16,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
 from treaty.errors import InvalidSetting, TreatyError
 from treaty.model.webhooks.webhooks import EncryptedText
 from treaty.settings import Settings
+from treaty.store.engine import ciphers
 
 KEY_FILE: Final = "treaty.key"
 _FORMAT: Final = "v2"
 _FORMAT_WITHOUT_KEY_NAME: Final = "v1"
 """Format of early versions of Treaty, `v1:<base64>`; every key has to be tried."""
-_NONCE_BYTES: Final = 12
 _KEY_SEPARATOR: Final = "\n\n"
 
 
@@ -48,7 +46,7 @@ class KeyStatus(Enum):
 class _Key:
     name: str
     """Derived from the key, and of no use to find it."""
-    cipher: AESGCM
+    secret: bytes
 
 
 @lru_cache(maxsize=64)  # scrypt is slow on purpose
@@ -56,7 +54,7 @@ def _derive_key(text: str) -> _Key:
     # The salt is constant: every server with the same setting must derive the same key. Keys are long and random, or
     # at least stretched by scrypt if an administrator chose a short one.
     derived = hashlib.scrypt(text.encode(), salt=b"treaty: secrets at rest", n=2**14, r=8, p=1, dklen=32)
-    return _Key(hmac.digest(derived, b"treaty: name of a key", "sha256")[:6].hex(), AESGCM(derived))
+    return _Key(hmac.digest(derived, b"treaty: name of a key", "sha256")[:6].hex(), derived)
 
 
 class Vault:
@@ -78,9 +76,9 @@ class Vault:
         """Encrypt a text with the newest key."""
         key = _derive_key(self._keys()[0])
         prefix = f"{_FORMAT}:{key.name}:"
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = os.urandom(ciphers.NONCE_BYTES)
         # The prefix is authenticated along with the text, so that the name of the key cannot be changed.
-        ciphertext = key.cipher.encrypt(nonce, text.encode(), prefix.encode())
+        ciphertext = ciphers.encrypt(key.secret, nonce, text.encode(), prefix.encode())
         return EncryptedText(prefix + base64.b64encode(nonce + ciphertext).decode())
 
     def decrypt(self, encrypted: EncryptedText) -> str:
@@ -112,8 +110,9 @@ def _decrypt_with(key: _Key, encrypted: str) -> str | None:
     prefix = None if format_ == _FORMAT_WITHOUT_KEY_NAME else f"{format_}:{name}:".encode()
     try:
         raw = base64.b64decode(body)
-        return key.cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], prefix).decode()
-    except (InvalidTag, ValueError):
+        nonce, ciphertext = raw[: ciphers.NONCE_BYTES], raw[ciphers.NONCE_BYTES :]
+        return ciphers.decrypt(key.secret, nonce, ciphertext, prefix).decode()
+    except ValueError:  # UndecryptableText, or a text that is not Base64
         return None
 
 

@@ -10,14 +10,12 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
-from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from treaty.errors import Conflict, Invalid
@@ -29,6 +27,10 @@ from treaty.web.http.request import Request
 from treaty.web.http.results import Redirect
 from treaty.web.line_breaks import SHORT_NAME_LENGTH, breakable
 from treaty.web.security.permissions import Permission
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from jinja2.runtime import Context
 
 _CONTENT_SECURITY_POLICY: Final = {
     "default-src": "'none'",
@@ -52,15 +54,6 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 
 _WEB_FOLDER: Final = Path(__file__).parent.parent
-_TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(_WEB_FOLDER / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    # Otherwise each request would check the modification times of its templates.
-    auto_reload=False,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 def render_page(template: str, context: Mapping[str, object], request: Request) -> bytes:
@@ -86,7 +79,7 @@ def render_page(template: str, context: Mapping[str, object], request: Request) 
         "may_read_audit": request.has_permission(Permission.READ_AUDIT),
     }
     # Text from JSON can contain lone surrogates, which UTF-8 cannot encode.
-    return _TEMPLATES.get_template(template).render(shared, **context).encode("utf-8", "replace")
+    return templates().get_template(template).render(shared, **context).encode("utf-8", "replace")
 
 
 def _link_prefix(request: Request) -> str:
@@ -150,8 +143,7 @@ def _external(url: object) -> str | None:
     return url.strip() if is_safe and url.isprintable() else None
 
 
-@pass_context
-def _ago(context: Context, at: datetime | None) -> Markup | str:
+def _ago(context: "Context", at: datetime | None) -> Markup | str:
     """Format a time as its age, with the exact time as a tooltip."""
     if at is None:
         return "never"
@@ -164,8 +156,7 @@ def _ago(context: Context, at: datetime | None) -> Markup | str:
 _MINUTE: Final = 60
 
 
-@pass_context
-def _with_query(context: Context, **changes: object) -> str:
+def _with_query(context: "Context", **changes: object) -> str:
     """Build the query of a link to this page with some parameters changed, or removed if they are None."""
     merged = {**context["parameters"], **changes}
     texts = [(name, str(value)) for name, value in merged.items() if value not in {None, ""}]
@@ -254,25 +245,41 @@ def _pages_around(page: int, last: int) -> Iterable[int | None]:
         previous = number
 
 
-_FUNCTIONS: Final[dict[str, Any]] = {
-    "urls": urls,
-    "asset": _asset,
-    "with_query": _with_query,
-    "pages_around": _pages_around,
-}
-_TEMPLATES.globals.update(_FUNCTIONS)
-_TEMPLATES.filters.update(
-    ago=_ago,
-    breakable=breakable,
-    command=_command,
-    external=_external,
-    pipeline=_sort_by_pipeline,
-    plural=_plural,
-    shell=shlex.quote,
-    short=_short,
-    shortened=_shortened,
-    span=_span,
-    title_attribute=_title,
-    tojson_text=_json,
-    with_code=_with_code,
-)
+@cache
+def templates() -> "Environment":
+    """Return the environment of all templates, which caches those that it has compiled."""
+    # Takes 2 MiB, which servers that only builds use do not need.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context  # noqa: PLC0415
+
+    environment = Environment(
+        loader=FileSystemLoader(_WEB_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        # Otherwise each request would check the modification times of its templates.
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    functions: dict[str, Any] = {
+        "urls": urls,
+        "asset": _asset,
+        "with_query": pass_context(_with_query),
+        "pages_around": _pages_around,
+    }
+    environment.globals.update(functions)
+    environment.filters.update(
+        ago=pass_context(_ago),
+        breakable=breakable,
+        command=_command,
+        external=_external,
+        pipeline=_sort_by_pipeline,
+        plural=_plural,
+        shell=shlex.quote,
+        short=_short,
+        shortened=_shortened,
+        span=_span,
+        title_attribute=_title,
+        tojson_text=_json,
+        with_code=_with_code,
+    )
+    return environment
