@@ -171,3 +171,15 @@ def test_an_end_that_cannot_be_recorded_leads_to_what_is_there(api, broker, word
         f"List its versions there: pact-broker {' '.join(listing)}\nSee {address}/pacticipants/Shop\n"
     )
     assert run(*listing).exit_code == 0
+
+
+def test_the_step_for_a_version_that_two_selectors_name_is_about_that_version(api):
+    history = History(api)
+    history.publish("Till", "1", "Till")
+    selector = "q[][pacticipant]=Till&q[][version]=1"
+    answer = api.get(f"/matrix?{selector}&{selector}").json()
+    (reason,) = (reason for reason in answer["reasons"] if reason["kind"] == "missing_verification")
+    assert reason["provider"] == {"name": "Till", "version": "1"}
+    assert "--provider-app-version 1 " in reason["next"]["command"]
+    history.verify("Till", "1", "Till", "1")
+    assert api.get(f"/matrix?{selector}&{selector}").json()["summary"]["deployable"] is True

@@ -140,6 +140,17 @@ def test_an_override_for_a_counterpart_covers_its_results_only(
     assert errors == {"prices", "stock"} - set(counterparts)
 
 
+def test_an_override_for_a_version_itself_covers_its_pact_with_itself(api: Api, history: History) -> None:
+    history.publish("ledger", "1", "ledger")
+    history.verify("ledger", "1", "ledger", "1", success=False)
+    path = "/can-i-deploy?pacticipant=ledger&version=1&environment=prod"
+    assert api.get(path).json()["summary"]["deployable"] is False
+    body = {"pacticipantName": "ledger", "pacticipantVersionNumber": "1", "environmentName": "prod"}
+    created = api.post("/overrides", {**body, "reason": "An outage.", "counterpart": "ledger"})
+    assert created.status == 201, created.text
+    assert api.get(path).json()["summary"]["deployable"] is True
+
+
 @pytest.mark.usefixtures("history")
 def test_an_override_ends_at_its_time_also_for_cached_answers(api: Api, clock: Clock) -> None:
     override(api, expiresAt="2024-05-06T10:08:09+02:00")

@@ -545,8 +545,9 @@ class _SideFinder:
 
     def find(self, pacticipant: str, number: str | None) -> ReasonSide:
         selectors = self._selectors.get(pacticipant, [])
-        if len(selectors) == 1:
-            return ReasonSide(selected=selectors[0], version=number or find_number(selectors[0]))
+        numbers = {find_number(resolved) for resolved in selectors}
+        if len(selectors) == 1 or (number is None and len(numbers) == 1 and None not in numbers):
+            return ReasonSide(selected=selectors[0], version=number or numbers.pop())
         matching = (resolved for resolved in selectors if number is not None and find_number(resolved) == number)
         # No selector covers the other side of a contract where there is no destination. The original then describes the
         # version of the first row; a reason must name the version that it is about.

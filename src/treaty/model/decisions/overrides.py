@@ -46,8 +46,9 @@ class Override:
         own = (self.pacticipant, self.version)
         if own not in sides:
             return False
-        others = [name for name, number in sides if (name, number) != own]
-        return self.counterpart is None or self.counterpart in others
+        others = list(sides)
+        others.remove(own)  # once: a version may have a pact with itself
+        return self.counterpart is None or self.counterpart in [name for name, _ in others]
 
 
 def describe_override(override: Override) -> str:
