@@ -3,19 +3,23 @@
 import sqlalchemy as sa
 from alembic import op
 
+from treaty.store.migrations.online import LargeIndex, create_unless_built
+
 revision = "0031"
 down_revision = "0030"
 branch_labels = None
 depends_on = None
+INDEXES = (
+    LargeIndex(
+        "ix_publication_current", "publication", ["consumer_version_id", "is_current", "provider_id", "content_id"]
+    ),
+    LargeIndex("ix_verification_newest", "verification", ["content_id", "created_at", "id", "success", "was_pending"]),
+)
 
 
 def upgrade() -> None:
-    op.create_index(
-        "ix_publication_current", "publication", ["consumer_version_id", "is_current", "provider_id", "content_id"]
-    )
-    op.create_index(
-        "ix_verification_newest", "verification", ["content_id", "created_at", "id", "success", "was_pending"]
-    )
+    for index in INDEXES:
+        create_unless_built(index)
     op.drop_index("ix_verification_content_id_created_at_id", "verification")
     op.drop_index("ix_deployed_version_running", "deployed_version")
     is_running = sa.text("undeployed_at IS NULL")
