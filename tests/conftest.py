@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import ssl
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import cache
@@ -59,10 +58,8 @@ _LONGEST: Final = (
 # Clients of other languages install packages and compile. The Rust client and pact-python are in `tests/whole`, too.
 _SLOW: Final = ("tests/clients/",)
 
-# Cases of a test that `--slow` runs on PostgreSQL. Most of the others are refused, or differ in values only.
-_SLOW_REPEATS: Final = 3
-
-# Modules whose cases differ in their statements, so that `--slow` runs each of them on PostgreSQL.
+# Modules whose cases differ in their statements, so that `--slow` runs each of them on PostgreSQL. Cases of other tests
+# are mostly refused, or differ in values only.
 _DIFFERENT_STATEMENTS: Final = (
     "tests/api/test_can_i_deploy.py",
     "tests/api/test_causes.py",
@@ -75,8 +72,11 @@ _DIFFERENT_STATEMENTS: Final = (
     "tests/api/test_matrix.py",
     "tests/api/test_merging.py",
     "tests/api/test_pacts_for_verification.py",
+    "tests/api/test_paging.py",
     "tests/api/test_response_cache.py",
     "tests/api/test_triggering.py",
+    "tests/api/test_usage.py",
+    "tests/api/test_version_lookups.py",
     "tests/api/test_writes_of_new_names.py",
     "tests/store/",
 )
@@ -188,8 +188,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     tiers = [tier for tier, variable in (("slow", SLOW), ("long", LONG)) if os.environ.get(variable) != "1"]
     left_out = {item for item in items if any(_belongs_to(tier, item) for tier in tiers)}
     if "long" in tiers:
-        count = 1 if "slow" in tiers else _SLOW_REPEATS
-        left_out |= _find_repeats([item for item in items if item not in left_out], count)
+        remaining = [item for item in items if item not in left_out]
+        left_out |= _find_repeats(remaining, exempt=() if "slow" in tiers else _DIFFERENT_STATEMENTS)
     if config.getoption("--first-cases"):
         left_out |= _find_further_cases([item for item in items if item not in left_out])
     config.hook.pytest_deselected(items=list(left_out))
@@ -203,16 +203,15 @@ def _belongs_to(tier: str, item: pytest.Item) -> bool:
     return _is_on_postgresql(item) and item.get_closest_marker(f"{tier}_on_postgresql") is not None
 
 
-def _find_repeats(items: list[pytest.Item], count: int) -> set[pytest.Item]:
-    """Find all cases but the first `count` of each test that runs on PostgreSQL, where they take twice the time."""
-    cases = Counter[str]()
-    repeats = set()
+def _find_repeats(items: list[pytest.Item], *, exempt: tuple[str, ...]) -> set[pytest.Item]:
+    """Find all cases but the first one of each test that runs on PostgreSQL, where they take twice the time."""
+    tests, repeats = set(), set()
     for item in items:
+        test = item.nodeid.partition("[")[0]
         if _is_on_postgresql(item) and not item.get_closest_marker("each_on_postgresql"):
-            test = item.nodeid.partition("[")[0]
-            cases[test] += 1
-            if cases[test] > count and (count == 1 or not test.startswith(_DIFFERENT_STATEMENTS)):
+            if test in tests and not test.startswith(exempt):
                 repeats.add(item)
+            tests.add(test)
     return repeats
 
 

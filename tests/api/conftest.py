@@ -26,39 +26,9 @@ from treaty.store.engine.database import Database
 from treaty.store.engine.vault import get_vault
 from treaty.web.application import REAUTHENTICATE_AFTER, Server, build_application
 
-# Cases of their tests differ in the statements that they execute, so each one runs on PostgreSQL with --slow.
-_QUERIES: Final = (
-    *("test_can_i_deploy", "test_every_row_counts", "test_lists", "test_matrix", "test_pacts_for_verification"),
-    *("test_paging", "test_usage", "test_version_lookups"),
-)
-
 BASE = "http://localhost"
 SECRET_KEY = "the key of the tests, which is no secret"  # noqa: S105
 HAL = "application/hal+json"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave cases of a test to `--long` on PostgreSQL, except the first one: they take twice the time of SQLite."""
-    if config.getoption("keyword"):
-        return  # it may leave out the first case, and is applied later
-    tests = set()
-    for item in items:
-        if not item.nodeid.startswith("tests/api/") or not _is_first_case_enough(item):
-            continue
-        test = item.nodeid.partition("[")[0]
-        if test in tests:
-            item.add_marker(pytest.mark.long_on_postgresql)
-        elif not any(map(item.get_closest_marker, ("slow", "long"))):  # these are not always the first to run
-            tests.add(test)
-
-
-def _is_first_case_enough(item: pytest.Item) -> bool:
-    is_on_postgresql = (
-        isinstance(item, pytest.Function)
-        and "postgresql" in getattr(getattr(item, "callspec", None), "params", {}).values()
-    )
-    has_own_statements = item.path.stem in _QUERIES or item.get_closest_marker("each_on_postgresql") is not None
-    return is_on_postgresql and not has_own_statements
 
 
 @dataclass(frozen=True)
