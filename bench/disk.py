@@ -60,9 +60,10 @@ def _measure_sqlite(db: Connection) -> Disk:
     owners: dict[str, str] = dict(db.execute(text("SELECT name, tbl_name FROM sqlite_schema")).tuples().all())
     sizes: dict[str, list[int]] = {}
     for name, size, unused in db.execute(text("SELECT name, pgsize, unused FROM dbstat WHERE aggregate = TRUE")):
-        table, indexes, empty = sizes.setdefault(owners.get(name, name), [0, 0, 0])
-        is_table = owners.get(name, name) == name
-        sizes[owners.get(name, name)] = [table + size * is_table, indexes + size * (not is_table), empty + unused]
+        owner = str(owners.get(name, name))
+        table, indexes, empty = sizes.setdefault(owner, [0, 0, 0])
+        is_table = owner == name
+        sizes[owner] = [table + size * is_table, indexes + size * (not is_table), empty + unused]
     spaces = {
         name: Space(rows=_count(db, name), table=table, indexes=indexes, unused=empty / (table + indexes))
         for name, (table, indexes, empty) in sizes.items()

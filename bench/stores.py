@@ -37,18 +37,22 @@ class Store(Protocol):
 
     def url(self, name: str) -> str:
         """Return the URL of a database. SQLite creates it when it is opened."""
+        ...
 
     def create(self, name: str) -> str:
         """Create a database if it is missing, and return its URL."""
+        ...
 
     def copy(self, name: str, copied_name: str) -> str:
         """Copy a database that is not in use, and return the URL of the copy."""
+        ...
 
     def drop(self, name: str) -> None:
         """Remove a database if it exists."""
 
     def processor_seconds(self, name: str, server: int) -> float:
         """Return for how long processors have worked for requests: the server's threads, and PostgreSQL's processes."""
+        ...
 
 
 @dataclass(slots=True)

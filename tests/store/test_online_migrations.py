@@ -80,7 +80,7 @@ def test_writes_go_on_while_an_index_is_built_and_an_interrupted_index_is_built_
             thread = threading.Thread(target=migrate, args=[database], daemon=True)
             thread.start()
             eventually(lambda: other.execute(IS_BUILDING).fetchall())
-            other.execute(f"SET lock_timeout = {int(PATIENCE * 1000)}")
+            other.execute("SELECT set_config('lock_timeout', %s, false)", [f"{PATIENCE}s"])
             other.execute("UPDATE version SET number = number")
             assert thread.is_alive()
             writer.rollback()

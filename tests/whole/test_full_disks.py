@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 import pytest
 from click.testing import CliRunner
+from psycopg import sql
 
 from tests import postgres, small_disks
 from tests.absence import unavailable
@@ -238,8 +239,9 @@ def postgres_on_small_disk() -> Iterator[tuple[str, SmallDisk]]:
 def count_rows(url: str) -> dict[str, int]:
     """Count the rows of all tables, but for the lease of a clean-up, which ends by itself."""
     with psycopg.connect(url) as database:
-        queries = [f"SELECT '{name}', count(*) FROM {name}" for name in metadata.tables if name != "lease"]  # noqa: S608 - Treaty's own names
-        return dict(database.execute(" UNION ALL ".join(queries)).fetchall())
+        names = [name for name in metadata.tables if name != "lease"]
+        queries = [sql.SQL("SELECT {}, count(*) FROM {}").format(name, sql.Identifier(name)) for name in names]
+        return dict(database.execute(sql.SQL(" UNION ALL ").join(queries)).fetchall())
 
 
 # Files

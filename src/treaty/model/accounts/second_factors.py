@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from pyotp import TOTP
+    from pyotp.totp import TOTP
 
 PENDING_SIGN_IN_LIFETIME: Final = timedelta(minutes=5)
 """Time between entering the password and entering the code."""
@@ -44,7 +44,7 @@ def find_step(secret: str, code: str, now: datetime) -> int | None:
 
 
 def _generator(secret: str) -> "TOTP":
-    from pyotp import TOTP  # noqa: PLC0415 - see generate_secret
+    from pyotp.totp import TOTP  # noqa: PLC0415 - see generate_secret
 
     return TOTP(secret, interval=_PERIOD, digits=_DIGITS)
 
