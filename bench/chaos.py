@@ -101,7 +101,7 @@ Fault = tuple[str, Callable[[], None], bool]
 
 @dataclass(frozen=True, slots=True)
 class ClusterFaults:
-    """What can be done to a cluster."""
+    """The faults of a cluster."""
 
     cluster: Cluster
     seconds: float
@@ -274,7 +274,7 @@ def upgrade():
 
 @dataclass(frozen=True, slots=True)
 class SingleFaults:
-    """What can be done to one server of two processes, with SQLite."""
+    """The faults of one server of two processes, with SQLite."""
 
     single: Single
     seconds: float

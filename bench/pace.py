@@ -132,8 +132,8 @@ def _describe(error: Exception) -> str:
 def _percentiles(times: list[float]) -> dict[str, float]:
     ordered = sorted(times)
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-    found = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in shares.items()}
-    return {"count": len(ordered), **found, "max": ordered[-1]}
+    percentiles = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in shares.items()}
+    return {"count": len(ordered), **percentiles, "max": ordered[-1]}
 
 
 def _publication(department: int, index: int, version: str, number: int) -> dict[str, Any]:

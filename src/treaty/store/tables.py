@@ -460,7 +460,7 @@ verification: Final = Table(
     # Includes `success`, so that combinations of deployed versions are checked without reading each result.
     Index("ix_verification_between", "content_id", "provider_version_id", "is_latest", "success"),
     # Finds the newest result for a content. An imported result keeps its original time, so it can be older than
-    # results with lower ids. Includes what determines a state, so that all states are counted without reading results.
+    # results with lower ids. Has the columns of a state, so that all states are counted without reading results.
     Index("ix_verification_newest", "content_id", "created_at", "id", "success", "was_pending"),
     Index(None, "created_at"),
     Index(None, "provider_version_id"),

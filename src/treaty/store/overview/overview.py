@@ -83,7 +83,7 @@ _newer: Final = verification.alias("newer")
 
 @dataclass(frozen=True, slots=True)
 class _OverviewShape:
-    """What determines the text of a statement: a filter without its values, and the order.
+    """The properties that choose the text of a statement: a filter without its values, and the order.
 
     Building a statement takes longer than running it, so each shape's statement is built once and cached.
     """
@@ -327,7 +327,7 @@ def _select_integrations(
 
 
 class _State(NamedTuple):
-    """The state of an integration, with what determines which of them need attention."""
+    """The state of an integration, and the rows from which it follows."""
 
     id: int
     consumer_id: int

@@ -122,8 +122,8 @@ def _list_rows(
     # For the join, PostgreSQL would read the occurrences of all providers.
     interactions = {row.id: row for row in fetch_in_batches(db, _INTERACTIONS, in_use.content_ids, params)}
     occurrences = fetch_in_batches(db, _select_occurrences(shape), in_use.content_ids, params)
-    found = ((content_id, interactions[interaction_id]) for content_id, interaction_id in occurrences)
-    return [_Row(content_id, row.operation_id, row.description_id, row.kind) for content_id, row in found]
+    rows = ((content_id, interactions[interaction_id]) for content_id, interaction_id in occurrences)
+    return [_Row(content_id, row.operation_id, row.description_id, row.kind) for content_id, row in rows]
 
 
 def _describe(

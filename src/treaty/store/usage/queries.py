@@ -181,7 +181,7 @@ class _Criterion(NamedTuple):
 
 
 Shape = tuple[_Criterion, ...]
-"""What determines the text of a statement. Terms of its criteria are the parameters `terms0`, `terms1` and so on."""
+"""The properties that choose the text of a statement. Its criteria have the parameters `terms0`, `terms1` and so on."""
 
 DENSITY: Final = 25
 """Expectations for each content in use from which on a criterion is dense."""

@@ -35,7 +35,7 @@ PAGE_SIZE: Final = 100
 
 
 class PendingView(Enum):
-    """What is listed; the values are those of the query parameters that select it."""
+    """The kind of list; the values are those of the query parameters that select it."""
 
     PENDING = "pending"
     WIP = "wip"

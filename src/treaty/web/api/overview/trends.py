@@ -28,7 +28,7 @@ _FILTERS: Final = ("application", "consumer", "provider")
 
 @dataclass(frozen=True, slots=True)
 class TrendSubject:
-    """What trends are about: the names in the query, and their ids."""
+    """The subject of trends: the names in the query, and their ids."""
 
     names: Mapping[str, str]
     trend_filter: TrendFilter
@@ -120,7 +120,7 @@ def load_trends(request: Request) -> Trends:
 
 
 def read_subject(request: Request) -> TrendSubject:
-    """Read what the trends are about. Raises NotFound for an unknown application."""
+    """Read the subject of the trends. Raises NotFound for an unknown application."""
     names = {name: value for name in _FILTERS if (value := request.option(name))}
     ids = store.find_ids(request.db, frozenset(names.values()))
     for name in names.values():
