@@ -210,15 +210,26 @@ def test_ignored_results_are_shown_and_prevent_nothing(
     assert rows == shown
 
 
-def test_a_version_that_does_not_exist_of_an_ignored_application_has_the_facts_of_a_single_decision(
-    api: Api, history: History
+IGNORED_WEB = {"pacticipant": "web", "version": "1"}
+IGNORED_WEB_QUERY = "ignore[][pacticipant]=web&ignore[][version]=1"
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+@pytest.mark.parametrize(
+    ("ignored", "query"), [({"pacticipant": "shop"}, "ignore[][pacticipant]=shop"), (IGNORED_WEB, IGNORED_WEB_QUERY)]
+)
+def test_a_version_that_does_not_exist_has_the_ignored_facts_of_a_single_decision(
+    api: Api, history: History, ignored: dict[str, str], query: str, *, is_live: bool
 ) -> None:
     history.publish("web", "1", "shop", "a")
+    history.publish("shop", "1", "shop", "itself")
     history.deploy("web", "1", "prod")
-    history.version("shop", "1")
-    decision = ask(api, "shop@9", ignore=[{"pacticipant": "shop"}])
-    single = api.get("/can-i-deploy?pacticipant=shop&version=9&environment=prod&ignore[][pacticipant]=shop").json()
-    assert decision["deployable"] is single["summary"]["deployable"] is True
+    history.verify("web", "1", "shop", "1")
+    if is_live:
+        history.deploy("shop", "1", "prod")
+    decision = ask(api, "shop@9", ignore=[ignored])
+    single = api.get(f"/can-i-deploy?pacticipant=shop&version=9&environment=prod&{query}").json()
+    assert decision["deployable"] is single["summary"]["deployable"] is (ignored == {"pacticipant": "shop"})
     assert len(decision["ignored"]) == single["summary"]["ignored"] == 1
 
 

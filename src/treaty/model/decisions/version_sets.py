@@ -143,8 +143,6 @@ class _SetDecision:
         self._staying = {(live.pacticipant, live.number) for live in facts.live} - self._replaced
         self._staying |= {(live.pacticipant, live.number) for live in facts.live if live.stays}
         self._live_pacticipants = {live.pacticipant for live in facts.live}
-        names = {member.selector.pacticipant for member in facts.members if isinstance(member, NoVersion)}
-        self._absent = {(name, None) for name in names if self._is_ignored(name, None)}
 
     def decide(self) -> SetVerdict:
         constraints = self._constraints
@@ -181,7 +179,29 @@ class _SetDecision:
         rows: tuple[list[MatrixRow], list[MatrixRow]] = ([], [])
         for row in self._facts.rows:
             rows[not self._is_final(row)].append(row)
+        rows[0].extend(self._list_ignored_of_missing())
         return rows
+
+    def _list_ignored_of_missing(self) -> Iterable[MatrixRow]:
+        """List the ignored rows of members that do not exist: the pacts of live consumers, without a result of them."""
+        names = {member.selector.pacticipant for member in self._facts.members if isinstance(member, NoVersion)}
+        rows = dict.fromkeys(
+            row._replace(
+                provider_version=None,
+                provider_position=None,
+                verification=None,
+                success=None,
+                verified_at=None,
+                is_superseded=False,
+                comparison=None,
+                is_self_verified=None,
+            )
+            for row in self._facts.rows
+            if row.provider in names
+            and row.consumer not in names
+            and (row.consumer, row.consumer_version) in self._staying
+        )
+        return [row for row in rows if is_row_ignored(row, self._facts.ignored)]
 
     @property
     def _missing(self) -> Iterable[NoVersion]:
@@ -234,8 +254,7 @@ class _SetDecision:
         """Whether a row is about a pair with a member after all members have been deployed."""
         consumer, provider = _list_sides(row)
         if consumer not in self._new_versions and provider not in self._new_versions:
-            # An ignored member without a version leaves pacts that lack one of their provider.
-            return provider in self._absent and consumer in self._staying
+            return False
         if row.consumer == row.provider:
             # The old and the new version of a member run side by side while one replaces the other.
             return True
