@@ -77,7 +77,7 @@ def deployed(api: Api) -> bool | None:
 def test_a_large_pair_is_left_to_the_worker_and_a_small_one_is_compared_all_the_same(
     make_api: Any, worker: ComparisonWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api = make_api(comparison_budget=600)
+    api = make_api()
     history = History(api)
     history.publish("Shop", "1", "Prices", FITTING)
     publish_contract(api)

@@ -17,8 +17,6 @@ from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.recomparisons import RecomparisonWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.api.conftest import Answer, Api, Clock
     from treaty.store.engine.database import Database
 
@@ -30,12 +28,6 @@ FORMER_FINDING = {
     "message": "A finding of the former engine.",
     "mockDetails": {"location": "[root].interactions[0]"},
 }
-
-
-@pytest.fixture
-def api(make_api: Callable[..., Api]) -> Api:
-    """With enough time to compare within a request, however busy the machine is."""
-    return make_api(comparison_budget=600)
 
 
 @pytest.fixture

@@ -29,12 +29,6 @@ PROFILE = "/provider-contracts/provider/Prices/profile"
 
 
 @pytest.fixture
-def api(make_api: Callable[..., Api]) -> Api:
-    """With enough time to compare within a request, however busy the machine is."""
-    return make_api(comparison_budget=600)
-
-
-@pytest.fixture
 def source(make_other: Callable[[str], Api]) -> Api:  # noqa: F811 - the fixture
     source = make_other("source")
     history = History(source)

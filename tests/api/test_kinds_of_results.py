@@ -33,11 +33,6 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.fixture
-def api(make_api: Callable[..., Api]) -> Api:
-    return make_api(comparison_budget=600)
-
-
 STATE = re.compile(r'data-name="State">\s*<span class="state (\w+)"')
 CELL = re.compile(r'class="cell (\w+)"')
 
