@@ -73,6 +73,7 @@ def add_example_data(db: Connection, *, now: datetime, settings: Settings) -> bo
 
     Only an empty database, without pacticipants and environments, gets it: users must not find it among their own data.
     """
+    pacticipants.lock_all(db)  # another server may start at the same time
     if pacticipants.list_names(db) or deployments.list_all(db):
         return False
     shop = _Shop(db, now, _show_responses(settings))

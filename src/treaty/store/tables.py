@@ -290,7 +290,7 @@ deployed_version: Final = Table(
     Index(None, "created_at"),
     # Finds currently deployed versions without reading those that were deployed before, nor their rows.
     Index(
-        "ix_deployed_version_running",
+        "ix_deployed_version_in_use",
         "pacticipant_id",
         "environment_id",
         "version_id",

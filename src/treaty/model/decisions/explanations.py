@@ -464,7 +464,7 @@ def _build_repair_of_webhook(request: VerificationRequest) -> Step:
 
 def _existing_verification(reason: PairObstacle, own: PacticipantFacts) -> PactVerification:
     """Build the verification with the provider version that a decision needs."""
-    number = reason.provider.version
+    number = reason.provider.version or reason.provider.required_version
     return _verification(reason, number, None if number else own.main_branch)
 
 

@@ -545,10 +545,14 @@ class _SideFinder:
 
     def find(self, pacticipant: str, number: str | None) -> ReasonSide:
         selectors = self._selectors.get(pacticipant, [])
-        numbers = {find_number(resolved) for resolved in selectors}
-        if len(selectors) == 1 or (number is None and len(numbers) == 1 and None not in numbers):
-            return ReasonSide(selected=selectors[0], version=number or numbers.pop())
+        if len(selectors) == 1:
+            return ReasonSide(selected=selectors[0], version=number or find_number(selectors[0]))
         matching = (resolved for resolved in selectors if number is not None and find_number(resolved) == number)
         # No selector covers the other side of a contract where there is no destination. The original then describes the
         # version of the first row; a reason must name the version that it is about.
-        return ReasonSide(selected=next(matching, None) or select_version(pacticipant, number), version=number)
+        numbers = {find_number(resolved) for resolved in selectors}
+        return ReasonSide(
+            selected=next(matching, None) or select_version(pacticipant, number),
+            version=number,
+            required_version=numbers.pop() if len(numbers) == 1 else None,
+        )

@@ -29,6 +29,8 @@ class ReasonSide:
 
     selected: ResolvedSelector
     version: str | None
+    required_version: str | None = None
+    """The only version that counts, if several selectors lead to it: then the text names any version."""
 
     @property
     def pacticipant(self) -> str:

@@ -21,6 +21,8 @@ class LargeIndex(NamedTuple):
     columns: Sequence[str]
     operator_class: str = ""
     """Of PostgreSQL, for all columns."""
+    condition: str = ""
+    """The condition of a partial index."""
 
 
 _IS_VALID: Final = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
@@ -34,7 +36,8 @@ def build(db: Connection, index: LargeIndex) -> None:
     if is_valid is False:
         db.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {index.name}"))
     columns = ", ".join(f"{column} {index.operator_class}".strip() for column in index.columns)
-    db.execute(text(f"CREATE INDEX CONCURRENTLY {index.name} ON {index.table} ({columns})"))
+    condition = f" WHERE {index.condition}" if index.condition else ""
+    db.execute(text(f"CREATE INDEX CONCURRENTLY {index.name} ON {index.table} ({columns}){condition}"))
 
 
 def create_unless_built(index: LargeIndex) -> None:
@@ -43,4 +46,10 @@ def create_unless_built(index: LargeIndex) -> None:
     if db.dialect.name == "postgresql" and db.execute(_IS_VALID, {"name": index.name}).scalar():
         return
     operators = dict.fromkeys(index.columns, index.operator_class) if index.operator_class else {}
-    op.create_index(index.name, index.table, list(index.columns), postgresql_ops=operators)
+    condition = text(index.condition) if index.condition else None
+    op.create_index(
+        *(index.name, index.table, list(index.columns)),
+        postgresql_ops=operators,
+        postgresql_where=condition,
+        sqlite_where=condition,
+    )

@@ -1,6 +1,5 @@
 """Indexes with all columns that pages about all integrations and all running versions need."""
 
-import sqlalchemy as sa
 from alembic import op
 
 from treaty.store.migrations.online import LargeIndex, create_unless_built
@@ -14,6 +13,12 @@ INDEXES = (
         "ix_publication_current", "publication", ["consumer_version_id", "is_current", "provider_id", "content_id"]
     ),
     LargeIndex("ix_verification_newest", "verification", ["content_id", "created_at", "id", "success", "was_pending"]),
+    LargeIndex(
+        "ix_deployed_version_in_use",
+        "deployed_version",
+        ["pacticipant_id", "environment_id", "version_id"],
+        condition="undeployed_at IS NULL",
+    ),
 )
 
 
@@ -22,11 +27,3 @@ def upgrade() -> None:
         create_unless_built(index)
     op.drop_index("ix_verification_content_id_created_at_id", "verification")
     op.drop_index("ix_deployed_version_running", "deployed_version")
-    is_running = sa.text("undeployed_at IS NULL")
-    op.create_index(
-        "ix_deployed_version_running",
-        "deployed_version",
-        ["pacticipant_id", "environment_id", "version_id"],
-        sqlite_where=is_running,
-        postgresql_where=is_running,
-    )
