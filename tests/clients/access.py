@@ -224,11 +224,15 @@ def _unsigned(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivat
 
 
 def trust_store(authority: Path) -> Path:
-    """Write what Java trusts: the authority's certificate in a store of keytool's."""
+    """Write what Java trusts, in a store of keytool's: the authority, and Java's own, as Maven may have to download."""
     store = authority.with_suffix(".p12")
     if store.exists():
         return store
-    words = ["-importcert", "-noprompt", "-alias", "tests", "-file", str(authority), "-keystore", str(store)]
     keytool = shutil.which("keytool") or "keytool"
-    subprocess.run([keytool, *words, "-storetype", "PKCS12", "-storepass", "changeit"], capture_output=True, check=True)
+    usual = Path(keytool).resolve().parents[1] / "lib" / "security" / "cacerts"
+    written = ("-deststoretype", "PKCS12", "-deststorepass", "changeit")
+    copied = ("-importkeystore", "-noprompt", "-srckeystore", str(usual), "-srcstorepass", "changeit")
+    added = ("-importcert", "-noprompt", "-alias", "tests", "-file", str(authority), "-storepass", "changeit")
+    for words in ((*copied, "-destkeystore", str(store), *written), (*added, "-keystore", str(store))):
+        subprocess.run([keytool, *words], capture_output=True, check=True)
     return store

@@ -31,8 +31,6 @@ UNWANTED: Final = shutil.ignore_patterns("node_modules", "pacts", "target", "__p
 MAVEN: Final = (
     *("mvn", "-q", "-B", "test", "-Dtest=ConsumerTest"),
     *("dependency:build-classpath", "-Dmdep.outputFile=classpath.txt"),
-    # Later, Maven may trust the broker's authority only, and so download nothing.
-    "dependency:resolve-plugins",
 )
 """Downloads all that the example for the JVM needs, and writes its class path."""
 _GENTLY: Final = ("nice", "-n", "15")
