@@ -271,11 +271,10 @@ def make_api(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]]:
 
     def make(**settings: Any) -> Api:
         # A busy machine may take longer to compare than a user should wait.
-        patience = {"comparison_budget": 600}
-        given = {"database_url": database_url, "log_level": "error", "secret_key": SECRET_KEY, **patience, **settings}
-        chosen = build_settings(**given)
-        database = open_kept(chosen.database_url, connections=2)
-        api = Api(build_application(chosen, database, clock=clock))
+        defaults = {"log_level": "error", "secret_key": SECRET_KEY, "comparison_budget": 600}
+        built = build_settings(**{"database_url": database_url, **defaults, **settings})
+        database = open_kept(built.database_url, connections=2)
+        api = Api(build_application(built, database, clock=clock))
         made.append((api, database))
         return api
 

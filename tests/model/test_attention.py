@@ -9,8 +9,8 @@ from treaty.model.overview.attention import Attention, group_by_cause
 
 def groups(pairs):
     """Group pairs of a consumer and a provider; each group with the side that it is of."""
-    found = group_by_cause(pairs, provider=lambda pair: pair[1], consumer=lambda pair: pair[0])
-    return [("provider" if each.is_of_provider else "consumer", list(each.items)) for each in found]
+    causes = group_by_cause(pairs, provider=lambda pair: pair[1], consumer=lambda pair: pair[0])
+    return [("provider" if cause.is_of_provider else "consumer", list(cause.items)) for cause in causes]
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_every_problem_is_in_exactly_one_group_and_the_largest_groups_come_first
 
 
 def test_what_is_not_listed_is_counted():
-    found = group_by_cause(["ax", "bx", "cy"], provider=lambda pair: pair[1], consumer=lambda pair: pair[0])
-    assert Attention(found[:1], 3).unlisted == 1
+    causes = group_by_cause(["ax", "bx", "cy"], provider=lambda pair: pair[1], consumer=lambda pair: pair[0])
+    assert Attention(causes[:1], 3).unlisted == 1

@@ -53,8 +53,8 @@ def test_a_page_is_read_in_the_order_of_an_index(database: Database, ask: Callab
 
 def test_the_overview_counts_states_without_reading_results(database: Database) -> None:
     """Rows of results are spread over their table, and SQLite reads each page again after a write."""
-    _, found = plans(database, overview.load_states)
-    steps = [step for of_statement in found.values() for step in of_statement]
+    _, steps_by_statement = plans(database, overview.load_states)
+    steps = [step for steps in steps_by_statement.values() for step in steps]
     assert "SEARCH verdict USING COVERING INDEX ix_verification_newest (content_id=?)" in steps
     assert not [step for step in steps if step.startswith("SEARCH verification")]
 

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from treaty.cli import names, output, telemetry
 from treaty.cli.command_telemetry import NO_TELEMETRY, CommandTelemetry
-from treaty.cli.program import SHARED_OPTIONS, Failure, Flag
+from treaty.cli.program import SHARED_PARAMETERS, Failure, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     OptionDecorator = Callable[[Callable[..., None]], Callable[..., None]]
 
-_CONNECTION_PARAMETERS: Final = frozenset().union(*SHARED_OPTIONS.values())
 _COMMANDS_WITH_ONE_CREDENTIAL: Final = {
     "publish",
     "can-i-deploy",
@@ -79,7 +78,7 @@ def connection_options(*, username_flag: tuple[str, ...] = ("-u",), is_required:
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def run(**values: Any) -> None:
-            command_values = {name: value for name, value in values.items() if name not in _CONNECTION_PARAMETERS}
+            command_values = {name: value for name, value in values.items() if name not in SHARED_PARAMETERS}
             values = _add_program_options(values)
             if not values["broker_base_url"]:
                 command(broker=None, **command_values)

@@ -55,6 +55,7 @@ SHARED_OPTIONS: Final[Mapping[str, frozenset[str]]] = {
     ),
 }
 """Parameters of all commands that connect to a broker, by the heading below which the help lists them."""
+SHARED_PARAMETERS: Final = frozenset[str]().union(*SHARED_OPTIONS.values())
 _IGNORES_STRAY_WORDS: Final = {
     "can-i-deploy",
     "can-i-merge",
@@ -132,8 +133,7 @@ class Command(RefusesBlankValues):
             heading: [record for name in records if name in names and (record := records[name])]
             for heading, names in SHARED_OPTIONS.items()
         }
-        shared_names = frozenset[str]().union(*SHARED_OPTIONS.values())
-        own = [record for name, record in records.items() if record and name not in shared_names]
+        own = [record for name, record in records.items() if record and name not in SHARED_PARAMETERS]
         for heading, section in {"Options": own, **shared}.items():
             if section:
                 with formatter.section(heading):

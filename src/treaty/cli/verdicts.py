@@ -88,19 +88,24 @@ class _RequiredWithoutSet(click.Option):
         return super().handle_parse_result(ctx, opts, args)
 
 
+_version_option: Final = click.option(
+    "-e", "--version", multiple=True, help="Version of the pacticipant named before it."
+)
+_latest_option: Final = click.option(
+    "-l",
+    "--latest",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    metavar="[TAG]",
+    help="Its latest version, or the latest with this tag.",
+)
+_branch_option: Final = click.option("--branch", multiple=True, help="The latest version of this branch.")
+
+
 def _version_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that select a version of the pacticipant named before them."""
-    command = click.option("--branch", multiple=True, help="The latest version of this branch.")(command)
-    command = click.option(
-        "-l",
-        "--latest",
-        multiple=True,
-        is_flag=False,
-        flag_value="",
-        metavar="[TAG]",
-        help="Its latest version, or the latest with this tag.",
-    )(command)
-    return click.option("-e", "--version", multiple=True, help="Version of the pacticipant named before it.")(command)
+    return _version_option(_latest_option(_branch_option(command)))
 
 
 @click.command("can-i-deploy", cls=Command)
@@ -199,16 +204,8 @@ def merge_target(broker: BrokerClient, branch: str | None, *, option: str) -> tu
 
 @click.command("verification-required", cls=Command)
 @click.option("-a", "--pacticipant", multiple=True, required=True, metavar="NAME", help="Repeatable.")
-@click.option("-e", "--version", multiple=True, help="Version of the pacticipant named before it.")
-@click.option(
-    "-l",
-    "--latest",
-    multiple=True,
-    is_flag=False,
-    flag_value="",
-    metavar="[TAG]",
-    help="Its latest version, or the latest with this tag.",
-)
+@_version_option
+@_latest_option
 @click.option("--in-environment", "to_environment", metavar="ENVIRONMENT", help="The environment of the others.")
 @click.option("--to", metavar="TAG", help="Tag of the versions in the environment, instead of --to-environment.")
 @options.output_option("table", "json")

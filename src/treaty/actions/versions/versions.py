@@ -112,21 +112,12 @@ def put_on_branch(  # noqa: PLR0913 - names of a branch version, and the setting
     same version again, must not replace a newer head.
     """
     state = branches.load_state(db, pacticipant.name, branch, version)
-    if state.branch_version:
-        _touch(db, state.branch, now=now)
-        return state.branch_version, False
-    return (
-        _add_to_branch(
-            *(db, pacticipant, branch, version, state),
-            now=now,
-            settings=settings,
-            is_auto_created=is_auto_created,
-        ),
-        True,
+    return _put_on_branch(
+        *(db, pacticipant, branch, version, state), now=now, settings=settings, is_auto_created=is_auto_created
     )
 
 
-def _add_to_branch(  # noqa: PLR0913 - names of a branch version, the state, and the settings
+def _put_on_branch(  # noqa: PLR0913 - names of a branch version, the state, and the settings
     db: Connection,
     pacticipant: Pacticipant,
     branch: str,
@@ -135,9 +126,11 @@ def _add_to_branch(  # noqa: PLR0913 - names of a branch version, the state, and
     *,
     now: datetime,
     settings: Settings,
-    is_auto_created: bool,
-) -> BranchVersion:
-    """Add a version to a branch on which it is not yet, as its head."""
+    is_auto_created: bool = False,
+) -> tuple[BranchVersion, bool]:
+    if state.branch_version:
+        _touch(db, state.branch, now=now)
+        return state.branch_version, False
     if state.branch:
         branches.set_head(db, _touched(state.branch, now=now), head=version)
     else:
@@ -148,7 +141,7 @@ def _add_to_branch(  # noqa: PLR0913 - names of a branch version, the state, and
     )
     branches.add_version(db, added, is_auto_created=is_auto_created)
     _detect_main_branch(db, pacticipant, branch, now=now, settings=settings)
-    return added
+    return added, True
 
 
 def _touched(branch: Branch, *, now: datetime) -> Branch:
@@ -202,15 +195,7 @@ def save_build(
         version = replace(existing, build_url=build.build_url, updated_at=now)
         versions.set_build_url(db, version)
     if build.branch is not None and branch_state is not None:
-        if branch_state.branch_version:
-            _touch(db, branch_state.branch, now=now)
-        else:
-            _add_to_branch(
-                *(db, pacticipant, build.branch, version.number, branch_state),
-                now=now,
-                settings=settings,
-                is_auto_created=False,
-            )
+        _put_on_branch(*(db, pacticipant, build.branch, version.number, branch_state), now=now, settings=settings)
     for tag in build.tags:
         put_tag(db, pacticipant, version, tag, now=now, settings=settings, can_be_branch=build.branch is None)
     return version, existing is None

@@ -136,12 +136,12 @@ def _compute_health(history: History, trend_filter: TrendFilter, days: Sequence[
 
 
 @represent.register
-def trends(found: Trends) -> Hal:
+def trends(shown: Trends) -> Hal:
     return Hal(
         {
-            "medianSecondsUntilResult": _seconds(found.median_wait),
-            "days": [_render_day(*facts) for facts in zip(found.results, found.health, found.waits, strict=True)],
-            "weeks": [{"start": week.start, "deployments": week.count} for week in found.weeks],
+            "medianSecondsUntilResult": _seconds(shown.median_wait),
+            "days": [_render_day(*facts) for facts in zip(shown.results, shown.health, shown.waits, strict=True)],
+            "weeks": [{"start": week.start, "deployments": week.count} for week in shown.weeks],
         },
         links={"self": Link(urls.URL_WITH_QUERY_PLACEHOLDER)},
     )
