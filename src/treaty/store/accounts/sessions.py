@@ -46,7 +46,7 @@ _OF_ACCOUNT: Final = (
     )
     .join_from(session, account)
     .where(account.c.uuid == bindparam("account_uuid"))
-    .order_by(session.c.seen_at.desc())
+    .order_by(session.c.seen_at.desc(), session.c.id.desc())
 )
 _RECORD_USE: Final = credentials.build_use_update(session, used_at=session.c.seen_at, address=session.c.address)
 _RECORD_AUTHENTICATION: Final = (

@@ -343,7 +343,7 @@ def _environments_of_versions(table: Table, ended_at: str) -> Select[*tuple[Any,
 _ENVIRONMENTS: Final = union_all(
     _environments_of_versions(deployed_version, "undeployed_at"),
     _environments_of_versions(released_version, "support_ended_at"),
-).order_by("since")
+).order_by("since", "name")
 _MAX_VERSIONS: Final = 1000
 """Maximum number of versions in one statement, since databases limit the number of its parameters."""
 

@@ -43,7 +43,11 @@ _OF_MEMBERS: Final = _OVERRIDES.where(
     version.c.number.in_(bindparam("numbers", expanding=True)),
     environment.c.name == bindparam("environment"),
     deployment_override.c.revoked_at.is_(None),
-).order_by(deployment_override.c.counterpart_id.is_not(None), deployment_override.c.expires_at.desc())
+).order_by(
+    deployment_override.c.counterpart_id.is_not(None),
+    deployment_override.c.expires_at.desc(),
+    deployment_override.c.id.desc(),
+)
 _ADD: Final = insert(deployment_override).from_select(
     ["uuid", "version_id", "environment_id", "counterpart_id", "reason", "created_by", "created_at", "expires_at"],
     select(

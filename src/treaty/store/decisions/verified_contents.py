@@ -82,11 +82,11 @@ _VERIFIED: Final = _CONTENTS.where(_has_any(_successes(content.c.id)))
 _counts_for_branch: Final = or_(
     branch_version.c.branch_id == _BRANCH_ID, verification.c.created_at < _BRANCH_CREATED_AT
 )
-# The branch of the request comes first, so that a notice names another branch only where that one verified nothing.
+# If the version is on several branches, a notice names the branch of the request.
 _VERIFIER_BRANCH: Final = (
     _successes_by_branch(content.c.id, _counts_for_branch)
     .with_only_columns(branch_version.c.branch_id)
-    .order_by(branch_version.c.branch_id != func.coalesce(_BRANCH_ID, 0))
+    .order_by(branch_version.c.branch_id != func.coalesce(_BRANCH_ID, 0), branch_version.c.branch_id)
     .limit(1)
     .scalar_subquery()
 )

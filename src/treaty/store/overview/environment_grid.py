@@ -7,6 +7,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     and_,
+    asc,
     bindparam,
     desc,
     exists,
@@ -105,10 +106,14 @@ _DEPLOYED: Final = _select_cells(
     deployed_version, deployed_version.c.undeployed_at, deployed_version.c.application_instance, is_release=False
 )
 _RELEASED: Final = _select_cells(released_version, released_version.c.support_ended_at, null(), is_release=True)
-_CELLS: Final = union_all(_DEPLOYED.where(_IS_OF_PACTICIPANTS), _RELEASED.where(_IS_OF_PACTICIPANTS)).order_by("since")
+# The databases sort NULL differently by default: SQLite first, PostgreSQL last.
+_TIE_BREAKERS: Final = (desc("version"), "is_release", asc("instance").nulls_first())
+_CELLS: Final = union_all(_DEPLOYED.where(_IS_OF_PACTICIPANTS), _RELEASED.where(_IS_OF_PACTICIPANTS)).order_by(
+    "since", "pacticipant", "environment", *_TIE_BREAKERS
+)
 _CELLS_OF_ENVIRONMENT: Final = (
     union_all(_DEPLOYED.where(_IS_IN_ENVIRONMENT), _RELEASED.where(_IS_IN_ENVIRONMENT))
-    .order_by("pacticipant", "since")
+    .order_by("pacticipant", "since", *_TIE_BREAKERS)
     .limit(bindparam("limit", type_=Integer))
     .offset(bindparam("offset", type_=Integer))
 )
@@ -178,7 +183,7 @@ _PERIODS: Final = (
         ),
         _select_periods(released_version, released_version.c.support_ended_at, null(), is_release=True),
     )
-    .order_by(desc("since"), desc("version"))
+    .order_by(desc("since"), *_TIE_BREAKERS)
     .limit(bindparam("limit", type_=Integer))
     .offset(bindparam("offset", type_=Integer))
 )

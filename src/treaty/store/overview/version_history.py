@@ -112,7 +112,7 @@ _VERIFIED: Final = (
     .join(content, content.c.id == verification.c.content_id)
     .join(pacticipant, pacticipant.c.id == content.c.consumer_id)
     .where(verification.c.provider_version_id == _NUMBERED, verification.c.is_latest)
-    .order_by(verification.c.success, pacticipant.c.name, verification.c.created_at.desc())
+    .order_by(verification.c.success, pacticipant.c.name, *NEWEST_FIRST)
     .limit(bindparam("limit", type_=Integer))
 )
 

@@ -196,7 +196,7 @@ def _build_bodies(shape: PactsWithTag | PactsOnBranch | PactsInEnvironment) -> S
             publication.c.is_current,
             publication.c.consumer_version_id.in_(_select_versions(_CONSUMERS, shape)),
         )
-        .order_by(func.lower(CONSUMER.c.name), publication.c.position)
+        .order_by(func.lower(CONSUMER.c.name), CONSUMER.c.name, publication.c.position)
     )
 
 

@@ -57,7 +57,7 @@ _BEGINNING: Final = (
 _ANYWHERE: Final = (
     select(pacticipant.c.name, version.c.number)
     .join_from(version, pacticipant)
-    .order_by(func.lower(pacticipant.c.name), version.c.number)
+    .order_by(func.lower(pacticipant.c.name), pacticipant.c.name, version.c.number)
     .limit(_LIMIT)
 )
 _BEGINNING_ANYWHERE: Final = _ANYWHERE.where(BeginsWith(version.c.number))

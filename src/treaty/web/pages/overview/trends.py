@@ -216,8 +216,9 @@ def _load_rows(
             matching = [
                 first for first in results if first.published_at < until and subject.trend_filter.matches(first.pair)
             ]
-            matching.sort(key=lambda first: (first.wait is not None, -(first.wait or timedelta(0)), first.pair))
-            return _name_pairs(request, [(first.pair, first) for first in matching], page)
+            matching.sort(key=lambda first: (first.pair, first.published_at))
+            matching.sort(key=lambda first: (first.wait is not None, -(first.wait or timedelta(0))))
+            return _name_pairs(store.load_names(request.db), [(first.pair, first) for first in matching], page)
         case TrendRows.HEALTH:
             return _load_unhealthy(request, subject.trend_filter, page, since)
 
@@ -226,12 +227,13 @@ def _load_unhealthy(request: Request, trend_filter: TrendFilter, page: Page, sin
     history = store.load_history(request.db, since=since)
     [(_, states)] = model.replay(history.pacts, history.results, [model.day_of(since)])
     both = {**history.quiet, **states}
+    names = store.load_names(request.db)
     unhealthy = [(pair, None) for pair, is_verified in both.items() if not is_verified and trend_filter.matches(pair)]
-    return _name_pairs(request, unhealthy, page)
+    unhealthy.sort(key=lambda row: [(names[id_].lower(), names[id_]) for id_ in row[0]])
+    return _name_pairs(names, unhealthy, page)
 
 
-def _name_pairs(request: Request, pairs: Sequence[tuple[Pair, Any]], page: Page) -> Paged[Any]:
-    names = store.load_names(request.db) if pairs else {}
+def _name_pairs(names: Mapping[int, str], pairs: Sequence[tuple[Pair, Any]], page: Page) -> Paged[Any]:
     shown = pairs[page.offset : page.offset + page.limit]
     rows = [
         {"consumer": names[consumer], "provider": names[provider], "value": value}
