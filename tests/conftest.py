@@ -171,6 +171,14 @@ def _log_failures() -> None:
     )
 
 
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """Undo what `treaty serve` and other commands configure."""
+    configuration = structlog.get_config()
+    yield
+    structlog.configure(**configuration)
+
+
 def _has_workers(config: pytest.Config) -> bool:
     return config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
 

@@ -840,7 +840,6 @@ def prepare_logging(settings: Settings) -> None:
         processors=[structlog.processors.add_log_level, _ADD_TIME, *_renderers(settings.log_format)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(build_library_formatter(settings.log_format))

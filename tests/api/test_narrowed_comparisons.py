@@ -19,8 +19,6 @@ from tests.scale import choose
 from treaty.model.compare import CompiledDocument, Document, Profile, UnusablePact, compare, compile_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.api.conftest import Answer, Api
     from treaty.store.engine.database import Database
     from treaty.workers.comparisons import ComparisonWorker
@@ -64,11 +62,8 @@ def is_fitting(pact: Any, documents: list[CompiledDocument]) -> bool:
 
 
 @pytest.fixture
-def has_logs() -> Iterator[None]:
-    before = structlog.get_config()["wrapper_class"]
+def has_logs() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-    yield
-    structlog.configure(wrapper_class=before)
 
 
 def work_and_count(worker: ComparisonWorker) -> tuple[int, int]:

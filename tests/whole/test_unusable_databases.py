@@ -18,7 +18,6 @@ from typing import Final
 import httpx
 import psycopg
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 from psycopg import sql
 from sqlalchemy import URL, make_url
@@ -41,14 +40,6 @@ STOP: Final = {"OTEL_TRACES_EXPORTER": "unknown"}
 """A setting that stops the server after it has opened its database: a test in which it can do so fails, and ends."""
 NOBODY: Final = 65_534
 """The id of a user without rights, for tests that are run by root, who may write everywhere."""
-
-
-@pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    """Undo what `treaty serve` configures."""
-    configuration = structlog.get_config()
-    yield
-    structlog.configure(**configuration)
 
 
 @pytest.fixture(autouse=True)
