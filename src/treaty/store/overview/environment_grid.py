@@ -107,7 +107,7 @@ _DEPLOYED: Final = _select_cells(
 )
 _RELEASED: Final = _select_cells(released_version, released_version.c.support_ended_at, null(), is_release=True)
 # The databases sort NULL differently by default: SQLite first, PostgreSQL last.
-_TIE_BREAKERS: Final = (desc("version"), "is_release", asc("instance").nulls_first())
+_TIE_BREAKERS: Final[tuple[Any, ...]] = (desc("version"), "is_release", asc("instance").nulls_first())
 _CELLS: Final = union_all(_DEPLOYED.where(_IS_OF_PACTICIPANTS), _RELEASED.where(_IS_OF_PACTICIPANTS)).order_by(
     "since", "pacticipant", "environment", *_TIE_BREAKERS
 )
