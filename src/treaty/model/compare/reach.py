@@ -32,7 +32,7 @@ class Reach:
     def __init__(self, schema: Any, definitions: Definitions) -> None:
         self._schema = schema
         self._definitions = definitions
-        self._known: dict[int, bool] = {}
+        self._have_references: dict[int, bool] = {}
 
     def find(self, value: Any) -> set[str]:
         """Return the keys of the definitions that checking the value needs."""
@@ -60,13 +60,13 @@ class Reach:
         """Whether there is a reference in a schema. Those without any need no look at the value."""
         if not isinstance(node, dict | list):
             return False
-        known = self._known.get(id(node))
-        if known is None:
+        has_reference = self._have_references.get(id(node))
+        if has_reference is None:
             children = list(node.values()) if isinstance(node, dict) else node
             # Each child is looked at, so that the answers for all of them are known.
             have_references = [self._has_reference(child) for child in children]
-            known = self._known[id(node)] = any(have_references) or "$ref" in node
-        return known
+            has_reference = self._have_references[id(node)] = any(have_references) or "$ref" in node
+        return has_reference
 
 
 def _at_same_value(node: Mapping[str, Any]) -> Iterator[Any]:

@@ -71,10 +71,10 @@ def compare_headers(exchange: Exchange) -> Iterator[Finding]:
                 (f".request.headers.{parameter.name}", None),
                 (parameter.location, parameter.declaration),
             )
-    known = {parameter.name.lower() for parameter in declared} | media_types.STANDARD_REQUEST_HEADERS
-    known |= {name.lower() for name in api_keys(exchange, "header")}
+    declared_names = {parameter.name.lower() for parameter in declared} | media_types.STANDARD_REQUEST_HEADERS
+    declared_names |= {name.lower() for name in api_keys(exchange, "header")}
     for name, value in headers.items():
-        if name not in known:
+        if name not in declared_names:
             yield exchange.warning(
                 "request.header.unknown",
                 f"The request in the pact has the header {name}, which the document does not declare. The provider "

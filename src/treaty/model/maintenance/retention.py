@@ -224,15 +224,15 @@ def _add_after_consumers(name: str, consumers: Mapping[str, Sequence[str]], orde
 
     A cycle has no right order, so a pacticipant that was already seen is skipped.
     """
-    seen, stack = {name}, [(name, iter(consumers[name]))]
+    visited, stack = {name}, [(name, iter(consumers[name]))]
     while stack:
         current, remaining = stack[-1]
-        consumer = next((other for other in remaining if other not in seen and other not in order), None)
+        consumer = next((other for other in remaining if other not in visited and other not in order), None)
         if consumer is None:
             order.setdefault(current)
             stack.pop()
         else:
-            seen.add(consumer)
+            visited.add(consumer)
             stack.append((consumer, iter(consumers[consumer])))
 
 

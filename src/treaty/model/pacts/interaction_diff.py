@@ -170,7 +170,7 @@ def _align(old: Sequence[str], new: Sequence[str]) -> Iterator[LinePair]:
 
 
 def _count_equal(old: Sequence[str], new: Sequence[str]) -> int:
-    differing = (index for index, (one, other) in enumerate(zip(old, new, strict=False)) if one != other)
+    differing = (index for index, (before, after) in enumerate(zip(old, new, strict=False)) if before != after)
     return next(differing, min(len(old), len(new)))
 
 

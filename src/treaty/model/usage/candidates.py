@@ -63,7 +63,7 @@ def _read_segment(segment: str) -> str | None:
 
 
 def _begin_equally(pattern: Segments, segments: Segments) -> bool:
-    return all(one is None or other is None or one == other for one, other in zip(pattern, segments, strict=False))
+    return all(None in pair or pair[0] == pair[1] for pair in zip(pattern, segments, strict=False))
 
 
 class Candidates:

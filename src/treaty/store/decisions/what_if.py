@@ -216,7 +216,7 @@ class _RowsWithAssumptions:
             rows += self._build_rows(pact)
         rows += self._list_missing(rows)
         for contract in self.contracts.values():
-            rows = [row for one in rows for row in self._without_comparison(one, contract)]
+            rows = [remaining for row in rows for remaining in self._without_comparison(row, contract)]
             rows += self._compare_with(contract, rows)
         return rows
 

@@ -116,9 +116,9 @@ def search(db: Connection, text: str, limit: int, *, provider_id: int | None = N
     for row in fetch_rows(db, _MATCHING, params):
         for name in _find(row.names, text):
             document_ids.setdefault((row.provider, name), row.provider_document_id)
-    found = sorted(document_ids, key=lambda pair: (len(pair[1].name), pair[1].name, pair[0], pair[1].place))[:limit]
-    numbers = _find_versions(db, {document_ids[pair] for pair in found})
-    return [FoundName(provider, numbers.get(document_ids[provider, name]), name) for provider, name in found]
+    shortest = sorted(document_ids, key=lambda pair: (len(pair[1].name), pair[1].name, pair[0], pair[1].place))[:limit]
+    numbers = _find_versions(db, {document_ids[pair] for pair in shortest})
+    return [FoundName(provider, numbers.get(document_ids[provider, name]), name) for provider, name in shortest]
 
 
 def _find_versions(db: Connection, document_ids: Collection[int]) -> dict[int, str]:

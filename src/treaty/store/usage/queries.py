@@ -371,10 +371,10 @@ def _describe_consumers(
     """Add the interactions that meet the criteria to the consumers of a page: the first ones, and their number."""
     interaction_ids = _find_interactions(db, [pact for _, pacts in consumers for pact in pacts], shape, params)
     listed = {
-        name: sorted({one for pact in pacts for one in interaction_ids[pact.content_id]})[:MAX_INTERACTIONS]
+        name: sorted({id_ for pact in pacts for id_ in interaction_ids[pact.content_id]})[:MAX_INTERACTIONS]
         for name, pacts in consumers
     }
-    interactions = _load_interactions(db, [one for ids in listed.values() for one in ids], terms)
+    interactions = _load_interactions(db, [id_ for ids in listed.values() for id_ in ids], terms)
     return [
         UsingConsumer(
             name=name,

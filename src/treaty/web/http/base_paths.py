@@ -87,4 +87,4 @@ def _split_template(template: str) -> list[str]:
 def _can_be_equal(path: Sequence[str], other: Sequence[str]) -> bool:
     """Whether two templates match a common path."""
     pairs = zip(path, other, strict=False)
-    return len(path) == len(other) and all(one == two or "{" in one + two for one, two in pairs)
+    return len(path) == len(other) and all(first == second or "{" in first + second for first, second in pairs)

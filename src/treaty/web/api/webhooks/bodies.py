@@ -331,7 +331,7 @@ def _list_similar(name: object) -> Sequence[str]:
     Clients may compare the message for other names, which is the original broker's.
     """
     similar = find_similar(name, EVENT_NAMES)[:1] if isinstance(name, str) else []
-    return EVENT_NAMES if set(similar) & set(NOTICES) else [known for known in EVENT_NAMES if known not in NOTICES]
+    return EVENT_NAMES if set(similar) & set(NOTICES) else [event for event in EVENT_NAMES if event not in NOTICES]
 
 
 def _check_flags(members: WebhookMembers) -> Iterable[Problem]:
