@@ -62,20 +62,20 @@ def _times(urls: tuple[str, ...], folder: Path, *, seconds: float, rounds: int) 
     """Measure in turn on a server that is open and on one with a user, each with a database of its own."""
     token = [_told(words, urls[1], folder) for words in _COMMANDS][-1]
     basic = base64.b64encode(f"ci:{_PASSWORD}".encode()).decode()
-    known = {"basic": f"authorization: Basic {basic}", "bearer": f"authorization: Bearer {token}"}
+    headers = {"basic": f"authorization: Basic {basic}", "bearer": f"authorization: Bearer {token}"}
     ports = servers.free_port(), servers.free_port()
-    times: dict[str, list[float]] = {"bare": [], **{kind: [] for kind in known}}
+    times: dict[str, list[float]] = {"bare": [], **{kind: [] for kind in headers}}
     serve = partial(servers.treaty_server, log=Path(os.devnull), folder=folder)
     with ExitStack() as running:
         running.enter_context(serve(urls[0], ports[0], {}))
         running.enter_context(serve(urls[1], ports[1], {"TREATY_PUBLIC_HEARTBEAT": "1"}))
         driver = running.enter_context(servers.driver())
-        asked = {"bare": (ports[0], _request(ports[0]))}
-        asked |= {kind: (ports[1], _request(ports[1], header)) for kind, header in known.items()}
+        requests = {"bare": (ports[0], _request(ports[0]))}
+        requests |= {kind: (ports[1], _request(ports[1], header)) for kind, header in headers.items()}
         for _ in range(rounds):
-            for kind, (port, one) in asked.items():
-                times[kind] += driver.drive(port, [one], clients=1, seconds=seconds).times
-    return {kind: median(found) * 1000 for kind, found in times.items()}
+            for kind, (port, request) in requests.items():
+                times[kind] += driver.drive(port, [request], clients=1, seconds=seconds).times
+    return {kind: median(durations) * 1000 for kind, durations in times.items()}
 
 
 def _request(port: int, *headers: str) -> Request:
@@ -86,5 +86,5 @@ def _request(port: int, *headers: str) -> Request:
 def _told(words: tuple[str, ...], database: str, folder: Path) -> str:
     treaty = Path(sys.executable).parent / "treaty"
     command = [str(treaty), *words, "--database-url", database]
-    told = subprocess.run(command, input=_PASSWORD + "\n", cwd=folder, capture_output=True, text=True, check=True)
-    return told.stdout.strip()
+    completed = subprocess.run(command, input=_PASSWORD + "\n", cwd=folder, capture_output=True, text=True, check=True)
+    return completed.stdout.strip()

@@ -100,7 +100,7 @@ def _soon(client: httpx.Client, receiver: Receiver, *, count: int) -> list[float
         began[str(index)] = time.monotonic()
         _publish(client, 0, str(index))
         time.sleep(PAUSE)
-    return sorted((one.at - began[one.body]) * 1000 for one in _arrivals(receiver, count))
+    return sorted((arrival.at - began[arrival.body]) * 1000 for arrival in _arrivals(receiver, count))
 
 
 def _many(client: httpx.Client, receiver: Receiver, *, each: int) -> float:

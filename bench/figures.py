@@ -61,14 +61,14 @@ class Figures:
 
     @property
     def unmet(self) -> list[str]:
-        found = []
+        missed_targets = []
         if self.of_floor < LEAST_OF_FLOOR:
-            found.append("floor")
+            missed_targets.append("floor")
         if self.clients > 1 and self.p99 > MOST_OF_P50 * self.p50:
-            found.append("p99")
+            missed_targets.append("p99")
         if self.of_shorter is not None and self.of_shorter > self.most_of_shorter:
-            found.append("history")
-        return found
+            missed_targets.append("history")
+        return missed_targets
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "unmet": self.unmet}
@@ -87,19 +87,19 @@ class Measured:
         """Sum up the rounds: the median of each figure, and of the ratios of rounds one after the other."""
         size, replayed = self.real[0].size, self.floor[0].size
         assert abs(size - replayed) <= size / 50, f"{operation.name}: {replayed:.0f} bytes, not {size:.0f}"
-        of_floor = [one.per_second / other.per_second for one, other in zip(self.real, self.floor, strict=True)]
+        of_floor = [real.per_second / floor.per_second for real, floor in zip(self.real, self.floor, strict=True)]
         return Figures(
             operation=operation.name,
             title=operation.title,
             history=history,
             clients=clients,
-            per_second=median(one.per_second for one in self.real),
-            p50=median(one.p50 for one in self.real),
-            p99=median(one.p99 for one in self.real),
+            per_second=median(measured_round.per_second for measured_round in self.real),
+            p50=median(measured_round.p50 for measured_round in self.real),
+            p99=median(measured_round.p99 for measured_round in self.real),
             of_floor=median(of_floor),
             least_of_floor=min(of_floor),
             most_of_floor=max(of_floor),
-            floor_per_second=median(one.per_second for one in self.floor),
+            floor_per_second=median(measured_round.per_second for measured_round in self.floor),
             processor=_processor(self.real),
             of_floor_by_processor=_quotient(_processor(self.floor), _processor(self.real)),
             of_shorter=None if shorter is None else _cost(self.real, shorter.real),
@@ -110,7 +110,7 @@ class Measured:
 
 
 def _processor(rounds: Iterable[Round]) -> float | None:
-    times = [one.processor for one in rounds if one.processor is not None]
+    times = [measured_round.processor for measured_round in rounds if measured_round.processor is not None]
     return median(times) if times else None
 
 
@@ -119,7 +119,9 @@ def _quotient(one: float | None, other: float | None) -> float | None:
 
 
 def _cost(large: Iterable[Round], shorter: Iterable[Round]) -> float:
-    return median(one.p50 / other.p50 for one, other in zip(large, shorter, strict=True))
+    return median(
+        large_round.p50 / shorter_round.p50 for large_round, shorter_round in zip(large, shorter, strict=True)
+    )
 
 
 COLUMNS: Final = {

@@ -211,14 +211,17 @@ def _add_versions(db: Connection, history: History, owner: int) -> None:
     _add(
         db,
         tables.version,
-        ({"id": ids[one], **mine, "number": number(one), "position": one + 1, **_at(one)} for one in versions),
+        (
+            {"id": ids[index], **mine, "number": number(index), "position": index + 1, **_at(index)}
+            for index in versions
+        ),
     )
     _add_branches(db, history, owner, ids)
-    tagged = [one for one in versions if one % 10 == 0]
+    tagged = [index for index in versions if index % 10 == 0]
     _add(
         db,
         tables.tag,
-        ({"version_id": ids[one], **mine, "name": "dev", "position": one + 1, **_at(one)} for one in tagged),
+        ({"version_id": ids[index], **mine, "name": "dev", "position": index + 1, **_at(index)} for index in tagged),
     )
     _add(db, tables.tag_head, iter([{**mine, "name": "dev", "version_id": ids[tagged[-1]]}]))
     _add(db, tables.deployed_version, _deployments(history, owner))
@@ -240,14 +243,14 @@ def _add_branches(db: Connection, history: History, owner: int, ids: list[int]) 
         tables.branch,
         (
             {
-                "id": one,
+                "id": branch,
                 "pacticipant_id": owner + 1,
-                "name": names[one],
+                "name": names[branch],
                 "head_version_id": ids[head],
-                "created_at": time_of(firsts[one]),
+                "created_at": time_of(firsts[branch]),
                 "updated_at": time_of(head),
             }
-            for one, head in heads.items()
+            for branch, head in heads.items()
         ),
     )
     _add(
@@ -255,13 +258,13 @@ def _add_branches(db: Connection, history: History, owner: int, ids: list[int]) 
         tables.branch_version,
         (
             {
-                "branch_id": branch_of(one),
-                "version_id": ids[one],
-                "position": one + 1,
+                "branch_id": branch_of(index),
+                "version_id": ids[index],
+                "position": index + 1,
                 "is_auto_created": False,
-                **_at(one),
+                **_at(index),
             }
-            for one in range(history.versions)
+            for index in range(history.versions)
         ),
     )
 
@@ -299,7 +302,9 @@ def _add_pacts(db: Connection, history: History, pair: int) -> None:
     first = pair * per_pair + 1
     _add(db, tables.content, ({**mine, **_content(pair, first, index)} for index in range(per_pair)))
     _add(
-        db, tables.publication, ({**mine, **_publication(history, pair, first, one)} for one in range(history.versions))
+        db,
+        tables.publication,
+        ({**mine, **_publication(history, pair, first, index)} for index in range(history.versions)),
     )
     integration = {
         "latest_publication_id": (pair + 1) * history.versions,
@@ -307,7 +312,7 @@ def _add_pacts(db: Connection, history: History, pair: int) -> None:
         "created_at": START,
     }
     _add(db, tables.integration, iter([{**mine, **integration}]))
-    _add(db, tables.verification, ({**mine, **one} for one in _verifications(history, pair, first)))
+    _add(db, tables.verification, ({**mine, **verification} for verification in _verifications(history, pair, first)))
 
 
 def _content(pair: int, first: int, index: int) -> dict[str, Any]:
@@ -368,18 +373,18 @@ def _add_integration(db: Connection, history: History, index: int, consumer_owne
     per_pair = -(-history.versions // PER_CONTENT)
     first, first_publication = FIRST_OF_HUBS + index * per_pair, FIRST_OF_HUBS + index * history.versions
     versions = range(history.versions)
-    _add(db, tables.content, ({**mine, **_content(0, first, one)} for one in range(per_pair)))
+    _add(db, tables.content, ({**mine, **_content(0, first, index)} for index in range(per_pair)))
     _add(
         db,
         tables.publication,
         (
             {
                 **mine,
-                **_publication(history, 0, first, one),
-                "id": first_publication + one,
-                "consumer_version_id": _version_id(history, consumer_owner, one),
+                **_publication(history, 0, first, index),
+                "id": first_publication + index,
+                "consumer_version_id": _version_id(history, consumer_owner, index),
             }
-            for one in versions
+            for index in versions
         ),
     )
     integration = {
@@ -389,11 +394,11 @@ def _add_integration(db: Connection, history: History, index: int, consumer_owne
     }
     _add(db, tables.integration, iter([{**mine, **integration}]))
     results = _verifications(history, 0, first)
-    by = {_version_id(history, 1, one): _version_id(history, provider_owner, one) for one in versions}
+    by = {_version_id(history, 1, index): _version_id(history, provider_owner, index) for index in versions}
     _add(
         db,
         tables.verification,
-        ({**mine, **one, "provider_version_id": by[one["provider_version_id"]]} for one in results),
+        ({**mine, **result, "provider_version_id": by[result["provider_version_id"]]} for result in results),
     )
 
 

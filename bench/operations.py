@@ -115,9 +115,9 @@ def _first(ask: Callable[[History, int], Asked]) -> Callable[[History, int], Ask
     """Ask what nobody asked before, as far as the server can tell: with a parameter that means nothing to it."""
 
     def ask_first(history: History, pair: int) -> Asked:
-        asked = ask(history, pair)
-        mark = "&" if "?" in asked.path else "?"
-        return replace(asked, path=f"{asked.path}{mark}first={UNIQUE}")
+        template = ask(history, pair)
+        mark = "&" if "?" in template.path else "?"
+        return replace(template, path=f"{template.path}{mark}first={UNIQUE}")
 
     return ask_first
 
@@ -291,7 +291,7 @@ OPERATIONS: Final = (
 
 def histories_of(operation: Operation) -> tuple[History, ...]:
     """List the histories that an operation is measured on."""
-    return tuple(one for one in histories.ALL if one is not SHORT or one is operation.compared_with)
+    return tuple(history for history in histories.ALL if history is not SHORT or history is operation.compared_with)
 
 
 def asked(operation: Operation, history: History) -> dict[str, Asked]:

@@ -222,7 +222,9 @@ def _prepare(port: int, receiver_url: str) -> str:
             request = {"method": "POST", "url": receiver_url, "body": "${pactbroker.consumerVersionNumber}"}
             client.post("/webhooks", json={"events": [{"name": event}], "request": request}).raise_for_status()
         listed = client.get("/environments").json()["_embedded"]["environments"]
-        uuid: str = next(one["uuid"] for one in listed if one["name"] == histories.ENVIRONMENTS[0])
+        uuid: str = next(
+            environment["uuid"] for environment in listed if environment["name"] == histories.ENVIRONMENTS[0]
+        )
         return uuid
 
 

@@ -77,9 +77,12 @@ def measure(folder: Path, size: System, *, only: Sequence[str] = (), rounds: int
 
 def pages(size: System) -> Mapping[str, str]:
     """List the pages by what they are."""
-    (consumer, provider), newest = (system.name(one) for one in size.edges[0]), system.number(size.versions - 1)
+    (consumer, provider), newest = (
+        (system.name(application) for application in size.edges[0]),
+        system.number(size.versions - 1),
+    )
     pair = f"provider/{provider}/consumer/{consumer}"
-    busiest = max(range(size.applications), key=[one for _, one in size.edges].count)
+    busiest = max(range(size.applications), key=[application for _, application in size.edges].count)
     question = {"q[][pacticipant]": consumer, "q[][version]": newest, "environment": "production"}
     return {
         "overview": "/",
@@ -182,7 +185,7 @@ def _asked(app: ASGIApp, path: str) -> tuple[float, bytes]:
     spent = asyncio.run(ask())
     if messages[0]["status"] != 200:  # noqa: PLR2004 - OK
         raise RuntimeError(f"{path} answered {messages[0]['status']}")
-    return spent, b"".join(one.get("body", b"") for one in messages[1:])
+    return spent, b"".join(message.get("body", b"") for message in messages[1:])
 
 
 COLUMNS: Final = ("page", "first CPU ms", "p50 CPU ms", "p95 CPU ms", "KiB sent", "KiB", "target")
@@ -191,15 +194,15 @@ COLUMNS: Final = ("page", "first CPU ms", "p50 CPU ms", "p95 CPU ms", "KiB sent"
 def main(options: argparse.Namespace) -> None:
     """Measure the pages, and print what was found."""
     with tempfile.TemporaryDirectory(prefix="treaty-bench-") as folder:
-        found = measure(Path(folder), System(), only=options.only or (), rounds=5 if options.quick else ROUNDS)
+        results = measure(Path(folder), System(), only=options.only or (), rounds=5 if options.quick else ROUNDS)
     print("\n" + _line(COLUMNS))
-    for one in found:
-        numbers = (f"{number:.1f}" for number in (one.first, one.p50, one.p95, one.kib, one.html))
-        print(_line((one.page, *numbers, "met" if one.is_met else "MISSED")))
+    for result in results:
+        numbers = (f"{number:.1f}" for number in (result.first, result.p50, result.p95, result.kib, result.html))
+        print(_line((result.page, *numbers, "met" if result.is_met else "MISSED")))
     if options.json:
-        options.json.write_text(json.dumps({NAME: [asdict(one) for one in found]}, indent=1) + "\n", "utf-8")
+        options.json.write_text(json.dumps({NAME: [asdict(result) for result in results]}, indent=1) + "\n", "utf-8")
 
 
 def _line(cells: Sequence[str]) -> str:
     first, *numbers, last = cells
-    return "  ".join((first.ljust(24), *(one.rjust(12) for one in numbers), last))
+    return "  ".join((first.ljust(24), *(number.rjust(12) for number in numbers), last))

@@ -59,7 +59,7 @@ class _Cursor(sqlite3.Cursor):
 
     def execute(self, sql: str, parameters: Any = (), /) -> "_Cursor":
         if isinstance(self.connection, _Watching):
-            plain = (bytes(one) if isinstance(one, memoryview) else one for one in parameters)
+            plain = (bytes(parameter) if isinstance(parameter, memoryview) else parameter for parameter in parameters)
             self.connection.executed.append(Statement(sql, tuple(plain)))
         super().execute(sql, parameters)
         return self
@@ -95,7 +95,7 @@ class _Watched:
     @property
     def statements(self) -> list[Statement]:
         """What was executed, but for what begins and ends a transaction."""
-        return [one for one in _Watching.executed if not one.sql.startswith(("BEGIN", "COMMIT"))]
+        return [statement for statement in _Watching.executed if not statement.sql.startswith(("BEGIN", "COMMIT"))]
 
     def forget(self) -> None:
         self.begin = None
@@ -137,7 +137,7 @@ def record(path: Path, wanted: Mapping[str, Asked], host: str) -> dict[str, Reco
     watched = _Watched(open_database(url))
     app = build_application(settings, watched)
     try:
-        return {name: _record(app, watched, one, name, host) for name, one in wanted.items()}
+        return {name: _record(app, watched, template, name, host) for name, template in wanted.items()}
     finally:
         watched.close()
 
@@ -147,24 +147,24 @@ def _record(app: ASGIApp, watched: _Watched, asked: Asked, name: str, host: str)
     first, second = _settled(_play(app, watched, asked, name, host, filling) for filling in fillings)
     assert first.status == second.status < HTTPStatus.BAD_REQUEST, f"{name}: {second.status} {second.body[:500]!r}"
     pairs = zip(first.statements, second.statements, strict=True)
-    statements = tuple(_compared(one, other, second.filling) for one, other in pairs)
+    statements = tuple(_compared(left, right, second.filling) for left, right in pairs)
     return Recording(second.begin, statements, second.filling, second.status, second.headers, second.body)
 
 
 def _settled(plays: Iterator[Recording]) -> tuple[Recording, Recording]:
     """Take the first two in a row with the same statements: what is remembered by then is asked for no more."""
     for first, second in pairwise(islice(plays, 1, None)):
-        if [one.sql for one in first.statements] == [one.sql for one in second.statements]:
+        if [statement.sql for statement in first.statements] == [statement.sql for statement in second.statements]:
             return first, second
     raise AssertionError("the statements differ from time to time")
 
 
 def _compared(first: Statement, second: Statement, filling: bytes) -> Statement:
     named, hashed = [], []
-    for index, (one, other) in enumerate(zip(first.parameters, second.parameters, strict=True)):
-        if (isinstance(other, bytes) and filling in other) or (isinstance(other, str) and filling.decode() in other):
+    for index, (left, right) in enumerate(zip(first.parameters, second.parameters, strict=True)):
+        if (isinstance(right, bytes) and filling in right) or (isinstance(right, str) and filling.decode() in right):
             named.append(index)
-        elif one != other and isinstance(other, str) and len(other) == SHA_LENGTH:
+        elif left != right and isinstance(right, str) and len(right) == SHA_LENGTH:
             hashed.append(index)
     timed = (0,) if second.sql.startswith(_TIMED) else ()
     return Statement(second.sql, second.parameters, tuple(named), tuple(hashed), timed)

@@ -72,25 +72,31 @@ def main() -> None:
     if options.scale:
         scale.main(options)
         return
-    wanted = [one for one in OPERATIONS if any(part in one.name for part in options.only or [""])]
-    chosen = [one for one in histories.ALL if any(one in operations.histories_of(operation) for operation in wanted)]
+    selection = [operation for operation in OPERATIONS if any(part in operation.name for part in options.only or [""])]
+    chosen = [
+        history
+        for history in histories.ALL
+        if any(history in operations.histories_of(operation) for operation in selection)
+    ]
     with tempfile.TemporaryDirectory(prefix="treaty-bench-") as folder, ExitStack() as running:
-        delivered = {one.name: _delivered(one, Path(folder), options) for one in (histories.SMALL, histories.LARGE)}
+        delivered = {
+            history.name: _delivered(history, Path(folder), options) for history in (histories.SMALL, histories.LARGE)
+        }
         admitted = _admitted(Path(folder), options)
         attacked = _attacked(Path(folder), options)
         compared = _compared(options)
-        if not wanted:
+        if not selection:
             return
-        benches = [_bench(history, wanted, Path(folder), running) for history in chosen]
+        benches = [_bench(history, selection, Path(folder), running) for history in chosen]
         startup = _startup(Path(folder) / f"{chosen[-1].name}.sqlite", benches[-1])
         driver = running.enter_context(servers.driver())
         print("\n" + figures.line(figures.COLUMNS), flush=True)
-        found = list(_measured(driver, benches, wanted, options))
+        results = list(_measured(driver, benches, selection, options))
         startup["MiB after the run"] = servers.memory(benches[-1].real.pid)
     print("\n" + "\n".join(figures.summary(startup)))
     if options.json:
         document = {
-            "figures": [one.as_json() for one in found],
+            "figures": [result.as_json() for result in results],
             "startup": startup,
             deliveries.NAME: delivered,
             access.NAME: admitted,
@@ -112,12 +118,12 @@ def _delivered(history: History, folder: Path, options: argparse.Namespace) -> d
 def _admitted(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, float]] | None:
     if not any(part in access.NAME for part in options.only or [""]):
         return None
-    found = {}
+    results = {}
     for measure in (access.measure, access.measure_on_postgres) if options.postgres else (access.measure,):
         measured = measure(folder, seconds=options.seconds, rounds=options.rounds)
         print("\n".join(measured.summary()), flush=True)
-        found[measured.database] = measured.as_json()
-    return found
+        results[measured.database] = measured.as_json()
+    return results
 
 
 def _attacked(folder: Path, options: argparse.Namespace) -> dict[str, float] | None:
@@ -149,7 +155,9 @@ def _built(history: History, folder: Path) -> Path:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    names = ", ".join([*(one.name for one in OPERATIONS), deliveries.NAME, access.NAME, attacks.NAME, comparisons.NAME])
+    names = ", ".join(
+        [*(operation.name for operation in OPERATIONS), deliveries.NAME, access.NAME, attacks.NAME, comparisons.NAME]
+    )
     parser.add_argument("--only", action="append", metavar="NAME", help=f"operations whose name holds NAME: {names}")
     parser.add_argument("--pages", action="store_true", help="measure the pages of a whole system instead")
     parser.add_argument("--usage", action="store_true", help="measure queries of the usage index instead")
@@ -179,26 +187,28 @@ def _bench(history: History, wanted: Sequence[Operation], folder: Path, running:
     """Make a history's database, record on it, and start two servers on a copy each."""
     built = _built(history, folder)
     concerned = [operation for operation in wanted if history in operations.histories_of(operation)]
-    asked = {name: one for operation in concerned for name, one in operations.asked(operation, history).items()}
+    templates = {
+        name: template for operation in concerned for name, template in operations.asked(operation, history).items()
+    }
     ports = servers.free_port(), servers.free_port()
     # What changes something is recorded first, so that the rest is recorded on what both servers will have.
-    recordings = record(built, dict(reversed(asked.items())), f"127.0.0.1:{ports[0]}")
+    recordings = record(built, dict(reversed(templates.items())), f"127.0.0.1:{ports[0]}")
     real, floor = (Path(shutil.copy(built, folder / f"{history.name}-{kind}.sqlite")) for kind in ("real", "floor"))
     pid = running.enter_context(servers.real_server(real, ports[0]))
     floor_pid = running.enter_context(servers.floor_server(floor, recordings, ports[1]))
     return Bench(
         history=history,
-        real=_target(ports[0], pid, asked),
-        floor=_target(ports[1], floor_pid, asked),
+        real=_target(ports[0], pid, templates),
+        floor=_target(ports[1], floor_pid, templates),
         recordings=recordings,
     )
 
 
 def _target(port: int, pid: int, asked: Mapping[str, Asked]) -> Target:
     requests: dict[str, list[Request]] = {}
-    for name, one in asked.items():
-        made = request(one.method, one.path, name, f"127.0.0.1:{port}", one.body)
-        requests.setdefault(name.partition(".")[0], []).append(made)
+    for name, template in asked.items():
+        wire_request = request(template.method, template.path, name, f"127.0.0.1:{port}", template.body)
+        requests.setdefault(name.partition(".")[0], []).append(wire_request)
     return Target(port, pid, requests)
 
 
@@ -218,27 +228,27 @@ def _measured(
             for target in (bench.real, bench.floor):
                 driver.drive(target.port, target.requests[operation.name], clients=1, seconds=WARM_UP)
         for clients in CLIENTS:
-            for one in _figures(driver, concerned, operation, clients, options):
-                print(figures.line(figures.cells(one)), flush=True)
-                yield one
+            for result in _figures(driver, concerned, operation, clients, options):
+                print(figures.line(figures.cells(result)), flush=True)
+                yield result
 
 
 def _figures(
     driver: Driver, benches: Sequence[Bench], operation: Operation, clients: int, options: argparse.Namespace
 ) -> Iterator[Figures]:
     """Measure an operation on all histories, the servers in turn, so that a change of the machine meets them alike."""
-    found = {bench.history.name: Measured() for bench in benches}
+    measurements = {bench.history.name: Measured() for bench in benches}
     for _ in range(options.rounds):
         for bench in benches:
-            measured = found[bench.history.name]
+            measured = measurements[bench.history.name]
             for target, rounds in ((bench.real, measured.real), (bench.floor, measured.floor)):
                 rounds.append(_round(driver, target, operation, clients=clients, seconds=options.seconds))
-    shorter = found[operation.compared_with.name] if operation.compared_with and clients == 1 else None
+    shorter = measurements[operation.compared_with.name] if operation.compared_with and clients == 1 else None
     for bench in benches:
         name = bench.history.name
         statements = len(bench.recordings[f"{operation.name}.0"].statements)
         compared = shorter if bench.history is histories.LARGE else None
-        yield found[name].figures(operation, name, clients=clients, statements=statements, shorter=compared)
+        yield measurements[name].figures(operation, name, clients=clients, statements=statements, shorter=compared)
 
 
 def _round(driver: Driver, target: Target, operation: Operation, *, clients: int, seconds: float) -> Round:

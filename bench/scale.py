@@ -77,7 +77,7 @@ class Comparison:
 def main(options: argparse.Namespace) -> None:
     """Build the histories, and measure."""
     scale = SCALES[options.scale]
-    wanted = [operation for operation in OPERATIONS if any(part in operation.name for part in options.only or [""])]
+    selection = [operation for operation in OPERATIONS if any(part in operation.name for part in options.only or [""])]
     report: dict[str, Any] = {"scale": options.scale, "operations": [], "disk": {}}
     with ExitStack() as running:
         folder = options.folder or Path(running.enter_context(tempfile.TemporaryDirectory(prefix="treaty-bench-")))
@@ -88,12 +88,14 @@ def main(options: argparse.Namespace) -> None:
         if options.postgres:
             stores.append(running.enter_context(postgres_store(folder)))
         for store in stores:
-            for one in (REFERENCE, scale):
-                huge.build(store, one)
+            for built_scale in (REFERENCE, scale):
+                huge.build(store, built_scale)
             sizes = disk.measure(store.url(scale.name))
             report["disk"][store.kind] = sizes.as_json()
             print("\n".join(disk.summary(store.kind, sizes)), flush=True)
-            report["operations"] += [asdict(one) for one in _compare(store, scale, wanted, driver, options)]
+            report["operations"] += [
+                asdict(comparison) for comparison in _compare(store, scale, selection, driver, options)
+            ]
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
 
@@ -102,7 +104,9 @@ def _compare(
     store: Store, scale: Scale, wanted: Sequence[Operation], driver: Driver, options: argparse.Namespace
 ) -> Iterator[Comparison]:
     with ExitStack() as running:
-        large, other = (running.enter_context(serve(store, one, wanted)) for one in (REFERENCE, scale))
+        large, other = (
+            running.enter_context(serve(store, served_scale, wanted)) for served_scale in (REFERENCE, scale)
+        )
         print(f"\n{store.kind:40}{'large':>9}{scale.name:>9}{'ratio':>7}{'CPU ms':>9}{'CPU ms':>9}{'ratio':>7}")
         for operation in wanted:
             comparison = _measure(store, operation, large, other, driver, options)
@@ -119,16 +123,18 @@ def serve(store: Store, scale: Scale, wanted: Sequence[Operation]) -> Iterator[T
     try:
         with servers.treaty_server(url, port, {}, log=Path(os.devnull), folder=store.folder) as pid:
             servers.wait_until_idle(pid)
-            target = Target(store, name, port, pid, {one.name: _requests(one, scale, port) for one in wanted})
+            target = Target(
+                store, name, port, pid, {operation.name: _requests(operation, scale, port) for operation in wanted}
+            )
             yield target
     finally:
         store.drop(name)
 
 
 def _requests(operation: Operation, scale: Scale, port: int) -> list[Request]:
-    asked = operations.asked(operation, scale.history)
+    templates = operations.asked(operation, scale.history)
     host = f"127.0.0.1:{port}"
-    return [request(one.method, one.path, name, host, one.body) for name, one in asked.items()]
+    return [request(template.method, template.path, name, host, template.body) for name, template in templates.items()]
 
 
 def _measure(
@@ -156,7 +162,11 @@ def _measure(
 
 
 def _ratio(times: Sequence[float], reference: Sequence[float]) -> float:
-    return median(one / other for one, other in zip(times, reference, strict=True) if other)
+    return median(
+        duration / reference_duration
+        for duration, reference_duration in zip(times, reference, strict=True)
+        if reference_duration
+    )
 
 
 def _line(operation: Operation, one: Comparison) -> str:

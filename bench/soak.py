@@ -50,18 +50,18 @@ class Soak:
 
     def watch(self) -> None:
         """Look at the process, and say how it goes, until the time is over."""
-        told = 0.0
+        next_report = 0.0
         while (elapsed := time.monotonic() - self.began) < self.seconds:
             self.samples.append(sample(self.pid, servers.memory(self.pid), elapsed))
             self.arrivals += self.receiver.take()
-            if elapsed >= told:
+            if elapsed >= next_report:
                 print(self.progress(), flush=True)
-                told = elapsed + PROGRESS
+                next_report = elapsed + PROGRESS
             time.sleep(min(self.seconds / SAMPLES, 5.0))
 
     def progress(self) -> str:
         last = self.samples[-1]
-        taken = sum(one.is_taken for one in self.arrivals)
+        taken = sum(arrival.is_taken for arrival in self.arrivals)
         return (
             f"{last.seconds:5.0f} s  {self.ledger.requests} requests, {len(self.ledger.failures)} failed;"
             f"  deliveries: {len(self.ledger.owed)} owed, {taken} taken, {len(self.arrivals) - taken} refused;"
@@ -135,7 +135,7 @@ def _prepare(soak: Soak) -> None:
 def _working(soak: Soak, options: argparse.Namespace) -> Iterator[None]:
     until = soak.began + soak.seconds
     clients = [Client(number, soak.address, soak.ledger) for number in range(options.clients)]
-    threads = [threading.Thread(target=one.work, args=(until, 1 / options.pace), daemon=True) for one in clients]
+    threads = [threading.Thread(target=client.work, args=(until, 1 / options.pace), daemon=True) for client in clients]
     for thread in threads:
         thread.start()
     yield

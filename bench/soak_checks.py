@@ -31,7 +31,7 @@ class Sample:
 
 
 def sample(pid: int, memory: float | None, seconds: float) -> Sample:
-    targets = [_target(one) for one in _descriptors(pid)]
+    targets = [_target(descriptor) for descriptor in _descriptors(pid)]
     sockets = sum(target.startswith("socket:") for target in targets)
     return Sample(seconds=seconds, memory=memory or 0.0, files=len(targets) - sockets, connections=sockets)
 
@@ -50,24 +50,24 @@ def _target(link: Path) -> str:
 
 def growth(samples: Sequence[Sample], seconds: float) -> Iterator[str]:
     """Say what has grown from after the warm-up to the end of a run."""
-    early = [one for one in samples if WARM_UP <= one.seconds / seconds < WARM_UP + LAST]
-    late = [one for one in samples if one.seconds / seconds >= 1 - LAST]
+    early = [reading for reading in samples if WARM_UP <= reading.seconds / seconds < WARM_UP + LAST]
+    late = [reading for reading in samples if reading.seconds / seconds >= 1 - LAST]
     if not early or not late:
         yield "there are too few samples to compare"
         return
-    before, after = median(one.memory for one in early), median(one.memory for one in late)
+    before, after = median(reading.memory for reading in early), median(reading.memory for reading in late)
     if after > before * MOST_GROWTH:
         yield f"memory has grown from {before:.0f} to {after:.0f} MiB"
     for name in ("files", "connections"):
-        least, most = (median(getattr(one, name) for one in part) for part in (early, late))
+        least, most = (median(getattr(reading, name) for reading in part) for part in (early, late))
         if most > least + MOST_MORE:
             yield f"open {name} have grown from {least:.0f} to {most:.0f}"
 
 
 def untaken(owed: Iterable[Delivery], arrivals: Iterable[Arrival]) -> list[Delivery]:
     """List what is owed and was not taken by the receiver."""
-    taken = {one.body for one in arrivals if one.is_taken}
-    return [one for one in owed if str(one) not in taken]
+    taken = {arrival.body for arrival in arrivals if arrival.is_taken}
+    return [delivery for delivery in owed if str(delivery) not in taken]
 
 
 class Asking(Protocol):
@@ -78,11 +78,11 @@ class Asking(Protocol):
 
 def unexplained(waiting: Iterable[Delivery], paths: Mapping[Delivery, str], ask: Asking) -> Iterator[str]:
     """Say which deliveries neither were sent nor wait with a reason that can be read."""
-    for one in waiting:
-        found = ask(f"{paths[one]}/triggered-webhooks", accept="application/hal+json")
-        mine = [hook for hook in found["_embedded"]["triggeredWebhooks"] if hook["eventName"] == one.event]
+    for delivery in waiting:
+        page = ask(f"{paths[delivery]}/triggered-webhooks", accept="application/hal+json")
+        mine = [hook for hook in page["_embedded"]["triggeredWebhooks"] if hook["eventName"] == delivery.event]
         if not mine:
-            yield f"{one}: nothing is known of it"
+            yield f"{delivery}: nothing is known of it"
         for hook in mine:
             if hook["status"] != "retrying" or "503" not in ask(hook["_links"]["pb:logs"]["href"], accept="text/plain"):
-                yield f"{one}: is {hook['status']}, but it was not taken"
+                yield f"{delivery}: is {hook['status']}, but it was not taken"

@@ -153,8 +153,8 @@ class Client:
         self._send("PUT", f"/pacticipants/{self._consumer}/versions/{self._version}/tags/dev", {})
 
     def _deploy(self) -> None:
-        made = self._send("GET", f"/pacticipants/{self._consumer}/versions/{self._version}")
-        links = made["_links"]["pb:record-deployment"]
+        resource = self._send("GET", f"/pacticipants/{self._consumer}/versions/{self._version}")
+        links = resource["_links"]["pb:record-deployment"]
         self._send("POST", httpx.URL(links[0]["href"]).path, {})
 
     def _look(self) -> None:

@@ -47,16 +47,16 @@ class System:
         """List consumers and providers. Most consume what is in later layers; a few are popular."""
         chance = random.Random(7)  # noqa: S311 - it is no secret
         layer_of = [at * LAYERS // self.applications for at in range(self.applications)]
-        found: dict[tuple[int, int], None] = {}
-        while len(found) < self.integrations:
+        pairs: dict[tuple[int, int], None] = {}
+        while len(pairs) < self.integrations:
             consumer = chance.randrange(self.applications)
             layer = min(layer_of[consumer] + 1 + int(chance.random() ** 3 * LAYERS), LAYERS - 1)
             first = layer * self.applications // LAYERS
             provider = first + int(chance.random() ** 2 * self.applications / LAYERS)
             pair = (provider, consumer) if chance.random() < 0.005 else (consumer, provider)  # noqa: PLR2004 - a few
             if consumer != provider:
-                found[pair] = None
-        return list(found)
+                pairs[pair] = None
+        return list(pairs)
 
 
 def name(application: int) -> str:
@@ -80,7 +80,7 @@ def build(system: System, path: Path) -> None:
 def _fill(db: Connection, system: System) -> None:
     _add(db, tables.pacticipant, (_pacticipant(at) for at in range(system.applications)))
     _add(db, tables.label, (_label(at) for at in range(system.applications)))
-    _add(db, tables.environment, (_environment(at, one) for at, one in enumerate(ENVIRONMENTS)))
+    _add(db, tables.environment, (_environment(at, title) for at, title in enumerate(ENVIRONMENTS)))
     for at in range(system.applications):
         _add_versions(db, system, at)
     for at, (consumer, provider) in enumerate(system.edges):
@@ -89,9 +89,9 @@ def _fill(db: Connection, system: System) -> None:
 
 
 def _add(db: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> None:
-    given = list(rows)
-    if given:
-        db.execute(insert(table), given)
+    batch = list(rows)
+    if batch:
+        db.execute(insert(table), batch)
 
 
 def _at(version: int) -> dict[str, datetime]:
@@ -123,7 +123,7 @@ def _id(system: System, application: int, version: int) -> int:
 def _add_versions(db: Connection, system: System, application: int) -> None:
     """Add versions, on branches, tagged, and deployed one after the other."""
     mine = {"pacticipant_id": application + 1}
-    ids = [_id(system, application, one) for one in range(system.versions)]
+    ids = [_id(system, application, index) for index in range(system.versions)]
     numbered = [{"id": id_, **mine, "number": number(at), "position": at + 1, **_at(at)} for at, id_ in enumerate(ids)]
     _add(db, tables.version, iter(numbered))
     features = system.versions // PER_FEATURE
@@ -132,12 +132,15 @@ def _add_versions(db: Connection, system: System, application: int) -> None:
     def branch_of(version: int) -> int:
         return first + 1 + version // PER_FEATURE if version % PER_FEATURE == PER_FEATURE - 1 else first
 
-    heads = {branch_of(one): one for one in range(system.versions)}
-    names = {first: "main", **{first + 1 + one: f"feat/{one}" for one in range(features)}}
+    heads = {branch_of(index): index for index in range(system.versions)}
+    names = {first: "main", **{first + 1 + index: f"feat/{index}" for index in range(features)}}
     _add(
         db,
         tables.branch,
-        ({"id": one, **mine, "name": names[one], "head_version_id": ids[at], **_at(at)} for one, at in heads.items()),
+        (
+            {"id": branch, **mine, "name": names[branch], "head_version_id": ids[at], **_at(at)}
+            for branch, at in heads.items()
+        ),
     )
     on_branches = (
         {"branch_id": branch_of(at), "version_id": id_, "position": at + 1, "is_auto_created": False, **_at(at)}
@@ -174,15 +177,21 @@ def _add_pacts(db: Connection, system: System, at: int, consumer: int, provider:
     mine = {"consumer_id": consumer + 1, "provider_id": provider + 1}
     per_pair = -(-system.versions // PER_CONTENT)
     first = at * per_pair + 1
-    _add(db, tables.content, ({**mine, **_content(at, first, one, consumer, provider)} for one in range(per_pair)))
-    _add(db, tables.publication, ({**mine, **one} for one in _publications(system, at, first, consumer)))
+    _add(db, tables.content, ({**mine, **_content(at, first, index, consumer, provider)} for index in range(per_pair)))
+    _add(
+        db, tables.publication, ({**mine, **publication} for publication in _publications(system, at, first, consumer))
+    )
     integration = {
         "latest_publication_id": (at + 1) * system.versions,
         "contract_data_updated_at": _at(system.versions)["created_at"],
         "created_at": START,
     }
     _add(db, tables.integration, iter([{**mine, **integration}]))
-    _add(db, tables.verification, ({**mine, **one} for one in _verifications(system, at, first, provider)))
+    _add(
+        db,
+        tables.verification,
+        ({**mine, **verification} for verification in _verifications(system, at, first, provider)),
+    )
 
 
 def _publications(system: System, at: int, first: int, consumer: int) -> Iterator[dict[str, Any]]:
@@ -199,7 +208,7 @@ def _publications(system: System, at: int, first: int, consumer: int) -> Iterato
 
 
 def _content(at: int, first: int, index: int, consumer: int, provider: int) -> dict[str, Any]:
-    interactions = [_interaction(one, index) for one in range(LARGE_PACT if at == 0 else 3)]
+    interactions = [_interaction(position, index) for position in range(LARGE_PACT if at == 0 else 3)]
     document = {
         "consumer": {"name": name(consumer)},
         "provider": {"name": name(provider)},
@@ -212,7 +221,7 @@ def _content(at: int, first: int, index: int, consumer: int, provider: int) -> d
 
 
 def _interaction(index: int, content: int) -> dict[str, Any]:
-    items = [{"sku": f"sku-{one}", "count": one} for one in range(6)]
+    items = [{"sku": f"sku-{count}", "count": count} for count in range(6)]
     return {
         "description": f"a request for order {index} in shape {content}",
         "providerState": f"order {index} exists",
@@ -244,12 +253,12 @@ def _verifications(system: System, at: int, first: int, provider: int) -> Iterat
 
 def _add_webhooks(db: Connection, system: System) -> None:
     """Add webhooks, and some deliveries of each integration to one of them."""
-    for one in range(system.webhooks):
-        webhook = {"id": one + 1, "uuid": _uuid(one, 40), "description": f"Build {one}", "is_enabled": True}
+    for index in range(system.webhooks):
+        webhook = {"id": index + 1, "uuid": _uuid(index, 40), "description": f"Build {index}", "is_enabled": True}
         request = {"method": "POST", "url": "https://ci.example.org/build", "headers": "{}"}
-        failing = {"failures": int(one == 0), "failing_since": START if one == 0 else None}
+        failing = {"failures": int(index == 0), "failing_since": START if index == 0 else None}
         _add(db, tables.webhook, iter([{**webhook, **request, **failing, **_at(0)}]))
-        _add(db, tables.webhook_event, iter([{"webhook_id": one + 1, "name": "contract_published"}]))
+        _add(db, tables.webhook_event, iter([{"webhook_id": index + 1, "name": "contract_published"}]))
     _add(db, tables.triggered_webhook, _deliveries(system))
 
 

@@ -123,13 +123,13 @@ def _two_words(at: int) -> tuple[str, str]:
 
 
 def _sentence(at: int) -> str:
-    one, two = _two_words(at)
-    return f"{one} with {two} exists {at}"
+    first, second = _two_words(at)
+    return f"{first} with {second} exists {at}"
 
 
 def _path(at: int) -> str:
-    one, two = _two_words(at)
-    return f"/{one}s/1/{two}s{at}"
+    first, second = _two_words(at)
+    return f"/{first}s/1/{second}s{at}"
 
 
 def pact_of(provider: str, consumer: str, numbers: Sequence[int]) -> dict[str, Any]:
@@ -251,7 +251,7 @@ class _Filler:
         first = self._ids.get(table.name, 0) + 1
         self._ids[table.name] = first + len(rows) - 1
         ids = list(range(first, first + len(rows)))
-        numbered = [{"id": one, **row} for one, row in zip(ids, rows, strict=True)]
+        numbered = [{"id": row_id, **row} for row_id, row in zip(ids, rows, strict=True)]
         db.execute(insert(table), numbered)
         return ids
 
@@ -325,8 +325,8 @@ class _Filler:
             db,
             tables.branch_version,
             [
-                {"branch_id": branch, "version_id": one, "position": at, "is_auto_created": False, **_times()}
-                for at, one in enumerate(versions)
+                {"branch_id": branch, "version_id": version, "position": at, "is_auto_created": False, **_times()}
+                for at, version in enumerate(versions)
             ],
         )
         self._add(
@@ -477,7 +477,10 @@ def main(options: argparse.Namespace) -> None:
                 f"{database.engine.dialect.name}: {per_interaction:.0f} bytes an interaction, built in {seconds:.0f} s",
                 flush=True,
             )
-            for one in measure(database, 5 if options.quick else ROUNDS):
-                is_met = "met" if one.p95 <= MOST_MS else "MISSED"
-                print(f"{one.database:12}{one.query:28}{one.p50:8.1f} ms{one.p95:8.1f} ms  {is_met}", flush=True)
+            for result in measure(database, 5 if options.quick else ROUNDS):
+                is_met = "met" if result.p95 <= MOST_MS else "MISSED"
+                print(
+                    f"{result.database:12}{result.query:28}{result.p50:8.1f} ms{result.p95:8.1f} ms  {is_met}",
+                    flush=True,
+                )
             database.close()

@@ -150,8 +150,8 @@ def _version(folder: Path) -> int:
         answer = subprocess.run([folder / "postgres", "--version"], check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError):
         return 0
-    found = re.search(r"\d+", answer.stdout)
-    return int(found[0]) if found else 0
+    match = re.search(r"\d+", answer.stdout)
+    return int(match[0]) if match else 0
 
 
 def _first_line(keeper: subprocess.Popen[str]) -> str:
@@ -192,10 +192,10 @@ def find_owner() -> pwd.struct_passwd | None:
     """Say who runs the server. PostgreSQL refuses to be run by root."""
     if os.geteuid() != 0:
         return None
-    known = {user.pw_name: user for user in pwd.getpwall()}
+    users = {user.pw_name: user for user in pwd.getpwall()}
     for name in ("postgres", "nobody"):
-        if name in known:
-            return known[name]
+        if name in users:
+            return users[name]
     raise Unavailable("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`")
 
 

@@ -543,12 +543,12 @@ def test_a_blank_variable_is_as_if_it_were_not_there(name, place):
 @pytest.mark.parametrize(("name", "alias"), ALIASES.items())
 def test_an_alias_is_read_after_the_name_in_each_place(name, alias, place):
     spellings = ROWS[name].spellings
-    one, other = spellings[0], next(spelling for spelling in spellings if spelling.value != spellings[0].value)
+    first, second = spellings[0], next(spelling for spelling in spellings if spelling.value != spellings[0].value)
     for level in ("treaty.toml", "PACT_BROKER_", "TREATY_"):
-        place.give(level, alias, one.text)
-        assert value_of(place.read(), name) == one.value
-        place.give(level, name, other.text)
-        assert value_of(place.read(), name) == other.value
+        place.give(level, alias, first.text)
+        assert value_of(place.read(), name) == first.value
+        place.give(level, name, second.text)
+        assert value_of(place.read(), name) == second.value
 
 
 def test_an_alias_is_no_option(place):

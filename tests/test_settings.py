@@ -18,8 +18,8 @@ def test_without_any_they_are_the_defaults(tmp_path):
 def test_an_option_wins_over_the_environment_and_that_over_the_file(tmp_path):
     (tmp_path / "treaty.toml").write_text("port = 1\nworkers = 3\nhost = '0.0.0.0'\n")
     environ = {"TREATY_PORT": "2", "PACT_BROKER_PORT": "3", "PACT_BROKER_WORKERS": "4"}
-    found = read({"port": 5}, environ, tmp_path)
-    assert (found.port, found.workers, found.host) == (5, 4, ("0.0.0.0",))  # noqa: S104 - only read, not bound
+    settings = read({"port": 5}, environ, tmp_path)
+    assert (settings.port, settings.workers, settings.host) == (5, 4, ("0.0.0.0",))  # noqa: S104 - only read, not bound
     assert read({}, environ, tmp_path).port == 2
 
 
@@ -33,11 +33,15 @@ def test_the_originals_names_work(tmp_path):
         "PACT_BROKER_ALLOW_PUBLIC_READ": "YES",
         "PACT_BROKER_MAIN_BRANCH_CANDIDATES": "trunk, main",
     }
-    found = read({}, environ, tmp_path)
-    assert found.database_url == "postgresql://u:p@host/name"
-    assert found.base_urls == ("https://a.example/broker", "https://b.example")
-    assert (found.basic_auth_password, found.allow_public_read, found.example_data) == (SecretStr("123"), True, False)
-    assert found.main_branch_candidates == ("trunk", "main")
+    settings = read({}, environ, tmp_path)
+    assert settings.database_url == "postgresql://u:p@host/name"
+    assert settings.base_urls == ("https://a.example/broker", "https://b.example")
+    assert (settings.basic_auth_password, settings.allow_public_read, settings.example_data) == (
+        SecretStr("123"),
+        True,
+        False,
+    )
+    assert settings.main_branch_candidates == ("trunk", "main")
 
 
 def test_base_urls_come_from_the_file_too(tmp_path):

@@ -13,9 +13,9 @@ def create_app(*, is_broken: bool = False) -> FastAPI:
     def user(name: str) -> dict[str, object]:
         if name not in USERS:
             raise HTTPException(404)
-        found = dict(USERS[name])
+        body = dict(USERS[name])
         if is_broken:
-            found["created_at"] = found.pop("created_on")
-        return found
+            body["created_at"] = body.pop("created_on")
+        return body
 
     return app

@@ -13,9 +13,9 @@ def create_app(*, is_broken: bool = False) -> Flask:
     def user(name: str) -> Response:
         if name not in USERS:
             abort(404)
-        found = dict(USERS[name])
+        body = dict(USERS[name])
         if is_broken:
-            found["created_at"] = found.pop("created_on")
-        return jsonify(found)
+            body["created_at"] = body.pop("created_on")
+        return jsonify(body)
 
     return app

@@ -74,8 +74,8 @@ def broker(folder: Path) -> Iterator[str]:
 
 def address(log: Path, process: subprocess.Popen[bytes]) -> str:
     while process.poll() is None:
-        if found := re.search(r"Treaty is at (\S+)", log.read_text()):
-            return found[1]
+        if match := re.search(r"Treaty is at (\S+)", log.read_text()):
+            return match[1]
         time.sleep(0.05)
     sys.exit(f"The broker did not start:\n{log.read_text()}")
 

@@ -95,8 +95,8 @@ class Api:
     ) -> Answer:
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         content_type = {} if type is None else {"content-type": type}
-        given = {"host": "localhost", "accept": accept, **content_type, **(headers or {})}
-        return self._loop.run_until_complete(self._send(method, path, sent, given))
+        request_headers = {"host": "localhost", "accept": accept, **content_type, **(headers or {})}
+        return self._loop.run_until_complete(self._send(method, path, sent, request_headers))
 
     def send(self, method: str, path: str, body: bytes, headers: Iterable[tuple[str, str]]) -> Answer:
         """Send exactly these headers, besides Host. They may occur more than once."""
@@ -154,8 +154,8 @@ class Api:
             await asyncio.to_thread(meanwhile)
             await asyncio.sleep(REAUTHENTICATE_AFTER + 0.1)
 
-        given = {"host": "localhost", "content-length": str(len(body)), **headers}
-        return self._loop.run_until_complete(self._send(method, path, body, given, pause))
+        request_headers = {"host": "localhost", "content-length": str(len(body)), **headers}
+        return self._loop.run_until_complete(self._send(method, path, body, request_headers, pause))
 
     async def _send(
         self,
@@ -197,8 +197,8 @@ class Api:
             sent.append(message)
 
         await self._app(scope, receive, send)
-        found = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
-        answer = Answer(sent[0]["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))
+        response_headers = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
+        answer = Answer(sent[0]["status"], response_headers, b"".join(message.get("body", b"") for message in sent[1:]))
         described.hold(method, raw_path, answer)
         return answer
 
@@ -267,7 +267,7 @@ def _build_settings(**given: Any) -> Settings:
 @pytest.fixture
 def make_api(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]]:
     """Make clients of applications with settings of their own, all on the test's database."""
-    made = []
+    apis = []
 
     def make(**settings: Any) -> Api:
         # A busy machine may take longer to compare than a user should wait.
@@ -275,11 +275,11 @@ def make_api(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]]:
         built = build_settings(**{"database_url": database_url, **defaults, **settings})
         database = open_kept(built.database_url, connections=2)
         api = Api(build_application(built, database, clock=clock))
-        made.append((api, database))
+        apis.append((api, database))
         return api
 
     yield make
-    for api, database in made:
+    for api, database in apis:
         api.close()
         database.close()
 
@@ -315,8 +315,8 @@ def accounts(database: Database, clock: Clock) -> Callable[..., IssuedToken]:
     def add(role: Role, name: str = "", *, system: bool = False, token: Role = Role.READ_WRITE) -> IssuedToken:
         its_hash = None if system else hash_quickly(PASSWORD)
         draft = account_actions.AccountDraft(name=name or role.value, role=role, password=its_hash, is_system=system)
-        one = database.write(lambda db: account_actions.add_account(db, draft, now=clock.now))
+        account = database.write(lambda db: account_actions.add_account(db, draft, now=clock.now))
         draft_token = credentials.TokenDraft(name="of the tests", role=token)
-        return database.write(lambda db: credentials.add_token(db, one, draft_token, vault=VAULT, now=clock.now))
+        return database.write(lambda db: credentials.add_token(db, account, draft_token, vault=VAULT, now=clock.now))
 
     return add

@@ -67,14 +67,14 @@ def _seed(database: Database, settings: Settings) -> None:
 
 def recorded(api: Api) -> dict[str, Any]:
     """Ask for a document of each kind; those that say what was deleted come last."""
-    given = enrich(lambda method, path, body: api.request(method, path, body).json())
-    found = {name: api.get(path).json() for name, path in _documents(api, given).items()}
-    found["ComparisonReport"] = api.post("/contracts/compare", _COMPARED).json()
-    found["SetDecision"] = api.post("/decisions", _SET).json()
-    found["WhatIf"] = api.post("/decisions/what-if", _CHANGES).json()
+    parameters = enrich(lambda method, path, body: api.request(method, path, body).json())
+    documents = {name: api.get(path).json() for name, path in _documents(api, parameters).items()}
+    documents["ComparisonReport"] = api.post("/contracts/compare", _COMPARED).json()
+    documents["SetDecision"] = api.post("/decisions", _SET).json()
+    documents["WhatIf"] = api.post("/decisions/what-if", _CHANGES).json()
     for name, method, path, accept in _BETTER:
-        found[name] = api.request(method, path, accept=accept).json()
-    text = json.dumps(dict(sorted(found.items()))).replace(BASE, PUBLIC)
+        documents[name] = api.request(method, path, accept=accept).json()
+    text = json.dumps(dict(sorted(documents.items()))).replace(BASE, PUBLIC)
     public: dict[str, Any] = json.loads(_with_steady_uuids(text))
     return public
 
@@ -82,12 +82,12 @@ def recorded(api: Api) -> dict[str, Any]:
 def _documents(api: Api, given: Mapping[str, str]) -> dict[str, str]:
     """Say where a document of each kind can be had; OpenAPI's own is too long for an example."""
     paths = api.get("/openapi.json", accept="*/*").json()["paths"]
-    found: dict[str, str] = {}
+    document_paths: dict[str, str] = {}
     for template, methods in paths.items():
         name = _schema_name(methods.get("get", {}))
         if name is not None and name != "OpenApi":
-            found.setdefault(name, filled(template, given))
-    return found
+            document_paths.setdefault(name, filled(template, given))
+    return document_paths
 
 
 def _schema_name(operation: Mapping[str, Any]) -> str | None:
@@ -234,12 +234,12 @@ def enrich(send: Send) -> dict[str, str]:
 
 
 def _places(send: Send) -> dict[str, str]:
-    known = send("GET", "/environments?name=production", None)["_embedded"]["environments"]
-    place = f"environment/{known[0]['uuid']}"
+    environments = send("GET", "/environments?name=production", None)["_embedded"]["environments"]
+    place = f"environment/{environments[0]['uuid']}"
     released = send("POST", f"/pacticipants/{q(CONSUMER)}/versions/{OLDEST}/released-versions/{place}", {})
     deployed = send("POST", f"/pacticipants/{q(PROVIDER)}/versions/2.4.0/deployed-versions/{place}", {})
     return {
-        "environments": known[0]["uuid"],
+        "environments": environments[0]["uuid"],
         "released-versions": released["uuid"],
         "deployed-versions": deployed["uuid"],
     }

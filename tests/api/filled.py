@@ -41,8 +41,8 @@ def _decision(api: Api) -> str:
 
 
 def _describe(api: Api, pacticipant: str) -> None:
-    said = {"mainBranch": BRANCH, "repositoryUrl": "https://git.example.org/shop"}
-    done(api.patch(f"/pacticipants/{q(pacticipant)}", said))
+    details = {"mainBranch": BRANCH, "repositoryUrl": "https://git.example.org/shop"}
+    done(api.patch(f"/pacticipants/{q(pacticipant)}", details))
     done(api.put(f"/pacticipants/{q(pacticipant)}/labels/{LABEL}", {}))
 
 
@@ -54,9 +54,9 @@ def _webhook(api: Api) -> str:
         "events": [{"name": "contract_published"}],
         "request": {"method": "POST", "url": "https://ci.example.org/verify", "headers": {"X-Job": "verify"}},
     }
-    made: str = done(api.post("/webhooks", body)).json()["uuid"]
+    uuid: str = done(api.post("/webhooks", body)).json()["uuid"]
     done(api.publish(CONSUMERS[0], "2", PROVIDER, f"{CONSUMERS[0]} 2", branch=OTHER_BRANCH, tags=[TAG]))
-    return made
+    return uuid
 
 
 def done(answer: Answer) -> Answer:

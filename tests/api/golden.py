@@ -18,10 +18,10 @@ _NAMES: Final = ("nobody", "read-only", "read-write", "administrator")
 
 def routes() -> Iterator[tuple[str, Route]]:
     """List every route, with what kind it is: of the API, a page, or what takes a form."""
-    resources = [one for router in list_routers(Settings()) for one in router.endpoints.values()]
-    for one in sorted(resources, key=lambda one: one.url.template):
-        yield from (("api", route) for _, route in sorted(one.routes.items()))
-        yield from ((kind, route) for kind, route in (("page", one.page), ("form", one.form)) if route)
+    resources = [endpoint for router in list_routers(Settings()) for endpoint in router.endpoints.values()]
+    for endpoint in sorted(resources, key=lambda endpoint: endpoint.url.template):
+        yield from (("api", route) for _, route in sorted(endpoint.routes.items()))
+        yield from ((kind, route) for kind, route in (("page", endpoint.page), ("form", endpoint.form)) if route)
 
 
 def line(kind: str, route: Route, allowed: list[bool], scopes: Collection[str]) -> str:

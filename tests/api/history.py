@@ -52,8 +52,8 @@ class History:
     def environment(self, name: str) -> str:
         """Find or make an environment, and say its UUID."""
         if name not in self.environments:
-            made = self._done(self.api.post("/environments", {"name": name, "production": False}))
-            self.environments[name] = made.json()["uuid"]
+            response = self._done(self.api.post("/environments", {"name": name, "production": False}))
+            self.environments[name] = response.json()["uuid"]
         return self.environments[name]
 
     @staticmethod

@@ -45,13 +45,17 @@ def import_from(source: Api, target: Api, *, is_dry: bool = False, hides_export:
 
 def everything(api: Api) -> Answers:
     """Ask a broker all questions about what it has; leave out ids, numbers and addresses."""
-    names = [one["name"] for one in got(api, "/pacticipants")["_embedded"]["pacticipants"]]
+    names = [pacticipant["name"] for pacticipant in got(api, "/pacticipants")["_embedded"]["pacticipants"]]
     integrations = got(api, "/integrations")["_embedded"]["integrations"]
-    pairs = sorted((one["consumer"]["name"], one["provider"]["name"]) for one in integrations)
+    pairs = sorted((integration["consumer"]["name"], integration["provider"]["name"]) for integration in integrations)
     environments = got(api, "/environments")["_embedded"]["environments"]
-    answers: Answers = {"names": names, "pairs": pairs, "environments": [one["name"] for one in environments]}
+    answers: Answers = {
+        "names": names,
+        "pairs": pairs,
+        "environments": [environment["name"] for environment in environments],
+    }
     for name in names:
-        answers |= _of_pacticipant(api, name, [one["name"] for one in environments])
+        answers |= _of_pacticipant(api, name, [environment["name"] for environment in environments])
     for consumer, provider in pairs:
         answers |= _of_pair(api, consumer, provider)
     for environment in environments:
@@ -72,30 +76,30 @@ def _of_pacticipant(api: Api, name: str, environments: list[str]) -> Answers:
     branches = got(api, f"{path}/branches?page=1&size=100")["_embedded"]["branches"]
     tags = sorted({tag["name"] for version in versions for tag in version["_embedded"]["tags"]})
     answers: Answers = {
-        f"{name}": [pacticipant.get("mainBranch"), [one["name"] for one in pacticipant["_embedded"]["labels"]]],
-        f"versions of {name}": [_version(one) for one in versions],
-        f"branches of {name}": sorted((one["name"], one["createdAt"]) for one in branches),
+        f"{name}": [pacticipant.get("mainBranch"), [label["name"] for label in pacticipant["_embedded"]["labels"]]],
+        f"versions of {name}": [_version(version) for version in versions],
+        f"branches of {name}": sorted((branch["name"], branch["createdAt"]) for branch in branches),
     }
     for branch in branches:
         head = api.get(f"{path}/branches/{q(branch['name'])}/latest-version")
         answers[f"head of {name} {branch['name']}"] = head.json()["number"] if head.status == 200 else None
     for tag in tags:
         answers[f"latest {name} with {tag}"] = got(api, f"{path}/latest-version/{q(tag)}")["number"]
-    for number in [one["number"] for one in versions]:
+    for number in [version["number"] for version in versions]:
         answers |= _may_go(api, name, number, environments)
-    answers |= _for_verification(api, name, [one["name"] for one in branches], tags)
+    answers |= _for_verification(api, name, [branch["name"] for branch in branches], tags)
     return answers
 
 
 def _version(version: Any) -> Any:
-    branches = sorted((one["name"], one["latest"]) for one in version["_embedded"]["branchVersions"])
-    tags = sorted(one["name"] for one in version["_embedded"]["tags"])
+    branches = sorted((branch["name"], branch["latest"]) for branch in version["_embedded"]["branchVersions"])
+    tags = sorted(tag["name"] for tag in version["_embedded"]["tags"])
     return version["number"], version.get("buildUrl"), version["createdAt"], branches, tags
 
 
 def _may_go(api: Api, name: str, number: str, environments: list[str]) -> Answers:
     answers = {}
-    for to in ["", *(f"&environment={one}" for one in environments), "&to=prod"]:
+    for to in ["", *(f"&environment={environment}" for environment in environments), "&to=prod"]:
         query = f"pacticipant={q(name)}&version={q(number)}{to}"
         answer = api.get(f"/can-i-deploy?{query}")
         body = answer.json()
@@ -105,12 +109,12 @@ def _may_go(api: Api, name: str, number: str, environments: list[str]) -> Answer
 
 def _for_verification(api: Api, name: str, branches: list[str], tags: list[str]) -> Answers:
     answers = {}
-    asked: list[dict[str, Any]] = [
+    requests: list[dict[str, Any]] = [
         {},
-        *({"providerVersionBranch": one} for one in branches),
-        *({"providerVersionTags": [one]} for one in tags),
+        *({"providerVersionBranch": branch} for branch in branches),
+        *({"providerVersionTags": [tag]} for tag in tags),
     ]
-    for more in asked:
+    for more in requests:
         body = {
             **more,
             "includePendingStatus": True,
@@ -119,13 +123,18 @@ def _for_verification(api: Api, name: str, branches: list[str], tags: list[str])
         }
         answer = api.post(f"/pacts/provider/{q(name)}/for-verification", body)
         listed = answer.json().get("_embedded", {}).get("pacts", [])
-        answers[f"pacts for {name} as {more}"] = sorted(_verifiable(one) for one in listed)
+        answers[f"pacts for {name} as {more}"] = sorted(_verifiable(pact) for pact in listed)
     return answers
 
 
 def _verifiable(pact: Any) -> Any:
-    said = pact["verificationProperties"]
-    return pact["shortDescription"], pact["_links"]["self"]["name"], said.get("pending"), said.get("wip", False)
+    properties = pact["verificationProperties"]
+    return (
+        pact["shortDescription"],
+        pact["_links"]["self"]["name"],
+        properties.get("pending"),
+        properties.get("wip", False),
+    )
 
 
 def _of_pair(api: Api, consumer: str, provider: str) -> Answers:
@@ -134,7 +143,7 @@ def _of_pair(api: Api, consumer: str, provider: str) -> Answers:
     answers: Answers = {f"latest pact of {consumer}": _pact(api, f"{pair}/latest")}
     for more in ("", "&latestby=cvp", "&latestby=cvpv"):
         matrix = got(api, f"/matrix?{selectors}{more}")
-        rows = [_row(one) for one in matrix["matrix"]]
+        rows = [_row(row) for row in matrix["matrix"]]
         # No broker returns overwritten contents without results, nor that a version had the same content twice.
         answers[f"matrix of {consumer}{more}"] = sorted(rows) if more else sorted({row for row in rows if row[2]})
         if more:
@@ -156,8 +165,8 @@ def _pact(api: Api, path: str) -> Any:
 
 def _row(row: Any) -> Any:
     result, version = row["verificationResult"], row["provider"]["version"]
-    said = (str(result["success"]), result["verifiedAt"]) if result else None
-    return row["consumer"]["version"]["number"], version["number"] if version else "", said
+    outcome = (str(result["success"]), result["verifiedAt"]) if result else None
+    return row["consumer"]["version"]["number"], version["number"] if version else "", outcome
 
 
 def _result(result: Any) -> Any:
@@ -174,11 +183,11 @@ def _of_environment(api: Api, environment: Any) -> Answers:
         listed = got(api, environment["_links"][relation]["href"])["_embedded"][kind]
         answers[f"{kind} in {environment['name']}"] = sorted(
             (
-                one["_embedded"]["pacticipant"]["name"],
-                one["_embedded"]["version"]["number"],
-                one.get("applicationInstance") or "",
+                record["_embedded"]["pacticipant"]["name"],
+                record["_embedded"]["version"]["number"],
+                record.get("applicationInstance") or "",
             )
-            for one in listed
+            for record in listed
         )
     return answers
 

@@ -73,10 +73,10 @@ class Steps:
 
     def _end_support(self, who: str, number: str, environment: str) -> None:
         path = f"/environments/{self.history.environment(environment)}/released-versions/currently-supported"
-        for one in self.api.get(path).json()["_embedded"]["releasedVersions"]:
-            own = one["_embedded"]
+        for release in self.api.get(path).json()["_embedded"]["releasedVersions"]:
+            own = release["_embedded"]
             if (own["pacticipant"]["name"], own["version"]["number"]) == (who, number):
-                href = unquote(one["_links"]["self"]["href"]).removeprefix(BASE)
+                href = unquote(release["_links"]["self"]["href"]).removeprefix(BASE)
                 assert self.api.patch(href, {"currentlySupported": False}).status == 200
 
 

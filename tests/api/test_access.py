@@ -85,7 +85,7 @@ def test_links_that_a_reader_may_not_use_are_left_out(closed):
         ("/pacticipants/Shop/versions/1", "pb:record-deployment"),
     ):
         links = [api.get(path, headers=basic(user)).json()["_links"] for user in (WRITER, READER)]
-        assert [relation in found for found in links] == [True, False], relation
+        assert [relation in relations for relations in links] == [True, False], relation
         assert "self" in links[1]
     listed = [api.get("/integrations", headers=basic(user)).text for user in (WRITER, READER)]
     assert ["pb:delete_integration" in text for text in listed] == [True, False]
@@ -119,14 +119,14 @@ def test_every_route_lets_in_the_roles_that_the_table_names(make_api, accounts):
     api = make_api(host="192.0.2.1")
     callers: list[dict[str, str]] = [{}]
     callers += [basic((accounts(role).token.user, PASSWORD)) for role in golden.ROLES if role]
-    found = []
+    lines = []
     for kind, route in golden.routes():
         path = route.url.fill(**dict.fromkeys(route.url.names, "x"))
         options = {"accept": "text/html"} if kind != "api" else {}
         options |= {"type": "application/x-www-form-urlencoded"} if kind == "form" else {}
         answers = [api.request(route.method, path, b"", headers=caller, **options) for caller in callers]
-        found.append(golden.line(kind, route, [_is_let_in(answer) for answer in answers], golden.list_scopes(route)))
-    assert found == golden.DOCUMENT.read_text("utf-8").splitlines()
+        lines.append(golden.line(kind, route, [_is_let_in(answer) for answer in answers], golden.list_scopes(route)))
+    assert lines == golden.DOCUMENT.read_text("utf-8").splitlines()
 
 
 def _is_let_in(answer):

@@ -87,12 +87,12 @@ def routes():
 
 def written():
     """Every route that writes; what stands for an URL that is spelled in several ways is its handler."""
-    found = {}
+    write_routes = {}
     for route, table in routes():
         name = route.handler.__name__
         if not route.is_read_only and route.needs_database and name not in ACCOUNTS:
-            found["form " * (table is FORMS) + name] = (route.method, table.get(name))
-    return found
+            write_routes["form " * (table is FORMS) + name] = (route.method, table.get(name))
+    return write_routes
 
 
 # Nothing that is done is left out
@@ -104,16 +104,18 @@ def test_every_route_that_writes_leaves_an_event_of_its_own_kind(api, name):
     method, write = written()[name]
     assert write, f"say in tests/api/writes.py how {name} is called"
     it = world(api)
-    before = {one["uuid"] for one in events(api)}
+    before = {event["uuid"] for event in events(api)}
     path, body = write(it)
     kind = {"PATCH": "application/merge-patch+json"}.get(method, "application/json")
     is_form = name.startswith("form ")
     kind = "application/json" if name == "patch_pact" else FORM if is_form else kind
     it.send(method, path, body, type=kind, **({"accept": "text/html"} if is_form else {}))
-    new = [one for one in events(api) if one["uuid"] not in before]
+    new = [event for event in events(api) if event["uuid"] not in before]
     assert new, f"{name} left no event"
-    assert {one["type"] for one in new} <= {one.value for one in Action}, f"{name} notes nothing by itself"
-    assert {(one["payload"]["method"], one["payload"]["path"]) for one in new} == {(method, path.partition("?")[0])}
+    assert {event["type"] for event in new} <= {action.value for action in Action}, f"{name} notes nothing by itself"
+    assert {(event["payload"]["method"], event["payload"]["path"]) for event in new} == {
+        (method, path.partition("?")[0])
+    }
 
 
 def test_the_table_of_writes_names_no_route_that_is_not_there():
@@ -228,11 +230,11 @@ def test_an_event_says_who_did_what_when_from_where_and_with_what(make_api, cloc
     api = make_api(**USERS)
     headers = {**basic(WRITER), "user-agent": "pact/1", "referer": "https://ci.example.org/job?token=abc"}
     answer = api.post("/contracts/publish?x=1", publication("Shop", "1", "Prices", branch="main"), headers=headers)
-    found = latest(api, headers=basic(WRITER))
-    sha = found["after"].pop("sha")
+    event = latest(api, headers=basic(WRITER))
+    sha = event["after"].pop("sha")
     assert len(sha) == 40
-    assert found == {
-        "uuid": found["uuid"],
+    assert event == {
+        "uuid": event["uuid"],
         "timestamp": clock.now.isoformat(timespec="milliseconds"),
         "type": "pact_publication",
         "user_email": "writer",
@@ -262,8 +264,8 @@ def test_a_change_says_what_was_before_and_after_and_nothing_else(api):
     api.patch("/pacticipants/Shop", {})
     api.patch("/pacticipants/Shop", {"mainBranch": "main", "repositoryUrl": "https://git.example.org/shop"})
     api.patch("/pacticipants/Shop", {"mainBranch": "trunk"})
-    found = latest(api)
-    assert (found["type"], found["before"], found["after"]) == (
+    event = latest(api)
+    assert (event["type"], event["before"], event["after"]) == (
         "pacticipant_change",
         {"main_branch": "main"},
         {"main_branch": "trunk"},
@@ -271,17 +273,17 @@ def test_a_change_says_what_was_before_and_after_and_nothing_else(api):
 
 
 def test_a_removal_says_what_is_gone(api):
-    made = api.post("/environments", {"name": "live", "production": True}).json()
-    api.delete(f"/environments/{made['uuid']}")
-    found = latest(api)
-    assert (found["type"], found["resource"], found["after"]) == ("environment_removal", "live", None)
-    assert found["before"]["is_production"] is True
+    environment = api.post("/environments", {"name": "live", "production": True}).json()
+    api.delete(f"/environments/{environment['uuid']}")
+    event = latest(api)
+    assert (event["type"], event["resource"], event["after"]) == ("environment_removal", "live", None)
+    assert event["before"]["is_production"] is True
 
 
 def test_what_comes_to_be_along_with_something_else_is_told_too(api):
     api.publish("Shop", "1", "Prices", branch="main")
-    told = [(one["type"], one["resource"]) for one in events(api)]
-    assert sorted(told) == [
+    changes = [(event["type"], event["resource"]) for event in events(api)]
+    assert sorted(changes) == [
         ("pact_publication", "Shop"),
         ("pacticipant_change", "Shop"),
         ("pacticipant_creation", "Prices"),
@@ -321,9 +323,9 @@ def test_what_is_very_long_is_cut(api):
     for name in names:
         api.put(f"/pacticipants/Shop/branches/{name}/versions/1", {})
     api.delete("/pacticipants/Shop/branches", headers={"user-agent": "u" * 5000, "referer": "r" * 5000})
-    found = latest(api)
-    assert found["before"]["branches"][-1] == "… and 20 more"
-    assert len(json.dumps(found)) < 6000
+    event = latest(api)
+    assert event["before"]["branches"][-1] == "… and 20 more"
+    assert len(json.dumps(event)) < 6000
 
 
 # In the transaction of the change
@@ -364,8 +366,10 @@ def test_refusals_are_told_the_first_at_once_and_then_how_many_there_were_in_a_m
     assert set(statuses) == {401, 429}
     api.get("/")
     api.put("/pacticipants/Shop", {}, headers=basic(READER))
-    found = events(api, headers=basic(WRITER))
-    assert [(one["type"], one["user_email"], one["status"], one["outcome"], one["count"]) for one in found] == [
+    refusals = events(api, headers=basic(WRITER))
+    assert [
+        (event["type"], event["user_email"], event["status"], event["outcome"], event["count"]) for event in refusals
+    ] == [
         ("sign_in_failure", None, 401, "refused", 1),
         ("sign_in_failure", None, 429, "refused", 1),
         ("access_refusal", None, 401, "refused", 1),
@@ -374,7 +378,7 @@ def test_refusals_are_told_the_first_at_once_and_then_how_many_there_were_in_a_m
     clock.now += timedelta(minutes=1)
     api.get("/")
     later = events(api, headers=basic(WRITER))[4:]
-    assert sum(one["count"] for one in later if one["type"] == "sign_in_failure") == 48
+    assert sum(event["count"] for event in later if event["type"] == "sign_in_failure") == 48
     assert len(later) == 3
 
 
@@ -382,9 +386,9 @@ def test_refusals_from_a_thousand_addresses_fill_no_disk(make_api):
     api = make_api(**USERS, trusted_proxies=("127.0.0.1",))
     for number in range(300):
         api.get("/", headers={"x-forwarded-for": f"192.0.{number // 256}.{number % 256}"})
-    found = events(api, headers=basic(WRITER))
-    more = events(api, f"?from={found[-1]['uuid']}", headers=basic(WRITER))
-    assert len(found) + len(more) - 1 <= 101
+    refusals = events(api, headers=basic(WRITER))
+    more = events(api, f"?from={refusals[-1]['uuid']}", headers=basic(WRITER))
+    assert len(refusals) + len(more) - 1 <= 101
     assert more[-1]["address"] is None
 
 
@@ -393,7 +397,7 @@ def test_what_was_counted_is_kept_when_the_server_stops(make_api):
     for _ in range(5):
         api.get("/")
     api._app._handler._denied_requests.close()  # noqa: SLF001 - as the server does when it stops
-    assert [one["count"] for one in events(api, headers=basic(WRITER))] == [1, 4]
+    assert [event["count"] for event in events(api, headers=basic(WRITER))] == [1, 4]
 
 
 # Secrets
@@ -419,9 +423,9 @@ def test_no_secret_is_ever_in_it(make_api, database_url):
             "secret": "sign-canary",
             "request": {**request, "url": url},
         }
-        made = api.post("/webhooks", body, headers=headers)
-        assert made.status == 201, made.text
-        path = f"/webhooks/{made.json()['uuid']}"
+        response = api.post("/webhooks", body, headers=headers)
+        assert response.status == 201, response.text
+        path = f"/webhooks/{response.json()['uuid']}"
         changed = {**base, "secret": "resign-canary", "request": {**request, "url": url, "password": "new-canary"}}
         assert api.put(path, changed, headers=headers).status == 200
         assert api.delete(path, headers=headers).status == 204
@@ -436,14 +440,14 @@ def test_no_secret_is_ever_in_it(make_api, database_url):
         {"authorization": "Bearer t-canary"},
     ):
         api.get("/", headers=wrong)
-    found = events(api, headers=headers)
+    trail_events = events(api, headers=headers)
     assert {"webhook_creation", "webhook_change", "webhook_removal", "version_creation"} <= {
-        one["type"] for one in found
+        event["type"] for event in trail_events
     }
     database = open_kept(database_url, connections=1)
     kept = str(database.read(lambda db: db.execute(select(trail)).all()))
     database.close()
-    for shown in (kept, json.dumps(found), api.get("/audit/export", accept="*/*", headers=headers).text):
+    for shown in (kept, json.dumps(trail_events), api.get("/audit/export", accept="*/*", headers=headers).text):
         assert "canary" not in shown
         assert base64.b64encode(":".join(WRITER).encode()).decode() not in shown
 
@@ -499,9 +503,9 @@ def test_that_a_secret_changed_is_told(api):
     body: dict[str, object] = {**WEBHOOK, "consumer": None, "provider": None, "request": request}
     path = f"/webhooks/{api.post('/webhooks', body).json()['uuid']}"
     api.put(path, {**body, "request": {**request, "url": "https://ci.example.org/b", "password": "q"}})
-    found = latest(api)
-    assert found["before"] == {"url": "https://ci.example.org/(hidden)", "password": "(hidden)"}
-    assert found["after"] == {"url": "https://ci.example.org/(hidden, changed)", "password": "(hidden, changed)"}
+    event = latest(api)
+    assert event["before"] == {"url": "https://ci.example.org/(hidden)", "password": "(hidden)"}
+    assert event["after"] == {"url": "https://ci.example.org/(hidden, changed)", "password": "(hidden, changed)"}
 
 
 # What is done without a request
@@ -519,16 +523,16 @@ def test_cleaning_and_mending_are_told_as_the_systems(api, database, clock):
         clock=clock,
         pause=lambda _: False,
     ).clean()
-    found = [one for one in events(api) if one["credential"]["type"] == "system"]
-    assert [one["payload"]["params"]["rows"] for one in found if one["type"] == "repair"] == [1]
-    cleaned = [one for one in found if one["type"] == "cleaning"]
-    assert {(one["resource"], one["user_email"], one["credential"]["name"]) for one in cleaned} == {
+    system_events = [event for event in events(api) if event["credential"]["type"] == "system"]
+    assert [event["payload"]["params"]["rows"] for event in system_events if event["type"] == "repair"] == [1]
+    cleaned = [event for event in system_events if event["type"] == "cleaning"]
+    assert {(event["resource"], event["user_email"], event["credential"]["name"]) for event in cleaned} == {
         ("Till", None, "cleaner")
     }
     left = api.get("/pacticipants/Till/versions").json()["_embedded"]["versions"]
-    gone = {number for one in cleaned for number in one["before"]["versions"]}
+    gone = {number for event in cleaned for number in event["before"]["versions"]}
     assert gone
-    assert gone == {"1", "2", "3"} - {one["number"] for one in left}
+    assert gone == {"1", "2", "3"} - {version["number"] for version in left}
 
 
 def test_the_trail_goes_when_it_is_old_and_says_so(api, database, clock):
@@ -539,7 +543,7 @@ def test_the_trail_goes_when_it_is_old_and_says_so(api, database, clock):
         database, Retention(versions=()), audit_max_age=timedelta(days=30), clock=clock, pause=lambda _: False
     )
     assert cleaner.clean_history() == 1
-    assert [(one["type"], one["resource"]) for one in events(api)] == [
+    assert [(event["type"], event["resource"]) for event in events(api)] == [
         ("pacticipant_creation", "New"),
         ("cleaning", None),
     ]
@@ -566,13 +570,13 @@ def long_trail(api, clock):
 
 
 def pages(api, query, between=lambda: None):
-    found, path = [], f"/audit{query}"
+    resources, path = [], f"/audit{query}"
     while path:
         document = api.get(path).json()
-        found.append([one["resource"] for one in document["events"]])
+        resources.append([event["resource"] for event in document["events"]])
         path = document["_links"].get("next", {}).get("href", "").removeprefix("http://localhost")
         between()
-    return found
+    return resources
 
 
 @pytest.mark.parametrize("sort", ["", "&sort=-timestamp", "&sort=%2Btimestamp", "&sort=+timestamp"])
@@ -581,16 +585,16 @@ def test_pages_lead_to_one_another_and_none_moves_while_events_are_added(long_tr
         clock.now += timedelta(seconds=1)
         long_trail.patch(f"/pacticipants/Later-{clock.now:%M%S}", {})
 
-    found = pages(long_trail, f"?pageSize=10{sort}&until=2024-05-07T08:08:09.500Z", add)
+    resources = pages(long_trail, f"?pageSize=10{sort}&until=2024-05-07T08:08:09.500Z", add)
     names = [f"App-{number}" for number in range(25)]
-    assert [one for page in found for one in page] == (names[::-1] if "-" in sort else names)
+    assert [resource for page in resources for resource in page] == (names[::-1] if "-" in sort else names)
 
 
 def test_pages_can_be_asked_for_by_number(long_trail):
-    assert [one["resource"] for one in events(long_trail, "?pageNumber=3&pageSize=10")] == [
+    assert [event["resource"] for event in events(long_trail, "?pageNumber=3&pageSize=10")] == [
         f"App-{number}" for number in range(20, 25)
     ]
-    assert [one["resource"] for one in events(long_trail, "?page=2&size=2")] == ["App-2", "App-3"]
+    assert [event["resource"] for event in events(long_trail, "?page=2&size=2")] == ["App-2", "App-3"]
 
 
 def test_an_event_says_where_to_go_on(long_trail):
@@ -610,7 +614,7 @@ def test_filters_leave_what_they_name(make_api):
     api.get("/")
 
     def kinds(query):
-        return [one["type"] for one in events(api, query, headers=headers)]
+        return [event["type"] for event in events(api, query, headers=headers)]
 
     assert kinds("?resource=Prices") == ["pacticipant_creation", "pact_publication"]
     assert kinds("?type=pact_publication") == ["pact_publication"]
@@ -634,10 +638,10 @@ def test_an_export_is_what_the_pages_show(long_trail):
 
 def test_a_long_export_is_whole(api, database):
     now = datetime(2024, 5, 6, tzinfo=UTC)
-    row = dict.fromkeys((one.name for one in trail.columns), None)
+    row = dict.fromkeys((column.name for column in trail.columns), None)
     numbers = [generate_event_id(now) for _ in range(1700)]
-    made = [{**row, "id": number, "type": "x", "credential": "system", "count": 1} for number in numbers]
-    database.write(lambda db: db.execute(trail.insert(), made))
+    rows = [{**row, "id": number, "type": "x", "credential": "system", "count": 1} for number in numbers]
+    database.write(lambda db: db.execute(trail.insert(), rows))
     lines = api.get("/audit/export", accept="*/*").text.splitlines()
     assert [json.loads(line)["uuid"] for line in lines] == [event_uuid(number) for number in numbers]
     assert api.request("HEAD", "/audit/export", accept="*/*").body == b""
@@ -718,15 +722,15 @@ class Browser:
         if "set-cookie" in answer.headers:
             name, _, value = answer.headers["set-cookie"].partition(";")[0].partition("=")
             self._cookies[name] = value
-        found = re.search(r'name="csrf_token" value="([^"]+)"', answer.text)
-        self._token = found[1] if found else self._token
+        match = re.search(r'name="csrf_token" value="([^"]+)"', answer.text)
+        self._token = match[1] if match else self._token
         return answer
 
 
 def told(api, headers):
     return [
-        (one["type"], one["user_email"], one["credential"]["type"], one["resource"])
-        for one in events(api, headers=headers)
+        (event["type"], event["user_email"], event["credential"]["type"], event["resource"])
+        for event in events(api, headers=headers)
     ]
 
 
@@ -750,9 +754,9 @@ def test_tokens_and_users_are_told_with_who_made_them(api, accounts):
     browser.sign_in("nobody-canary", "wrong-canary")
     assert browser.sign_in("administrator", PASSWORD).status == 303
     assert browser.get("/settings/tokens").status == 200
-    made = browser.post("/settings/tokens/new", name="ci", may="read-only", days="30")
-    text_of = re.search(r"treaty_\w{38}", made.text)
-    assert text_of, made.text
+    answer = browser.post("/settings/tokens/new", name="ci", may="read-only", days="30")
+    text_of = re.search(r"treaty_\w{38}", answer.text)
+    assert text_of, answer.text
     (creation,) = events(api, "?type=token_creation&user=administrator", headers=headers)
     uuid = creation["payload"]["params"]["uuid"]
     renewed = re.search(r"treaty_\w{38}", browser.post(f"/settings/tokens/{uuid}/renew").text)
@@ -776,8 +780,8 @@ def test_tokens_and_users_are_told_with_who_made_them(api, accounts):
     browser.sign_in("administrator", again)
     browser.get("/settings/account")
     browser.post("/settings/sessions/end")
-    found = told(api, headers)
-    mine = [one for one in found if one[2] != "system"]
+    summaries = told(api, headers)
+    mine = [summary for summary in summaries if summary[2] != "system"]
     assert mine == [
         ("sign_in_failure", None, "anonymous", "administrator"),
         ("sign_in_failure", None, "anonymous", None),
@@ -798,7 +802,7 @@ def test_tokens_and_users_are_told_with_who_made_them(api, accounts):
     ]
     shown = json.dumps(events(api, headers=headers))
     secrets = ["canary", PASSWORD, admin.text, text_of[0], renewed[0] if renewed else "", "argon2"]
-    assert [one for one in secrets if one and one in shown] == []
+    assert [secret for secret in secrets if secret and secret in shown] == []
 
 
 def test_a_user_finds_what_was_done_with_a_token_by_its_name(api, accounts):
@@ -806,12 +810,12 @@ def test_a_user_finds_what_was_done_with_a_token_by_its_name(api, accounts):
     writer = accounts(Role.READ_WRITE)
     headers = {"authorization": f"Bearer {admin.text}"}
     api.patch("/pacticipants/Shop", {}, headers={"authorization": f"Bearer {writer.text}"})
-    (found,) = events(api, "?credential=of+the+tests", headers=headers)
-    assert (found["user_email"], found["credential"]) == (
+    (event,) = events(api, "?credential=of+the+tests", headers=headers)
+    assert (event["user_email"], event["credential"]) == (
         "read-write",
         {"type": "bearer", "name": "of the tests", "uuid": writer.token.uuid},
     )
-    assert events(api, f"?userUuid={found['db_user_id']}", headers=headers) == [found]
+    assert events(api, f"?userUuid={event['db_user_id']}", headers=headers) == [event]
     assert api.get("/audit", headers={"authorization": f"Bearer {writer.text}"}).status == 403
 
 

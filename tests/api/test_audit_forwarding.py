@@ -30,15 +30,15 @@ def forwarder(database, database_url, collector, clock):
     """Make forwarders for the collector, as processes of their own would be."""
 
     def make(url: str = collector.url, **settings: Any) -> AuditForwarder:
-        given = build_settings(database_url=database_url, audit_forward_url=url, **settings)
-        return AuditForwarder(database, given, url, render_event, clock=clock)
+        forwarder_settings = build_settings(database_url=database_url, audit_forward_url=url, **settings)
+        return AuditForwarder(database, forwarder_settings, url, render_event, clock=clock)
 
     return make
 
 
 def names(receiver: Receiver) -> list[str]:
     """Return the applications of the events that arrived, in order."""
-    return [json.loads(line)["resource"] for one in receiver.arrivals for line in one.body.splitlines()]
+    return [json.loads(line)["resource"] for arrival in receiver.arrivals for line in arrival.body.splitlines()]
 
 
 def test_new_events_are_forwarded_once_as_they_are_exported(api, forwarder, collector, clock):
@@ -111,7 +111,7 @@ def test_many_events_are_forwarded_in_batches_and_days_later_none_is_repeated(da
         with audit.acting_as(Actor(), at=clock.now):
             database.write(add)
         worker.step()
-    assert [len(one.body.splitlines()) for one in collector.arrivals] == [200, 200, 50] * 3
+    assert [len(arrival.body.splitlines()) for arrival in collector.arrivals] == [200, 200, 50] * 3
     assert names(collector) == [str(number) for number in range(450)] * 3
 
 

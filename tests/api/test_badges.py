@@ -167,7 +167,7 @@ def test_badges_can_be_drawn_here(make_api: Callable[..., Api], settings: dict[s
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("image/svg+xml")
     image = ET.fromstring(answer.text)  # noqa: S314 - our own image
-    texts = [one.text for one in image.iter("{http://www.w3.org/2000/svg}text")]
+    texts = [element.text for element in image.iter("{http://www.w3.org/2000/svg}text")]
     assert texts == ["a-->&<b>/bar pact", "verified"]
     assert f"Bar version 10 number {number} -->" in answer.text.splitlines()[0]
     assert api.get(MERGE.replace("Foo", "Nobody"), accept="image/svg+xml").status == 200

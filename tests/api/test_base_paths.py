@@ -69,18 +69,18 @@ def test_a_path_that_only_begins_alike_is_not_found(api, path):
 @only_sqlite
 def test_every_link_of_every_document_has_the_path(api, prefix):
     api.publish("Shop", "1", "Till", branch="main", tags=["prod"])
-    seen: set[str] = set()
+    visited: set[str] = set()
     queue = [f"{BASE}/"]
     while queue:
         url = queue.pop()
         assert url.startswith(BASE), url
-        if url in seen or "{" in url or len(seen) > 60:
+        if url in visited or "{" in url or len(visited) > 60:
             continue
-        seen.add(url)
+        visited.add(url)
         answer = api.get(prefix + (url.removeprefix(BASE) or "/"), headers={"x-forwarded-host": "evil.example"})
         assert answer.status in {200, 404, 405, 406}, url
         queue += re.findall(r'"href":"([^"]*)"', answer.text)
-    assert len(seen) > 20
+    assert len(visited) > 20
 
 
 PAGES = (
@@ -107,8 +107,8 @@ def test_every_address_in_a_page_has_the_path(api, prefix):
     api.publish("Shop", "1", "Till", branch="main")
     for path in PAGES:
         text = api.get(prefix + path, accept=PAGE).text
-        found = re.findall(r'(?:href|src|action|data-(?:api|next|home|openapi|docs|doc|completes))="([^"]*)"', text)
-        inside = [url for url in found if not url.startswith(("#", "?", "data:"))]
+        urls = re.findall(r'(?:href|src|action|data-(?:api|next|home|openapi|docs|doc|completes))="([^"]*)"', text)
+        inside = [url for url in urls if not url.startswith(("#", "?", "data:"))]
         assert len(inside) > 10, path
         assert [url for url in inside if not url.startswith(BASE)] == []
         in_fragments = [url.partition("#")[2] for url in inside if "/explorer#" in url]
@@ -128,8 +128,8 @@ def test_static_files_and_the_openapi_document_are_below_the_path(api, prefix):
 def test_a_user_signs_in_with_cookies_for_the_path_only(make_api, accounts, prefix):
     accounts(Role.ADMINISTRATOR)
     api = make_api(base_urls=(BASE,))
-    asked = api.get(f"{prefix}/settings/users", accept=PAGE)
-    assert (asked.status, asked.headers["location"]) == (303, f"{BASE}/sign-in?next=%2Fsettings%2Fusers")
+    answer = api.get(f"{prefix}/settings/users", accept=PAGE)
+    assert (answer.status, answer.headers["location"]) == (303, f"{BASE}/sign-in?next=%2Fsettings%2Fusers")
     browser = Browser(api, origin="https://tools.example.org")
     token = browser.token(f"{prefix}/sign-in")
     fields = {"csrf_token": token, "name": Role.ADMINISTRATOR.value, "password": PASSWORD, "next": "/settings/users"}

@@ -81,8 +81,8 @@ def environment(api: Api, history: History) -> str:
     history.tag("Bar", "10", "prod")
     history.deploy("Bar", "10", "prod")
     history.deploy("Foo", "1", "prod")
-    found: str = api.get("/environments").json()["_embedded"]["environments"][0]["uuid"]
-    return found
+    uuid: str = api.get("/environments").json()["_embedded"]["environments"][0]["uuid"]
+    return uuid
 
 
 def test_a_blank_parameter_that_widens_a_decision_is_refused(api: Api, environment: str) -> None:
@@ -140,19 +140,19 @@ def test_a_blank_name_in_the_path_of_a_write_is_refused(api: Api, environment: s
 
 def everything(api: Api) -> list[object]:
     """Read the names of all that there is."""
-    labels = [one["name"] for one in api.get("/labels").json().get("_embedded", {}).get("labels", [])]
+    labels = [label["name"] for label in api.get("/labels").json().get("_embedded", {}).get("labels", [])]
     pacticipants = api.get("/pacticipants").json()["_embedded"]["pacticipants"]
-    found: list[object] = [labels]
-    for one in pacticipants:
-        path = f"/pacticipants/{one['name']}"
+    names: list[object] = [labels]
+    for pacticipant in pacticipants:
+        path = f"/pacticipants/{pacticipant['name']}"
         branches = api.get(f"{path}/branches").json()["_embedded"]["branches"]
-        found.append((one["name"], names_of(api, path), [branch["name"] for branch in branches]))
-    return found
+        names.append((pacticipant["name"], names_of(api, path), [branch["name"] for branch in branches]))
+    return names
 
 
 def names_of(api: Api, path: str) -> list[object]:
     versions = api.get(f"{path}/versions").json()["_embedded"]["versions"]
-    return [(one["number"], [tag["name"] for tag in one["_embedded"]["tags"]]) for one in versions]
+    return [(version["number"], [tag["name"] for tag in version["_embedded"]["tags"]]) for version in versions]
 
 
 BODIES: list[tuple[str, str, dict[str, Any]]] = [

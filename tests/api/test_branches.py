@@ -21,7 +21,7 @@ def head(api: Api, branch: str) -> str | None:
 
 
 def names(api: Api, query: str = "") -> list[str]:
-    return [one["name"] for one in api.get(f"{TILL}/branches{query}").json()["_embedded"]["branches"]]
+    return [branch["name"] for branch in api.get(f"{TILL}/branches{query}").json()["_embedded"]["branches"]]
 
 
 def test_a_version_is_newly_on_a_branch_once(api: Api) -> None:
@@ -110,7 +110,7 @@ def test_branches_come_by_the_page_and_can_be_searched(api: Api) -> None:
         put(api, branch, number)
     assert names(api, "?q=FEAT") == ["feat/b", "feat/a"]
     page = api.get(f"{TILL}/branches?page=2&size=2").json()
-    assert [one["name"] for one in page["_embedded"]["branches"]] == ["main"]
+    assert [branch["name"] for branch in page["_embedded"]["branches"]] == ["main"]
     assert page["page"] == {"number": 2, "size": 2, "totalElements": 3, "totalPages": 2}
     assert api.get(f"{TILL}/branches").json()["page"]["size"] == 100
     assert api.get(f"{TILL}/branches?page=x").status == 400

@@ -27,8 +27,8 @@ def test_a_pact_that_the_client_has_costs_no_body(published):
 
 
 def test_another_answer_has_another_tag(published):
-    known = published.get(PATH).headers["etag"]
-    assert published.get(PATH.replace("/1", "/2"), headers={"if-none-match": known}).status == 200
+    etag = published.get(PATH).headers["etag"]
+    assert published.get(PATH.replace("/1", "/2"), headers={"if-none-match": etag}).status == 200
 
 
 def test_a_change_is_seen(published):
@@ -47,7 +47,9 @@ def test_tags_are_compared_weakly(published, known):
 
 def test_a_large_answer_is_compressed_for_who_takes_it(published):
     path = PATH.replace("/1", "/2")
-    plain, small = (published.get(path, headers={"accept-encoding": one}) for one in ("identity", "br, gzip;q=0.5"))
+    plain, small = (
+        published.get(path, headers={"accept-encoding": encoding}) for encoding in ("identity", "br, gzip;q=0.5")
+    )
     assert small.headers["content-encoding"] == "gzip"
     assert gzip.decompress(small.body) == plain.body
     assert len(small.body) < len(plain.body) / 10

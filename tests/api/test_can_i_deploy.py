@@ -147,7 +147,7 @@ def test_a_failure_and_a_missing_result_leave_the_answer_open(api: Api, history:
     history.deploy("Bar", "10", "prod")
     answer = ask(api, "Foo", "1")
     assert counts(answer) == (None, 0, 1, 1)
-    assert [one["text"].split(" pact ")[0] for one in answer["notices"]] == [
+    assert [notice["text"].split(" pact ")[0] for notice in answer["notices"]] == [
         "The verification for the",
         "There is no verified",
     ]
@@ -199,7 +199,7 @@ def test_reasons_say_for_programs_what_is_missing_and_what_to_do(api: Api, histo
     history.version("Baz", "5")
     history.deploy("Bar", "10", "prod")
     answer = ask(api, "Foo", "1")
-    by_kind = {one["kind"]: one for one in answer["reasons"]}
+    by_kind = {reason["kind"]: reason for reason in answer["reasons"]}
     assert by_kind["missing_verification"]["provider"] == {"name": "Bar", "version": "10"}
     pact = "http://localhost/pacts/provider/Bar/consumer/Foo/version/1"
     assert by_kind["missing_verification"]["next"]["href"] == pact
@@ -207,7 +207,7 @@ def test_reasons_say_for_programs_what_is_missing_and_what_to_do(api: Api, histo
     assert by_kind["not_deployed"]["next"]["command"] == (
         "pact-broker record-deployment --pacticipant Baz --version 5 --environment prod"
     )
-    assert [one["text"] for one in answer["reasons"]] == [one["text"] for one in answer["notices"]]
+    assert [reason["text"] for reason in answer["reasons"]] == [notice["text"] for notice in answer["notices"]]
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ class CauseStory(Story):
         was_supported = (environment, name, version) in self.world.supported
         super().release(name, version, environment)
         if not was_supported:
-            self.ended = [one for one in self.ended if not self._is_release(one, name, version, environment)]
+            self.ended = [period for period in self.ended if not self._is_release(period, name, version, environment)]
 
     @staticmethod
     def _is_release(one: Ended, name: str, version: str, environment: str) -> bool:
@@ -108,7 +108,7 @@ class CauseStory(Story):
 
     def delete_version(self, name: str, version: str) -> None:
         super().delete_version(name, version)
-        self.ended = [one for one in self.ended if (one.name, one.version) != (name, version)]
+        self.ended = [period for period in self.ended if (period.name, period.version) != (name, version)]
 
     # Webhooks
 
@@ -181,28 +181,32 @@ class CauseStory(Story):
                 pact=(row.consumer, row.number, row.provider, row.revision),
                 provider_version=json.loads(row.context).get("provider_version_number"),
                 enqueued_at=row.created_at,
-                attempts=[(one.created_at, one.success) for one in executions if one.triggered_webhook_id == row.id],
+                attempts=[
+                    (execution.created_at, execution.success)
+                    for execution in executions
+                    if execution.triggered_webhook_id == row.id
+                ],
             )
             for row in rows
         ]
 
 
 def obstacles(answer: Any) -> list[Any]:
-    return [one for one in answer["reasons"] if one["type"] == "error" and one["kind"] != "more_obstacles"]
+    return [reason for reason in answer["reasons"] if reason["type"] == "error" and reason["kind"] != "more_obstacles"]
 
 
 def check_causes(story: CauseStory, question: Mapping[str, Any], answer: Any) -> None:
     if answer["summary"]["deployable"]:
-        assert not any("cause" in one for one in answer["reasons"])
+        assert not any("cause" in reason for reason in answer["reasons"])
         return
     right = list_causes(story.know(), question)
-    found = obstacles(answer)
+    reasons = obstacles(answer)
     if len(right) > MAX_REASONS:
         return
-    assert found, "a no has a cause"
-    for one in found:
-        event(one["cause"])
-    assert [_why(one) for one in found] == right
+    assert reasons, "a no has a cause"
+    for reason in reasons:
+        event(reason["cause"])
+    assert [_why(reason) for reason in reasons] == right
 
 
 def _why(reason: Any) -> Why:
@@ -232,7 +236,7 @@ def carry_out(story: CauseStory, question: dict[str, Any], reason: Any) -> dict[
         return {**question, "latestby": "cvpv"}
     else:
         name = reason["subject"]["name"]
-        other = next(one for one in ("Zinc", "Till", "apron") if one != name)
+        other = next(consumer for consumer in ("Zinc", "Till", "apron") if consumer != name)
         number = Steps(story.api, story.history).run(step["command"], partner=f"{other} of {name}")
         if reason["cause"] in {"regression", "never_passed"} and "&&" not in step["command"]:
             # The version that failed is the one in question, so the new version is asked about.
@@ -242,7 +246,7 @@ def carry_out(story: CauseStory, question: dict[str, Any], reason: Any) -> dict[
 
 def ask_about(question: dict[str, Any], name: str, number: str) -> dict[str, Any]:
     """Ask about a version of a pacticipant instead of those that the question selects, or that it infers."""
-    others = [one for one in question["selectors"] if one["pacticipant"] != name]
+    others = [selector for selector in question["selectors"] if selector["pacticipant"] != name]
     plain = {key: value for key, value in question.items() if key != "can-i-deploy"}
     return {**plain, "selectors": [*others, {"pacticipant": name, "version": number}]}
 
@@ -298,10 +302,12 @@ def test_a_no_has_the_right_cause_and_its_step_changes_the_answer(
         check_causes(story, question, answer)
     # The last question is followed up, because steps change more than the notes of the story say.
     question, answer = dict(questions[-1]), story.ask(questions[-1])
-    found = [] if answer["summary"]["deployable"] else obstacles(answer)
-    if found:
-        reason = found[which % len(found)]
+    obstacles_before = [] if answer["summary"]["deployable"] else obstacles(answer)
+    if obstacles_before:
+        reason = obstacles_before[which % len(obstacles_before)]
         later = story.ask(carry_out(story, question, reason))
         # Two selectors may lead to reasons that read the same, of which the step removes one.
-        before, after = (list(map(identify, reasons)).count(identify(reason)) for reasons in (found, obstacles(later)))
+        before, after = (
+            list(map(identify, reasons)).count(identify(reason)) for reasons in (obstacles_before, obstacles(later))
+        )
         assert later["summary"]["deployable"] or after < before, reason["next"]

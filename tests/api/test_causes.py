@@ -115,13 +115,13 @@ def test_the_list_is_the_same_everywhere(api: Api) -> None:
 @only_sqlite
 def test_many_causes_are_loaded_with_as_many_statements_as_one(stage: Stage) -> None:
     SCENARIOS[Cause.NOT_REQUESTED](stage)
-    one = count_statements(stage)
+    count_of_one = count_statements(stage)
     for number in range(5):
         stage.publish("a", provider=f"Service {number}")
         stage.wait().version(f"Service {number}", "7")
         stage.deploy("7", f"Service {number}")
     assert len([reason for reason in stage.ask()["reasons"] if "cause" in reason]) == 6
-    assert count_statements(stage) == one
+    assert count_statements(stage) == count_of_one
 
 
 def count_statements(stage: Stage) -> int:

@@ -60,7 +60,7 @@ def clean(database, clock):
 
 def numbers(api, name):
     listed = api.get(f"/pacticipants/{name}/versions?size=1000").json()["_embedded"]["versions"]
-    return sorted(one["number"] for one in listed)
+    return sorted(version["number"] for version in listed)
 
 
 # Which versions stay
@@ -155,7 +155,7 @@ def test_a_plan_changes_nothing_and_says_why_versions_stay(history, clock, datab
     history.deploy("Till", "2", "test")
     retention = Retention(versions=add_in_use_selectors([KeepVersions(latest=True)]), branches=(), limit=1)
     planned = Cleaner(database, retention, clock=clock).plan()
-    assert [(one.selector.to_dict(), one.count) for one in planned.kept] == [
+    assert [(entry.selector.to_dict(), entry.count) for entry in planned.kept] == [
         ({"latest": True}, 1),
         ({"deployed": True}, 1),
         ({"released": True}, 0),
@@ -173,7 +173,7 @@ def test_what_is_deployed_or_supported_anywhere_stays_and_the_plan_names_it(hist
     history.deploy("Till", "3", "stage", instance="blue")
     keep = (KeepVersions(deployed=True, environment="prod"), KeepVersions(latest=True))
     planned = Cleaner(database, Retention(versions=keep, branches=()), clock=clock).plan()
-    assert [(one.number, one.deployed_to, one.released_to) for one in planned.in_use] == [
+    assert [(version.number, version.deployed_to, version.released_to) for version in planned.in_use] == [
         ("2", ("stage",), ()),
         ("3", ("stage",), ("shops",)),
     ]
@@ -197,12 +197,12 @@ def test_no_selector_replaces_the_rule_for_versions_in_use(keep, history, clean,
 
 
 def pending(api, branch):
-    asked = {
+    request = {
         "consumerVersionSelectors": [{"latest": True}],
         "includePendingStatus": True,
         "providerVersionBranch": branch,
     }
-    return [answer[1] for answer in verifiable(api.post("/pacts/provider/Ledger/for-verification", asked))]
+    return [answer[1] for answer in verifiable(api.post("/pacts/provider/Ledger/for-verification", request))]
 
 
 def test_a_stale_branch_that_verified_a_pact_stays_until_another_has_verified_it(history, clock, clean, api):
@@ -216,7 +216,7 @@ def test_a_stale_branch_that_verified_a_pact_stays_until_another_has_verified_it
     clean(branches=(KeepBranches(max_age=90),))
     assert pending(api, "feat/new") == [False]
     left = api.get("/pacticipants/Ledger/branches").json()["_embedded"]["branches"]
-    assert {one["name"] for one in left} == {"main", "feat/y"}
+    assert {branch["name"] for branch in left} == {"main", "feat/y"}
 
 
 def test_stale_branches_go_but_main_and_named_ones_stay(history, clock, clean, api):
@@ -229,7 +229,7 @@ def test_stale_branches_go_but_main_and_named_ones_stay(history, clock, clean, a
     history.branch("Till", "9", "feat/new")
     done = clean(branches=(KeepBranches(max_age=90), KeepBranches(branches=("develop",))))
     left = api.get("/pacticipants/Till/branches").json()["_embedded"]["branches"]
-    assert {one["name"] for one in left} == {"main", "develop", "feat/new"}
+    assert {branch["name"] for branch in left} == {"main", "develop", "feat/new"}
     assert (done["clean"]["branches"].gone, done["clean"]["branches"].kept) == (1, 3)
     assert numbers(api, "Till") == ["0", "2", "9"]  # 1 was kept as the head of a branch
 
@@ -272,12 +272,12 @@ def test_overwritten_pacts_and_results_go_when_they_are_old_enough(make_api, clo
     clock.now += timedelta(days=9)
     assert gone(clean(overwritten_max_age=timedelta(days=7))) == (1, 2, 0)  # the first and the last success stay
     assert api.get("/metrics").json()["pactVersions"] == {"count": 1}
-    assert database.read(lambda db: [one.broken for one in integrity.check_integrity(db) if one.broken]) == []
+    assert database.read(lambda db: [check.broken for check in integrity.check_integrity(db) if check.broken]) == []
 
 
 def gone(done):
-    found = done["overwritten"]
-    return tuple(found[what].gone for what in ("pact_publications", "verification_results", "triggered_webhooks"))
+    amounts = done["overwritten"]
+    return tuple(amounts[what].gone for what in ("pact_publications", "verification_results", "triggered_webhooks"))
 
 
 # While others work
@@ -288,8 +288,8 @@ def test_what_becomes_wanted_in_the_meantime_stays(history, clock, database, api
         history.version("Till", number)
     history.publish("Shop", "1", "Till", "a")
     retention = Retention(versions=add_in_use_selectors([KeepVersions(latest=True)]), branches=())
-    found = database.read(lambda db: cleanup.list_old_versions(db, retention, now=clock.now))
-    assert [one.number for one in found["Till"]] == ["1", "2", "3"]
+    old_versions = database.read(lambda db: cleanup.list_old_versions(db, retention, now=clock.now))
+    assert [version.number for version in old_versions["Till"]] == ["1", "2", "3"]
     batch = store_batch("Till", ["1", "2", "3"], clock.now)
     clock.now += timedelta(seconds=5)
     history.deploy("Till", "1", "test")
@@ -414,7 +414,7 @@ def test_what_answers_rest_on_stays(story, make_api, clean, clock):
     staying = story(History(api))
     clock.now += LONG
     clean(KeepVersions(latest=True))
-    names = {one.partition(" ")[0] for one in staying}
+    names = {version.partition(" ")[0] for version in staying}
     assert {f"{name} {number}" for name in names for number in numbers(api, name)} == staying
 
 
@@ -516,29 +516,39 @@ class Story:
 
     def answers(self, kept, gone=()):
         """All that may be asked about kept versions, and by providers, but not about branches that are gone."""
-        api, found = self.history.api, {}
+        api, answers = self.history.api, {}
         for name in (*CONSUMERS, PROVIDER):
             mine = self.named(name)
-            for one in (one.partition(" ")[2] for one in kept if one.startswith(f"{mine} ")):
+            for number in (
+                kept_version.partition(" ")[2] for kept_version in kept if kept_version.startswith(f"{mine} ")
+            ):
                 for to in DESTINATIONS if name != PROVIDER else DESTINATIONS[1:]:
-                    path = f"/matrix?q[][pacticipant]={mine}&q[][version]={one}&latestby={to}"
+                    path = f"/matrix?q[][pacticipant]={mine}&q[][version]={number}&latestby={to}"
                     # Without a destination the verdict is about all provider versions, of which some are removed.
-                    found[path] = newest(api.get(path)) if to == "cvp" else deployable(api.get(path))
-        for asked in self.questions(gone):
-            found[str(asked)] = verifiable(api.post(f"/pacts/provider/{self.named(PROVIDER)}/for-verification", asked))
+                    answers[path] = newest(api.get(path)) if to == "cvp" else deployable(api.get(path))
+        for request in self.questions(gone):
+            answers[str(request)] = verifiable(
+                api.post(f"/pacts/provider/{self.named(PROVIDER)}/for-verification", request)
+            )
         for name in CONSUMERS:
             path = (
                 f"/pacts/provider/{self.named(PROVIDER)}/consumer/{self.named(name)}/latest/verification-results/latest"
             )
-            found[path] = api.get(path).text
-        return found
+            answers[path] = api.get(path).text
+        return answers
 
     def decided(self, kept):
         """The provider's versions of which it is known whether they go with the consumers' versions that there are."""
         mine = self.named(PROVIDER)
-        asked = [one.partition(" ")[2] for one in kept if one.startswith(f"{mine} ")]
+        provider_numbers = [
+            kept_version.partition(" ")[2] for kept_version in kept if kept_version.startswith(f"{mine} ")
+        ]
         path = f"/matrix?q[][pacticipant]={mine}&latestby=cvp&q[][version]="
-        return {one for one in asked if deployable(self.history.api.get(path + one))["deployable"] is not None}
+        return {
+            number
+            for number in provider_numbers
+            if deployable(self.history.api.get(path + number))["deployable"] is not None
+        }
 
     @staticmethod
     def questions(gone):
@@ -546,7 +556,7 @@ class Story:
         selectors: list[dict[str, object]] = [{"mainBranch": True}, {"deployedOrReleased": True}, {"latest": True}]
         if "feat/x" not in gone:
             selectors.append({"branch": "feat/x"})
-        asked = {"consumerVersionSelectors": selectors, "includePendingStatus": True}
+        request = {"consumerVersionSelectors": selectors, "includePendingStatus": True}
         for who in (
             {"providerVersionBranch": "main"},
             {"providerVersionBranch": "feat/x"},
@@ -555,9 +565,9 @@ class Story:
         ):
             if who.get("providerVersionBranch") in gone:
                 continue
-            yield {**asked, **who}
+            yield {**request, **who}
             if not gone:  # the heads of removed branches are in progress no more
-                yield {**asked, **who, "includeWipPactsSince": "2020-01-01"}
+                yield {**request, **who, "includeWipPactsSince": "2020-01-01"}
 
 
 def newest(answer):
@@ -577,11 +587,11 @@ def deployable(answer):
 def verifiable(answer):
     return [
         (
-            one["_links"]["self"]["name"],
-            one["verificationProperties"].get("pending"),
-            one["verificationProperties"].get("wip"),
+            pact["_links"]["self"]["name"],
+            pact["verificationProperties"].get("pending"),
+            pact["verificationProperties"].get("wip"),
         )
-        for one in answer.json()["_embedded"]["pacts"]
+        for pact in answer.json()["_embedded"]["pacts"]
     ]
 
 
@@ -616,7 +626,7 @@ version_selectors = st.lists(
 )
 def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, done, keep, branches):
     story = Story(History(api), clock)
-    story.history.environments = {one["name"]: one["uuid"] for one in known_environments(api)}
+    story.history.environments = {environment["name"]: environment["uuid"] for environment in known_environments(api)}
     story.publish("Till", "1", 1, "main")
     for name, args, more in done:
         getattr(story, name)(*args, **more)
@@ -625,8 +635,10 @@ def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, don
     cleaner = Cleaner(database, retention, audit_max_age=timedelta(days=30), clock=clock, pause=lambda _: False)
     planned = cleaner.plan()
     # Selectors say what is kept while the branches are there; a version may be removed with its branch.
-    kept = kept_by(database, retention, clock.now) - {f"{one.pacticipant} {one.number}" for one in planned.versions}
-    gone = {one.name for one in planned.branches if one.pacticipant.endswith(f"-{story.number}")}
+    kept = kept_by(database, retention, clock.now) - {
+        f"{version.pacticipant} {version.number}" for version in planned.versions
+    }
+    gone = {branch.name for branch in planned.branches if branch.pacticipant.endswith(f"-{story.number}")}
     before, decided = story.answers(kept, gone), story.decided(kept)
     amounts = count_rows(database)
     removed = cleaner.clean()
@@ -637,7 +649,7 @@ def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, don
     assert removed["overwritten"] == planned.overwritten
     assert removed["audit"]["audit_events"].gone == planned.audit_events.gone
     assert count_rows(database) == {name: amounts[name] - gone_of(planned, name) for name in amounts}
-    assert database.read(lambda db: [one for one in integrity.check_integrity(db) if one.broken]) == []
+    assert database.read(lambda db: [check for check in integrity.check_integrity(db) if check.broken]) == []
 
 
 COUNTED = {
@@ -664,7 +676,7 @@ def count_rows(database):
 def gone_of(planned, table):
     name = COUNTED[table]
     overwritten = "verification_results" if name == "verifications" else name
-    return sum(one.gone for one in (planned.removed[name], planned.overwritten.get(overwritten)) if one)
+    return sum(amount.gone for amount in (planned.removed[name], planned.overwritten.get(overwritten)) if amount)
 
 
 def known_environments(api):

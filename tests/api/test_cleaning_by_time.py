@@ -35,8 +35,8 @@ def verifiable(api, tag):
         "consumerVersionSelectors": [{"consumer": "Foo", "tag": "released", "latest": True}],
     }
     pacts = api.post("/pacts/provider/Bar/for-verification", body).json()["_embedded"]["pacts"]
-    said = [one["verificationProperties"] for one in pacts]
-    return [(one["pending"], one.get("wip", False)) for one in said]
+    properties = [pact["verificationProperties"] for pact in pacts]
+    return [(pact_properties["pending"], pact_properties.get("wip", False)) for pact_properties in properties]
 
 
 def test_a_success_that_was_published_late_still_ends_work_in_progress(api, clock, clean):
@@ -74,7 +74,7 @@ def test_the_first_version_with_a_tag_is_that_with_the_oldest_tag(api, clock, cl
         *(version("3", "prod", 20), version("1", "prod", 1), version("2", "main", 10)),
     ]
     answer = api.post("/import", {"source": "http://source.test", "run": "1", "facts": facts})
-    assert [one["outcome"] for one in answer.json()["outcomes"]] == ["copied"] * 4
+    assert [outcome["outcome"] for outcome in answer.json()["outcomes"]] == ["copied"] * 4
     clock.now = began + timedelta(days=10)
     history = History(api)
     history.publish("Foo", "1", "Bar", tags=["released"])

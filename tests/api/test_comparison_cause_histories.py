@@ -74,15 +74,15 @@ def list_obstacles(answer: Any) -> list[Any]:
 
 def check(answer: Any, expected: list[set[str]], *, is_hurried: bool = False) -> None:
     """Compare the causes; a server without time may not have finished comparing."""
-    found = [reason["cause"] for reason in list_obstacles(answer)]
-    note(f"{found}, expected {expected}")
-    assert bool(answer["summary"]["deployable"]) is not bool(found)
-    if is_hurried and NOT_FINISHED in found:
-        found.remove(NOT_FINISHED)
-        assert all(any(cause in causes for causes in expected) for cause in found)
+    reported_causes = [reason["cause"] for reason in list_obstacles(answer)]
+    note(f"{reported_causes}, expected {expected}")
+    assert bool(answer["summary"]["deployable"]) is not bool(reported_causes)
+    if is_hurried and NOT_FINISHED in reported_causes:
+        reported_causes.remove(NOT_FINISHED)
+        assert all(any(cause in causes for causes in expected) for cause in reported_causes)
         return
-    assert len(found) == len(expected)
-    assert all(any(cause in causes for cause in found) for causes in expected)
+    assert len(reported_causes) == len(expected)
+    assert all(any(cause in causes for cause in reported_causes) for causes in expected)
     for reason in list_obstacles(answer):
         event(reason["cause"])
         assert reason["since"]

@@ -77,10 +77,10 @@ def test_a_pact_is_verified_by_the_contract_of_its_provider(
     links = row["verificationResult"]["_links"]
     assert links["pfi:ui"]["href"].endswith(COMPARISON_PAGE)
     assert api.get(COMPARISON_PAGE, accept="text/html").status == 200
-    found = api.get(links["self"]["href"]).json()
-    assert found["_links"]["pf:ui"]["href"] == links["self"]["href"]
-    assert found["summary"] == {"success": expected}
-    codes = [finding["code"] for finding in found["crossContractVerificationResults"]["results"]["errors"]]
+    verification = api.get(links["self"]["href"]).json()
+    assert verification["_links"]["pf:ui"]["href"] == links["self"]["href"]
+    assert verification["summary"] == {"success": expected}
+    codes = [finding["code"] for finding in verification["crossContractVerificationResults"]["results"]["errors"]]
     assert codes == ([] if expected else ["request.path-or-method.unknown"])
 
 
@@ -354,8 +354,8 @@ def test_a_pact_that_the_contract_satisfies_is_not_pending(
     path = "/pacts/provider/Prices/for-verification"
 
     def is_pending() -> bool:
-        (found,) = api.post(path, body).json()["_embedded"]["pacts"]
-        pending: bool = found["verificationProperties"]["pending"]
+        (pact,) = api.post(path, body).json()["_embedded"]["pacts"]
+        pending: bool = pact["verificationProperties"]["pending"]
         return pending
 
     assert is_pending()

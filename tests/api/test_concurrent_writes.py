@@ -233,10 +233,10 @@ ACCOUNT_FAULTS = [
 def account_state(world: World) -> object:
     def read(db: Any) -> object:
         people = db.execute(select(account).order_by(account.c.name)).all()
-        names = {one.id: one.name for one in people}
+        names = {person.id: person.name for person in people}
         sessions = Counter(names[row.account_id] for row in db.execute(select(session)))
         tokens = sorted((names[row.account_id], row.name, row.hash is None) for row in db.execute(select(token)))
-        who = [(one.name, one.role, one.is_active, _password(one.password)) for one in people]
+        who = [(person.name, person.role, person.is_active, _password(person.password)) for person in people]
         return who, sorted(sessions.items()), tokens, audited(db)
 
     return world.database.read(read)
@@ -249,14 +249,14 @@ def _password(its_hash: str | None) -> str | None:
     if its_hash is None:
         return None
     if its_hash not in _KNOWN_HASHES:
-        _KNOWN_HASHES[its_hash] = next(one for one in HASHES if passwords.is_correct(one, its_hash))
+        _KNOWN_HASHES[its_hash] = next(password for password in HASHES if passwords.is_correct(password, its_hash))
     return _KNOWN_HASHES[its_hash]
 
 
 def audited(db: Any) -> list[tuple[str, ...]]:
     """What the audit log says was done, in no order, as that of one moment is not told."""
-    found = db.execute(select(audit).where(audit.c.status.is_(None))).all()
-    return sorted((row.type, row.resource or "", row.other or "", _without_uuids(row.details)) for row in found)
+    events = db.execute(select(audit).where(audit.c.status.is_(None))).all()
+    return sorted((row.type, row.resource or "", row.other or "", _without_uuids(row.details)) for row in events)
 
 
 def _without_uuids(details: str | None) -> str:
@@ -273,7 +273,7 @@ REQUEST: dict[str, object] = {"method": "POST", "url": "https://ci.example.org/a
 
 
 def put_webhook(*events: str, description: str | None = None, **request: object) -> Write:
-    body: dict[str, object] = {"events": [{"name": one} for one in events], "request": {**REQUEST, **request}}
+    body: dict[str, object] = {"events": [{"name": event} for event in events], "request": {**REQUEST, **request}}
     if description is not None:
         body["description"] = description
     return api_write("PUT", f"/webhooks/{WEBHOOK}", body)
@@ -286,8 +286,8 @@ def api_write(method: str, path: str, body: object = None, **options: Any) -> Wr
 def renew_secrets(world: World, _api: Api) -> object:
     """What `treaty rotate-key` does in one of its transactions."""
     vault = Vault(lambda: (NEWER_KEY, SECRET_KEY))
-    for one in encrypted_columns.ENCRYPTED_COLUMNS[:3]:
-        world.database.write(partial(key_rotation.reencrypt, column=one, vault=vault, after=None))
+    for column in encrypted_columns.ENCRYPTED_COLUMNS[:3]:
+        world.database.write(partial(key_rotation.reencrypt, column=column, vault=vault, after=None))
     return None
 
 
@@ -332,11 +332,11 @@ def webhook_state(world: World) -> object:
                 row.url,
                 {name: opened(value) for name, value in json.loads(row.headers).items()},
                 opened(json.loads(row.password)) if row.password else None,
-                [one.name for one in events if one.webhook_id == row.id],
+                [event.name for event in events if event.webhook_id == row.id],
             )
             for row in db.execute(select(webhook).order_by(webhook.c.uuid))
         ]
-        return hooks, [one for one in audited(db) if one[0] != "key_change"]
+        return hooks, [event for event in audited(db) if event[0] != "key_change"]
 
     return world.database.read(read)
 
@@ -368,8 +368,10 @@ def release(world: World, api: Api) -> object:
 
 def prepare_environment(world: World) -> None:
     api = world.apis[0]
-    made = world.send(api, "POST", "/environments", {"name": "live", "production": True, "contacts": [{"name": "us"}]})
-    world.uuids["live"] = made.json()["uuid"]
+    response = world.send(
+        api, "POST", "/environments", {"name": "live", "production": True, "contacts": [{"name": "us"}]}
+    )
+    world.uuids["live"] = response.json()["uuid"]
     for number in ("1", "2"):
         assert world.send(api, "PUT", f"/pacticipants/Shop/versions/{number}", {}).status == 201
     for kind in ("deployed", "released"):
@@ -418,7 +420,11 @@ OTHER_FAULTS = [
 def other_state(world: World) -> object:
     def read(db: Any) -> object:
         def all_of(table: Any, *left_out: str) -> list[str]:
-            kept = [one for one in table.c if one.name not in {"id", "uuid", *left_out} and "_id" not in one.name]
+            kept = [
+                column
+                for column in table.c
+                if column.name not in {"id", "uuid", *left_out} and "_id" not in column.name
+            ]
             return sorted(str(tuple(row)) for row in db.execute(select(*kept)))
 
         return (
@@ -546,15 +552,15 @@ def pairs(group: str, *, is_long: bool) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_two_writes_at_once_come_to_what_they_come_to_one_after_the_other(world, group):
-    found = wrong(world, group, pairs(group, is_long=False))
-    assert not found, pformat(found[:3], width=160)
+    differences = wrong(world, group, pairs(group, is_long=False))
+    assert not differences, pformat(differences[:3], width=160)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("group", GROUPS)
 def test_all_pairs_of_writes_at_once_come_to_what_they_come_to_one_after_the_other(world, group):
-    found = wrong(world, group, pairs(group, is_long=True))
-    assert not found, pformat(found[:3], width=160)
+    differences = wrong(world, group, pairs(group, is_long=True))
+    assert not differences, pformat(differences[:3], width=160)
 
 
 ROUNDS = 8
@@ -562,16 +568,16 @@ ROUNDS = 8
 
 def test_a_setup_link_makes_one_administrator(world):
     """Two people use the link at the same time; one of them learns that it has expired."""
-    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+    with ThreadPoolExecutor(1) as left, ThreadPoolExecutor(1) as right:
         for number in range(ROUNDS):
             reset(world)
             world.database.write(lambda db: db.execute(delete(account)))
             link = world.database.write(lambda db: credentials.create_setup_link(db, vault=VAULT, now=world.clock.now))
             writes = tuple(set_up(str(link), name) for name in ("ada", "eve"))
-            told = at_once(world, (one, other), writes, has_blocker=number % 2 == 0)
-            people = world.database.read(lambda db: [one.name for one in stored.list_all(db)])
-            assert sorted(map(str, told)) == ["303", "404"]
-            assert people == ["ada" if told[0] == 303 else "eve"]
+            statuses = at_once(world, (left, right), writes, has_blocker=number % 2 == 0)
+            people = world.database.read(lambda db: [user.name for user in stored.list_all(db)])
+            assert sorted(map(str, statuses)) == ["303", "404"]
+            assert people == ["ada" if statuses[0] == 303 else "eve"]
 
 
 def set_up(link: str, name: str) -> Write:
@@ -590,9 +596,9 @@ def set_up(link: str, name: str) -> Write:
 def wrong(world: World, group: str, chosen: list[tuple[str, str]]) -> list[object]:
     """List the pairs that came to something else, with what it was."""
     writes, _, prepare, state = GROUPS[group]
-    found: list[object] = []
-    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
-        threads = (one, other)
+    differences: list[object] = []
+    with ThreadPoolExecutor(1) as left, ThreadPoolExecutor(1) as right:
+        threads = (left, right)
 
         def begin() -> None:
             reset(world)
@@ -603,18 +609,20 @@ def wrong(world: World, group: str, chosen: list[tuple[str, str]]) -> list[objec
             allowed = []
             for order in (0, 1):
                 begin()
-                told: list[object] = [None, None]
+                results: list[object] = [None, None]
                 for index in (order, 1 - order):
                     write = (first, second)[index]
-                    told[index] = threads[index].submit(write, world, world.apis[index]).result(WAIT_SECONDS)
-                allowed.append((told, state(world)))
+                    results[index] = threads[index].submit(write, world, world.apis[index]).result(WAIT_SECONDS)
+                allowed.append((results, state(world)))
             for has_blocker in BLOCKERS:
                 begin()
                 outcome = (at_once(world, threads, (first, second), has_blocker=has_blocker), state(world))
                 if outcome not in allowed:
-                    found.append({"pair": pair, "has_blocker": has_blocker, "at once": outcome, "allowed": allowed})
+                    differences.append(
+                        {"pair": pair, "has_blocker": has_blocker, "at once": outcome, "allowed": allowed}
+                    )
                     break
-    return found
+    return differences
 
 
 def at_once(
@@ -626,11 +634,11 @@ def at_once(
         ]
 
     if not has_blocker:
-        return [one.result(WAIT_SECONDS) for one in start()]
+        return [future.result(WAIT_SECONDS) for future in start()]
     with blocked(world.database) as wait:
         started = start()
         wait(started)
-    return [one.result(WAIT_SECONDS) for one in started]
+    return [future.result(WAIT_SECONDS) for future in started]
 
 
 @contextmanager
@@ -649,7 +657,7 @@ def blocked(database: Database) -> Iterator[Callable[[list[Future[object]]], Non
             until = time.monotonic() + WAIT_SECONDS
             while time.monotonic() < until:
                 waiting = connection.scalar(_COUNT_WAITING)
-                if waiting >= sum(not one.done() for one in started):
+                if waiting >= sum(not future.done() for future in started):
                     return
                 time.sleep(0.005)
 

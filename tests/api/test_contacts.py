@@ -83,6 +83,6 @@ def test_an_import_copies_contacts_and_keeps_those_of_this_broker(api: Api) -> N
     facts.append({"kind": "pacticipant", "name": "Bad", "contacts": "[1]", **times})
     sent = {"source": "https://old.example.org", "run": "1", "facts": facts}
     outcomes = api.post("/import", sent).json()["outcomes"]
-    assert [one["outcome"] for one in outcomes] == ["copied", "present", "refused"]
+    assert [outcome["outcome"] for outcome in outcomes] == ["copied", "present", "refused"]
     assert api.get("/pacticipants/Shop").json()["contacts"] == [TEAM]
     assert api.get("/pacticipants/Till").json()["contacts"] == [{"name": "Ada"}]

@@ -53,7 +53,7 @@ def test_two_contents_that_are_to_be_merged_are_one_pact(api):
     first, second = contract("Shop", "Prices", "a"), contract("Shop", "Prices", "b", onConflict="merge")
     assert api.post("/contracts/publish", request(first, second)).status == 200
     stored = api.get("/pacts/provider/Prices/consumer/Shop/version/1").json()["interactions"]
-    assert [one["description"] for one in stored] == ["a request for a", "a request for b"]
+    assert [interaction["description"] for interaction in stored] == ["a request for a", "a request for b"]
 
 
 def test_a_conflict_stores_nothing_and_shows_the_difference(api):
@@ -170,8 +170,8 @@ def test_what_is_no_pact_is_a_pact_all_the_same(api):
     ],
 )
 def test_more_contracts_or_tags_than_the_limit_are_refused(api, contracts, tags, errors):
-    given = request(*[contract("Shop", "Prices")] * contracts, tags=[f"t{number}" for number in range(tags)])
-    refused = api.post("/contracts/publish", given)
+    body = request(*[contract("Shop", "Prices")] * contracts, tags=[f"t{number}" for number in range(tags)])
+    refused = api.post("/contracts/publish", body)
     assert (refused.status, refused.json()["errors"]) == (400, errors)
     assert api.get("/pacticipants/Shop").status == 404
 

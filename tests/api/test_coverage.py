@@ -91,18 +91,18 @@ def test_operations_that_consumers_use_and_the_report_lacks_are_claimed_but_not_
     answer = publish(api, junit(list="passed", add="skipped"))
     summary = "1 of 3 operations exercised; 1 that consumers use was not: GET /prices/{sku}."
     assert summary in notices(answer)
-    found = operations(api)
-    evidence = {name: (operation["evidence"], operation["claimedOnly"]) for name, operation in found.items()}
+    by_operation = operations(api)
+    evidence = {name: (operation["evidence"], operation["claimedOnly"]) for name, operation in by_operation.items()}
     assert evidence == {
         "GET /prices": ("passed", False),
         "POST /prices": ("skipped", False),
         "GET /prices/{sku}": ("not exercised", True),
     }
-    assert [consumer["name"] for consumer in found["GET /prices/{sku}"]["consumers"]] == ["Shop", "Till"]
+    assert [consumer["name"] for consumer in by_operation["GET /prices/{sku}"]["consumers"]] == ["Shop", "Till"]
     body = api.get(COVERAGE).json()
     assert (body["summary"], body["exercisedCount"], body["claimedOnlyCount"]) == (summary, 1, 1)
     assert body["undocumentedOperations"] == [{"operation": "DELETE /v1/prices/{id}", "consumers": ["Till"]}]
-    assert (found["POST /prices"]["deprecated"], found["GET /prices"]["summary"]) == (True, "List prices")
+    assert (by_operation["POST /prices"]["deprecated"], by_operation["GET /prices"]["summary"]) == (True, "List prices")
 
 
 @SAME_STATEMENTS

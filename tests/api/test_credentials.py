@@ -108,17 +108,17 @@ def test_a_token_that_reads_only_does_not_write_whatever_its_user_may(api, accou
 def test_a_revoked_token_and_one_of_a_disabled_user_are_refused_at_once_by_every_process(
     make_api, accounts, database, clock
 ):
-    one, other = accounts(Role.READ_WRITE, "ci", system=True), accounts(Role.READ_ONLY)
+    ci_token, user_token = accounts(Role.READ_WRITE, "ci", system=True), accounts(Role.READ_ONLY)
     processes = [make_api(), make_api()]
     for process in processes:
-        assert process.get("/user", headers=bearer(one)).json()["typeDescription"] == "system"
-        assert process.get("/user", headers=bearer(other)).status == 200
-    database.write(lambda db: credentials.revoke_token(db, one.token))
+        assert process.get("/user", headers=bearer(ci_token)).json()["typeDescription"] == "system"
+        assert process.get("/user", headers=bearer(user_token)).status == 200
+    database.write(lambda db: credentials.revoke_token(db, ci_token.token))
     database.write(
         lambda db: account_actions.disable_account(db, account_actions.get_account(db, "read-only"), now=clock.now)
     )
     for process in processes:
-        assert [process.get("/user", headers=bearer(each)).status for each in (one, other)] == [401, 401]
+        assert [process.get("/user", headers=bearer(each)).status for each in (ci_token, user_token)] == [401, 401]
         assert process.get("/user", headers=basic("read-only", PASSWORD)).status == 401
 
 
@@ -127,20 +127,21 @@ def test_when_and_from_where_a_token_was_used_is_noted(api, accounts, database, 
     for minutes in (0, 0.5, 5):
         clock.now += timedelta(minutes=minutes)
         api.get("/", headers=bearer(issued))
-    found = database.read(lambda db: tokens.find(db, issued.token.uuid))
-    assert (found.used_at, found.used_from) == (clock.now, "127.0.0.1")
+    stored_token = database.read(lambda db: tokens.find(db, issued.token.uuid))
+    assert (stored_token.used_at, stored_token.used_from) == (clock.now, "127.0.0.1")
 
 
 def test_the_two_tokens_that_everybody_has_are_found_and_regenerated(api, accounts):
     issued = accounts(Role.READ_WRITE)
     items = api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"]
-    assert [one["description"] for one in items[:2]] == ["Read only token (developer)", "Read/write token (CI)"]
+    assert [token["description"] for token in items[:2]] == ["Read only token (developer)", "Read/write token (CI)"]
     path = f"/settings/tokens/{items[1]['uuid']}/regenerate"
     owner = basic("read-write", PASSWORD)
     first, second = (api.post(path, {}, headers=owner) for _ in range(2))
     assert (first.status, first.json()["description"]) == (201, "Read/write token (CI)")
     statuses = [
-        api.get("/user", headers={"authorization": f"Bearer {one.json()['value']}"}).status for one in (first, second)
+        api.get("/user", headers={"authorization": f"Bearer {answer.json()['value']}"}).status
+        for answer in (first, second)
     ]
     assert statuses == [401, 200]
     listed = api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"][1]["value"]
@@ -269,7 +270,8 @@ def test_slips_in_a_token_are_found_by_its_checksum():
     token = generate_token()
     assert is_well_formed_token(token)
     assert not any(
-        is_well_formed_token(one) for one in (token[:-1], token + "x", token.lower(), token[:9] + "_" + token[10:], "")
+        is_well_formed_token(malformed)
+        for malformed in (token[:-1], token + "x", token.lower(), token[:9] + "_" + token[10:], "")
     )
     assert not is_well_formed_token("treaty_" + "\N{SUPERSCRIPT TWO}" * 38)
 
@@ -322,10 +324,10 @@ def test_guessing_fills_no_database_and_leaves_no_name_in_it(make_api, accounts,
     for number in range(8):
         away = {"x-forwarded-for": f"192.0.2.{number}"}
         assert api.get("/", headers={**away, **basic(f"a secret {number}" + "x" * 5000, "ada")}).status == 401
-    found = database.read(lambda db: fetch_rows(db, select(guess), {}))
-    assert len(found) == 24, "an address, an account, and the account from the address, for each"
-    assert max(len(str(tuple(row))) for row in found) < 300
-    assert "secret" not in str(found)
+    rows = database.read(lambda db: fetch_rows(db, select(guess), {}))
+    assert len(rows) == 24, "an address, an account, and the account from the address, for each"
+    assert max(len(str(tuple(row))) for row in rows) < 300
+    assert "secret" not in str(rows)
     clock.now += timedelta(minutes=16)
     assert api.get("/", headers=basic("ada", "wrong")).status == 401
     assert len(database.read(lambda db: fetch_rows(db, select(guess), {}))) == 3
@@ -352,13 +354,13 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(make_api, accounts, d
     api = make_api(trusted_proxies=("127.0.0.1",))
     taken: dict[str, list[float]] = {"ada": [], "nobody": []}
     for number in range(24):
-        for name, found in taken.items():
+        for name, times in taken.items():
             started = time.process_time()  # a busy machine does not add to it
             headers = {**basic(name, "wrong"), "x-forwarded-for": f"192.0.2.{number}"}
             assert api.get("/", headers=headers).status == 401
-            found.append(time.process_time() - started)
-    known, unknown = (statistics.median(found[2:]) for found in taken.values())
-    assert 0.5 < known / unknown < 2
+            times.append(time.process_time() - started)
+    wrong_password_seconds, unknown_name_seconds = (statistics.median(times[2:]) for times in taken.values())
+    assert 0.5 < wrong_password_seconds / unknown_name_seconds < 2
 
 
 # Sessions
@@ -521,13 +523,13 @@ def test_a_write_that_comes_with_a_session_needs_what_only_our_pages_know(browse
 )
 @pytest.mark.parametrize("is_open", [True, False], ids=["open", "signed in"])
 def test_no_route_takes_what_another_site_has_a_browser_send(api, accounts, told, is_open):
-    known = {} if is_open else basic("administrator", PASSWORD)
+    authorization = {} if is_open else basic("administrator", PASSWORD)
     if not is_open:
         accounts(Role.ADMINISTRATOR)
     for kind, route in golden.routes():
         if route.method != "GET":
             path = route.url.fill(**dict.fromkeys(route.url.names, "x"))
-            answer = api.request(route.method, path, b"a=b", type=FORM, accept=PAGE, headers={**told, **known})
+            answer = api.request(route.method, path, b"a=b", type=FORM, accept=PAGE, headers={**told, **authorization})
             assert answer.status == 403, (kind, route.method, path)
             assert "sent by a page of another site" in answer.text
 

@@ -11,12 +11,12 @@ PAIR = "/dashboard/provider/Ledger/consumer/Till"
 
 
 def items(api: Api, path: str = PAIR) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = api.get(path).json()["items"]
-    return found
+    entries: list[dict[str, Any]] = api.get(path).json()["items"]
+    return entries
 
 
 def versions(api: Api, path: str = PAIR) -> list[str]:
-    return [one["consumer"]["version"]["number"] for one in items(api, path)]
+    return [entry["consumer"]["version"]["number"] for entry in items(api, path)]
 
 
 def verify(api: Api, version: str, provider_version: str, *, success: bool = True) -> None:
@@ -27,8 +27,8 @@ def verify(api: Api, version: str, provider_version: str, *, success: bool = Tru
 
 def deploy(api: Api, version: str) -> str:
     """Deploy a version of Till, and say where the deployment is found."""
-    found = api.get("/environments?name=live").json()["_embedded"]["environments"]
-    live = found[0] if found else api.post("/environments", {"name": "live", "production": True}).json()
+    environments = api.get("/environments?name=live").json()["_embedded"]["environments"]
+    live = environments[0] if environments else api.post("/environments", {"name": "live", "production": True}).json()
     path = f"/pacticipants/Till/versions/{version}/deployed-versions/environment/{live['uuid']}"
     return api.post(path, {}).link("self")
 
@@ -49,8 +49,8 @@ def test_the_latest_pact_is_shown(three: Api) -> None:
 def test_the_latest_pact_with_each_tag_is_shown(three: Api) -> None:
     for version, tag in (("1", "dev"), ("2", "dev"), ("2", "live"), ("3", "dev"), ("3", "feat")):
         three.put(f"/pacticipants/Till/versions/{version}/tags/{tag}", {})
-    shown = {one["consumer"]["version"]["number"]: one for one in items(three)}
-    tags = {number: [tag["name"] for tag in one["pactTags"]] for number, one in shown.items()}
+    shown = {entry["consumer"]["version"]["number"]: entry for entry in items(three)}
+    tags = {number: [tag["name"] for tag in entry["pactTags"]] for number, entry in shown.items()}
     assert tags == {"2": ["live"], "3": ["dev", "feat"]}
     assert shown["2"]["pactTags"][0] == {
         "name": "live",
@@ -62,7 +62,7 @@ def test_the_latest_pact_with_each_tag_is_shown(three: Api) -> None:
 def test_a_tag_on_a_version_without_the_pact_does_not_hide_the_latest_with_it(three: Api) -> None:
     three.put("/pacticipants/Till/versions/1/tags/dev", {})
     three.publish("Till", "4", "Bank", 4, tags=["dev"])
-    shown = {one["consumer"]["version"]["number"]: one for one in items(three)}
+    shown = {entry["consumer"]["version"]["number"]: entry for entry in items(three)}
     assert [tag["name"] for tag in shown["1"]["pactTags"]] == ["dev"]
 
 
@@ -122,10 +122,10 @@ def test_a_version_shows_the_branches_that_it_is_the_head_of(three: Api) -> None
 
 def test_what_failed_while_pending_says_so(api: Api) -> None:
     api.publish("Till", "1", "Ledger", 1, branch="main")
-    wanted = {"consumerVersionSelectors": [{"branch": "main"}], "includePendingStatus": True}
-    found = api.post("/pacts/provider/Ledger/for-verification", wanted).json()["_embedded"]["pacts"]
-    assert found[0]["verificationProperties"]["pending"] is True
-    pact = api.get(found[0]["_links"]["self"]["href"])
+    request = {"consumerVersionSelectors": [{"branch": "main"}], "includePendingStatus": True}
+    pacts = api.post("/pacts/provider/Ledger/for-verification", request).json()["_embedded"]["pacts"]
+    assert pacts[0]["verificationProperties"]["pending"] is True
+    pact = api.get(pacts[0]["_links"]["self"]["href"])
     api.post(pact.link("pb:publish-verification-results"), {"success": False, "providerApplicationVersion": "1"})
     assert items(api)[0]["verificationStatus"] == "failed_pending"
 
@@ -147,7 +147,7 @@ def test_the_dashboard_of_all_is_had_by_the_page(three: Api) -> None:
 
     def page(number: int) -> list[tuple[str, str]]:
         shown = items(three, f"/dashboard?page={number}&size=2")
-        return sorted((one["consumer"]["name"], one["consumer"]["version"]["number"]) for one in shown)
+        return sorted((entry["consumer"]["name"], entry["consumer"]["version"]["number"]) for entry in shown)
 
     assert [page(1), page(2), page(3)] == [[("Ant", "1"), ("Till", "3")], [("Till", "1"), ("zebra", "1")], []]
 

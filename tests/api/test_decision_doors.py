@@ -163,7 +163,7 @@ def newest_tags(world: World, name: str, version: str) -> list[str]:
     return [
         tag
         for tag in tags
-        if world.newest(name, [one for who, one, it in world.tags if (who, it) == (name, tag)]) == version
+        if world.newest(name, [version for who, version, it in world.tags if (who, it) == (name, tag)]) == version
     ]
 
 

@@ -48,7 +48,7 @@ class Broker:
         """Create a webhook for the pair, and return its path."""
         body = {"request": {"method": "POST", "url": url, **(request or {})}, **PAIR, **more}
         answer = self.api.post(
-            "/webhooks", {**body, "events": [{"name": one} for one in events or ["contract_published"]]}
+            "/webhooks", {**body, "events": [{"name": event} for event in events or ["contract_published"]]}
         )
         assert answer.status == 201, answer.text
         return answer.link("self")
@@ -60,8 +60,8 @@ class Broker:
 
     def triggered(self, version: str) -> list[dict[str, Any]]:
         page = self.api.get(f"/pacts/provider/Ledger/consumer/Till/version/{version}/triggered-webhooks").json()
-        found: list[dict[str, Any]] = page["_embedded"]["triggeredWebhooks"]
-        return found
+        webhooks: list[dict[str, Any]] = page["_embedded"]["triggeredWebhooks"]
+        return webhooks
 
     def until(self, version: str, status: str) -> dict[str, Any]:
         """Wait until the one delivery of a version has come to a status."""
@@ -82,10 +82,10 @@ def make_broker(database_url: str) -> Iterator[Callable[..., Broker]]:
     with ExitStack() as stack:
 
         def make(*, starts: bool = True, **settings: Any) -> Broker:
-            given = {"database_url": database_url, "secret_key": SECRET_KEY, "log_level": "fatal", **OPEN, **settings}
+            options = {"database_url": database_url, "secret_key": SECRET_KEY, "log_level": "fatal", **OPEN, **settings}
             database = open_kept(database_url, connections=4)
             stack.callback(database.close)
-            broker = Broker(database, Settings(**given))
+            broker = Broker(database, Settings(**options))
             stack.callback(broker.api.close)
             if starts:
                 broker.worker.start()
@@ -102,8 +102,8 @@ def broker(make_broker: Callable[..., Broker]) -> Broker:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as server:
+        yield server
 
 
 def test_what_is_owed_arrives(broker: Broker, receiver: Receiver) -> None:
@@ -156,7 +156,7 @@ def test_while_it_is_tried_again_it_says_how_often_it_will_be(make_broker, recei
     assert broker.until("1", "retrying")["attemptsRemaining"] == 2
     status = broker.api.get("/pacts/provider/Ledger/consumer/Till/webhooks/status").json()
     assert status["summary"] == {"successful": 0, "failed": 0, "retrying": 1}
-    assert [one["name"] for one in status["_links"]["pb:error-logs"]] == ["POST 127.0.0.1"]
+    assert [link["name"] for link in status["_links"]["pb:error-logs"]] == ["POST 127.0.0.1"]
 
 
 def test_events_of_a_pair_arrive_in_their_order_even_when_one_is_tried_again(make_broker, receiver: Receiver) -> None:
@@ -165,7 +165,7 @@ def test_events_of_a_pair_arrive_in_their_order_even_when_one_is_tried_again(mak
     broker.hook(receiver.url, request={"body": "${pactbroker.consumerVersionNumber}"})
     for number in range(1, 6):
         broker.publish(str(number), number)
-    assert [one.body for one in receiver.wait(7)] == [b"1", b"1", b"1", b"2", b"3", b"4", b"5"]
+    assert [arrival.body for arrival in receiver.wait(7)] == [b"1", b"1", b"1", b"2", b"3", b"4", b"5"]
 
 
 FOR_EVER = {"webhook_read_timeout": 4 * PATIENCE, "webhook_total_timeout": 4 * PATIENCE}
@@ -214,7 +214,7 @@ def test_a_redirect_is_a_failure_and_not_followed(make_broker, receiver: Receive
     broker.hook(receiver.url + "/hook")
     broker.publish("1")
     broker.until("1", "failure")
-    assert [one.path for one in receiver.settle()] == ["/hook"]
+    assert [arrival.path for arrival in receiver.settle()] == ["/hook"]
 
 
 @about_requests
@@ -271,7 +271,9 @@ def test_several_workers_send_each_delivery_once_and_in_order(make_broker, recei
     receiver.wait(32)
     arrivals = receiver.settle()
     for path in ("/0", "/1", "/2", "/3"):
-        assert [one.body.decode() for one in arrivals if one.path == path] == [str(number) for number in range(8)]
+        assert [arrival.body.decode() for arrival in arrivals if arrival.path == path] == [
+            str(number) for number in range(8)
+        ]
 
 
 def test_what_a_killed_worker_had_claimed_is_taken_over_when_its_time_is_up(make_broker, receiver: Receiver) -> None:
@@ -328,11 +330,11 @@ def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) 
     lost = claim("slow", now)[0]
     won = claim("quick", now + timedelta(seconds=2))[0]
     assert lost.uuid == won.uuid
-    made = deliveries.attempt_delivery(lost, settings=broker.settings, parameter_urls=PARAMETER_URLS, send=_refuse)
+    attempt = deliveries.attempt_delivery(lost, settings=broker.settings, parameter_urls=PARAMETER_URLS, send=_refuse)
     for owner in ("slow", "quick"):
         broker.database.write(
             lambda db, owner=owner: deliveries.record_attempt(
-                db, lost, made, owner=owner, jitter=1, settings=broker.settings
+                db, lost, attempt, owner=owner, jitter=1, settings=broker.settings
             )
         )
     assert broker.triggered("1")[0]["attemptsMade"] == 1
@@ -487,7 +489,7 @@ def test_logs_are_told_as_json_too(broker: Broker, receiver: Receiver) -> None:
         "Till",
         "Ledger",
     ]
-    assert [(one["success"], one["responseStatus"]) for one in logs["executions"]] == [(True, 200)]
+    assert [(execution["success"], execution["responseStatus"]) for execution in logs["executions"]] == [(True, 200)]
     assert logs["_links"]["pb:webhook"]["href"] == BASE + path
 
 

@@ -35,7 +35,10 @@ def running(api: Api, staging: str) -> Running:
     def running(query: str = "", environment: str = staging) -> list[tuple[str, str | None]]:
         page = api.get(f"/environments/{environment}/deployed-versions/currently-deployed{query}").json()
         items = page["_embedded"]["deployedVersions"]
-        return [(one["_embedded"]["version"]["number"], one.get("applicationInstance")) for one in items]
+        return [
+            (deployed_version["_embedded"]["version"]["number"], deployed_version.get("applicationInstance"))
+            for deployed_version in items
+        ]
 
     return running
 
@@ -71,7 +74,7 @@ def test_deploying_an_older_version_again_makes_a_new_record(
     again = deploy("1")
     assert running() == [("1", None)]
     page = api.get(f"/pacticipants/Till/versions/1/deployed-versions/environment/{staging}").json()
-    assert [one["uuid"] for one in page["_embedded"]["deployedVersions"]] == [
+    assert [deployed_version["uuid"] for deployed_version in page["_embedded"]["deployedVersions"]] == [
         again.json()["uuid"],
         first.json()["uuid"],
     ]

@@ -125,11 +125,11 @@ def test_a_database_that_does_not_answer_is_told_about() -> None:
         assert api.get("/diagnostic/status/dependencies").status == 200
     answer = api.get("/diagnostic/status/dependencies")
     assert (answer.status, answer.headers["content-type"]) == (500, "application/hal+json")
-    told = answer.json()
-    assert told["database"]["ok"] is False
-    assert told["database"]["error"]["message"].startswith("OperationalError - ")
+    status = answer.json()
+    assert status["database"]["ok"] is False
+    assert status["database"]["error"]["message"].startswith("OperationalError - ")
     assert str(make_url(url).password) not in answer.text
-    assert told["_links"] == {"self": {"href": "http://localhost/diagnostic/status/dependencies"}}
+    assert status["_links"] == {"self": {"href": "http://localhost/diagnostic/status/dependencies"}}
     assert api.get("/diagnostic/status/heartbeat").status == 200
     assert api.get(READY).status == 503
     api.close()

@@ -26,10 +26,10 @@ def put(api: Api, version: str, interactions: list[dict[str, object]]) -> str:
 @pytest.fixture
 def shas(api: Api, clock: Clock) -> list[str]:
     """The contents of three versions, of which the first two are alike."""
-    found = [put(api, str(number), [interaction("a", 200), interaction("b", 200)]) for number in (1, 2)]
-    found.append(put(api, "3", [interaction("b", 200), interaction("a", 404)]))
+    contents = [put(api, str(number), [interaction("a", 200), interaction("b", 200)]) for number in (1, 2)]
+    contents.append(put(api, "3", [interaction("b", 200), interaction("a", 404)]))
     clock.now += timedelta(days=3)
-    return found
+    return contents
 
 
 def text(api: Api, path: str) -> Answer:
@@ -70,23 +70,23 @@ def changes(answer: Answer) -> list[str]:
 
 @pytest.mark.usefixtures("shas")
 def test_a_difference_shows_what_changed_and_when(api: Api) -> None:
-    found = text(api, "/version/3/diff/previous-distinct")
-    assert found.headers["content-type"] == "text/plain;charset=utf-8"
-    assert found.text == WHOLE
+    answer = text(api, "/version/3/diff/previous-distinct")
+    assert answer.headers["content-type"] == "text/plain;charset=utf-8"
+    assert answer.text == WHOLE
 
 
 @pytest.mark.usefixtures("shas")
 def test_a_pact_is_compared_with_the_version_that_is_asked_for(api: Api) -> None:
-    found = text(api, "/version/2/diff/version/3")
-    assert found.text.startswith("# Diff between versions 3 and 2 of the pact")
-    assert changes(found) == ['-        "status": 404', '+        "status": 200']
+    answer = text(api, "/version/2/diff/version/3")
+    assert answer.text.startswith("# Diff between versions 3 and 2 of the pact")
+    assert changes(answer) == ['-        "status": 404', '+        "status": 200']
     assert changes(text(api, "/version/2/diff/version/1")) == []
 
 
 def test_contents_are_compared_by_their_shas(api: Api, shas: list[str]) -> None:
-    found = text(api, f"/pact-version/{shas[0]}/diff/pact-version/{shas[2]}")
-    assert found.text.startswith("# Diff between versions 3 and 2 of the pact")
-    assert changes(found) == ['-        "status": 404', '+        "status": 200']
+    answer = text(api, f"/pact-version/{shas[0]}/diff/pact-version/{shas[2]}")
+    assert answer.text.startswith("# Diff between versions 3 and 2 of the pact")
+    assert changes(answer) == ['-        "status": 404', '+        "status": 200']
 
 
 def test_without_anything_to_compare_with_it_says_so(api: Api, shas: list[str]) -> None:
@@ -113,8 +113,8 @@ def test_a_difference_is_text_only(api: Api) -> None:
 def test_a_name_that_yaml_would_read_otherwise_is_quoted(api: Api) -> None:
     for number in (1, 2):
         api.publish("Till: new", str(number), "Ledger", number)
-    found = api.get("/pacts/provider/Ledger/consumer/Till%3A%20new/version/2/diff/previous-distinct", accept="*/*")
-    assert '  name: "Pact between Till: new (2) and Ledger"' in found.text.splitlines()
+    answer = api.get("/pacts/provider/Ledger/consumer/Till%3A%20new/version/2/diff/previous-distinct", accept="*/*")
+    assert '  name: "Pact between Till: new (2) and Ledger"' in answer.text.splitlines()
 
 
 def test_a_search_that_takes_too_long_is_given_up(make_api: Callable[..., Api]) -> None:

@@ -105,7 +105,9 @@ def test_a_delivered_digest_is_not_sent_again(make_broker, receiver: Receiver) -
     path = broker.hook(receiver.url, digest={"every": "1m"}, request=SUMMARY)
     broker.publish("1")
     send_now(broker, path)
-    eventually(lambda: [one["status"] for one in broker.triggered("1")] == ["success"], lambda: broker.triggered("1"))
+    eventually(
+        lambda: [webhook["status"] for webhook in broker.triggered("1")] == ["success"], lambda: broker.triggered("1")
+    )
     # Clean-up removes deliveries that have ended; their events must not return.
     assert broker.api.delete("/pacticipants/Till/versions/1").status == 204
     broker.publish("2")

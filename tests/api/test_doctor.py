@@ -21,7 +21,7 @@ def database(api, database_url):
 
 
 def broken(database):
-    return {one.rule: one.broken for one in database.read(integrity.check_integrity) if one.broken}
+    return {check.rule: check.broken for check in database.read(integrity.check_integrity) if check.broken}
 
 
 def test_nothing_is_wrong_with_what_was_written(database):
@@ -60,5 +60,5 @@ def test_nothing_is_wrong_with_what_was_written(database):
 def test_each_kind_of_damage_is_found_and_mended(database, damage, rule):
     database.write(lambda db: db.execute(text(damage)))
     assert rule in broken(database)
-    assert rule in {one.rule for one in database.write(integrity.repair_integrity) if one.broken}
+    assert rule in {check.rule for check in database.write(integrity.repair_integrity) if check.broken}
     assert broken(database) == {}

@@ -49,7 +49,7 @@ components: {messages: {PriceChanged: {payload: {properties: {oldPrice: {type: n
 def search(api: Api, words: str) -> list[tuple[str, str]]:
     answer = api.get(f"/usage?{urlencode({'provider': 'Prices', 'text': words})}")
     assert answer.status == 200, answer.text
-    return [(found["place"], found["name"]) for found in answer.json()["documented"]]
+    return [(result["place"], result["name"]) for result in answer.json()["documented"]]
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_names_in_documents_are_found_by_their_words(api: Api, words: str, expec
         {"name": "events", **document(EVENTS, specification="asyncapi")},
     ]
     assert api.post(f"{PUBLISH}-contracts", build(contracts=contracts)).status == 200
-    found = search(api, words)
-    assert found[: len(expected)] == expected
-    assert len(found) == len(expected) or words == "price list"
+    results = search(api, words)
+    assert results[: len(expected)] == expected
+    assert len(results) == len(expected) or words == "price list"
 
 
 def test_only_documents_in_use_and_the_newest_are_searched(api: Api) -> None:
@@ -107,8 +107,8 @@ def test_a_result_links_to_the_newest_version_with_the_document(api: Api) -> Non
     for version, source in (("1", SHOP), ("2", SHOP), ("3", SHOP.replace("Find", "List"))):
         assert publish(api, source, version).status == 200
     History(api).deploy("Prices", "1", "production")
-    found = api.get("/usage?provider=Prices&text=season").json()["documented"]
-    assert found == [
+    results = api.get("/usage?provider=Prices&text=season").json()["documented"]
+    assert results == [
         {"place": "summary", "name": "Find the prices of a season", "version": "2"},
         {"place": "summary", "name": "List the prices of a season", "version": "3"},
     ]

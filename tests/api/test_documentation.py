@@ -23,7 +23,9 @@ def test_the_page_shows_every_operation(api):
     assert (page.status, page.headers["content-type"]) == (200, "text/html;charset=utf-8")
     shown = set(re.findall(r'<details id="([^"]+)"', page.text))
     document = api.get("/openapi.json", accept="*/*").json()
-    assert shown == {one["operationId"] for methods in document["paths"].values() for one in operations(methods)}
+    assert shown == {
+        operation["operationId"] for methods in document["paths"].values() for operation in operations(methods)
+    }
 
 
 def test_the_page_can_be_searched_without_scripts(api):
@@ -74,7 +76,7 @@ def test_a_file_that_is_not_there_is_not_found(api):
 
 def test_no_path_fails_when_a_browser_asks(database_url):
     with examples.broker(database_url) as api:
-        given = examples.enrich(lambda method, path, body: api.request(method, path, body).json())
+        parameters = examples.enrich(lambda method, path, body: api.request(method, path, body).json())
         paths = api.get("/openapi.json", accept="*/*").json()["paths"]
-        answers = {path: api.get(examples.filled(path, given), accept=BROWSER).status for path in paths}
+        answers = {path: api.get(examples.filled(path, parameters), accept=BROWSER).status for path in paths}
     assert {path: status for path, status in answers.items() if status >= 500} == {"/test/error": 500}

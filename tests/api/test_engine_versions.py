@@ -323,12 +323,12 @@ def test_the_changes_are_paged(api: Api, history: History, database: Database, r
         assert deployable(api, pacticipant=consumer) is True
     pretend_former_engine(database, is_compatible=False)
     recomparer.step()
-    seen, url = [], f"{ENGINE}?page=1&size=2"
+    consumers, url = [], f"{ENGINE}?page=1&size=2"
     while url:
         body = api.get(url).json()
-        seen += [change["consumer"] for change in body["_embedded"]["changes"]]
+        consumers += [change["consumer"] for change in body["_embedded"]["changes"]]
         url = body["_links"].get("next", {}).get("href")
-    assert (seen[0], sorted(seen)) == ("Till", ["Cart", "Shop", "Till"]), "versions in use are first"
+    assert (consumers[0], sorted(consumers)) == ("Till", ["Cart", "Shop", "Till"]), "versions in use are first"
 
 
 def test_the_page_shows_the_changes_and_accepts_them(

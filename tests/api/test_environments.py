@@ -80,8 +80,12 @@ def test_environments_are_listed_by_their_display_names_whatever_the_case(api: A
     for name, display_name in (("c", "zebra"), ("b", "Yak"), ("a", "ant")):
         api.post("/environments", {"name": name, "displayName": display_name, "production": False})
     listed = api.get("/environments?x=y").json()
-    assert [one["displayName"] for one in listed["_embedded"]["environments"]] == ["ant", "Yak", "zebra"]
-    assert [one["name"] for one in listed["_links"]["pb:environments"]] == ["a", "b", "c"]
+    assert [environment["displayName"] for environment in listed["_embedded"]["environments"]] == [
+        "ant",
+        "Yak",
+        "zebra",
+    ]
+    assert [link["name"] for link in listed["_links"]["pb:environments"]] == ["a", "b", "c"]
     assert listed["_links"]["self"]["href"] == "http://localhost/environments"
 
 
@@ -89,8 +93,8 @@ def test_environments_are_listed_by_their_display_names_whatever_the_case(api: A
 def test_an_environment_is_found_by_its_exact_name(api: Api, query: str, names: list[str]) -> None:
     for name in ("test", "live"):
         api.post("/environments", {"name": name, "production": False})
-    found = api.get(f"/environments?{query}").json()["_embedded"]["environments"]
-    assert [one["name"] for one in found] == names
+    environments = api.get(f"/environments?{query}").json()["_embedded"]["environments"]
+    assert [environment["name"] for environment in environments] == names
 
 
 def test_an_environment_is_replaced_whole(api: Api, clock: Clock) -> None:

@@ -352,8 +352,8 @@ def _perform(api: Api, history: History, operation: Sequence[Any]) -> None:
                 selectors = {"consumerVersionSelectors": [{"latest": True}, {"tag": "dev"}, {"mainBranch": True}]}
                 provider = pacts[index % len(pacts)]["_embedded"]["provider"]["name"]
                 answer = api.post(f"/pacts/provider/{q(provider)}/for-verification", selectors).json()
-                for found in answer["_embedded"]["pacts"]:
-                    path = api.get(found["_links"]["self"]["href"]).link("pb:publish-verification-results")
+                for pact in answer["_embedded"]["pacts"]:
+                    path = api.get(pact["_links"]["self"]["href"]).link("pb:publish-verification-results")
                     api.post(path, {"success": success, "providerApplicationVersion": str(by)})
         case ("deploy", name, version):
             history.version(name, str(version))

@@ -110,8 +110,8 @@ def test_a_filter_of_results_chooses_rows_and_changes_no_answer(
 
 
 def test_what_is_ignored_is_counted_beyond_the_limit(released: Api) -> None:
-    one = ask(released, f"{BAR_9_TO_LIVE}&latestby=cvpv&limit=1&ignore[][pacticipant]=Foo&ignore[][version]=0")
-    assert (counts(one), one["summary"]["ignored"]) == ((True, MANY - 1, 0, 0), 1)
+    answer = ask(released, f"{BAR_9_TO_LIVE}&latestby=cvpv&limit=1&ignore[][pacticipant]=Foo&ignore[][version]=0")
+    assert (counts(answer), answer["summary"]["ignored"]) == ((True, MANY - 1, 0, 0), 1)
     everything = ask(released, f"{BAR_9_TO_LIVE}&latestby=cvpv&limit=1&ignore[][pacticipant]=Foo")
     assert (counts(everything), everything["summary"]["ignored"]) == ((True, 0, 0, 0), MANY)
 

@@ -34,12 +34,12 @@ def filled(make_api: Callable[..., Api], clock: Any) -> Api:
 def pages(api: Api, kind: str) -> list[list[dict[str, Any]]]:
     """Follow the links of an export to all pages of a kind."""
     links = {link["name"]: link["href"] for link in api.get("/export").json()["_links"]["pages"]}
-    found, href = [], links[kind]
+    fact_pages, href = [], links[kind]
     while href:
         document = done(api.get(href)).json()
-        found.append(document["facts"])
+        fact_pages.append(document["facts"])
         href = document["_links"].get("next", {}).get("href")
-    return found
+    return fact_pages
 
 
 def done(answer: Answer) -> Answer:

@@ -37,7 +37,7 @@ def told(answer: Any) -> tuple[Any, str, list[str]]:
     """The verdict, the counts of success, failure and what is unknown, and the reasons."""
     summary = answer["summary"]
     counts = "/".join(str(summary[name]) for name in ("success", "failed", "unknown"))
-    return summary["deployable"], counts, [one["text"] for one in answer["notices"]]
+    return summary["deployable"], counts, [notice["text"] for notice in answer["notices"]]
 
 
 def providers(answer: Any) -> list[str | None]:
@@ -47,25 +47,25 @@ def providers(answer: Any) -> list[str | None]:
 def asked(api: Api, **body: Any) -> list[dict[str, Any]]:
     answer = api.post("/pacts/provider/Bar/for-verification", body)
     assert answer.status == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["_embedded"]["pacts"]
-    return found
+    pacts: list[dict[str, Any]] = answer.json()["_embedded"]["pacts"]
+    return pacts
 
 
 def names(pacts: list[dict[str, Any]]) -> list[str]:
-    return [one["_links"]["self"]["name"].removeprefix("Pact between ").removesuffix(" and Bar") for one in pacts]
+    return [pact["_links"]["self"]["name"].removeprefix("Pact between ").removesuffix(" and Bar") for pact in pacts]
 
 
 def states(pacts: list[dict[str, Any]]) -> list[tuple[bool | None, bool]]:
     """Whether each is pending, and work in progress."""
-    properties = [one["verificationProperties"] for one in pacts]
-    return [(one.get("pending"), one.get("wip", False)) for one in properties]
+    properties = [pact["verificationProperties"] for pact in pacts]
+    return [(pact_properties.get("pending"), pact_properties.get("wip", False)) for pact_properties in properties]
 
 
 def verify(api: Api, pact: dict[str, Any], by: str) -> None:
     """Publish a success through the link that a pact for verification came with."""
-    found = api.get(pact["_links"]["self"]["href"].removeprefix(BASE))
+    answer = api.get(pact["_links"]["self"]["href"].removeprefix(BASE))
     body = {"success": True, "providerApplicationVersion": by}
-    assert api.post(found.link("pb:publish-verification-results"), body).status == 201
+    assert api.post(answer.link("pb:publish-verification-results"), body).status == 201
 
 
 def test_check_01_a_verified_version_in_an_environment_is_not_enough_beside_one_without_a_result(
@@ -208,15 +208,15 @@ def test_check_12_one_consumer_with_the_tag_switches_the_fallback_off_for_all(ap
 def test_check_13_branches_play_no_part_in_whether_content_has_changed(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar", 1)
     notices = api.publish("Foo", "2", "Bar", 1, branch="main").json()["notices"]
-    told_of = next(one["text"] for one in notices if "Events detected" in one["text"])
+    told_of = next(notice["text"] for notice in notices if "Events detected" in notice["text"])
     comment = "pact content is the same as previous versions with tags  and no new tags were applied"
     assert told_of == f"  Events detected: contract_published ({comment})"
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as server:
+        yield server
 
 
 def test_check_14_a_webhook_that_is_put_keeps_its_secrets_and_nothing_else(
@@ -225,18 +225,18 @@ def test_check_14_a_webhook_that_is_put_keeps_its_secrets_and_nothing_else(
     api = make_api(**OPEN)
     events = [{"name": "contract_published"}]
     request = {"method": "POST", "url": receiver.url, "headers": {"Authorization": "secret"}, "body": {"a": 1}}
-    made = api.post(
+    response = api.post(
         "/webhooks",
         {"request": {**request, "username": "", "password": "kept"}, "events": events, "enabled": False},
     )
-    assert made.json()["enabled"] is False
+    assert response.json()["enabled"] is False
     again = {"method": "POST", "url": receiver.url, "headers": {"authorization": "**********"}}
-    put = api.put(made.link("self"), {"request": again, "events": events})
+    put = api.put(response.link("self"), {"request": again, "events": events})
     assert put.status == 200
-    found = put.json()
-    assert (found["enabled"], found["request"]["password"]) == (True, "**********")
-    assert "body" not in found["request"]
-    assert api.post(f"{made.link('self')}/execute").json()["success"] is True
+    webhook = put.json()
+    assert (webhook["enabled"], webhook["request"]["password"]) == (True, "**********")
+    assert "body" not in webhook["request"]
+    assert api.post(f"{response.link('self')}/execute").json()["success"] is True
     (arrival,) = receiver.wait(1)
     assert (arrival.body, arrival.headers["authorization"]) == (b"", "secret")
 
@@ -280,12 +280,12 @@ def test_check_15_a_webhook_is_owed_for_each_version_that_has_to_verify_and_each
     assert api.post("/webhooks", hook).status == 201
     with working(database_url):
         history.publish("Foo", "12", "Bar", 12, tags=["t"])
-        published = [one.body.decode() for one in receiver.wait(2)]
+        published = [arrival.body.decode() for arrival in receiver.wait(2)]
         history.publish("Foo", "13", "Bar", 12, tags=["t"])
         receiver.wait(4)
         (pact,) = asked(api, consumerVersionSelectors=[{"tag": "t"}])
         verify(api, pact, "b1")
-        verified = [one.body.decode() for one in receiver.wait(6)][4:]
+        verified = [arrival.body.decode() for arrival in receiver.wait(6)][4:]
     assert published == [
         "b1 | main | latest from main branch, deployed in prod | 12",
         "b0 | zzz | deployed in test, released in test | 12",

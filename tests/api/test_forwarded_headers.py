@@ -245,8 +245,8 @@ def test_all_of_a_client_is_read_from_the_entry_of_the_outermost_trusted_proxy(f
     }
     address, (scheme, host) = client
     nearest_known = inner[0][0] if inner else ME
-    known = seen(headers, family=family)
-    assert known == ClientConnection(nearest_known if address == "unknown" else address, scheme, host)
+    connection = seen(headers, family=family)
+    assert connection == ClientConnection(nearest_known if address == "unknown" else address, scheme, host)
 
 
 @only_sqlite

@@ -37,7 +37,7 @@ WIP = base64.urlsafe_b64encode(b"w=true").decode().rstrip("=")
 @pytest.fixture
 def make_other(tmp_path, clock):
     """Makes applications with databases of their own."""
-    made = []
+    brokers = []
 
     def make(name: str) -> Api:
         chosen = Settings(
@@ -48,11 +48,11 @@ def make_other(tmp_path, clock):
         )
         database = open_new(tmp_path / f"{name}.sqlite")
         api = Api(build_application(chosen, database, clock=clock))
-        made.append((api, database))
+        brokers.append((api, database))
         return api
 
     yield make
-    for api, database in made:
+    for api, database in brokers:
         api.close()
         database.close()
 
@@ -172,7 +172,7 @@ class Story:
         return lambda api: done(api.put(f"{versions}/{tail}", {}))
 
     def _untag(self, side: Side) -> Change | None:
-        tagged = sorted(one for one in side.marks if one[0] == "tags" and one[3] and one[1] != PROVIDER)
+        tagged = sorted(entry for entry in side.marks if entry[0] == "tags" and entry[3] and entry[1] != PROVIDER)
         if not tagged or side.mark != "t":
             return None
         _, name, number, tag = self.random.choice(tagged)
@@ -232,17 +232,20 @@ def undeploy(api: Api, slot: tuple[str, str, str], number: str) -> None:
     listed = api.get(
         f"/environments/{uuid_of(api, environment)}/deployed-versions/currently-deployed?pacticipant={q(name)}"
     )
-    for one in listed.json()["_embedded"]["deployedVersions"]:
-        is_it = one["_embedded"]["version"]["number"] == number and (one.get("applicationInstance") or "") == instance
+    for deployed_version in listed.json()["_embedded"]["deployedVersions"]:
+        is_it = (
+            deployed_version["_embedded"]["version"]["number"] == number
+            and (deployed_version.get("applicationInstance") or "") == instance
+        )
         if is_it:
-            done(api.patch(one["_links"]["self"]["href"], {"currentlyDeployed": False}))
+            done(api.patch(deployed_version["_links"]["self"]["href"], {"currentlyDeployed": False}))
 
 
 def end_support(api: Api, environment: str, name: str, number: str) -> None:
     path = f"/environments/{uuid_of(api, environment)}/released-versions/currently-supported"
     listed = api.get(f"{path}?pacticipant={q(name)}&version={number}").json()["_embedded"]["releasedVersions"]
-    for one in listed:
-        done(api.patch(one["_links"]["self"]["href"], {"currentlySupported": False}))
+    for release in listed:
+        done(api.patch(release["_links"]["self"]["href"], {"currentlySupported": False}))
 
 
 def is_history(question: str) -> bool:
@@ -251,7 +254,7 @@ def is_history(question: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "seed", [SEEDS[0], *(pytest.param(one, marks=pytest.mark.long_on_postgresql) for one in SEEDS[1:])]
+    "seed", [SEEDS[0], *(pytest.param(seed, marks=pytest.mark.long_on_postgresql) for seed in SEEDS[1:])]
 )
 def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes_and_another(
     seed, make_api, make_other, clock, database

@@ -74,12 +74,12 @@ def test_an_interrupted_import_continues_at_once_and_fetches_only_what_it_had_no
 
     with pytest.raises(KeyboardInterrupt):
         copy(broker(source, hides_export=True, before=interrupt), broker(target))
-    assert [detail for detail in DETAILS if not any(detail in one for one in requests)] == []
+    assert [detail for detail in DETAILS if not any(detail in request for request in requests)] == []
     requests.clear()
     again = broker(source, hides_export=True, before=lambda request: requests.append(line(request)))
     report = copy(again, broker(target))
     assert (report.found["pacts"], report.copied["results"], report.refused) == (RESULTS, RESULTS, [])
-    assert [one for one in requests if any(detail in one for detail in DETAILS)] == []
+    assert [request for request in requests if any(detail in request for detail in DETAILS)] == []
 
 
 def test_as_many_requests_are_in_flight_as_the_option_says_and_no_more(source: Api, target: Api) -> None:

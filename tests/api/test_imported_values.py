@@ -69,7 +69,7 @@ UNREADABLE: Final[dict[str, dict[str, Any]]] = {
 def import_facts(api: Api, *facts: dict[str, Any]) -> list[str]:
     answer = api.post("/import", {"source": "http://source.test", "run": "1", "facts": list(facts)})
     assert answer.status == 200, answer.text
-    return [one["outcome"] for one in answer.json()["outcomes"]]
+    return [outcome["outcome"] for outcome in answer.json()["outcomes"]]
 
 
 @pytest.mark.parametrize("fact", UNREADABLE.values(), ids=UNREADABLE)

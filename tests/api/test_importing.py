@@ -47,7 +47,10 @@ def may_deploy(api, version="1", to="&environment=test"):
 def running(api):
     (environment,) = api.get("/environments").json()["_embedded"]["environments"]
     listed = api.get(environment["_links"]["pb:currently-deployed-deployed-versions"]["href"]).json()
-    return [one["_embedded"]["version"]["number"] for one in listed["_embedded"]["deployedVersions"]]
+    return [
+        deployed_version["_embedded"]["version"]["number"]
+        for deployed_version in listed["_embedded"]["deployedVersions"]
+    ]
 
 
 def deployed_pair(api):
@@ -97,8 +100,8 @@ def test_results_of_the_same_second_are_all_copied(source, target):
 
 
 def test_a_result_that_was_published_to_both_brokers_is_not_copied(source, target):
-    for one in (source, target):
-        deployed_pair(one)
+    for api in (source, target):
+        deployed_pair(api)
     tally = import_from(source, target)
     assert (tally.copied["results"], tally.found["results"]) == (0, 1)
 
@@ -238,7 +241,7 @@ def test_versions_that_arrive_together_stay_below_the_newer_neighbour_that_the_t
     moment = (clock.now + timedelta(days=1)).isoformat()  # so that their times alone would place them on top
     dated = [{**fact, "createdAt": moment, "updatedAt": moment} for fact in facts]
     outcomes = done(target.post("/import", {"source": "https://other.example.org", "run": "1", "facts": dated})).json()
-    assert [one["outcome"] for one in outcomes["outcomes"]] == ["copied"] * 3
+    assert [outcome["outcome"] for outcome in outcomes["outcomes"]] == ["copied"] * 3
     versions = target.get("/pacticipants/Shop/versions").json()["_embedded"]["versions"]
     assert [version["number"] for version in versions] == ["known", "3", "2", "1"]
 
@@ -252,7 +255,7 @@ def test_facts_that_cannot_be_read_are_refused_one_by_one(target):
     ]
     body = {"source": "https://other.example.org", "run": "1", "facts": facts}
     outcomes = done(target.post("/import", body)).json()["outcomes"]
-    assert [one["outcome"] for one in outcomes] == ["copied", "refused", "refused", "refused"]
+    assert [outcome["outcome"] for outcome in outcomes] == ["copied", "refused", "refused", "refused"]
     assert "must be one of: pacticipant, version" in outcomes[1]["reason"]
 
 
@@ -333,7 +336,7 @@ class Original:
 
     def pact(self, content, sha, created_at):
         body = json.loads(json.dumps(pact("Shop", "Prices", content)))
-        interactions = [{"_id": "f" * 40, **one} for one in body["interactions"]]
+        interactions = [{"_id": "f" * 40, **interaction} for interaction in body["interactions"]]
         return {
             **body,
             "interactions": interactions,
@@ -446,7 +449,7 @@ def test_former_deployments_and_overwritten_pacts_of_a_treaty_are_copied(source,
 
 def lives(api, path):
     versions = done(api.get(path)).json()["_embedded"]["versions"]
-    return [{name: value for name, value in one.items() if not name.startswith("_")} for one in versions]
+    return [{name: value for name, value in version.items() if not name.startswith("_")} for version in versions]
 
 
 def test_statistics_of_postgresql_are_renewed_at_the_end_of_an_import(source, target, database):

@@ -20,7 +20,7 @@ def shop(api: Api) -> Api:
 
 def pairs(answer: Answer) -> list[str]:
     items = answer.json()["_embedded"]["integrations"]
-    return [f"{one['consumer']['name']}-{one['provider']['name']}" for one in items]
+    return [f"{integration['consumer']['name']}-{integration['provider']['name']}" for integration in items]
 
 
 def verify(api: Api, consumer: str, version: str, provider: str, provider_version: str) -> Answer:
@@ -89,7 +89,9 @@ def test_a_client_of_json_that_accepts_everything_gets_integrations_as_json(
     api.publish("Web Shop", "1", "Ledger")
     answer = api.get("/integrations", accept=accept, type=content_type)
     assert answer.headers["content-type"] == "application/hal+json;charset=utf-8"
-    assert [one["consumer"]["name"] for one in answer.json()["_embedded"]["integrations"]] == ["Web Shop"]
+    assert [integration["consumer"]["name"] for integration in answer.json()["_embedded"]["integrations"]] == [
+        "Web Shop"
+    ]
 
 
 def graph(answer: Answer) -> dict[str, list[str]]:
@@ -99,7 +101,7 @@ def graph(answer: Answer) -> dict[str, list[str]]:
     assert all(line[2:5] == ["1", "1", "0"] for line in lines)
     assert len({len(line) for line in lines}) <= 1
     names = {line[0]: line[1] for line in lines}
-    return {line[1]: [names[one] for one in line[6:] if one != "0"] for line in lines}
+    return {line[1]: [names[abbreviation] for abbreviation in line[6:] if abbreviation != "0"] for line in lines}
 
 
 @pytest.mark.parametrize("name", ["Till", "Ledger", "Bank"])

@@ -51,7 +51,7 @@ def pact(client):
     latest = client.read(client.follow(index, "pb:latest-provider-pacts", provider=PROVIDER))
     tagged = client.follow(index, "pb:latest-provider-pacts-with-tag", provider=PROVIDER, tag="feat%2Fx")
     (link,) = client.read(tagged)["_links"]["pb:pacts"]
-    assert [found["name"] for found in latest["_links"]["pb:pacts"]] == [link["name"]] == [CONSUMER]
+    assert [pact_link["name"] for pact_link in latest["_links"]["pb:pacts"]] == [link["name"]] == [CONSUMER]
     return client.read(link["href"])
 
 

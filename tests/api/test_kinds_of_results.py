@@ -52,8 +52,8 @@ def grid(api: Api) -> str:
 
 def read_state(page: Answer, pattern: re.Pattern[str]) -> str:
     assert page.status == 200
-    found = pattern.search(page.text)
-    return found[1].replace("changed", "unknown") if found else "unknown"
+    match = pattern.search(page.text)
+    return match[1].replace("changed", "unknown") if match else "unknown"
 
 
 def dashboard(api: Api) -> str:

@@ -43,19 +43,19 @@ class Walk:
 
     api: Any
     uuids: dict[str, str]
-    found: list[tuple[Step, Answer]]
+    steps: list[tuple[Step, Answer]]
 
     def go(self) -> None:
         waiting = deque([Step("", "index", f"{BASE}/", "index")])
-        seen: set[str] = set()
+        visited: set[str] = set()
         while waiting:
             step = waiting.popleft()
             path = self.filled(step.href)
-            if path in seen:
+            if path in visited:
                 continue
-            seen.add(path)
+            visited.add(path)
             answer = self.api.get(path, accept=ACCEPT)
-            self.found.append((step, answer))
+            self.steps.append((step, answer))
             if answer.status == 200 and "json" in answer.headers["content-type"]:
                 waiting.extend(links_in(answer.json(), path))
 
@@ -83,26 +83,26 @@ class Walk:
 def links_in(document: Any, path: str, context: str | None = None) -> Iterator[Step]:
     """List the links of a document and of what is in it."""
     if isinstance(document, list):
-        for one in document:
-            yield from links_in(one, path, context)
+        for child in document:
+            yield from links_in(child, path, context)
     if not isinstance(document, dict):
         return
     links = document.get("_links", {})
     context = context_of(links) or context
-    for relation, given in links.items():
-        for link in given if isinstance(given, list) else [given]:
+    for relation, targets in links.items():
+        for link in targets if isinstance(targets, list) else [targets]:
             if relation != "curies":
                 yield Step(path, relation, link["href"], context)
-    for name, one in document.items():
+    for name, child in document.items():
         if name not in {"_links", "contract", "interactions"}:
-            yield from links_in(one, path, context)
+            yield from links_in(child, path, context)
 
 
 def context_of(links: dict[str, Any]) -> str | None:
     """Say where relations of a document are explained: at its first curie."""
     curies = links.get("curies")
-    found: str | None = curies[0]["href"].removeprefix(BASE) if curies else None
-    return found
+    template: str | None = curies[0]["href"].removeprefix(BASE) if curies else None
+    return template
 
 
 @pytest.fixture
@@ -115,15 +115,15 @@ def walk(api):
 def test_no_link_leads_nowhere(walk):
     lost = [
         (step.at, step.relation, step.href, answer.status)
-        for step, answer in walk.found
+        for step, answer in walk.steps
         if answer.status >= 500 or (answer.status == 404 and step.relation not in MAY_BE_MISSING)
     ]
     assert lost == []
-    assert len(walk.found) > 150
+    assert len(walk.steps) > 150
 
 
 def test_what_links_lead_to_is_as_the_openapi_document_says(walk):
-    for step, answer in walk.found:
+    for step, answer in walk.steps:
         path = walk.filled(step.href)
         if answer.status != 405:
             responses = find_responses("GET", path) or {}  # the client holds the body to the document
@@ -133,7 +133,7 @@ def test_what_links_lead_to_is_as_the_openapi_document_says(walk):
 def test_every_relation_is_explained(walk):
     unexplained = {
         (step.relation, step.context)
-        for step, _ in walk.found
+        for step, _ in walk.steps
         if ":" in step.relation and "yet" in explanation(walk.api, step)
     }
     assert unexplained == set()

@@ -28,8 +28,8 @@ def segment(name: str) -> str:
 @pytest.fixture(params=HOSTILE)
 def name(request: pytest.FixtureRequest) -> str:
     """A name that could be mistaken for something else."""
-    found: str = request.param
-    return found
+    pacticipant: str = request.param
+    return pacticipant
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def named(api: Api, name: str) -> Api:
 
 
 def hrefs(links: Any) -> list[str]:
-    return [one["href"] for one in links]
+    return [link["href"] for link in links]
 
 
 def without(links: dict[str, Any], *relations: str) -> dict[str, Any]:
@@ -64,22 +64,22 @@ def test_a_version_stands_in_a_list_as_it_does_alone(named: Api, name: str) -> N
     assert older["_links"]["pb:deployed-environments"][0]["application_instance"] == name
     assert newest["number"] == f"{name}2"
     assert "pb:deployed-environments" not in newest["_links"]
-    selves = [one["_links"]["self"]["href"] for one in (newest, older)]
+    selves = [version["_links"]["self"]["href"] for version in (newest, older)]
     assert [hrefs(listed["_links"][relation]) for relation in ("pb:versions", "versions")] == [selves, selves]
     assert listed["_links"]["pb:versions"][1]["title"] == f"Version {name} - 06/05/2024"
 
 
 def test_a_pacticipant_stands_in_a_list_as_it_does_alone(named: Api, name: str) -> None:
     listed = named.get("/pacticipants").json()
-    found = next(one for one in listed["_embedded"]["pacticipants"] if one["name"] == name)
+    in_list = next(pacticipant for pacticipant in listed["_embedded"]["pacticipants"] if pacticipant["name"] == name)
     alone = named.get(f"/pacticipants/{segment(name)}").json()
     # Which links to actions a client may follow is found out for the resource alone.
-    assert found == {**alone, "_links": without(alone["_links"], "pb:deployed-environments", "pb:rename")}
-    twice = next(one for one in listed["pacticipants"] if one["name"] == name)
-    assert without(twice, "title") == found
-    selves = [one["_links"]["self"]["href"] for one in listed["_embedded"]["pacticipants"]]
+    assert in_list == {**alone, "_links": without(alone["_links"], "pb:deployed-environments", "pb:rename")}
+    twice = next(pacticipant for pacticipant in listed["pacticipants"] if pacticipant["name"] == name)
+    assert without(twice, "title") == in_list
+    selves = [pacticipant["_links"]["self"]["href"] for pacticipant in listed["_embedded"]["pacticipants"]]
     assert [hrefs(listed["_links"][relation]) for relation in ("pb:pacticipants", "pacticipants")] == [selves, selves]
-    assert [one["name"] for one in listed["_links"]["pb:pacticipants"]] == [name, f"{name}'"]
+    assert [link["name"] for link in listed["_links"]["pb:pacticipants"]] == [name, f"{name}'"]
 
 
 def test_an_integration_and_its_pact_are_shown_with_their_names(named: Api, name: str) -> None:
@@ -145,13 +145,13 @@ def test_names_that_differ_in_nothing_but_case_are_each_on_one_page_of_the_dashb
 
     def page(number: int) -> list[tuple[str, str]]:
         shown = api.get(f"/dashboard?page={number}&size=3").json()["items"]
-        return [(one["consumer"]["name"], one["consumer"]["version"]["number"]) for one in shown]
+        return [(entry["consumer"]["name"], entry["consumer"]["version"]["number"]) for entry in shown]
 
     pages = [page(at) for at in (1, 2, 3)]
-    assert [len(one) for one in pages] == [3, 3, 2]
+    assert [len(entries) for entries in pages] == [3, 3, 2]
     assert {name for name, _ in pages[0]} > {"ant"}
     every = [(consumer, version) for consumer in consumers for version in ("1", "2")]
-    assert sorted(one for found in pages for one in found) == sorted(every)
+    assert sorted(entry for entries in pages for entry in entries) == sorted(every)
 
 
 def test_consumers_without_a_pact_take_no_room_on_the_dashboard(api: Api) -> None:

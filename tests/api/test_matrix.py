@@ -137,7 +137,7 @@ def test_a_row_shows_where_its_versions_stand(api: Api, history: History) -> Non
     assert list(version) == ["number", "branch", "branches", "branchVersions", "environments", "_links", "tags"]
     assert (version["number"], version["branch"]) == ("10", "other")
     assert version["branches"] == version["branchVersions"]
-    assert [(one["name"], one["latest"]) for one in version["branches"]] == [("main", False), ("other", True)]
+    assert [(branch["name"], branch["latest"]) for branch in version["branches"]] == [("main", False), ("other", True)]
     link = {"title": "Branch version", "name": "main", "href": f"{base}/branches/main/versions/10"}
     assert version["branches"][0]["_links"]["self"] == link
     assert version["tags"] == [
@@ -209,10 +209,10 @@ def test_a_tag_on_two_versions_is_two_selectors(api: Api, history: History) -> N
     history.publish("Foo", "2", "Bar", 2, tags=["t"])
     both = ask(api, f"{FOO}&q[][tag]=t&latestby=cvpv")
     assert (both["matrix"], both["summary"]["deployable"]) == ([], True)
-    assert [one["type"] for one in both["notices"]] == ["warning", "success"]
+    assert [notice["type"] for notice in both["notices"]] == ["warning", "success"]
     latest = ask(api, f"{FOO}&q[][tag]=t&q[][latest]=true&latestby=cvpv")
     assert (rows(latest), latest["summary"]["deployable"]) == (["2?"], None)
-    assert [one["type"] for one in latest["notices"]] == ["warning", "warning", "error"]
+    assert [notice["type"] for notice in latest["notices"]] == ["warning", "warning", "error"]
 
 
 def test_every_revision_and_every_result_has_a_row_unless_the_latest_is_asked_for(

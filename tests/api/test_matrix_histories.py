@@ -97,11 +97,15 @@ class Story:
         """Merge interactions into a pact, as other tests of the same consumer's version do."""
         current = self.current()
         if current:
-            one = current[which % len(current)]
-            path = f"/pacts/provider/{one.provider}/consumer/{one.consumer}/version/{one.version}"
-            body = pact_of(one.consumer, one.provider, content)
+            publication = current[which % len(current)]
+            path = (
+                f"/pacts/provider/{publication.provider}/consumer/{publication.consumer}/version/{publication.version}"
+            )
+            body = pact_of(publication.consumer, publication.provider, content)
             assert self.api.patch(path, body, type="application/json").status in {200, 201}
-            self.world.publish(one.consumer, one.version, one.provider, merged(one.content, content))
+            self.world.publish(
+                publication.consumer, publication.version, publication.provider, merged(publication.content, content)
+            )
 
     def many(self, consumer: str, provider: str, outlier: int, success: bool | None, instance: str | None) -> None:  # noqa: FBT001 - as happenings give it
         """Publish and verify so many versions that not all rows are shown; one result is not like the others."""
@@ -110,7 +114,9 @@ class Story:
             self.tell(("publish", consumer, number, provider, "m"))
             self.tell(("release", consumer, number, "live"))
         pair = (consumer, "20", provider)
-        which = [(one.consumer, one.version, one.provider) for one in self.current()].index(pair)
+        which = [
+            (publication.consumer, publication.version, publication.provider) for publication in self.current()
+        ].index(pair)
         for at, number in enumerate(numbers):
             if at != outlier or success is not None:
                 self.tell(("verify", which, number, at != outlier or bool(success)))
@@ -120,7 +126,7 @@ class Story:
                 self.tell(("release", provider, number, "live"))
 
     def current(self) -> list[Publication]:
-        return [one for one in self.world.publications if self.world.is_current(one)]
+        return [publication for publication in self.world.publications if self.world.is_current(publication)]
 
     def delete_version(self, name: str, version: str) -> None:
         if (name, version) in self.world.versions:
@@ -129,17 +135,21 @@ class Story:
 
     def delete_pact(self, which: int) -> None:
         if self.world.publications:
-            one = self.world.publications[which % len(self.world.publications)]
-            path = f"/pacts/provider/{one.provider}/consumer/{one.consumer}/version/{one.version}"
+            publication = self.world.publications[which % len(self.world.publications)]
+            path = (
+                f"/pacts/provider/{publication.provider}/consumer/{publication.consumer}/version/{publication.version}"
+            )
             assert self.api.delete(path).status == 200
-            self.world.delete_pact(one.consumer, one.version, one.provider)
+            self.world.delete_pact(publication.consumer, publication.version, publication.provider)
 
     def verify(self, which: int, version: str, success: bool) -> None:  # noqa: FBT001 - as happenings give it
         current = self.current()
         if current:
-            one = current[which % len(current)]
-            number = self.history.verify(one.consumer, one.version, one.provider, version, success=success)
-            self.world.verify(number, one, version, success=success)
+            publication = current[which % len(current)]
+            number = self.history.verify(
+                publication.consumer, publication.version, publication.provider, version, success=success
+            )
+            self.world.verify(number, publication, version, success=success)
 
     def branch(self, name: str, version: str, branch: str) -> None:
         self.history.branch(name, version, branch)
@@ -194,7 +204,7 @@ class Story:
 def pact_of(consumer: str, provider: str, content: str) -> dict[str, object]:
     """A pact with an interaction for each letter."""
     parts = [pact(consumer, provider, letter) for letter in content]
-    return {**parts[0], "interactions": [one for part in parts for one in part["interactions"]]}  # type: ignore[attr-defined]  # lists
+    return {**parts[0], "interactions": [interaction for part in parts for interaction in part["interactions"]]}  # type: ignore[attr-defined]  # lists
 
 
 def merged(content: str, more: str) -> str:
@@ -214,7 +224,7 @@ def check(question: Mapping[str, Any], answer: Any, right: Expected) -> None:
     if len(rows) == len(right.rows):
         assert rows == right.rows
     assert not Counter(rows) - Counter(right.rows)
-    reasons = [one["text"] for one in answer["notices"]]
+    reasons = [notice["text"] for notice in answer["notices"]]
     if right.obstacles <= MAX_REASONS:
         assert reasons == right.reasons
     else:
@@ -227,19 +237,21 @@ def asked_as(question: Mapping[str, Any]) -> str:
     if "can-i-deploy" in question:
         (selector,) = question["selectors"]
         to = "to" if "tag" in question else "environment"
-        given = [(key, selector[key]) for key in ("pacticipant", "version")]
-        return "/can-i-deploy?" + urlencode([*given, (to, question.get("tag") or question["environment"]), *ignored])
+        version_pairs = [(key, selector[key]) for key in ("pacticipant", "version")]
+        return "/can-i-deploy?" + urlencode(
+            [*version_pairs, (to, question.get("tag") or question["environment"]), *ignored]
+        )
     pairs = parameters("q", question["selectors"])
     options = ("tag", "environment", "mainBranch", "latest", "latestby", "limit")
     pairs += [(key, said(question[key])) for key in options if key in question]
-    pairs += [("success[]", "" if one is None else said(one)) for one in question.get("success", ())]
+    pairs += [("success[]", "" if success is None else said(success)) for success in question.get("success", ())]
     return "/matrix?" + urlencode(pairs + ignored)
 
 
 def parameters(name: str, selectors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Write selectors as clients do: a name begins a new one."""
-    ordered = (sorted(one.items(), key=lambda item: item[0] != "pacticipant") for one in selectors)
-    return [(f"{name}[][{key}]", said(value)) for one in ordered for key, value in one]
+    ordered = (sorted(selector.items(), key=lambda item: item[0] != "pacticipant") for selector in selectors)
+    return [(f"{name}[][{key}]", said(value)) for members in ordered for key, value in members]
 
 
 def said(value: object) -> str:

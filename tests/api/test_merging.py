@@ -52,14 +52,14 @@ WAYS = [pytest.param(patch, id="PATCH"), pytest.param(publish, id="onConflict")]
 
 
 def stored(api: Api, version: str = "1") -> Any:
-    found = api.get(f"{PAIR}/version/{version}").json()
-    lists = {name: found[name] for name in ("interactions", "messages") if name in found}
+    document = api.get(f"{PAIR}/version/{version}").json()
+    lists = {name: document[name] for name in ("interactions", "messages") if name in document}
     without_ids = {name: [{**item, "_id": None} for item in items] for name, items in lists.items()}
-    return {**found, **without_ids}
+    return {**document, **without_ids}
 
 
 def described(api: Api) -> list[str]:
-    return sorted(one["description"] for one in stored(api)["interactions"])
+    return sorted(interaction["description"] for interaction in stored(api)["interactions"])
 
 
 @pytest.mark.parametrize("merge", WAYS)
@@ -68,7 +68,8 @@ def test_a_version_that_has_a_pact_gets_the_interactions_of_another_one(api: Api
     merged = merge(api, pact(http("a", status=404), http("b"), http("a", providerState="closed")))
     assert merged.status == 200, merged.text
     shown = [
-        (one["description"], one.get("providerState"), one["response"]["status"]) for one in stored(api)["interactions"]
+        (interaction["description"], interaction.get("providerState"), interaction["response"]["status"])
+        for interaction in stored(api)["interactions"]
     ]
     assert shown == [("a", None, 404), ("b", None, 200), ("a", "closed", 200)]
 
@@ -124,9 +125,9 @@ def test_one_contract_that_cannot_be_merged_keeps_all_from_being_published(api: 
 
 @pytest.mark.parametrize("merge", WAYS)
 def test_messages_are_merged(api: Api, merge: Merge) -> None:
-    one, two = ({"description": name, "contents": {"n": name}} for name in "ab")
+    first, second = ({"description": name, "contents": {"n": name}} for name in "ab")
     metadata = {"pactSpecification": {"version": "3.0.0"}}
-    for message in (one, two, {**one, "contents": {"n": 2}}):
+    for message in (first, second, {**first, "contents": {"n": 2}}):
         assert merge(api, {"messages": [message], "metadata": metadata}).status in {200, 201}
     assert [item["contents"]["n"] for item in stored(api)["messages"]] == [2, "b"]
 
@@ -243,8 +244,13 @@ def test_parallel_jobs_end_with_all_parts(apis: list[Api], merge: Merge) -> None
         for number, order in enumerate(permutations(PARTS), 1):
             answers = list(threads.map(lambda job: merge(*job, str(number)), zip(apis, order, strict=True)))  # noqa: B023 - the results are read in the same round
             assert {answer.status for answer in answers} <= {200, 201}, [answer.text for answer in answers]
-            found = apis[0].get(f"{PAIR}/version/{number}")
-            links.add(found.link("pb:pact-version"))
-            assert sorted(one["description"] for one in found.json()["interactions"]) == ["a", "b", "c", "shared"]
-            assert {"a", "b", "c"} < found.json()["metadata"].keys()
+            stored_pact = apis[0].get(f"{PAIR}/version/{number}")
+            links.add(stored_pact.link("pb:pact-version"))
+            assert sorted(interaction["description"] for interaction in stored_pact.json()["interactions"]) == [
+                "a",
+                "b",
+                "c",
+                "shared",
+            ]
+            assert {"a", "b", "c"} < stored_pact.json()["metadata"].keys()
     assert len(links) == 1

@@ -19,10 +19,10 @@ def metrics(api):
 
 
 def test_an_empty_broker_holds_nothing(api):
-    found = metrics(api)
-    assert found["pacticipants"] == {"count": 0, "withMainBranchSetCount": 0}
-    assert found["pactPublications"] == {"count": 0, "first": None, "last": None}
-    assert found["verificationResultsPerPactVersion"] == {"distribution": {}}
+    figures = metrics(api)
+    assert figures["pacticipants"] == {"count": 0, "withMainBranchSetCount": 0}
+    assert figures["pactPublications"] == {"count": 0, "first": None, "last": None}
+    assert figures["verificationResultsPerPactVersion"] == {"distribution": {}}
 
 
 def test_pacts_are_counted_with_their_revisions_and_contents(make_api, clock):
@@ -32,14 +32,14 @@ def test_pacts_are_counted_with_their_revisions_and_contents(make_api, clock):
     clock.now = clock.now.replace(hour=12)
     api.publish("Till", "1", "Ledger", "b")
     api.publish("Till", "2", "Ledger", "b")
-    found = metrics(api)
+    figures = metrics(api)
     times = {"first": first.isoformat(), "last": clock.now.isoformat()}
-    assert found["pactPublications"] == {"count": 3, **times}
-    assert found["pactVersions"] == {"count": 2}
-    assert found["pactRevisionsPerConsumerVersion"] == {"distribution": {"1": 1, "2": 1}}
-    assert found["integrations"] == {"count": 1}
-    assert found["pacticipants"] == {"count": 2, "withMainBranchSetCount": 1}
-    assert found["pacticipantVersions"] == {
+    assert figures["pactPublications"] == {"count": 3, **times}
+    assert figures["pactVersions"] == {"count": 2}
+    assert figures["pactRevisionsPerConsumerVersion"] == {"distribution": {"1": 1, "2": 1}}
+    assert figures["integrations"] == {"count": 1}
+    assert figures["pacticipants"] == {"count": 2, "withMainBranchSetCount": 1}
+    assert figures["pacticipantVersions"] == {
         "count": 2,
         "withUserCreatedBranchCount": 1,
         "withBranchCount": 1,
@@ -65,10 +65,10 @@ def test_equal_results_of_a_version_are_distinct_once(api, history):
         history.verify("Till", "1", "Ledger", "7", success=success)
     history.verify("Till", "1", "Ledger", "8")
     history.verify("Till", "2", "Ledger", "8")
-    found = metrics(api)
-    counts = {name: found["verificationResults"][f"{name}Count"] for name in ("success", "failure", "distinct")}
+    figures = metrics(api)
+    counts = {name: figures["verificationResults"][f"{name}Count"] for name in ("success", "failure", "distinct")}
     assert counts == {"success": 4, "failure": 1, "distinct": 4}
-    assert found["verificationResultsPerPactVersion"] == {"distribution": {"1": 1, "4": 1}}
+    assert figures["verificationResultsPerPactVersion"] == {"distribution": {"1": 1, "4": 1}}
 
 
 def test_tags_deployments_and_releases_are_counted(api, history):
@@ -80,11 +80,11 @@ def test_tags_deployments_and_releases_are_counted(api, history):
         history.release("Till", version, "shops")
     history.version("Ledger", "1")
     history.tag("Ledger", "1", "dev")
-    found = metrics(api)
-    assert found["tags"] == {"count": 3, "distinctCount": 1, "distinctWithPacticipantCount": 2}
-    assert found["environments"] == {"count": 2}
-    assert found["deployedVersions"] == {"count": 2, "userCreatedCount": 2, "currentlyDeployedCount": 1}
-    assert found["releasedVersions"] == {"count": 2, "currentlySupportedCount": 2}
+    figures = metrics(api)
+    assert figures["tags"] == {"count": 3, "distinctCount": 1, "distinctWithPacticipantCount": 2}
+    assert figures["environments"] == {"count": 2}
+    assert figures["deployedVersions"] == {"count": 2, "userCreatedCount": 2, "currentlyDeployedCount": 1}
+    assert figures["releasedVersions"] == {"count": 2, "currentlySupportedCount": 2}
 
 
 # Prometheus
@@ -117,13 +117,13 @@ def test_requests_are_counted_by_template_and_status(api, history):
         api.get(f"/pacticipants/{name}")
     api.get("/no/such/place")
     api.request("BREW", "/")
-    found = samples(api)
+    by_labels = samples(api)
     route = "/pacticipants/{pacticipant}"
-    assert found["treaty_http_request_seconds_count", "/pacticipants/{pacticipant}", "200", "GET"] == 1
-    assert found["treaty_http_request_seconds_count", route, "404", "GET"] == 2
-    assert found["treaty_http_request_seconds_count", "404", "GET", "none"] == 1
-    assert found["treaty_http_request_seconds_count", "/", "501", "other"] == 1
-    assert found["treaty_http_request_seconds_bucket", "+Inf", route, "404", "GET"] == 2
+    assert by_labels["treaty_http_request_seconds_count", "/pacticipants/{pacticipant}", "200", "GET"] == 1
+    assert by_labels["treaty_http_request_seconds_count", route, "404", "GET"] == 2
+    assert by_labels["treaty_http_request_seconds_count", "404", "GET", "none"] == 1
+    assert by_labels["treaty_http_request_seconds_count", "/", "501", "other"] == 1
+    assert by_labels["treaty_http_request_seconds_bucket", "+Inf", route, "404", "GET"] == 2
 
 
 def test_decisions_are_counted_by_verdict(api, history):
@@ -135,8 +135,8 @@ def test_decisions_are_counted_by_verdict(api, history):
     history.deploy("Ledger", "9", "test")
     for number in ("1", "2", "3", "3"):
         api.get(f"/can-i-deploy?pacticipant=Till&version={number}&environment=test")
-    found = samples(api)
-    assert [found["treaty_decisions_total", verdict] for verdict in ("yes", "no", "unknown")] == [1, 1, 2]
+    by_labels = samples(api)
+    assert [by_labels["treaty_decisions_total", verdict] for verdict in ("yes", "no", "unknown")] == [1, 1, 2]
 
 
 def test_deliveries_that_are_owed_are_counted(api, clock):
@@ -146,15 +146,15 @@ def test_deliveries_that_are_owed_are_counted(api, clock):
     api.publish("Till", "1", "Ledger")
     clock.now += timedelta(seconds=90)
     api.publish("Till", "2", "Ledger")
-    found = samples(api)
-    assert found["treaty_webhook_deliveries_owed",] == 2
-    assert found["treaty_webhook_oldest_owed_seconds",] == 90
-    assert found["treaty_webhook_attempts", "success"] == 0
+    by_labels = samples(api)
+    assert by_labels["treaty_webhook_deliveries_owed",] == 2
+    assert by_labels["treaty_webhook_oldest_owed_seconds",] == 90
+    assert by_labels["treaty_webhook_attempts", "success"] == 0
 
 
 def test_connections_to_the_database_are_counted(api):
-    found = samples(api)
-    assert found["treaty_database_connections_open",] >= found["treaty_database_connections_in_use",] >= 1
+    by_labels = samples(api)
+    assert by_labels["treaty_database_connections_open",] >= by_labels["treaty_database_connections_in_use",] >= 1
 
 
 def test_who_may_not_read_sees_no_numbers(make_api):

@@ -13,17 +13,17 @@ DEPLOYMENT = "/can-i-deploy?pacticipant=Foo&version=1&environment=prod"
 
 @pytest.fixture
 def history(api):
-    told = History(api)
-    told.publish("Foo", "1", "Bar", 1, branch="main")
-    told.publish("Foo", "2", "Bar", 2, branch="feat/x")
-    told.branch("Bar", "10", "main")
-    told.branch("Bar", "11", "release/1")
-    told.branch("Bar", "12", "main")
-    told.verify("Foo", "1", "Bar", "10")
-    told.verify("Foo", "1", "Bar", "11")
-    told.verify("Foo", "1", "Bar", "12", success=False)
-    told.deploy("Bar", "10", "prod")
-    return told
+    filled_history = History(api)
+    filled_history.publish("Foo", "1", "Bar", 1, branch="main")
+    filled_history.publish("Foo", "2", "Bar", 2, branch="feat/x")
+    filled_history.branch("Bar", "10", "main")
+    filled_history.branch("Bar", "11", "release/1")
+    filled_history.branch("Bar", "12", "main")
+    filled_history.verify("Foo", "1", "Bar", "10")
+    filled_history.verify("Foo", "1", "Bar", "11")
+    filled_history.verify("Foo", "1", "Bar", "12", success=False)
+    filled_history.deploy("Bar", "10", "prod")
+    return filled_history
 
 
 @pytest.mark.parametrize(

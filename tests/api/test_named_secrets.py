@@ -37,8 +37,8 @@ class Client:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -55,14 +55,14 @@ def clients(make_api: Callable[..., Api], accounts) -> Callable[..., dict[str, C
 
 @pytest.fixture
 def admin(clients) -> Client:
-    found: Client = clients(**ANYWHERE)["administrator"]
-    return found
+    client: Client = clients(**ANYWHERE)["administrator"]
+    return client
 
 
 def _add(client: Client, name: str = "TOKEN", value: str = VALUE, **more: Any) -> str:
-    made = client.send("POST", "/secrets", {"name": name, "value": value, **more})
-    assert made.status == 201, made.text
-    return made.link("self")
+    response = client.send("POST", "/secrets", {"name": name, "value": value, **more})
+    assert response.status == 201, response.text
+    return response.link("self")
 
 
 def _errors(answer: Answer, status: int = 400) -> Any:
@@ -75,12 +75,12 @@ def _errors(answer: Answer, status: int = 400) -> Any:
 
 def test_a_secret_is_created_listed_changed_and_deleted_without_its_value(admin: Client) -> None:
     body = {"name": "TOKEN", "value": VALUE, "description": "d", "teamUuid": None}
-    made = admin.send("POST", "/secrets", body)
-    assert made.status == 201
-    created = made.json()
+    response = admin.send("POST", "/secrets", body)
+    assert response.status == 201
+    created = response.json()
     assert created["_links"]["self"]["href"].rpartition("/")[2] == created["uuid"]
-    assert made.headers["location"] == created["_links"]["self"]["href"]
-    path = made.link("self")
+    assert response.headers["location"] == created["_links"]["self"]["href"]
+    path = response.link("self")
     assert (created["name"], created["description"], created["allowedOrigins"]) == ("TOKEN", "d", [])
     assert admin.send("GET", path).json() == created
     assert admin.send("GET", "/secrets").json()["_embedded"]["secrets"] == [created]
@@ -91,7 +91,7 @@ def test_a_secret_is_created_listed_changed_and_deleted_without_its_value(admin:
     assert (changed.json()["name"], changed.json()["description"]) == ("OTHER", "d")
     assert changed.json()["allowedOrigins"] == ["https://ci.example.org", "http://ci.example.org"]
     assert "description" not in admin.send("PUT", path, {"description": None}).json()
-    answers = [made, changed, admin.send("GET", path), admin.send("GET", "/secrets")]
+    answers = [response, changed, admin.send("GET", path), admin.send("GET", "/secrets")]
     assert not [answer for answer in answers if "planted" in answer.text]
     assert admin.send("DELETE", path).status == 204
     assert [admin.send(method, path, {}).status for method in ("GET", "PUT", "DELETE")] == [404, 404, 404]
@@ -136,8 +136,8 @@ def test_only_those_who_may_manage_secrets_write_them(clients) -> None:
     refused = writer.send("POST", "/secrets", {"name": "A", "value": VALUE})
     assert (refused.status, refused.json()["missingPermission"]) == (403, "manage secrets")
     assert [writer.send(method, path, {}).status for method in ("PUT", "DELETE")] == [403, 403]
-    assert [writer.send("GET", one).status for one in ("/secrets", path)] == [200, 200]
-    assert [reader.send("GET", one).status for one in ("/secrets", path)] == [403, 403]
+    assert [writer.send("GET", url).status for url in ("/secrets", path)] == [200, 200]
+    assert [reader.send("GET", url).status for url in ("/secrets", path)] == [403, 403]
 
 
 @only_sqlite
@@ -169,11 +169,11 @@ def test_webhooks_send_secrets_everywhere_in_a_request_and_show_them_nowhere(cli
         },
         "body": {"token": "${user.TOKEN}", "all": ["${secret.TOKEN}", '{"in": "${user.TOKEN}"}']},
     }
-    made = admin.hook(f"{receiver.url}/${{user.TOKEN}}/x?key=${{secret.TOKEN}}", **request)
-    assert made.status == 201, made.text
-    assert made.json()["request"]["headers"]["x-plain"] == "${secret.TOKEN}"
-    assert made.json()["request"]["headers"]["x-key"] == "*" * 10
-    tested = admin.send("POST", f"{made.link('self')}/execute")
+    response = admin.hook(f"{receiver.url}/${{user.TOKEN}}/x?key=${{secret.TOKEN}}", **request)
+    assert response.status == 201, response.text
+    assert response.json()["request"]["headers"]["x-plain"] == "${secret.TOKEN}"
+    assert response.json()["request"]["headers"]["x-key"] == "*" * 10
+    tested = admin.send("POST", f"{response.link('self')}/execute")
     assert tested.json()["success"] is True, tested.text
     assert "planted" not in tested.text
     assert "val&1" not in tested.text
@@ -188,10 +188,10 @@ def test_user_and_password_can_be_secrets(clients, receiver: Receiver) -> None:
     admin = clients(**OPEN)["administrator"]
     _add(admin, "USER", "aladdin")
     _add(admin, "PASSWORD", "opensesame")
-    made = admin.hook(receiver.url, username="${user.USER}", password="${user.PASSWORD}")  # noqa: S106 - placeholders
-    shown = made.json()["request"]
+    response = admin.hook(receiver.url, username="${user.USER}", password="${user.PASSWORD}")  # noqa: S106 - placeholders
+    shown = response.json()["request"]
     assert (shown["username"], shown["password"]) == ("${user.USER}", "${user.PASSWORD}")
-    tested = admin.send("POST", f"{made.link('self')}/execute")
+    tested = admin.send("POST", f"{response.link('self')}/execute")
     assert receiver.arrivals[0].headers["authorization"] == "Basic YWxhZGRpbjpvcGVuc2VzYW1l"
     assert "YWxhZGRpbjpvcGVuc2VzYW1l" not in tested.text
 

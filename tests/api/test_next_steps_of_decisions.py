@@ -42,7 +42,7 @@ def follow(api, address, command, **placeholders):
     """Carry out a command line, whose placeholders the user has replaced."""
     words = [placeholders.get(word, word) for word in shlex.split(command.replace(address, BASE))]
     environments = api.get("/environments").json()["_embedded"]["environments"]
-    history = History(api, {one["name"]: one["uuid"] for one in environments})
+    history = History(api, {environment["name"]: environment["uuid"] for environment in environments})
     Steps(api, history).run(" ".join(word if word == "&&" else shlex.quote(word) for word in words), partner="")
 
 

@@ -371,4 +371,4 @@ def test_a_misspelt_event_is_answered_with_all_events_and_another_one_as_by_the_
     body = {"request": {"method": "POST", "url": URL}, "events": [{"name": name}]}
     answer = broker.api.post("/webhooks", body)
     assert answer.status == 400
-    assert sum(known in answer.text for known in EVENT_NAMES) == count
+    assert sum(event in answer.text for event in EVENT_NAMES) == count

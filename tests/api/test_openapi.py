@@ -76,23 +76,23 @@ def test_every_handler_says_what_it_does():
 
 
 def test_operations_have_names_of_their_own(described):
-    names = [one["operationId"] for methods in described["paths"].values() for one in operations(methods)]
+    names = [operation["operationId"] for methods in described["paths"].values() for operation in operations(methods)]
     assert len(names) == len(set(names))
 
 
 def test_everything_that_the_document_refers_to_is_in_it(described):
     for reference in references(described):
-        found = described
+        node = described
         for step in reference.split("/"):
-            found = found[step]
+            node = node[step]
 
 
 def test_links_lead_to_operations_with_the_names_that_these_take(described):
     paths = described["paths"].values()
     takes = {
-        one["operationId"]: {name["name"] for name in methods.get("parameters", [])}
+        operation["operationId"]: {name["name"] for name in methods.get("parameters", [])}
         for methods in paths
-        for one in operations(methods)
+        for operation in operations(methods)
     }
     for methods in paths:
         for operation in operations(methods):
@@ -128,9 +128,9 @@ def test_the_examples_are_what_the_broker_answers():
 
 def test_every_get_answers_as_it_is_described(database_url):
     with examples.broker(database_url) as api:
-        given = examples.enrich(lambda method, path, body: api.request(method, path, body).json())
+        parameters = examples.enrich(lambda method, path, body: api.request(method, path, body).json())
         done = [
-            held(api, examples.filled(template, given), media)
+            held(api, examples.filled(template, parameters), media)
             for template, methods in document()["paths"].items()
             for media in medias(methods.get("get", {}))
         ]
@@ -165,8 +165,8 @@ SHOWN = {"name": "main", "createdAt": "2024-05-06T07:08:09+00:00", "_links": TAG
     ],
 )
 def test_an_answer_with_a_field_too_many_or_too_few_does_not_fit(shown, problem):
-    found = problems({"$ref": "#/components/schemas/Tag"}, shown)
-    assert found == [] if problem is None else [problem in text for text in found] == [True]
+    texts = problems({"$ref": "#/components/schemas/Tag"}, shown)
+    assert texts == [] if problem is None else [problem in text for text in texts] == [True]
 
 
 @only_sqlite

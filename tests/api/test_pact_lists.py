@@ -12,28 +12,28 @@ PROVIDER = "/pacts/provider/Ledger"
 @pytest.fixture
 def history(api: Api) -> History:
     """Versions 1 and 2 alike on main, 3 bare, 4 on a branch, 5 tagged, and another consumer."""
-    told = History(api)
-    told.publish("Till", "1", "Ledger", 1, branch="main", tags=["prod"])
-    told.publish("Till", "2", "Ledger", 1, branch="main", tags=["dev"])
-    told.publish("Till", "3", "Ledger", 2)
-    told.publish("Till", "4", "Ledger", 3, branch="feat/x")
-    told.publish("Till", "5", "Ledger", 4, tags=["dev"])
-    told.publish("apron", "7", "Ledger", 9, branch="main", tags=["dev"])
-    return told
+    filled_history = History(api)
+    filled_history.publish("Till", "1", "Ledger", 1, branch="main", tags=["prod"])
+    filled_history.publish("Till", "2", "Ledger", 1, branch="main", tags=["dev"])
+    filled_history.publish("Till", "3", "Ledger", 2)
+    filled_history.publish("Till", "4", "Ledger", 3, branch="feat/x")
+    filled_history.publish("Till", "5", "Ledger", 4, tags=["dev"])
+    filled_history.publish("apron", "7", "Ledger", 9, branch="main", tags=["dev"])
+    return filled_history
 
 
 def numbers(answer: Answer) -> list[str]:
     """The consumer versions in a list of a pair."""
     assert answer.status == 200, answer.text
-    return [one["_embedded"]["consumerVersion"]["number"] for one in answer.json()["_embedded"]["pacts"]]
+    return [pact["_embedded"]["consumerVersion"]["number"] for pact in answer.json()["_embedded"]["pacts"]]
 
 
 def named(answer: Answer) -> list[tuple[str, str]]:
     """The consumers and versions in a list of a provider."""
     assert answer.status == 200, answer.text
     links = answer.json()["_links"]
-    assert [one["href"] for one in links["pacts"]] == [one["href"] for one in links["pb:pacts"]]
-    return [(one["name"], one["href"].rpartition("/")[2]) for one in links["pb:pacts"]]
+    assert [link["href"] for link in links["pacts"]] == [link["href"] for link in links["pb:pacts"]]
+    return [(link["name"], link["href"].rpartition("/")[2]) for link in links["pb:pacts"]]
 
 
 @pytest.mark.usefixtures("history")
@@ -138,11 +138,11 @@ def test_an_unknown_provider_is_named(api: Api, path: str) -> None:
 @pytest.mark.usefixtures("history")
 def test_the_latest_pact_of_each_pair_is_listed(api: Api) -> None:
     listed = api.get("/pacts/latest").json()
-    assert [one["_embedded"]["consumer"]["name"] for one in listed["pacts"]] == ["apron", "Till"]
+    assert [pact["_embedded"]["consumer"]["name"] for pact in listed["pacts"]] == ["apron", "Till"]
     till = listed["pacts"][1]
     assert till["_embedded"]["consumer"]["_embedded"]["version"]["number"] == "5"
     paths = [f"http://localhost{PAIR}/latest", f"http://localhost{PAIR}/version/5"]
-    assert [one["href"] for one in till["_links"]["self"]] == paths
+    assert [link["href"] for link in till["_links"]["self"]] == paths
     assert listed["_links"]["pb:pacts"][1] == {"title": "Latest pact between Till and Ledger", "href": paths[0]}
 
 

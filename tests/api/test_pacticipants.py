@@ -21,7 +21,7 @@ def create(api: Api, name: str, **more: object) -> dict[str, Any]:
 
 
 def names(api: Api, path: str) -> list[str]:
-    return [one["name"] for one in api.get(path).json()["_embedded"]["pacticipants"]]
+    return [pacticipant["name"] for pacticipant in api.get(path).json()["_embedded"]["pacticipants"]]
 
 
 def test_a_new_pacticipant_can_be_read_where_the_answer_says(api: Api) -> None:
@@ -30,7 +30,7 @@ def test_a_new_pacticipant_can_be_read_where_the_answer_says(api: Api) -> None:
 
 
 def test_a_pacticipant_shows_what_was_said_about_it(api: Api) -> None:
-    said = {
+    properties = {
         "name": "till",
         "displayName": "The Till",
         "mainBranch": "trunk",
@@ -38,9 +38,9 @@ def test_a_pacticipant_shows_what_was_said_about_it(api: Api) -> None:
         "repositoryName": "till",
         "repositoryNamespace": "shop",
     }
-    create(api, **said)
+    create(api, **properties)
     shown = api.get("/pacticipants/till").json()
-    assert {name: shown.get(name) for name in said} == said
+    assert {name: shown.get(name) for name in properties} == properties
 
 
 def test_a_display_name_is_made_of_the_name(api: Api) -> None:
@@ -192,7 +192,7 @@ def test_pacticipants_are_listed_by_name_whatever_its_case(api: Api) -> None:
 
 def test_old_clients_find_each_pacticipant_at_the_top_of_the_list(api: Api) -> None:
     create(api, "Till")
-    assert [one["name"] for one in api.get("/pacticipants").json()["pacticipants"]] == ["Till"]
+    assert [pacticipant["name"] for pacticipant in api.get("/pacticipants").json()["pacticipants"]] == ["Till"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_page_says_where_the_next_one_is(api: Api) -> None:
     first = api.get("/pacticipants?page=1&size=2")
     assert first.json()["page"] == {"number": 1, "size": 2, "totalElements": 3, "totalPages": 2}
     second = api.get(first.link("next")).json()
-    assert [one["name"] for one in second["_embedded"]["pacticipants"]] == ["c"]
+    assert [pacticipant["name"] for pacticipant in second["_embedded"]["pacticipants"]] == ["c"]
     assert "next" not in second["_links"]
     assert second["_links"]["previous"]["href"] == "http://localhost/pacticipants?size=2&page=1"
 
@@ -239,7 +239,7 @@ def test_a_label_is_new_once(api: Api) -> None:
 def test_labels_are_embedded_by_name(api: Api) -> None:
     for label in ("red", "blue"):
         api.put(f"/pacticipants/Till/labels/{label}")
-    assert [one["name"] for one in api.get("/pacticipants/Till").json()["_embedded"]["labels"]] == ["blue", "red"]
+    assert [label["name"] for label in api.get("/pacticipants/Till").json()["_embedded"]["labels"]] == ["blue", "red"]
 
 
 def test_a_label_finds_those_who_have_it(api: Api) -> None:

@@ -24,22 +24,22 @@ def put(api: Api, version: str, content: object = None, **more: object) -> Answe
 
 
 def test_a_first_publication_makes_all_that_it_names(api: Api) -> None:
-    made = put(api, "1")
-    assert (made.status, made.headers.get("location")) == (201, None)
-    assert made.link("self") == f"{PAIR}/version/1"
-    assert made.json()["createdAt"] == "2024-05-06T07:08:09+00:00"
+    response = put(api, "1")
+    assert (response.status, response.headers.get("location")) == (201, None)
+    assert response.link("self") == f"{PAIR}/version/1"
+    assert response.json()["createdAt"] == "2024-05-06T07:08:09+00:00"
     version = api.get("/pacticipants/Till/versions/1").json()
     assert version["_embedded"] == {"branchVersions": [], "tags": []}
     assert api.get("/pacticipants/Ledger").status == 200
-    assert api.get(f"{PAIR}/version/1").json() == made.json()
+    assert api.get(f"{PAIR}/version/1").json() == response.json()
 
 
 def test_the_same_content_again_is_the_same_publication(api: Api, clock: Clock) -> None:
-    made = put(api, "1")
+    response = put(api, "1")
     clock.now += timedelta(hours=1)
     again = put(api, "1", metadata={"pactSpecification": {"version": "2.0.0"}, "more": 1})
     assert again.status == 200
-    assert again.json() == made.json()
+    assert again.json() == response.json()
 
 
 def test_content_of_a_version_does_not_change(api: Api) -> None:
@@ -77,7 +77,7 @@ def test_names_in_a_pact_must_be_those_of_its_path(api: Api) -> None:
         }
     }
     problem = api.put(f"{PAIR}/version/1", pact("Other", "Ledger"), accept=PROBLEM).json()
-    assert [one["pointer"] for one in problem["errors"]] == ["/consumer/name"]
+    assert [error["pointer"] for error in problem["errors"]] == ["/consumer/name"]
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,11 @@ def test_the_content_type_of_a_pact_is_looked_at_last(api: Api) -> None:
 
 def test_merged_content_is_known_by_its_own_sha(api: Api) -> None:
     path = f"{PAIR}/version/1"
-    one: dict[str, object] = {"description": "a", "request": {}, "response": {}}
-    two = {**one, "description": "b"}
-    for interaction in (one, two):
+    first: dict[str, object] = {"description": "a", "request": {}, "response": {}}
+    two = {**first, "description": "b"}
+    for interaction in (first, two):
         merged = api.patch(path, {"interactions": [interaction]}, type="application/json")
-    whole = api.put(f"{PAIR}/version/2", {"interactions": [two, one]})
+    whole = api.put(f"{PAIR}/version/2", {"interactions": [two, first]})
     assert merged.link("pb:pact-version") == whole.link("pb:pact-version")
     alone = api.put(f"{PAIR}/version/3", {"interactions": [two]})
     assert len(alone.json()["interactions"]) == 1
@@ -159,13 +159,13 @@ def test_merged_content_is_known_by_its_own_sha(api: Api) -> None:
 @pytest.fixture
 def history(api: Api) -> History:
     """Versions 1 and 2 alike, 3 untagged, 4 on a branch, 5 tagged."""
-    told = History(api)
-    told.publish("Till", "1", "Ledger", 1, branch="main", tags=["prod"])
-    told.publish("Till", "2", "Ledger", 1, branch="main", tags=["dev"])
-    told.publish("Till", "3", "Ledger", 2)
-    told.publish("Till", "4", "Ledger", 3, branch="feat/x")
-    told.publish("Till", "5", "Ledger", 4, tags=["dev"])
-    return told
+    filled_history = History(api)
+    filled_history.publish("Till", "1", "Ledger", 1, branch="main", tags=["prod"])
+    filled_history.publish("Till", "2", "Ledger", 1, branch="main", tags=["dev"])
+    filled_history.publish("Till", "3", "Ledger", 2)
+    filled_history.publish("Till", "4", "Ledger", 3, branch="feat/x")
+    filled_history.publish("Till", "5", "Ledger", 4, tags=["dev"])
+    return filled_history
 
 
 @pytest.mark.parametrize(
@@ -183,12 +183,12 @@ def history(api: Api) -> History:
 )
 @pytest.mark.usefixtures("history")
 def test_the_latest_pact_of_a_kind_is_found(api: Api, path: str, version: str | None) -> None:
-    found = api.get(PAIR + path)
-    assert found.headers.get("x-pact-consumer-version") == version
+    answer = api.get(PAIR + path)
+    assert answer.headers.get("x-pact-consumer-version") == version
     if version is None:
-        assert (found.status, found.json()) == (404, GENERAL)
+        assert (answer.status, answer.json()) == (404, GENERAL)
     else:
-        assert found.link("self") == f"{PAIR}/version/{version}"
+        assert answer.link("self") == f"{PAIR}/version/{version}"
 
 
 @pytest.mark.parametrize(
@@ -202,9 +202,9 @@ def test_a_pact_is_found_under_old_spellings(api: Api, path: str) -> None:
 
 @pytest.mark.usefixtures("history")
 def test_content_is_found_in_its_latest_publication(api: Api) -> None:
-    found = api.get(api.get(f"{PAIR}/version/1").link("pb:pact-version"))
-    assert found.link("self") == f"{PAIR}/version/2"
-    assert "pb:consumer-versions" not in found.json()["_links"]
+    answer = api.get(api.get(f"{PAIR}/version/1").link("pb:pact-version"))
+    assert answer.link("self") == f"{PAIR}/version/2"
+    assert "pb:consumer-versions" not in answer.json()["_links"]
     assert api.get(f"{PAIR}/pact-version/{'0' * 40}").json() == GENERAL
 
 
@@ -213,16 +213,16 @@ def segment(query: str) -> str:
 
 
 def numbers(answer: Answer) -> list[str]:
-    return [one["name"] for one in answer.json()["_links"].get("pb:consumer-versions", [])]
+    return [link["name"] for link in answer.json()["_links"].get("pb:consumer-versions", [])]
 
 
 @pytest.mark.usefixtures("history")
 def test_metadata_says_which_publication_of_content_is_meant(api: Api) -> None:
     content = api.get(f"{PAIR}/version/1").link("pb:pact-version")
-    found = api.get(f"{content}/metadata/{segment('cvn=1')}")
-    assert (found.link("self"), numbers(found)) == (f"{PAIR}/version/1", ["1"])
+    answer = api.get(f"{content}/metadata/{segment('cvn=1')}")
+    assert (answer.link("self"), numbers(answer)) == (f"{PAIR}/version/1", ["1"])
     results = f"{content}/metadata/{segment('cvn=1')}/verification-results"
-    assert found.link("pb:publish-verification-results") == results
+    assert answer.link("pb:publish-verification-results") == results
     other = api.get(f"{content}/metadata/{segment('cvn=3')}")
     assert (other.link("self"), numbers(other)) == (f"{PAIR}/version/2", ["3"])
     assert numbers(api.get(f"{content}/metadata/{segment('cvn=none')}")) == []
@@ -233,39 +233,39 @@ def test_metadata_may_name_many_versions_by_their_ids_but_only_the_consumers(api
     history.publish("Apron", "77", "Ledger", 1)
     ids = {}
     for consumer, tag in (("Till", "latest/prod"), ("Till", "latest/dev"), ("Apron", "latest")):
-        found = api.get(f"/pacts/provider/Ledger/consumer/{consumer}/{tag}")
-        said = found.link("pb:publish-verification-results").split("/")[-2]
-        ids[consumer + tag] = b64decode(said + "==").decode().rpartition("cv=")[2]
-    query = "&".join(f"s[][cv]={one}" for one in ids.values())
+        answer = api.get(f"/pacts/provider/Ledger/consumer/{consumer}/{tag}")
+        metadata = answer.link("pb:publish-verification-results").split("/")[-2]
+        ids[consumer + tag] = b64decode(metadata + "==").decode().rpartition("cv=")[2]
+    query = "&".join(f"s[][cv]={version_id}" for version_id in ids.values())
     content = api.get(f"{PAIR}/version/1").link("pb:pact-version")
-    found = api.get(f"{content}/metadata/{segment(query)}")
-    assert (found.link("self"), numbers(found)) == (f"{PAIR}/version/1", ["5", "1"])
+    answer = api.get(f"{content}/metadata/{segment(query)}")
+    assert (answer.link("self"), numbers(answer)) == (f"{PAIR}/version/1", ["5", "1"])
 
 
 @pytest.mark.parametrize("said", ["!!!", "%FF", "a", "bm9uc2Vuc2U", "eD0lRkY", "cz0x", "x" * 500])
 @pytest.mark.usefixtures("history")
 def test_metadata_that_makes_no_sense_is_passed_over_but_handed_on(api: Api, said: str) -> None:
     content = api.get(f"{PAIR}/version/1").link("pb:pact-version")
-    found = api.get(f"{content}/metadata/{said}")
+    answer = api.get(f"{content}/metadata/{said}")
     if said == "%FF":
-        assert found.status == 422
+        assert answer.status == 422
         return
-    assert found.link("self") == f"{PAIR}/version/2"
-    assert found.link("pb:publish-verification-results") == f"{content}/metadata/{said}/verification-results"
-    given = api.post(
+    assert answer.link("self") == f"{PAIR}/version/2"
+    assert answer.link("pb:publish-verification-results") == f"{content}/metadata/{said}/verification-results"
+    result = api.post(
         f"{content}/metadata/{said}/verification-results", {"success": True, "providerApplicationVersion": "1"}
     )
-    assert given.status == 201
+    assert result.status == 201
 
 
 @pytest.mark.parametrize(("version", "previous"), [("5", "4"), ("3", "2"), ("2", None), ("9", None)])
 @pytest.mark.usefixtures("history")
 def test_the_previous_distinct_pact_has_other_content(api: Api, version: str, previous: str | None) -> None:
-    found = api.get(f"{PAIR}/version/{version}/previous-distinct")
+    answer = api.get(f"{PAIR}/version/{version}/previous-distinct")
     if previous is None:
-        assert (found.status, found.json()) == (404, GENERAL)
+        assert (answer.status, answer.json()) == (404, GENERAL)
     else:
-        assert found.link("self") == f"{PAIR}/version/{previous}"
+        assert answer.link("self") == f"{PAIR}/version/{previous}"
 
 
 @pytest.mark.usefixtures("history")

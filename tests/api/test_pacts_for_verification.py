@@ -191,7 +191,7 @@ def test_a_notice_says_why_there_is_no_work_in_progress(api, request_body, is_ex
 
 def _verified_before(api, **body):
     (pact,) = api.post(PATH, {"consumerVersionSelectors": [{"latest": True}], **body}).json()["_embedded"]["pacts"]
-    (text,) = (one["text"] for one in pact["verificationProperties"]["notices"] if "previously" in one["text"])
+    (text,) = (notice["text"] for notice in pact["verificationProperties"]["notices"] if "previously" in notice["text"])
     return text.partition(". ")[0]
 
 
@@ -200,13 +200,13 @@ def test_the_notice_about_an_earlier_success_names_the_branch_that_verified(api,
     verify("1", "11", branch="side")
     clock.now += timedelta(hours=1)
     api.put("/pacticipants/Bar/branches/new/versions/12", {})
-    said = "This pact has previously been successfully verified by a version of Bar from branch"
+    beginning = "This pact has previously been successfully verified by a version of Bar from branch"
     for name in ("new", "side"):
-        assert _verified_before(api, providerVersionBranch=name) == f"{said} 'side'"
+        assert _verified_before(api, providerVersionBranch=name) == f"{beginning} 'side'"
     verify("1", "12", branch="new")
-    assert _verified_before(api, providerVersionBranch="new") == f"{said} 'new'"
+    assert _verified_before(api, providerVersionBranch="new") == f"{beginning} 'new'"
     api.put("/pacticipants/Bar/branches/side/versions/12", {})
-    assert _verified_before(api, providerVersionBranch="side") == f"{said} 'side'"
+    assert _verified_before(api, providerVersionBranch="side") == f"{beginning} 'side'"
 
 
 def test_an_unknown_consumer_has_no_pacts(api, ask):
@@ -304,8 +304,8 @@ def test_the_window_for_work_in_progress_may_be_chosen_by_what_is_unverified(mak
         "providerVersionBranch": "main",
         "includeWipPactsSince": "2999-01-01",
     }
-    found = api.post(PATH, request).json()["_embedded"]["pacts"]
-    assert _names(map(_seen, found)) == ["Foo (2)", "Foo (3)", "Foo (4)", "Foo (5)"]
+    pacts = api.post(PATH, request).json()["_embedded"]["pacts"]
+    assert _names(map(_seen, pacts)) == ["Foo (2)", "Foo (3)", "Foo (4)", "Foo (5)"]
     assert ask(*NOTHING, providerVersionBranch="main", includeWipPactsSince="2999-01-01") == []
 
 
@@ -440,8 +440,8 @@ BODIES = [
     ({"includePendingStatus": "yes"}, {"includePendingStatus": ["must be one of: true, false"]}),
     ({"includePendingStatus": None}, {"includePendingStatus": ["must be filled"]}),
     *(
-        ({"includeWipPactsSince": given}, {"includeWipPactsSince": ["must be a date"]})
-        for given in (None, "", "soon", 5)
+        ({"includeWipPactsSince": since}, {"includeWipPactsSince": ["must be a date"]})
+        for since in (None, "", "soon", 5)
     ),
     ({"providerVersionBranch": " "}, {"providerVersionBranch": ["cannot be blank"]}),
     ({"providerVersionBranch": "", "includePendingStatus": True}, {"providerVersionBranch": [EMPTY_BRANCH]}),
@@ -453,8 +453,8 @@ BODIES = [
 def test_a_request_is_refused_before_its_provider_is_looked_for(api, body, errors):
     answer = api.post(PATH, body)
     assert answer.status == 400
-    found = answer.json()["errors"]
-    assert (found if isinstance(errors, dict) else [text for texts in found.values() for text in texts]) == errors
+    problems = answer.json()["errors"]
+    assert (problems if isinstance(errors, dict) else [text for texts in problems.values() for text in texts]) == errors
 
 
 @pytest.mark.parametrize(

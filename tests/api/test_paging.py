@@ -27,7 +27,7 @@ LISTS = [
 def names(answer):
     body = answer.json()
     relation = next(
-        one for one in ("pb:versions", "pact-versions", "pb:pact-versions", "pb:pacts") if one in body["_links"]
+        name for name in ("pb:versions", "pact-versions", "pb:pact-versions", "pb:pacts") if name in body["_links"]
     )
     return [link["href"] for link in body["_links"][relation]]
 

@@ -123,8 +123,8 @@ def test_a_webhook_without_plain_secrets_stays(
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as server:
+        yield server
 
 
 def test_encrypted_secrets_are_sent_as_before(api: Api, database: Database, start: Start, receiver: Receiver) -> None:

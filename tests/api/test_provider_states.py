@@ -21,8 +21,8 @@ def states(api: Api, path: str = "") -> list[dict[str, object]]:
     answer = api.get(PATH + path)
     assert answer.status == 200, answer.text
     assert answer.json().keys() == {"providerStates"}
-    found: list[dict[str, object]] = answer.json()["providerStates"]
-    return found
+    provider_states: list[dict[str, object]] = answer.json()["providerStates"]
+    return provider_states
 
 
 @pytest.fixture
@@ -30,8 +30,15 @@ def history(api: Api) -> History:
     asking(api, "Till", "1", "main", interactions=[{"providerState": "old"}])
     asking(api, "Till", "2", "main", interactions=[{"providerState": "zebras"}, {"providerState": "apples"}])
     asking(api, "Till", "3", "feat%2Fy", interactions=[{"providerState": "on a branch"}])
-    given = [{"name": "apples"}, {"name": "pears", "params": {"n": 2}}, {"name": "pears", "params": {"n": 3}}]
-    asking(api, "Apron", "1", "main", messages=[{"providerStates": given}], interactions=[{"providerState": "pears"}])
+    message_states = [{"name": "apples"}, {"name": "pears", "params": {"n": 2}}, {"name": "pears", "params": {"n": 3}}]
+    asking(
+        api,
+        "Apron",
+        "1",
+        "main",
+        messages=[{"providerStates": message_states}],
+        interactions=[{"providerState": "pears"}],
+    )
     return History(api)
 
 
@@ -57,9 +64,9 @@ def test_states_of_an_environment_are_found_by_its_name_and_uuid(api: Api, histo
     history.release("Apron", "1", "test")
     names = ["apples", "on a branch", "pears", "pears", "pears"]
     for environment in ("test", history.environment("test")):
-        assert [one["name"] for one in states(api, f"/environment/{environment}")] == names
+        assert [state["name"] for state in states(api, f"/environment/{environment}")] == names
     history.deploy("Till", "1", "test")
-    assert "on a branch" not in [one["name"] for one in states(api, "/environment/test")]
+    assert "on a branch" not in [state["name"] for state in states(api, "/environment/test")]
     assert states(api, "/environment/none") == []
 
 
@@ -95,7 +102,7 @@ def test_a_state_with_an_empty_name_is_one_of_its_own(api: Api, blank: str) -> N
     asking(api, "Apron", "1", "main", messages=messages)
     assert states(api) == [{"name": blank, "consumers": ["Apron", "Till"]}]
     till, apron = (api.get(f"/pacts/provider/Ledger/consumer/{name}/version/1").json() for name in ("Till", "Apron"))
-    assert [one.get("providerState") for one in till["interactions"]] == [blank, None]
+    assert [interaction.get("providerState") for interaction in till["interactions"]] == [blank, None]
     assert apron["messages"][0]["providerStates"] == [{"name": blank}]
 
 
@@ -105,7 +112,7 @@ def test_interactions_with_an_empty_state_and_without_one_are_not_merged(api: Ap
     interaction = pact("Till", "Ledger")["interactions"][0]  # type: ignore[index]  # a list
     assert api.put(path, {"interactions": [interaction]}).status == 201
     merged = api.patch(path, {"interactions": [{**interaction, "providerState": ""}]}, type="application/json")
-    assert [one.get("providerState") for one in merged.json()["interactions"]] == [None, ""]
+    assert [interaction.get("providerState") for interaction in merged.json()["interactions"]] == [None, ""]
 
 
 def test_a_consumer_whose_main_branch_has_no_pact_is_named(api: Api) -> None:
@@ -113,7 +120,7 @@ def test_a_consumer_whose_main_branch_has_no_pact_is_named(api: Api) -> None:
     asking(api, "Till", "1", "feat%2Fy", interactions=[{"providerState": "on a branch"}])
     asking(api, "Web Shop", "1", None, interactions=[{"providerState": "nowhere"}])
     document = api.get(PATH).json()
-    assert [one["name"] for one in document["providerStates"]] == ["apples"]
+    assert [state["name"] for state in document["providerStates"]] == ["apples"]
     assert [text.partition(",")[0] for text in document["warnings"]] == [
         "The states of Till are left out",
         "The states of Web Shop are left out",
@@ -121,4 +128,4 @@ def test_a_consumer_whose_main_branch_has_no_pact_is_named(api: Api) -> None:
     api.patch("/pacticipants/Till", {"mainBranch": "feat/y"})
     api.put("/pacticipants/Web%20Shop/branches/main/versions/1", {})
     api.patch("/pacticipants/Web%20Shop", {"mainBranch": "main"})
-    assert [one["name"] for one in states(api)] == ["apples", "nowhere", "on a branch"]
+    assert [state["name"] for state in states(api)] == ["apples", "nowhere", "on a branch"]

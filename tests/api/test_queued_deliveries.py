@@ -244,10 +244,12 @@ def test_deliveries_of_a_removed_application_or_integration_are_recorded_as_canc
     delete(path)(broker)
     events = broker.api.get("/audit?type=webhook_cancellation").json()["events"]
     cancelled = [event["payload"]["params"] for event in events]
-    assert {(one["event"], one["version"]) for one in cancelled} == {
+    assert {(delivery["event"], delivery["version"]) for delivery in cancelled} == {
         ("contract_published", "1"),
         ("contract_published", "2"),
         ("provider_verification_published", "1"),
     }
-    assert {(one["consumer"], one["provider"], one["reason"]) for one in cancelled} == {("Till", "Ledger", reason)}
+    assert {(delivery["consumer"], delivery["provider"], delivery["reason"]) for delivery in cancelled} == {
+        ("Till", "Ledger", reason)
+    }
     assert all(event["resource"] and event["payload"]["params"]["delivery"] for event in events)

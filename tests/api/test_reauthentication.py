@@ -88,9 +88,9 @@ def test_every_marked_route_asks_a_session_that_is_ten_minutes_old_and_no_other_
         is_asked = AGAIN in answer.headers["location"] if kind == "page" else "your password again" in answer.text
         assert (answer.status, is_asked) == (303 if kind == "page" else 403, True), (route.method, path)
         for other in (bearer(issued), basic("administrator", PASSWORD)):
-            told = api.request(route.method, path, b"", headers=other, **options)
-            assert AGAIN not in told.headers.get("location", "")
-            assert "your password again" not in told.text
+            response = api.request(route.method, path, b"", headers=other, **options)
+            assert AGAIN not in response.headers.get("location", "")
+            assert "your password again" not in response.text
 
 
 def test_a_session_counts_as_authenticated_for_ten_minutes(browser, clock):
@@ -108,9 +108,9 @@ def test_a_page_asks_for_the_password_and_continues_with_what_was_requested(stal
     uuid = database.read(lambda db: stored.find_by_name(db, "administrator")).uuid
     sent_on = stale.get(f"/settings/users/{uuid}?a=b")
     assert sent_on.status == 303
-    asked = stale.get(sent_on.headers["location"])
-    assert (asked.status, "Enter your password again" in asked.text) == (200, True)
-    fields = hidden(asked)
+    page = stale.get(sent_on.headers["location"])
+    assert (page.status, "Enter your password again" in page.text) == (200, True)
+    fields = hidden(page)
     wrong = stale.post(AGAIN, **fields, own_password="wrong")  # noqa: S106 - of the test
     assert (wrong.status, "password is wrong" in wrong.text) == (403, True)
     assert stale.get("/settings/users").status == 303
@@ -131,10 +131,10 @@ def test_entering_the_password_again_leads_nowhere_else(stale):
 
 def test_a_form_that_was_submitted_too_late_is_not_lost(stale, database):
     fields = {"name": "ci", "may": "read-only", "days": "30"}
-    asked = post(stale, "/settings/tokens/new", **fields)
-    assert asked.status == 403
-    assert 'action="/settings/tokens/new"' in asked.text
-    resumed = hidden(asked)
+    page = post(stale, "/settings/tokens/new", **fields)
+    assert page.status == 403
+    assert 'action="/settings/tokens/new"' in page.text
+    resumed = hidden(page)
     assert {name: resumed[name] for name in fields} == fields
     uuid = database.read(lambda db: stored.find_by_name(db, "administrator")).uuid
     assert [token for token in database.read(lambda db: tokens.list_of_account(db, uuid)) if token.name == "ci"] == []
@@ -148,12 +148,12 @@ def test_a_form_that_was_submitted_too_late_is_not_lost(stale, database):
 
 def test_secrets_of_such_a_form_are_entered_again_and_are_not_in_the_page(stale, database):
     new = {"name": "ben", "email": "", "role": "read-only", "kind": "person", "password": OTHER, "again": OTHER}
-    asked = post(stale, "/settings/users/new", **new)
-    assert asked.status == 403
-    assert OTHER not in asked.text
-    resumed = hidden(asked)
+    page = post(stale, "/settings/users/new", **new)
+    assert page.status == 403
+    assert OTHER not in page.text
+    resumed = hidden(page)
     assert not {"password", "again"} & set(resumed)
-    assert re.findall(r'<input type="password" [^>]*name="(\w+)"', asked.text) == ["own_password", "password", "again"]
+    assert re.findall(r'<input type="password" [^>]*name="(\w+)"', page.text) == ["own_password", "password", "again"]
     done = stale.post("/settings/users/new", **resumed, own_password=PASSWORD, password=OTHER, again=OTHER)
     assert done.status == 303, done.text
     assert database.read(lambda db: get_account(db, "ben")).role is Role.READ_ONLY
@@ -177,9 +177,9 @@ def test_with_a_second_factor_the_code_is_entered_again_too(browser, clock, data
     device = set_up(browser, clock)
     browser.csrf = browser.token("/settings/account")
     clock.now += REAUTHENTICATION_LIFETIME
-    asked = post(browser, "/settings/tokens/new", name="ci", may="read-only", days="30")
-    assert 'name="own_code"' in asked.text
-    resumed = hidden(asked)
+    page = post(browser, "/settings/tokens/new", name="ci", may="read-only", days="30")
+    assert 'name="own_code"' in page.text
+    resumed = hidden(page)
     for code in ("", "000000"):
         assert browser.post("/settings/tokens/new", **resumed, own_password=PASSWORD, own_code=code).status == 403
     sent = {**resumed, "own_password": PASSWORD, "own_code": device.code()}
@@ -196,10 +196,10 @@ def test_with_a_second_factor_the_code_is_entered_again_too(browser, clock, data
 def test_a_secret_is_approved_for_another_server_only_after_the_password(stale, api, clock):
     cookie = {"cookie": f"{SESSION}={stale.cookies[SESSION]}", "x-csrf-token": stale.csrf}
     secret = {"name": "ci", "description": "", "value": "canary of the build server", "origins": ""}
-    asked = post(stale, "/secrets/new", **secret)
-    assert (asked.status, "canary" in asked.text) == (403, False)
-    assert re.findall(r'<input type="password" [^>]*name="(\w+)"', asked.text) == ["own_password", "value"]
-    resumed = {**hidden(asked), "value": secret["value"], "own_password": PASSWORD}
+    page = post(stale, "/secrets/new", **secret)
+    assert (page.status, "canary" in page.text) == (403, False)
+    assert re.findall(r'<input type="password" [^>]*name="(\w+)"', page.text) == ["own_password", "value"]
+    resumed = {**hidden(page), "value": secret["value"], "own_password": PASSWORD}
     assert stale.post("/secrets/new", **resumed).status == 303
     webhook = {
         "events": [{"name": "contract_published"}],

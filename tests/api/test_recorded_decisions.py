@@ -63,7 +63,9 @@ def record(api: Api, body: Body, **options: Any) -> tuple[Any, Any]:
 def recorded(api: Api, query: str = "") -> list[str]:
     """List the versions of recorded decisions, the newest first."""
     decisions = api.get(f"{PATH}{query}").json()["decisions"]
-    return [" ".join(f"{each['pacticipant']}@{each['version']}" for each in one["versions"]) for one in decisions]
+    return [
+        " ".join(f"{each['pacticipant']}@{each['version']}" for each in decision["versions"]) for decision in decisions
+    ]
 
 
 def records_decisions(api: Api, history: History, *, on: bool = True) -> None:
@@ -242,7 +244,7 @@ def test_recorded_decisions_are_found_by_their_properties(api: Api, clock: Clock
     for body in (about("web@1"), about("web@2"), about("prices@1", "web@3")):
         clock.now += timedelta(hours=1)
         record(api, body)
-    found = {
+    expected = {
         "": ["prices@1 web@3", "web@2", "web@1"],
         "?environment=production&deployable=true": ["web@2"],
         "?deployable=false": ["web@1"],
@@ -253,7 +255,7 @@ def test_recorded_decisions_are_found_by_their_properties(api: Api, clock: Clock
         "?environment=moon": [],
         f"?since={clock.now:%Y-%m-%dT%H:%M:%SZ}": ["prices@1 web@3"],
     }
-    assert {query: recorded(api, query) for query in found} == found
+    assert {query: recorded(api, query) for query in expected} == expected
     first = api.get(f"{PATH}?pacticipant=web&size=2").json()
     assert first["page"] == {"number": 1, "size": 2, "totalElements": 3, "totalPages": 2}
     assert recorded(api, first["_links"]["next"]["href"].rpartition(PATH)[2]) == ["web@1"]

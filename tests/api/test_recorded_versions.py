@@ -15,26 +15,26 @@ DAYS = [f"2024-05-{day:02}T07:08:09+00:00" for day in range(6, 12)]
 @pytest.fixture
 def environments(api: Api) -> dict[str, str]:
     """UUIDs of two environments, by name."""
-    found = {}
+    uuids = {}
     for name in ("test", "live"):
-        made = api.post("/environments", {"name": name, "production": name == "live"})
-        found[name] = made.json()["uuid"]
+        response = api.post("/environments", {"name": name, "production": name == "live"})
+        uuids[name] = response.json()["uuid"]
     for number in ("1", "2", "3", "4"):
         api.put(f"/pacticipants/Foo/versions/{number}", {})
-    return found
+    return uuids
 
 
 def record(api: Api, kind: str, version: str, environment: str, body: object = None) -> str:
     path = f"/pacticipants/Foo/versions/{version}/{kind}-versions/environment/{environment}"
-    made = api.post(path, body or {})
-    assert made.status == 201, made.text
-    found: str = made.link("self")
-    return found
+    response = api.post(path, body or {})
+    assert response.status == 201, response.text
+    path_of_record: str = response.link("self")
+    return path_of_record
 
 
 def listed(api: Api, query: str = "") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = api.get(PATH + query).json()["_embedded"]["versions"]
-    return found
+    versions: list[dict[str, Any]] = api.get(PATH + query).json()["_embedded"]["versions"]
+    return versions
 
 
 TIMES = ("deployedAt", "undeployedAt", "releasedAt", "supportEndedAt")
@@ -53,7 +53,7 @@ def test_versions_come_newest_first_with_the_times_at_which_they_were_live(
     record(api, "deployed", "3", environments["test"])
     clock.now += timedelta(days=1)
     api.patch(released, {"currentlySupported": False})
-    shown = [(one["number"], {name: one[name] for name in TIMES if name in one}) for one in listed(api)]
+    shown = [(version["number"], {name: version[name] for name in TIMES if name in version}) for version in listed(api)]
     assert shown == [
         ("3", {"deployedAt": DAYS[3]}),
         ("2", {"deployedAt": DAYS[2]}),  # live is still there, although test is not
@@ -86,7 +86,9 @@ def test_each_deployment_and_release_has_its_environment_and_its_times(
     assert release["_links"]["self"]["href"].endswith(released)
     # Otherwise, a version is as in other lists.
     (plain,) = (
-        one for one in api.get("/pacticipants/Foo/versions").json()["_embedded"]["versions"] if one["number"] == "1"
+        version
+        for version in api.get("/pacticipants/Foo/versions").json()["_embedded"]["versions"]
+        if version["number"] == "1"
     )
     assert version["_links"] == plain["_links"]
     assert plain["_embedded"].items() <= version["_embedded"].items()
@@ -95,9 +97,9 @@ def test_each_deployment_and_release_has_its_environment_and_its_times(
 def test_the_list_has_pages(api: Api, environments: dict[str, str]) -> None:
     for number in ("1", "2", "3"):
         record(api, "released", number, environments["live"])
-    assert [one["number"] for one in listed(api, "?pageSize=2&pageNumber=1")] == ["3", "2"]
+    assert [version["number"] for version in listed(api, "?pageSize=2&pageNumber=1")] == ["3", "2"]
     page = api.get(f"{PATH}?pageSize=2&pageNumber=2")
-    assert [one["number"] for one in page.json()["_embedded"]["versions"]] == ["1"]
+    assert [version["number"] for version in page.json()["_embedded"]["versions"]] == ["1"]
     assert page.json()["page"] == {"number": 2, "size": 2, "totalElements": 3, "totalPages": 2}
     assert page.link("previous") == f"{PATH}?size=2&page=1"
     assert page.link("pb:pacticipant") == "/pacticipants/Foo"
@@ -117,12 +119,14 @@ def test_the_network_of_a_pacticipant_has_everything_that_is_connected_with_it(a
     network = api.get("/pacticipant/A/network")
 
     def pairs(query: str = "") -> list[tuple[str, str]]:
-        found = api.get(f"/pacticipant/A/network{query}").json()["integrations"]
-        return sorted((one["consumer"]["name"], one["provider"]["name"]) for one in found)
+        integrations = api.get(f"/pacticipant/A/network{query}").json()["integrations"]
+        return sorted(
+            (integration["consumer"]["name"], integration["provider"]["name"]) for integration in integrations
+        )
 
     assert pairs() == [("A", "B"), ("B", "C"), ("C", "D")]
     assert pairs("?maxPacticipants=2") == [("A", "B")]
     assert network.link("self") == "/pacticipant/A/network"
     assert network.link("pb:pacticipant") == "/pacticipants/A"
     in_list = api.get("/integrations").json()["_embedded"]["integrations"]
-    assert all(one in in_list for one in network.json()["integrations"])
+    assert all(integration in in_list for integration in network.json()["integrations"])

@@ -32,7 +32,7 @@ def release(api: Api, live: str) -> Release:
 def supported(api: Api, live: str) -> Supported:
     def supported(query: str = "") -> list[str]:
         page = api.get(f"/environments/{live}/released-versions/currently-supported{query}").json()
-        return [one["_embedded"]["version"]["number"] for one in page["_embedded"]["releasedVersions"]]
+        return [release["_embedded"]["version"]["number"] for release in page["_embedded"]["releasedVersions"]]
 
     return supported
 
@@ -74,7 +74,7 @@ def test_the_release_of_a_version_is_listed_by_the_readable_name_of_its_pacticip
 ) -> None:
     uuid = release("1").json()["uuid"]
     page = api.get(f"/pacticipants/till-app/versions/1/released-versions/environment/{live}").json()
-    assert [one["uuid"] for one in page["_embedded"]["releasedVersions"]] == [uuid]
+    assert [release["uuid"] for release in page["_embedded"]["releasedVersions"]] == [uuid]
     assert page["_links"]["self"]["title"] == "Released versions for Till App version 1 in Live"
     other = api.get(f"/pacticipants/till-app/versions/2/released-versions/environment/{live}").json()
     assert other["_embedded"]["releasedVersions"] == []

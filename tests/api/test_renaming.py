@@ -62,10 +62,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, dict
     """A broker with something at each path, whose applications have been renamed."""
     url = f"sqlite:///{tmp_path_factory.mktemp('renamed') / 'treaty.sqlite'}"
     with examples.broker(url) as api:
-        given = examples.enrich(lambda method, path, body: api.request(method, path, body).json())
+        parameters = examples.enrich(lambda method, path, body: api.request(method, path, body).json())
         for old, new in NEW.items():
             assert rename(api, old, new).status == 200
-        yield api, given
+        yield api, parameters
 
 
 READS = [(kind, route) for kind, route in golden.routes() if route.is_read_only and route.url.has_pacticipant]
@@ -75,8 +75,8 @@ READS = [(kind, route) for kind, route in golden.routes() if route.is_read_only 
     ("kind", "route"), READS, ids=[f"{kind} {route.method} {route.url.template}" for kind, route in READS]
 )
 def test_every_read_of_a_former_name_leads_to_the_new_one(filled, kind, route):
-    api, given = filled
-    path = examples.filled(route.url.template, given) + "?page=1"
+    api, parameters = filled
+    path = examples.filled(route.url.template, parameters) + "?page=1"
     answer = read(api, kind, route, path)
     assert (answer.status, answer.headers.get("location", "").removeprefix("http://localhost")) == (
         308,
@@ -99,9 +99,9 @@ REFUSED = {
 
 @only_sqlite
 def test_every_write_to_a_former_name_is_refused_with_the_new_one(api: Api) -> None:
-    made = world(api)
-    requests = {name: WRITES[name](made) for name in sorted(REFUSED - {"create_webhook_of_provider"})}
-    requests["publish_contracts"] = WRITES["publish_contracts"](made)
+    ids = world(api)
+    requests = {name: WRITES[name](ids) for name in sorted(REFUSED - {"create_webhook_of_provider"})}
+    requests["publish_contracts"] = WRITES["publish_contracts"](ids)
     methods = {route.handler.__name__: route.method for kind, route in golden.routes() if kind == "api"}
     assert rename(api, "Shop", "Store").status == 200
     before = state(api)
@@ -152,22 +152,22 @@ def test_webhooks_and_decisions_say_what_the_new_name_is(api: Api) -> None:
 
 
 def test_everything_that_belongs_to_the_application_follows_its_name(api: Api) -> None:
-    made = world(api)
+    ids = world(api)
     answer = rename(api, "Shop", "Store/2")
     assert (answer.status, answer.headers["location"]) == (200, "http://localhost/pacticipants/Store%2F2")
     renamed = api.get("/pacticipants/Store%2F2").json()
     assert (renamed["name"], renamed["displayName"], renamed["formerNames"]) == ("Store/2", "Store/2", ["Shop"])
     assert [label["name"] for label in renamed["_embedded"]["labels"]] == ["shop"]
-    assert renamed["_links"]["pb:deployed-environments"][0]["href"].endswith(made.deployed)
+    assert renamed["_links"]["pb:deployed-environments"][0]["href"].endswith(ids.deployed)
     numbers = [it["number"] for it in api.get("/pacticipants/Store%2F2/versions").json()["_embedded"]["versions"]]
     assert numbers == ["2", "1"]
     assert api.get("/pacticipants/Store%2F2/branches/feat%2Fx/versions/1").status == 200
     assert api.get("/pacticipants/Store%2F2/versions/1/tags/beta").status == 200
-    assert api.get(f"/webhooks/{made.webhook}").json()["consumer"]["name"] == "Store/2"
+    assert api.get(f"/webhooks/{ids.webhook}").json()["consumer"]["name"] == "Store/2"
     pair = "/pacts/provider/Prices/consumer/Store%2F2"
     assert api.get(f"{pair}/version/1/verification-results/latest").json()["success"] is True
     triggered = api.get(f"{pair}/version/2/triggered-webhooks").json()["_embedded"]["triggeredWebhooks"]
-    assert [it["_links"]["pb:logs"]["href"].split("/")[-2] for it in triggered] == [made.delivery]
+    assert [it["_links"]["pb:logs"]["href"].split("/")[-2] for it in triggered] == [ids.delivery]
     question = "/can-i-deploy?pacticipant=Store%2F2&version=1&environment=production"
     summary = api.get(question).json()["summary"]
     assert summary["unknown"] == 1  # Prices is not deployed
@@ -273,8 +273,8 @@ def test_a_verifier_with_the_former_names_finds_its_pacts(api: Api) -> None:
     selection = {"consumerVersionSelectors": [{"consumer": "Shop", "branch": "main"}]}
     redirected = api.post("/pacts/provider/Prices/for-verification", selection)
     assert redirected.status == 308
-    [found] = api.post(redirected.headers["location"], selection).json()["_embedded"]["pacts"]
-    served = api.get(found["_links"]["self"]["href"]).json()
+    [pact_to_verify] = api.post(redirected.headers["location"], selection).json()["_embedded"]["pacts"]
+    served = api.get(pact_to_verify["_links"]["self"]["href"]).json()
     assert (served["consumer"]["name"], served["provider"]["name"]) == ("Store", "Costs")
 
 
@@ -445,7 +445,7 @@ def test_an_import_does_not_bring_a_former_name_back(api: Api) -> None:
     ]
     sent = {"source": "https://old.example.org", "run": "1", "facts": facts}
     outcomes = api.post("/import", sent).json()["outcomes"]
-    assert [one["outcome"] for one in outcomes] == ["refused", "refused"]
+    assert [outcome["outcome"] for outcome in outcomes] == ["refused", "refused"]
     assert "Shop was renamed to Store here" in outcomes[0]["reason"]
     assert api.get("/pacticipants/Shop").status == 308
 
@@ -463,7 +463,9 @@ def test_a_setting_of_the_clean_up_with_the_former_name_keeps_its_versions(api: 
     retention = Retention(versions=add_in_use_selectors(kept))
     Cleaner(database, retention, clock=lambda: clock.now, pause=lambda _: False).clean()
     numbers = {
-        name: [one["number"] for one in api.get(f"/pacticipants/{name}/versions").json()["_embedded"]["versions"]]
+        name: [
+            version["number"] for version in api.get(f"/pacticipants/{name}/versions").json()["_embedded"]["versions"]
+        ]
         for name in ("Store", "Till")
     }
     assert numbers == {"Store": ["2", "1"], "Till": ["2"]}
@@ -471,9 +473,9 @@ def test_a_setting_of_the_clean_up_with_the_former_name_keeps_its_versions(api: 
 
 def test_a_queued_delivery_has_the_present_names(api: Api, database, clock) -> None:
     """Even if the facts were stored with it, because its version was removed."""
-    made = world(api)
+    ids = world(api)
     body = {**WEBHOOK, "request": {**REQUEST, "body": {"from": "${pactbroker.consumerName} ${pactbroker.pactUrl}"}}}
-    assert api.put(f"/webhooks/{made.webhook}", body).status == 200
+    assert api.put(f"/webhooks/{ids.webhook}", body).status == 200
     History(api).publish("Shop", "3", "Prices", "a third thing")
     assert api.delete("/pacticipants/Shop/versions/3").status == 204
     rename(api, "Shop", "Store")
@@ -483,8 +485,8 @@ def test_a_queued_delivery_has_the_present_names(api: Api, database, clock) -> N
     claim = ClaimRequest(owner="test", now=until, until=until + timedelta(hours=1), limit=10)
     claimed = database.write(lambda db: deliveries.claim(db, claim))
     sent = [
-        deliveries.build_request(one, settings=settings, parameter_urls=PARAMETER_URLS, at=clock.now).body.decode()
-        for one in claimed
+        deliveries.build_request(delivery, settings=settings, parameter_urls=PARAMETER_URLS, at=clock.now).body.decode()
+        for delivery in claimed
     ]
     assert sent
     assert all("Store http://localhost/pacts/provider/Costs/consumer/Store/" in body for body in sent)

@@ -47,12 +47,12 @@ def global_names(function: ast.FunctionDef) -> set[str]:
 def used_names(tree: ast.Module, function: ast.FunctionDef) -> set[str]:
     """The names that a function uses, with those of the functions of its module that it calls."""
     own = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    pending, seen, names = [function], {function.name}, set[str]()
+    pending, visited, names = [function], {function.name}, set[str]()
     while pending:
         used = global_names(pending.pop())
         names |= used
-        new = (used & own.keys()) - seen
-        seen |= new
+        new = (used & own.keys()) - visited
+        visited |= new
         pending += [own[name] for name in new]
     return names
 

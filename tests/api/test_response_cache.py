@@ -99,7 +99,7 @@ def _questions(api: Api) -> list[str]:
 
 def _asked(api: Api) -> list[tuple[int, str | None, bytes]]:
     return [
-        *(_told(api.get(one, accept="*/*" if one.endswith(".svg") else HAL)) for one in _questions(api)),
+        *(_told(api.get(path, accept="*/*" if path.endswith(".svg") else HAL)) for path in _questions(api)),
         _told(api.post(VERIFIABLE, WANTED)),
     ]
 
@@ -162,14 +162,18 @@ def test_nothing_else_is_kept(api):
     table = Router()
     for router in list_routers(Settings()):
         table.include(router)
-    asked = {found.url.template for one in _questions(api) if (found := table.match(one.partition("?")[0]).endpoint)}
+    templates = {
+        endpoint.url.template
+        for question in _questions(api)
+        if (endpoint := table.match(question.partition("?")[0]).endpoint)
+    }
     kept = {
         route.handler: route.url.template
         for resource in table.endpoints.values()
         for route in resource.routes.values()
         if route.is_cacheable
     }
-    assert {table.endpoints[one].routes["GET"].handler for one in asked} | {
+    assert {table.endpoints[template].routes["GET"].handler for template in templates} | {
         table.endpoints[VERIFIABLE.replace("Bar", "{provider}")].routes["POST"].handler
     } == set(kept)
 
@@ -200,17 +204,17 @@ def test_the_database_is_asked_everything_again(tmp_path: Path):
 @pytest.mark.usefixtures("history")
 def test_a_body_of_another_type_is_refused_as_ever(api):
     answers = [api.post(VERIFIABLE, WANTED) for _ in range(3)]
-    assert {one.status for one in answers} == {200}
+    assert {answer.status for answer in answers} == {200}
     assert api.post(VERIFIABLE, WANTED, type="text/plain").status == 415
 
 
 @pytest.mark.usefixtures("history")
 def test_who_takes_another_type_is_given_it(api):
     path = QUESTIONS[0]
-    seen = [[api.get(path, accept=one) for one in (HAL, "text/plain", "image/png")] for _ in range(3)]
-    assert [one.headers.get("content-type", "").partition(";")[0] for one in seen[2][:2]] == [HAL, "text/plain"]
-    assert [one.body for one in seen[0]] == [one.body for one in seen[2]]
-    assert [one.status for one in seen[2]] == [200, 200, 406]
+    rounds = [[api.get(path, accept=media_type) for media_type in (HAL, "text/plain", "image/png")] for _ in range(3)]
+    assert [answer.headers.get("content-type", "").partition(";")[0] for answer in rounds[2][:2]] == [HAL, "text/plain"]
+    assert [answer.body for answer in rounds[0]] == [answer.body for answer in rounds[2]]
+    assert [answer.status for answer in rounds[2]] == [200, 200, 406]
 
 
 @pytest.mark.usefixtures("history")
@@ -226,7 +230,7 @@ def test_a_kept_answer_is_spared_and_compressed_like_any_other(api):
     api.put(path, {**pact("Foo", "Bar"), "interactions": [{"filling": "x" * 40_000}]})
     plain = [api.get(path) for _ in range(3)][-1]
     smaller = [api.get(path, headers={"accept-encoding": "gzip"}) for _ in range(2)]
-    assert [one.headers.get("content-encoding") for one in (*smaller, api.get(path))] == ["gzip", "gzip", None]
+    assert [answer.headers.get("content-encoding") for answer in (*smaller, api.get(path))] == ["gzip", "gzip", None]
     assert api.get(path, headers={"if-none-match": plain.headers["etag"]}).status == 304
     head = api.request("HEAD", path)
     assert (head.body, head.headers["etag"]) == (b"", plain.headers["etag"])
@@ -237,11 +241,11 @@ def test_what_counts_days_is_not_kept_for_longer(api, clock):
     api.publish("Foo", "1", "Bar", 1, branch="feat/x")
     History(api).verify("Foo", "1", "Bar", by="10")
     api.put(f"{BAR}/branches/main/versions/10", {})
-    wanted = {**WANTED, "consumerVersionSelectors": [{"tag": "nothing", "latest": True}]}
-    during = [api.post(VERIFIABLE, wanted).json()["_embedded"]["pacts"] for _ in range(3)]
+    selection = {**WANTED, "consumerVersionSelectors": [{"tag": "nothing", "latest": True}]}
+    during = [api.post(VERIFIABLE, selection).json()["_embedded"]["pacts"] for _ in range(3)]
     clock.now += timedelta(days=31)
-    assert [len(one) for one in during] == [0, 0, 0]
-    assert len(api.post(VERIFIABLE, wanted).json()["_embedded"]["pacts"]) == 1
+    assert [len(pacts) for pacts in during] == [0, 0, 0]
+    assert len(api.post(VERIFIABLE, selection).json()["_embedded"]["pacts"]) == 1
 
 
 @pytest.mark.usefixtures("history")
@@ -255,11 +259,11 @@ def test_a_decision_is_counted_each_time(api):
 def test_what_is_kept_has_a_bound(tmp_path: Path):
     database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
     cache = ResponseCache[bytes](10_000, len)
-    made: list[int] = []
+    computed_numbers: list[int] = []
 
     def ask(number: int, size: int) -> bytes:
         def make() -> bytes:
-            made.append(number)
+            computed_numbers.append(number)
             return bytes(size)
 
         return database.read(lambda db: cache.get_or_compute(db, number, make, now=datetime.now(UTC)))
@@ -267,12 +271,12 @@ def test_what_is_kept_has_a_bound(tmp_path: Path):
     for number in range(100):
         for _ in range(3):
             ask(number, 1000)
-    assert made == [number for number in range(100) for _ in range(2)]
-    made.clear()
+    assert computed_numbers == [number for number in range(100) for _ in range(2)]
+    computed_numbers.clear()
     for number in range(100):
         ask(number, 1000)
-    assert len(made) > 90
+    assert len(computed_numbers) > 90
     for _ in range(3):
         ask(1000, MAX_ENTRY_BYTES)
-    assert made[-3:] == [1000] * 3
+    assert computed_numbers[-3:] == [1000] * 3
     database.close()

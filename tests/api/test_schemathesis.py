@@ -98,5 +98,5 @@ def schemathesis(url: str, folder: Path) -> tuple[dict[str, Any], str]:
         check=False,
     )
     assert report.exists(), done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(report.read_text())
-    return found, done.stdout.partition(" FAILURES ")[2].partition(" WARNINGS ")[0]
+    results: dict[str, Any] = json.loads(report.read_text())
+    return results, done.stdout.partition(" FAILURES ")[2].partition(" WARNINGS ")[0]

@@ -117,7 +117,7 @@ def test_every_write_needs_its_scope_and_its_application(make_api, limited):
         for scope in set(Scope) - route.scopes:
             refused = send(api, route.method, path, body, limited_to[scope])
             assert refused.status == 403, (name, scope)
-            missing = [one.value for one in Scope if one in route.scopes]
+            missing = [required_scope.value for required_scope in Scope if required_scope in route.scopes]
             assert refused.json().get("missingScopes", []) == missing, (name, scope)
         if route.scopes:
             refused = send(api, route.method, path, body, limited_to["other"])
@@ -238,7 +238,10 @@ def test_reads_are_not_limited_by_application_and_public_ones_not_at_all(make_ap
     for_shop = limited(Scope.READ, Scope.PUBLISH_PACTS, applications=["Shop"])
     without_read = limited(Scope.PUBLISH_PACTS)
     path = "/pacts/provider/Prices/consumer/Cart/version/1"
-    assert [make_api().get(path, headers=one).status for one in (for_shop, without_read)] == [200, 403]
+    assert [make_api().get(path, headers=token_headers).status for token_headers in (for_shop, without_read)] == [
+        200,
+        403,
+    ]
     assert make_api(allow_public_read=True).get(path, headers=without_read).status == 200
 
 
@@ -270,7 +273,7 @@ def test_the_limits_of_a_system_account_apply_to_its_tokens_at_once_in_every_pro
         Limits(frozenset({Scope.PUBLISH_PACTS}), frozenset({"Shop", "Till"})),
         Limits(frozenset({Scope.READ})),
     ]
-    found = []
+    statuses = []
     for step, limit in enumerate(limits):
         database.write(
             lambda db, limit=limit: account_actions.set_limits(
@@ -279,14 +282,14 @@ def test_the_limits_of_a_system_account_apply_to_its_tokens_at_once_in_every_pro
         )
         for process in processes:
             bodies = [publication(name, str(step), "Prices") for name in ("Shop", "Cart", "Till")]
-            found.append(
+            statuses.append(
                 [
                     process.post("/contracts/publish", body, headers=headers).status
                     for headers in (unlimited, for_both)
                     for body in bodies
                 ]
             )
-    assert found == [
+    assert statuses == [
         *[[200, 200, 200, 200, 200, 403]] * 2,
         *[[200, 200, 200, 200, 200, 403]] * 2,
         *[[200, 403, 200, 200, 403, 403]] * 2,

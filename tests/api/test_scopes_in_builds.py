@@ -136,8 +136,8 @@ def test_a_provider_build_does_its_work_and_no_more(make_api, limited, scopes): 
     index = api.get("/", headers=token).json()["_links"]
     path = index["pb:provider-pacts-for-verification"]["href"].replace("{provider}", "Prices")
     selected = api.post(path, {"includePendingStatus": True, "providerVersionBranch": "main"}, headers=token)
-    (found,) = selected.json()["_embedded"]["pacts"]
-    verified = api.get(found["_links"]["self"]["href"], headers=token).json()
+    (pact_to_verify,) = selected.json()["_embedded"]["pacts"]
+    verified = api.get(pact_to_verify["_links"]["self"]["href"], headers=token).json()
     results = verified["_links"]["pb:publish-verification-results"]["href"]
     assert api.put("/pacticipants/Prices/branches/main/versions/7", {}, headers=token).status == 201
     assert api.put("/pacticipants/Prices/versions/7/tags/main", {}, headers=token).status == 201

@@ -149,13 +149,13 @@ def test_codes_of_the_neighbouring_periods_are_accepted(api, device, clock, step
 
 
 def test_a_code_is_accepted_once_even_by_another_browser(api, device):
-    one, other = Browser(api), Browser(api)
-    one.sign_in("ada")
-    other.sign_in("ada")
+    first, second = Browser(api), Browser(api)
+    first.sign_in("ada")
+    second.sign_in("ada")
     code = device.next_code()
-    assert [enter(browser, code).status for browser in (one, other)] == [303, 400]
-    assert enter(other, device.code(-1)).status == 400, "an earlier code"
-    assert "or it has been used" in enter(other, code).text
+    assert [enter(browser, code).status for browser in (first, second)] == [303, 400]
+    assert enter(second, device.code(-1)).status == 400, "an earlier code"
+    assert "or it has been used" in enter(second, code).text
 
 
 def test_a_recovery_code_takes_the_place_of_a_code_once(api, browser, device):

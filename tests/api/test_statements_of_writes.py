@@ -33,7 +33,10 @@ def counted(tmp_path: Path) -> Iterator[tuple[Api, Count]]:
         statements.clear()
         assert send().status in {200, 201}
         # Triggers' statements are traced as comments, and the accounts are only looked for after some seconds.
-        return sum(not one.startswith(("--", "BEGIN", "COMMIT")) and "FROM account" not in one for one in statements)
+        return sum(
+            not statement.startswith(("--", "BEGIN", "COMMIT")) and "FROM account" not in statement
+            for statement in statements
+        )
 
     with closing(Api(build_application(Settings(database_url=url, log_level="error"), database))) as api:
         database.read(trace)

@@ -19,12 +19,15 @@ def latest(api: Api, tag: str) -> str | None:
 
 def branches(api: Api, number: str) -> list[str]:
     embedded = api.get(f"{TILL}/versions/{number}").json()["_embedded"]
-    return [one["name"] for one in embedded["branchVersions"]]
+    return [branch_version["name"] for branch_version in embedded["branchVersions"]]
 
 
 def running(api: Api, environment: str) -> list[str]:
     answer = api.get(f"/environments/{environment}/deployed-versions/currently-deployed").json()
-    return [one["_embedded"]["version"]["number"] for one in answer["_embedded"]["deployedVersions"]]
+    return [
+        deployed_version["_embedded"]["version"]["number"]
+        for deployed_version in answer["_embedded"]["deployedVersions"]
+    ]
 
 
 def test_a_tag_is_new_once(api: Api) -> None:
@@ -57,7 +60,7 @@ def test_versions_with_a_tag_are_listed_newest_first(api: Api) -> None:
     put(api, "3", "prod")
     put(api, "1", "prod")
     page = api.get(f"{TILL}/tags/prod/versions").json()
-    assert [one["number"] for one in page["_embedded"]["versions"]] == ["3", "1"]
+    assert [version["number"] for version in page["_embedded"]["versions"]] == ["3", "1"]
     assert api.get(f"{TILL}/tags/none/versions").status == 404
 
 

@@ -163,8 +163,8 @@ def test_right_passwords_count_nothing(ask, database):
         assert ask(name, its_password).status == 200
     counts = database.read(lambda db: db.execute(select(guess.c.key, guess.c.count)).all())
     keys = {name: compute_counter_keys(name, OFFICE, is_known=True) for name in PEOPLE}
-    found = {key: count for key, count in counts if count}
-    assert found == {keys["ada"].address: 6, keys["ada"].account: 3, keys["ci"].account: 3}
+    positive_counts = {key: count for key, count in counts if count}
+    assert positive_counts == {keys["ada"].address: 6, keys["ada"].account: 3, keys["ci"].account: 3}
 
 
 def test_a_name_with_any_characters_is_no_failure_of_the_server(ask):
@@ -191,16 +191,16 @@ def at_once(api, given):
 @pytest.mark.parametrize("name", [*PEOPLE, "nobody"])
 @pytest.mark.parametrize("is_same", [False, True], ids=["different", "the same"])
 def test_of_sixty_wrong_passwords_at_once_five_are_checked(api, name, is_same):
-    found = at_once(api, [(name, "guess" if is_same else f"guess {number}") for number in range(60)])
-    assert Counter(found) == {401: 5, 429: 55}
+    statuses_at_once = at_once(api, [(name, "guess" if is_same else f"guess {number}") for number in range(60)])
+    assert Counter(statuses_at_once) == {401: 5, 429: 55}
 
 
 @pytest.mark.parametrize("name", PEOPLE)
 def test_a_right_password_among_many_wrong_ones_at_once_is_not_found(api, name):
     right = (name, PEOPLE[name])
     assert at_once(api, [right]) == [200]
-    found = at_once(api, [*((name, f"guess {number}") for number in range(59)), right])
-    assert Counter(found) == {401: 5, 429: 55}
+    statuses_at_once = at_once(api, [*((name, f"guess {number}") for number in range(59)), right])
+    assert Counter(statuses_at_once) == {401: 5, 429: 55}
 
 
 @pytest.mark.parametrize("name", PEOPLE)
@@ -241,7 +241,7 @@ class Visitor:
 @only_sqlite
 def test_the_sign_in_page_says_how_long_to_wait_and_what_else_to_do(api):
     answers = [Visitor(api).form("/sign-in", name="ada", password=f"guess {number}") for number in range(6)]
-    assert [one.status for one in answers] == [400] * 5 + [429]
+    assert [answer.status for answer in answers] == [400] * 5 + [429]
     assert answers[-1].headers["retry-after"] == "1"
     assert "Try again in 1 second" in answers[-1].text
     assert Visitor(api).form("/sign-in", name="ada", password=PASSWORD).status == 429
@@ -253,7 +253,7 @@ def test_changing_ones_password_is_no_way_to_guess_it(api):
     assert visitor.form("/sign-in", name="ada", password=PASSWORD).status == 303
     new = {"password": "one more battery, please", "again": "one more battery, please"}
     answers = [visitor.form("/settings/account", current=f"guess {number}", **new) for number in range(6)]
-    assert [one.status for one in answers] == [400] * 5 + [429]
+    assert [answer.status for answer in answers] == [400] * 5 + [429]
     assert answers[-1].headers["retry-after"] == "1"
     assert visitor.form("/settings/account", current=PASSWORD, **new).status == 429
 
@@ -273,18 +273,18 @@ NEW = {"name": "ada", "email": "", "password": PASSWORD, "again": PASSWORD}
 def test_invalid_setup_links_are_throttled_and_audited_and_the_valid_one_is_not(make_api, link, database):
     api = make_api(trusted_proxies=("127.0.0.1",))
     visitor, path = Visitor(api), "/setup"
-    found = [visitor.form("/setup", shown=path, link=f"guess {number}", **NEW) for number in range(6)]
-    assert [one.status for one in found] == [404] * 5 + [429]
-    assert found[-1].headers["retry-after"] == "1"
-    assert "Too many invalid setup links" in found[-1].text
+    answers = [visitor.form("/setup", shown=path, link=f"guess {number}", **NEW) for number in range(6)]
+    assert [answer.status for answer in answers] == [404] * 5 + [429]
+    assert answers[-1].headers["retry-after"] == "1"
+    assert "Too many invalid setup links" in answers[-1].text
     assert Visitor(api, ELSEWHERE).form("/setup", shown=path, link="guess", **NEW).status == 404
     assert database.read(lambda db: db.scalar(select(func.count()).select_from(account))) == 0
     assert visitor.form("/setup", shown=path, link=link, **NEW).status == 303
     refused = database.read(
         lambda db: db.execute(text("SELECT type, status, address FROM audit WHERE path = '/setup'"))
     )
-    told = {tuple(row) for row in refused if row[1] is not None}
-    assert told == {
+    refusals = {tuple(row) for row in refused if row[1] is not None}
+    assert refusals == {
         ("sign_in_failure", 404, OFFICE),
         ("sign_in_failure", 429, OFFICE),
         ("sign_in_failure", 404, ELSEWHERE),

@@ -35,25 +35,25 @@ def _hook(api: Api, *events: str, **more: Any) -> str:
 def _events(api: Api, version: str = "1") -> list[str]:
     """The events of a version's pact for which something is owed, oldest first."""
     page = api.get(f"/pacts/provider/Ledger/consumer/Till/version/{version}/triggered-webhooks").json()
-    return [one["eventName"] for one in reversed(page["_embedded"]["triggeredWebhooks"])]
+    return [webhook["eventName"] for webhook in reversed(page["_embedded"]["triggeredWebhooks"])]
 
 
 def _verify(api: Api, version: str, provider_version: str, *, success: bool = True) -> str:
     path = api.get(f"/pacts/provider/Ledger/consumer/Till/version/{version}").link("pb:publish-verification-results")
-    made = api.post(path, {"success": success, "providerApplicationVersion": provider_version})
-    assert made.status == 201
-    return made.link("pb:triggered-webhooks")
+    response = api.post(path, {"success": success, "providerApplicationVersion": provider_version})
+    assert response.status == 201
+    return response.link("pb:triggered-webhooks")
 
 
 def test_publishing_is_told_about_webhooks_that_it_triggered(pair: Api) -> None:
     path = _hook(pair, *ALL_EVENTS, description='w "q"')
-    notices = [one["text"] for one in pair.publish("Till", "1", "Ledger").json()["notices"]]
-    told = [text for text in notices if text.startswith("  Webhook")]
-    assert [text.split("\n")[0] for text in told] == [
+    notices = [notice["text"] for notice in pair.publish("Till", "1", "Ledger").json()["notices"]]
+    webhook_notices = [text for text in notices if text.startswith("  Webhook")]
+    assert [text.split("\n")[0] for text in webhook_notices] == [
         '  Webhook "w \\"q\\"" triggered for event contract_published.',
         '  Webhook "w \\"q\\"" triggered for event contract_content_changed.',
     ]
-    logs = told[0].rpartition(" ")[2].removeprefix(BASE)
+    logs = webhook_notices[0].rpartition(" ")[2].removeprefix(BASE)
     assert pair.get(logs, accept="text/plain").status == 200
     assert pair.get(path).status == 200
 
@@ -114,7 +114,7 @@ def test_a_result_triggers_its_own_events(pair: Api, success: bool, events: list
     pair.publish("Till", "1", "Ledger")
     _hook(pair, *ALL_EVENTS)
     page = pair.get(_verify(pair, "1", "5", success=success)).json()
-    assert [one["eventName"] for one in reversed(page["_embedded"]["triggeredWebhooks"])] == events
+    assert [webhook["eventName"] for webhook in reversed(page["_embedded"]["triggeredWebhooks"])] == events
     assert _events(pair) == events
 
 
@@ -222,9 +222,9 @@ def test_a_result_of_selected_pacts_is_told_once_for_each_consumer_version(pair:
         pair.publish("Till", number, "Ledger", branch=branch)
     _hook(pair, "provider_verification_published")
     selectors = {"consumerVersionSelectors": [{"branch": "main"}, {"branch": "feat/y"}]}
-    found = pair.post("/pacts/provider/Ledger/for-verification", selectors).json()["_embedded"]["pacts"]
-    assert len(found) == 1
-    path = pair.get(found[0]["_links"]["self"]["href"]).link("pb:publish-verification-results")
+    pacts = pair.post("/pacts/provider/Ledger/for-verification", selectors).json()["_embedded"]["pacts"]
+    assert len(pacts) == 1
+    path = pair.get(pacts[0]["_links"]["self"]["href"]).link("pb:publish-verification-results")
     pair.post(path, {"success": True, "providerApplicationVersion": "5"})
     assert [_events(pair, "1"), _events(pair, "2")] == [["provider_verification_published"]] * 2
 
@@ -256,7 +256,7 @@ def test_what_does_not_exist_has_triggered_nothing(pair: Api, path: str) -> None
 def test_a_queued_delivery_outlives_the_pact_that_triggered_it(pair: Api) -> None:
     _hook(pair)
     notices = pair.publish("Till", "1", "Ledger").json()["notices"]
-    logs = next(one["text"] for one in notices if "View logs" in one["text"]).rpartition(" ")[2]
+    logs = next(notice["text"] for notice in notices if "View logs" in notice["text"]).rpartition(" ")[2]
     assert pair.get(logs, accept="text/plain").status == 200
     assert pair.delete("/pacts/provider/Ledger/consumer/Till/version/1").status in (200, 204)
     assert "has not executed yet" in pair.get(logs, accept="text/plain").text

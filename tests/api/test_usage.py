@@ -129,9 +129,9 @@ def test_an_answer_says_how_strict_each_expectation_is(api: Api) -> None:
     }
     for pointer, (strictness, meaning) in expected.items():
         (consumer,) = usage(api, pointer=pointer)["_embedded"]["consumers"]
-        (found,) = consumer["interactions"]
-        assert found["operation"] == "GET /orders/{id}"
-        assert found["expectations"] == [
+        (used_interaction,) = consumer["interactions"]
+        assert used_interaction["operation"] == "GET /orders/{id}"
+        assert used_interaction["expectations"] == [
             {"place": "response.body", "name": pointer, "strictness": strictness, "meaning": meaning}
         ]
 
@@ -310,8 +310,8 @@ def count_words(database: Database) -> int:
     if database.engine.dialect.name != "sqlite":
         return count_rows(database)["usage_term"]
     statement = "SELECT count(*) FROM usage_text WHERE usage_text MATCH 'o*'"
-    found: int = database.read(lambda db: db.execute(text(statement)).scalar_one())
-    return found
+    count: int = database.read(lambda db: db.execute(text(statement)).scalar_one())
+    return count
 
 
 def test_versions_with_the_same_content_cost_nothing(api: Api, database: Database) -> None:

@@ -64,7 +64,9 @@ def test_contents_that_older_rules_have_indexed_are_indexed_again(
 
 def test_what_a_killed_process_has_begun_is_completed(api: Api, database: Database, rows: dict[str, int]) -> None:
     empty(database)
-    begun = next(one for one in database.read(lambda db: contents.list_waiting(db, 9)) if one.consumer == "Web Shop")
+    begun = next(
+        content for content in database.read(lambda db: contents.list_waiting(db, 9)) if content.consumer == "Web Shop"
+    )
     body = database.read(lambda db: contents.find_body(db, begun.id))
     assert body is not None
     first_step, *_ = plan_steps(begun, body)
@@ -79,7 +81,7 @@ def test_contents_that_are_removed_meanwhile_are_left_out(api: Api, database: Da
 
     def plan(db: Connection) -> list[IndexingStep]:
         waiting = contents.list_waiting(db, 9)
-        return [step for one in waiting for step in plan_steps(one, contents.find_body(db, one.id) or b"")]
+        return [step for content in waiting for step in plan_steps(content, contents.find_body(db, content.id) or b"")]
 
     planned = database.read(plan)
     remove_consumer(api)
@@ -99,7 +101,7 @@ def test_several_workers_do_not_index_a_content_twice(
     api: Api, database: Database, other_database: Database, rows: dict[str, int]
 ) -> None:
     empty(database)
-    workers = [IndexingWorker(one) for one in (database, other_database)]
+    workers = [IndexingWorker(indexed_database) for indexed_database in (database, other_database)]
     counts: list[int] = []
     threads = [threading.Thread(target=lambda worker=worker: counts.append(worker.index_all())) for worker in workers]
     for thread in threads:

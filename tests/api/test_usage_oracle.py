@@ -40,7 +40,7 @@ class Oracle:
         return chosen | ({self.deployed[consumer]} & set(versions) if consumer in self.deployed else set())
 
     def users(self, kind: str, value: str) -> list[tuple[str, list[str]]]:
-        found = []
+        users = []
         for consumer in sorted(CONSUMERS, key=str.lower):
             versions = [
                 str(version)
@@ -48,8 +48,8 @@ class Oracle:
                 if any(uses(interaction, kind, value) for interaction in self.pacts[consumer, version])
             ]
             if versions:
-                found.append((consumer, versions))
-        return found
+                users.append((consumer, versions))
+        return users
 
 
 def uses(interaction: dict[str, Any], kind: str, value: str) -> bool:
@@ -60,9 +60,10 @@ def uses(interaction: dict[str, Any], kind: str, value: str) -> bool:
     path = "/".join("{id}" if segment.isdigit() else segment for segment in request["path"].split("/"))
     match kind:
         case "operation":
-            wanted, actual = value.split("/")[1:], request["path"].split("/")[1:]
-            return len(wanted) == len(actual) and all(
-                one in {other, "{x}"} for one, other in zip(wanted, actual, strict=True)
+            template_segments, segments = value.split("/")[1:], request["path"].split("/")[1:]
+            return len(template_segments) == len(segments) and all(
+                template_segment in {segment, "{x}"}
+                for template_segment, segment in zip(template_segments, segments, strict=True)
             )
         case "pointer":
             return value.replace("/0", "/*") in pointers
@@ -112,22 +113,22 @@ def make_body(random: Random, depth: int) -> Any:
 
 def take_step(random: Random, history: History, oracle: Oracle) -> None:
     consumer = random.choice(CONSUMERS)
-    known = [number for name, number in oracle.pacts if name == consumer]
+    published_versions = [number for name, number in oracle.pacts if name == consumer]
     match random.choice(("publish", "publish", "publish", "deploy", "unpublish")):
         case "publish":
             version = oracle.newest[consumer] = oracle.newest.get(consumer, 0) + 1
             interactions = [make_interaction(random) for _ in range(random.randint(0, 3))]
-            if random.random() < 0.3 and known:
-                interactions = oracle.pacts[consumer, random.choice(known)]
+            if random.random() < 0.3 and published_versions:
+                interactions = oracle.pacts[consumer, random.choice(published_versions)]
             oracle.pacts[consumer, version] = interactions
             publish(history.api, consumer, str(version), *interactions)
             if version % 2 == 0:
                 history.branch(consumer, str(version), "main")
-        case "deploy" if known:
-            oracle.deployed[consumer] = random.choice(known)
+        case "deploy" if published_versions:
+            oracle.deployed[consumer] = random.choice(published_versions)
             history.deploy(consumer, str(oracle.deployed[consumer]), "production")
-        case "unpublish" if known:
-            gone = random.choice(known)
+        case "unpublish" if published_versions:
+            gone = random.choice(published_versions)
             path = f"/pacts/provider/{PROVIDER.replace(' ', '%20')}/consumer/{consumer_path(consumer)}/version/{gone}"
             assert history.api.delete(path).status in {200, 204}
             del oracle.pacts[consumer, gone]

@@ -200,7 +200,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     )
     if "providerVersionBranch" not in request:
         request["consumerVersionSelectors"] = [
-            one for one in request["consumerVersionSelectors"] if "matchingBranch" not in one
+            selector for selector in request["consumerVersionSelectors"] if "matchingBranch" not in selector
         ]
     return request
 
@@ -229,11 +229,11 @@ def plain_api(make_api):
 
 @pytest.fixture
 def uuids(plain_api):
-    made = {
+    answers = {
         name: plain_api.post("/environments", {"name": name, "production": is_production})
         for name, is_production in ENVIRONMENTS.items()
     }
-    return {name: answer.json()["uuid"] for name, answer in made.items()}
+    return {name: answer.json()["uuid"] for name, answer in answers.items()}
 
 
 @settings(

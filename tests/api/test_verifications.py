@@ -15,11 +15,11 @@ GENERAL = {"error": "The requested document was not found on this server."}
 @pytest.fixture
 def history(api: Api) -> History:
     """Versions 1 and 3 have the same content."""
-    told = History(api)
-    told.publish("Till", "1", "Ledger", 1, tags=["prod"])
-    told.publish("Till", "2", "Ledger", 2)
-    told.publish("Till", "3", "Ledger", 1)
-    return told
+    filled_history = History(api)
+    filled_history.publish("Till", "1", "Ledger", 1, tags=["prod"])
+    filled_history.publish("Till", "2", "Ledger", 2)
+    filled_history.publish("Till", "3", "Ledger", 1)
+    return filled_history
 
 
 def results_of(api: Api, version: str) -> str:
@@ -46,10 +46,10 @@ def test_a_result_is_found_where_the_answer_says(api: Api) -> None:
         "version": "1.2",
         "clientLanguage": {"name": "python", "version": "3.12", "testFramework": "pytest"},
     }
-    given = give(api, results_of(api, "2"), buildUrl="https://ci.example/3", testResults=["a"], verifiedBy=verifier)
-    assert given.status == 201
-    assert given.headers["location"] == "http://localhost" + given.link("self")
-    body = given.json()
+    response = give(api, results_of(api, "2"), buildUrl="https://ci.example/3", testResults=["a"], verifiedBy=verifier)
+    assert response.status == 201
+    assert response.headers["location"] == "http://localhost" + response.link("self")
+    body = response.json()
     assert {name: value for name, value in body.items() if name != "_links"} == {
         "providerName": "Ledger",
         "providerApplicationVersion": "7",
@@ -67,17 +67,17 @@ def test_a_result_is_found_where_the_answer_says(api: Api) -> None:
         },
     }
     for accept in ("application/hal+json", "application/json"):
-        assert api.get(given.link("self"), accept=accept).json() == body
-    assert api.get(given.link("pb:pact-version")).link("self") == f"{PAIR}/version/2"
+        assert api.get(response.link("self"), accept=accept).json() == body
+    assert api.get(response.link("pb:pact-version")).link("self") == f"{PAIR}/version/2"
 
 
 @pytest.mark.usefixtures("history")
 def test_numbers_of_results_are_never_used_twice(api: Api) -> None:
     numbers = []
     for _ in range(3):
-        given = give(api, results_of(api, "2"))
-        numbers.append(int(given.link("self").rpartition("/")[2]))
-        api.delete(given.link("self"))
+        response = give(api, results_of(api, "2"))
+        numbers.append(int(response.link("self").rpartition("/")[2]))
+        api.delete(response.link("self"))
     assert numbers == sorted(set(numbers))
 
 
@@ -131,13 +131,13 @@ def test_results_nested_too_deeply_are_refused(api: Api) -> None:
 
 @pytest.mark.usefixtures("history")
 def test_a_time_is_brought_to_utc(api: Api) -> None:
-    for given, shown in (
+    for sent, shown in (
         ("2024-01-02T03:04:05+02:00", "2024-01-02T01:04:05+00:00"),
         ("2024-01-02T03:04:05Z", "2024-01-02T03:04:05+00:00"),
         ("2024-01-02T03:04:05", "2024-01-02T03:04:05+00:00"),
         (None, "2024-05-06T07:08:09+00:00"),
     ):
-        result = give(api, results_of(api, "2"), verificationDate=given)
+        result = give(api, results_of(api, "2"), verificationDate=sent)
         assert result.json()["verificationDate"] == shown
 
 
@@ -154,8 +154,8 @@ def test_the_content_type_is_looked_at_last(api: Api) -> None:
 @pytest.mark.usefixtures("history")
 def test_there_is_no_list_of_results(api: Api) -> None:
     assert api.get(results_of(api, "2")).status == 405
-    told = api.get(f"{results_of(api, '2')}/all")
-    assert told.json() == {"error": "To see all the verifications for a pact, use the Matrix page"}
+    response = api.get(f"{results_of(api, '2')}/all")
+    assert response.json() == {"error": "To see all the verifications for a pact, use the Matrix page"}
 
 
 @pytest.mark.parametrize("number", ["999999999", "99999999999999999999", "abc", "1.5", "-1", "٣"])
@@ -180,11 +180,11 @@ def test_the_newest_result_is_found_whichever_way_the_pact_is_named(api: Api, hi
     history.verify("Till", "1", "Ledger", by="10", success=False)
     history.verify("Till", "2", "Ledger", by="11")
     history.verify("Till", "1", "Ledger", by="9")
-    found = {
+    newest_results = {
         path: by(api.get(f"{PAIR}{path}/verification-results/latest"))
         for path in ("/version/1", "/version/2", "/version/3", "/latest", "/latest/prod")
     }
-    assert found == {
+    assert newest_results == {
         "/version/1": ("9", "1"),
         "/version/2": ("11", "2"),
         "/version/3": ("9", "3"),
@@ -213,7 +213,7 @@ def test_the_extended_type_shows_the_tags_of_the_provider(api: Api, history: His
     shown = api.get(f"{results_of(api, '1')}/{number}", accept=EXTENDED)
     assert shown.headers["content-type"].startswith("application/vnd.pactbrokerextended.v1+json")
     tags = shown.json()["_embedded"]["tags"]
-    assert [(one["name"], one["latest"]) for one in tags] == [("dev", True), ("old", False)]
+    assert [(tag["name"], tag["latest"]) for tag in tags] == [("dev", True), ("old", False)]
     assert tags[0]["_links"]["self"]["href"] == "http://localhost/pacticipants/Ledger/versions/9/tags/dev"
 
 
@@ -252,8 +252,12 @@ def test_a_summary_tells_what_providers_say_about_a_version(api: Api, history: H
 
     def summary() -> tuple[bool, list[list[str]], list[str]]:
         body = api.get(path).json()
-        said = [body["providerSummary"][name] for name in ("successful", "failed", "unknown")]
-        return body["success"], said, [one["providerName"] for one in body["_embedded"]["verificationResults"]]
+        pacticipants = [body["providerSummary"][name] for name in ("successful", "failed", "unknown")]
+        return (
+            body["success"],
+            pacticipants,
+            [result["providerName"] for result in body["_embedded"]["verificationResults"]],
+        )
 
     assert summary() == (False, [[], [], ["Archive", "bank", "Ledger"]], [])
     history.verify("Till", "1", "bank", by="1")

@@ -67,10 +67,10 @@ def look_up(api: Api, number: str, name: str = "web-shop") -> Any:
     ],
 )
 def test_a_text_identifies_a_version(shop: Api, number: str, version: str, kind: str) -> None:
-    found = look_up(shop, number)
-    assert found["version"] == version
-    assert (found["prefix"], found["abbreviatedCommit"]) == (bool(kind), kind == "commit")
-    assert "problem" not in found
+    body = look_up(shop, number)
+    assert body["version"] == version
+    assert (body["prefix"], body["abbreviatedCommit"]) == (bool(kind), kind == "commit")
+    assert "problem" not in body
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ def test_a_text_identifies_a_version(shop: Api, number: str, version: str, kind:
 def test_other_texts_lead_to_the_versions_that_may_be_meant(
     shop: Api, number: str, problem: str, candidates: set[str]
 ) -> None:
-    found = look_up(shop, number)
-    assert "version" not in found
-    assert problem.split("Did you mean", maxsplit=1)[0] in found["problem"]
-    listed = [each["number"] for each in found["_embedded"]["versions"]]
+    body = look_up(shop, number)
+    assert "version" not in body
+    assert problem.split("Did you mean", maxsplit=1)[0] in body["problem"]
+    listed = [each["number"] for each in body["_embedded"]["versions"]]
     assert candidates <= set(listed)
     assert len(listed) <= 5
-    assert all(each in found["problem"] for each in listed)
+    assert all(each in body["problem"] for each in listed)
 
 
 def test_requests_without_a_version_or_an_application_are_refused(shop: Api) -> None:
@@ -168,8 +168,8 @@ def test_every_beginning_finds_what_begins_with_it(database: Database) -> None:
                 assert (lookup.number, lookup.is_prefix) == (expected[0], True), prefix
             else:
                 assert (lookup.is_ambiguous, set(lookup.candidates) <= set(expected)) == (True, True), prefix
-            found = prefixes.search(db, prefix, 100)
-            assert sorted(found) == sorted((name, other) for name in ("shop", "twin") for other in expected), prefix
+            matches = prefixes.search(db, prefix, 100)
+            assert sorted(matches) == sorted((name, other) for name in ("shop", "twin") for other in expected), prefix
 
     database.read(check)
 

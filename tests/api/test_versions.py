@@ -17,11 +17,11 @@ def save(api: Api, *numbers: str) -> None:
 
 
 def numbers(answer: Any) -> list[str]:
-    return [one["number"] for one in answer.json()["_embedded"]["versions"]]
+    return [version["number"] for version in answer.json()["_embedded"]["versions"]]
 
 
 def tags(api: Api, number: str) -> list[str]:
-    return [one["name"] for one in api.get(f"{TILL}/versions/{number}").json()["_embedded"]["tags"]]
+    return [tag["name"] for tag in api.get(f"{TILL}/versions/{number}").json()["_embedded"]["tags"]]
 
 
 def deploy(api: Api, number: str, environment: str, instance: str | None = None) -> str:
@@ -130,9 +130,9 @@ def test_where_numbers_decide_the_order_pacts_and_results_need_a_number(make_api
 
 
 def test_where_dates_decide_the_order_numbers_are_any_text(api: Api) -> None:
-    made = api.put("/pacts/provider/Ledger/consumer/Till/version/abc", {"interactions": []})
-    assert made.status == 201
-    results = made.link("pb:publish-verification-results")
+    response = api.put("/pacts/provider/Ledger/consumer/Till/version/abc", {"interactions": []})
+    assert response.status == 201
+    results = response.link("pb:publish-verification-results")
     assert api.post(results, {"success": True, "providerApplicationVersion": "abc"}).status == 201
 
 
@@ -163,8 +163,11 @@ def test_a_version_shows_its_branches_and_tags(api: Api) -> None:
         api.put(f"{TILL}/{path}")
     api.put(f"{TILL}/versions/1/tags/prod")
     embedded = api.get(f"{TILL}/versions/1").json()["_embedded"]
-    assert [(one["name"], one["latest"]) for one in embedded["branchVersions"]] == [("main", False), ("feat/x", True)]
-    assert [one["name"] for one in embedded["tags"]] == ["prod"]
+    assert [(branch["name"], branch["latest"]) for branch in embedded["branchVersions"]] == [
+        ("main", False),
+        ("feat/x", True),
+    ]
+    assert [tag["name"] for tag in embedded["tags"]] == ["prod"]
 
 
 def test_a_version_links_to_its_pacts(api: Api) -> None:
@@ -184,10 +187,10 @@ def test_a_version_links_to_where_it_runs_and_ran(api: Api) -> None:
     first, second = deploy(api, "1", live, "blue"), deploy(api, "1", live)
     deploy(api, "2", live)
     links = api.get(f"{TILL}/versions/1").json()["_links"]
-    found = {link["href"]: link for link in links["pb:deployed-environments"]}
-    assert (found[first]["currently_deployed"], found[first]["application_instance"]) == (True, "blue")
-    assert (found[second]["currently_deployed"], found[second]["name"]) == (False, "Live")
-    assert "application_instance" not in found[second]
+    links_by_href = {link["href"]: link for link in links["pb:deployed-environments"]}
+    assert (links_by_href[first]["currently_deployed"], links_by_href[first]["application_instance"]) == (True, "blue")
+    assert (links_by_href[second]["currently_deployed"], links_by_href[second]["name"]) == (False, "Live")
+    assert "application_instance" not in links_by_href[second]
     assert [link["name"] for link in links["pb:record-deployment"]] == ["live"]
     assert links["pb:record-release"][0]["href"].endswith(f"{TILL}/versions/1/released-versions/environment/{live}")
 

@@ -41,8 +41,8 @@ def send(api: Api, name: str, path: str, body: object) -> Answer:
 
 def warnings(answer: Answer) -> list[str]:
     assert answer.status in {200, 201}, answer.text
-    found: list[str] = answer.json().get("warnings", [])
-    return found
+    texts: list[str] = answer.json().get("warnings", [])
+    return texts
 
 
 BODIES = sorted(name for name in ROUTES if name in WRITES and name not in NOT_OBSERVED)
@@ -152,8 +152,8 @@ def test_pacts_for_verification_name_ignored_fields_each_time(api: Api) -> None:
     ],
 )
 def test_a_document_can_be_sent_back_without_warnings(api: Api, path: str, method: str) -> None:
-    made = world(api)
-    filled = path.format(environment=made.environment, webhook=made.webhook, deployed=made.deployed)
+    objects = world(api)
+    filled = path.format(environment=objects.environment, webhook=objects.webhook, deployed=objects.deployed)
     document = api.get(filled).json() | ({"currentlyDeployed": False} if "deployed-versions" in path else {})
     kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
     assert warnings(api.request(method, filled, document, type=kind)) == []
@@ -161,12 +161,12 @@ def test_a_document_can_be_sent_back_without_warnings(api: Api, path: str, metho
 
 @only_sqlite
 def test_a_field_that_cannot_be_changed_is_named(api: Api) -> None:
-    made = world(api)
+    objects = world(api)
     text = "The field `number` cannot be changed here and was ignored."
     assert warnings(api.put("/pacticipants/Shop/versions/1", {"number": "2"})) == [text]
     text = "The field `uuid` cannot be changed here and was ignored."
     environment = {"uuid": "another", "name": "live", "production": True}
-    assert warnings(api.put(f"/environments/{made.environment}", environment)) == [text]
+    assert warnings(api.put(f"/environments/{objects.environment}", environment)) == [text]
 
 
 @only_sqlite
@@ -196,9 +196,9 @@ def test_creating_what_exists_names_the_fields_that_were_ignored(api: Api) -> No
 @only_sqlite
 def test_a_body_full_of_unknown_fields_gets_a_bounded_list(api: Api) -> None:
     body = {"name": "Shop", **{f"field{number}": number for number in range(5000)}}
-    found = warnings(api.post("/pacticipants", body))
-    assert len(found) == MAX_NAMED + 1
-    assert found[-1] == "Further fields are not known and were ignored."
+    texts = warnings(api.post("/pacticipants", body))
+    assert len(texts) == MAX_NAMED + 1
+    assert texts[-1] == "Further fields are not known and were ignored."
 
 
 @only_sqlite

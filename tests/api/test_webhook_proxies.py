@@ -36,8 +36,8 @@ def through(proxy_url, **more):
 
 @pytest.fixture
 def receiver():
-    with receiving() as found:
-        yield found
+    with receiving() as receiver:
+        yield receiver
 
 
 def port_of(receiver):

@@ -32,8 +32,8 @@ PATIENT = dict.fromkeys(("webhook_connect_timeout", "webhook_read_timeout", "web
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as receiver:
+        yield receiver
 
 
 def _send(url: str, look_up: Any = outgoing.resolve_host, **settings: Any) -> WebhookResponse | NoResponse:
@@ -203,17 +203,17 @@ def test_what_the_whitelist_names_may_be_reached(addresses: list[str], whitelist
 
 def test_a_resolver_that_changes_its_answer_is_asked_once(receiver: Receiver) -> None:
     answers = itertools.chain([["8.8.8.8"]], itertools.repeat(["127.0.0.1"]))
-    asked: list[str] = []
+    hosts: list[str] = []
 
     def look_up(host: str, _port: int) -> Sequence[str]:
-        asked.append(host)
+        hosts.append(host)
         return next(answers)
 
     port = receiver.url.rpartition(":")[2]
     outcome = _send(f"http://rebinding.example:{port}/", look_up, webhook_connect_timeout=0.3)
     assert isinstance(outcome, NoResponse)
     assert outcome.kind != "Refused"  # the public address was dialled, which nobody answers here
-    assert asked == ["rebinding.example"]
+    assert hosts == ["rebinding.example"]
     assert receiver.arrivals == []
 
 
@@ -245,7 +245,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     outcome = _send(receiver.url + "/hook", webhook_host_whitelist=OPEN)
     assert isinstance(outcome, WebhookResponse)
     assert outcome.status == 307
-    assert [one.path for one in receiver.settle(0.2)] == ["/hook"]
+    assert [arrival.path for arrival in receiver.settle(0.2)] == ["/hook"]
 
 
 def _endless(file: Any) -> None:

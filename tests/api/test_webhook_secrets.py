@@ -25,8 +25,8 @@ only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as receiver:
+        yield receiver
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def path(api: Api) -> str:
 
 def _errors(answer: Answer) -> dict[str, list[str]]:
     assert answer.status == 400, answer.text
-    found: dict[str, list[str]] = answer.json()["errors"]
-    return found
+    errors: dict[str, list[str]] = answer.json()["errors"]
+    return errors
 
 
 # Another server
@@ -172,8 +172,8 @@ def test_readers_see_neither_path_nor_body_of_a_webhook(make_api: Callable[..., 
     api = make_api()
     request = {"method": "POST", "url": "https://hooks.example/T0/planted-5", "body": {"key": "planted-6"}}
     writer, reader = tokens["read-write"], tokens["read-only"]
-    made = api.post("/webhooks", {"request": {**request, "username": "planted-7"}}, headers=writer)
-    path = made.link("self")
+    response = api.post("/webhooks", {"request": {**request, "username": "planted-7"}}, headers=writer)
+    path = response.link("self")
     assert api.get(path, headers=writer).json()["request"] == {**request, "username": "planted-7"}
     shown = api.get(path, headers=reader)
     hidden = {"method": "POST", "url": f"https://hooks.example/{STARS}", "body": STARS, "username": STARS}
@@ -211,14 +211,16 @@ def test_no_webhook_is_part_of_public_reading(make_api: Callable[..., Api], toke
     publication = {"method": "POST", "url": "https://hooks.example/planted"}
     for name in ("Till", "Ledger"):
         api.post("/pacticipants", {"name": name}, headers=writer)
-    made = api.post("/webhooks", {"request": publication, "events": [{"name": "contract_published"}]}, headers=writer)
+    response = api.post(
+        "/webhooks", {"request": publication, "events": [{"name": "contract_published"}]}, headers=writer
+    )
     pact = {"consumer": {"name": "Till"}, "provider": {"name": "Ledger"}, "interactions": []}
     api.put("/pacts/provider/Ledger/consumer/Till/version/1", pact, headers=writer)
     triggered = api.get("/pacts/provider/Ledger/consumer/Till/version/1/triggered-webhooks", headers=writer).json()
     delivery = triggered["_embedded"]["triggeredWebhooks"][0]["_links"]["pb:logs"]["href"].split("/")[-2]
     assert api.get("/pacticipants").status == 200
     for template in WEBHOOK_PATHS:
-        path = template.format(uuid=made.json()["uuid"], delivery=delivery)
+        path = template.format(uuid=response.json()["uuid"], delivery=delivery)
         answer = api.get(path, accept="*/*")
         assert answer.status == 401, path
         assert "Authorization: Bearer" in answer.text

@@ -27,10 +27,10 @@ def _errors(answer: Answer) -> Any:
 
 
 def test_a_new_webhook_is_found_where_the_answer_says(pair: Api) -> None:
-    made = pair.post("/webhooks", {"description": "d", "request": {**REQUEST, "body": {"a": [1]}}, **SIDES})
-    assert made.status == 201
-    assert made.headers["location"] == BASE + made.link("self")
-    body = made.json()
+    response = pair.post("/webhooks", {"description": "d", "request": {**REQUEST, "body": {"a": [1]}}, **SIDES})
+    assert response.status == 201
+    assert response.headers["location"] == BASE + response.link("self")
+    body = response.json()
     assert len(body["uuid"]) == 22
     assert (body["description"], body["enabled"], body["events"]) == (
         "d",
@@ -39,26 +39,26 @@ def test_a_new_webhook_is_found_where_the_answer_says(pair: Api) -> None:
     )
     assert body["request"] == {**REQUEST, "body": {"a": [1]}}
     assert "updatedAt" not in body
-    assert pair.get(made.link("self")).json() == body
+    assert pair.get(response.link("self")).json() == body
 
 
 def test_without_a_description_it_is_called_by_method_and_host(pair: Api) -> None:
     request = {"method": "post", "url": "https://example.org/${pactbroker.consumerName}"}
     for description in ({}, {"description": " "}):
-        made = pair.post("/webhooks", {"request": {**REQUEST, **request}, **description})
-        assert made.json()["description"] == "POST example.org"
+        response = pair.post("/webhooks", {"request": {**REQUEST, **request}, **description})
+        assert response.json()["description"] == "POST example.org"
 
 
 def test_secrets_are_not_shown_unless_they_are_filled_in(pair: Api) -> None:
     headers = {"Authorization": "a", "X-My-Token": "b", "X-Plain": "c", "X-Token": "${pactbroker.consumerName}"}
-    made = pair.post("/webhooks", {"request": {**REQUEST, "headers": headers, "username": "u", "password": "p"}})
-    assert made.json()["request"]["headers"] == {
+    response = pair.post("/webhooks", {"request": {**REQUEST, "headers": headers, "username": "u", "password": "p"}})
+    assert response.json()["request"]["headers"] == {
         "authorization": STARS,
         "x-my-token": STARS,
         "x-plain": "c",
         "x-token": "${pactbroker.consumerName}",
     }
-    assert (made.json()["request"]["username"], made.json()["request"]["password"]) == ("u", STARS)
+    assert (response.json()["request"]["username"], response.json()["request"]["password"]) == ("u", STARS)
 
 
 def test_replacing_a_webhook_keeps_the_secrets_that_are_not_sent(pair: Api) -> None:
@@ -86,8 +86,12 @@ def test_replacing_a_webhook_clears_its_sides_and_keeps_its_description_and_even
 
 
 def test_putting_an_unknown_uuid_makes_a_webhook_of_that_uuid(pair: Api) -> None:
-    made = pair.put("/webhooks/an-uuid-of-our-own", {"request": REQUEST})
-    assert (made.status, "location" in made.headers, made.json()["uuid"]) == (201, False, "an-uuid-of-our-own")
+    response = pair.put("/webhooks/an-uuid-of-our-own", {"request": REQUEST})
+    assert (response.status, "location" in response.headers, response.json()["uuid"]) == (
+        201,
+        False,
+        "an-uuid-of-our-own",
+    )
     assert _errors(pair.put("/webhooks/short", {"request": REQUEST})) == {
         "uuid": ["The UUID can only contain the characters A-Z, a-z, 0-9, _ and -, and must be 16 or more characters."]
     }
@@ -109,10 +113,10 @@ def test_a_removed_webhook_is_gone(pair: Api) -> None:
     ],
 )
 def test_the_sides_of_the_path_count(pair: Api, path: str, sides: dict[str, Any]) -> None:
-    made = pair.post(path, {"request": REQUEST}).json()
-    assert {role: made[role] for role in ("consumer", "provider") if role in made} == sides
+    webhook = pair.post(path, {"request": REQUEST}).json()
+    assert {role: webhook[role] for role in ("consumer", "provider") if role in webhook} == sides
     listed = pair.get(path).json()["_links"]["pb:webhooks"]
-    assert [one["href"] for one in listed] == [made["_links"]["self"]["href"]]
+    assert [link["href"] for link in listed] == [webhook["_links"]["self"]["href"]]
 
 
 def test_the_list_of_all_webhooks_can_be_filtered_by_the_pacticipants_that_they_name(pair: Api) -> None:
@@ -149,10 +153,14 @@ def test_the_list_of_all_webhooks_can_be_filtered_by_the_pacticipants_that_they_
     ],
 )
 def test_lists_contain_each_webhook_as_it_is_read_alone(pair: Api, path: str) -> None:
-    made = [pair.post("/webhooks", {"request": REQUEST, **SIDES, "description": name}).json() for name in ("a", "b")]
+    webhooks = [
+        pair.post("/webhooks", {"request": REQUEST, **SIDES, "description": name}).json() for name in ("a", "b")
+    ]
     listed = pair.get(path).json()
-    assert listed["_embedded"]["webhooks"] == [pair.get(one["_links"]["self"]["href"]).json() for one in made]
-    assert [one["name"] for one in listed["_links"]["pb:webhooks"]] == ["a", "b"]
+    assert listed["_embedded"]["webhooks"] == [
+        pair.get(webhook["_links"]["self"]["href"]).json() for webhook in webhooks
+    ]
+    assert [link["name"] for link in listed["_links"]["pb:webhooks"]] == ["a", "b"]
 
 
 def test_lists_hold_the_webhooks_of_exactly_their_sides(pair: Api) -> None:
@@ -165,7 +173,7 @@ def test_lists_hold_the_webhooks_of_exactly_their_sides(pair: Api) -> None:
         pair.post("/webhooks", {"request": REQUEST, **sides})
 
     def titles(path: str) -> list[str]:
-        return [one["title"] for one in pair.get(path).json()["_links"]["pb:webhooks"]]
+        return [link["title"] for link in pair.get(path).json()["_links"]["pb:webhooks"]]
 
     both = "A webhook for the pact between Till and Ledger"
     of_provider = ["A webhook for all pacts with provider Ledger"]
@@ -274,8 +282,8 @@ def test_several_methods_can_be_allowed(make_api: Callable[..., Api]) -> None:
 
 def test_filters_are_kept_and_shown(pair: Api) -> None:
     filters = {"consumerBranches": ["main"], "providerBranches": [], "tags": ["t"], "environments": ["prod"]}
-    made = pair.post("/webhooks", {"request": REQUEST, **filters, "mainBranchOnly": True}).json()
-    assert {name: made[name] for name in (*filters, "mainBranchOnly")} == {**filters, "mainBranchOnly": True}
+    webhook = pair.post("/webhooks", {"request": REQUEST, **filters, "mainBranchOnly": True}).json()
+    assert {name: webhook[name] for name in (*filters, "mainBranchOnly")} == {**filters, "mainBranchOnly": True}
 
 
 def test_a_webhook_goes_with_the_pacticipant_that_it_names(pair: Api) -> None:

@@ -44,15 +44,15 @@ def change(kind: str, pacticipant: str, version: str | None = None, **more: Any)
 
 def pairs(answer: Any) -> dict[str, list[tuple[str, str, list[str]]]]:
     """The pairs of an answer by their effect, with the kinds of their reasons; without those that have none."""
-    found = {
+    pairs_by_effect = {
         effect: [
             (pair["consumer"], pair["provider"], [reason["kind"] for reason in pair["reasons"]])
             for pair in answer[effect]
         ]
         for effect in ("breaks", "repairs", "stillBroken")
     }
-    assert answer["safe"] is not bool(found["breaks"])
-    return {effect: list_ for effect, list_ in found.items() if list_}
+    assert answer["safe"] is not bool(pairs_by_effect["breaks"])
+    return {effect: list_ for effect, list_ in pairs_by_effect.items() if list_}
 
 
 def tell(history: History) -> None:

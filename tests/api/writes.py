@@ -52,30 +52,30 @@ DOCUMENT: Final = {"content": "b3BlbmFwaTogMy4xLjAKcGF0aHM6IHt9Cg==", "contentTy
 
 
 def world(api: Api) -> World:
-    made = World(api)
+    world = World(api)
     history = History(api)
     history.publish(CONSUMER, "1", PROVIDER, branch="main")
-    made.number = history.verify(CONSUMER, "1", PROVIDER, "7")
+    world.number = history.verify(CONSUMER, "1", PROVIDER, "7")
     history.branch(CONSUMER, "1", BRANCH)
     history.tag(CONSUMER, "1", TAG)
-    made.send("PUT", f"/pacticipants/{CONSUMER}/versions/1/aliases/c1", {})
-    made.send("PUT", f"/pacticipants/{CONSUMER}/labels/shop", {})
-    made.environment = history.environment("production")
-    place = f"environment/{made.environment}"
-    made.deployed = made.send("POST", f"/pacticipants/{CONSUMER}/versions/1/deployed-versions/{place}", {}).json()[
+    world.send("PUT", f"/pacticipants/{CONSUMER}/versions/1/aliases/c1", {})
+    world.send("PUT", f"/pacticipants/{CONSUMER}/labels/shop", {})
+    world.environment = history.environment("production")
+    place = f"environment/{world.environment}"
+    world.deployed = world.send("POST", f"/pacticipants/{CONSUMER}/versions/1/deployed-versions/{place}", {}).json()[
         "uuid"
     ]
-    made.released = made.send("POST", f"/pacticipants/{CONSUMER}/versions/1/released-versions/{place}", {}).json()[
+    world.released = world.send("POST", f"/pacticipants/{CONSUMER}/versions/1/released-versions/{place}", {}).json()[
         "uuid"
     ]
     draft = {**OVERRIDE, "pacticipantVersionNumber": "1"}
-    made.override = made.send("POST", "/overrides", draft).json()["uuid"]
-    made.webhook = made.send("POST", "/webhooks", WEBHOOK).json()["uuid"]
+    world.override = world.send("POST", "/overrides", draft).json()["uuid"]
+    world.webhook = world.send("POST", "/webhooks", WEBHOOK).json()["uuid"]
     history.publish(CONSUMER, "2", PROVIDER, "another thing")
     status = api.get(f"{PAIR}/version/2/triggered-webhooks").json()
-    made.delivery = status["_embedded"]["triggeredWebhooks"][0]["_links"]["pb:logs"]["href"].split("/")[-2]
-    made.result = api.get(f"{PAIR}/version/1").link("pb:publish-verification-results")
-    return made
+    world.delivery = status["_embedded"]["triggeredWebhooks"][0]["_links"]["pb:logs"]["href"].split("/")[-2]
+    world.result = api.get(f"{PAIR}/version/1").link("pb:publish-verification-results")
+    return world
 
 
 Write = Callable[[World], tuple[str, object]]

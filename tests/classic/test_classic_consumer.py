@@ -61,9 +61,9 @@ def test_a_conversation_is_written_as_a_pact_of_version_2_with_a_log_beside_it(p
     user(pact)
     with pact:
         assert httpx.get(f"{pact.uri}/users/UserA").json() == {"name": "UserA"}
-    found = content(tmp_path)
-    assert found["metadata"]["pactSpecification"]["version"] == "2.0.0"
-    assert found["interactions"][0]["providerState"] == "UserA exists"
+    document = content(tmp_path)
+    assert document["metadata"]["pactSpecification"]["version"] == "2.0.0"
+    assert document["interactions"][0]["providerState"] == "UserA exists"
     assert "/users/UserA" in (tmp_path / "pact-mock-service.log").read_text("utf-8")
 
 
@@ -170,8 +170,8 @@ def test_pacts_are_published_by_hand_and_when_the_service_stops(make, tmp_path):
         pact.publish_to_broker = True
         pact.stop_service()
         for version, tag in (("1", "dev"), ("2", "prod")):
-            found = httpx.get(f"{server.address}/pacticipants/User%20ServiceClient/versions/{version}").json()
-            assert [each["name"] for each in found["_embedded"]["tags"]] == [tag]
+            body = httpx.get(f"{server.address}/pacticipants/User%20ServiceClient/versions/{version}").json()
+            assert [each["name"] for each in body["_embedded"]["tags"]] == [tag]
 
 
 def test_publishing_without_an_address_is_told(make):

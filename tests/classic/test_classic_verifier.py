@@ -57,8 +57,8 @@ def result(broker, version):
     path = "/pacts/provider/Prices/consumer/Web%20Shop/latest"
     latest = httpx.get(broker + path, auth=("pact", "secret")).json()
     answer = httpx.get(latest["_links"]["pb:latest-verification-results"]["href"], auth=("pact", "secret"))
-    found = answer.json() if answer.is_success else {}
-    return found.get("success") if found.get("providerApplicationVersion") == version else None
+    verification = answer.json() if answer.is_success else {}
+    return verification.get("success") if verification.get("providerApplicationVersion") == version else None
 
 
 def test_files_are_verified(pact):
@@ -98,9 +98,9 @@ def test_results_are_published(broker, is_broken, version):
         )
     assert code == int(is_broken)
     assert result(broker, version) is not is_broken
-    found = httpx.get(f"{broker}/pacticipants/Prices/versions/{version}", auth=("pact", "secret")).json()
-    assert [each["name"] for each in found["_embedded"]["tags"]] == ["dev"]
-    assert [each["name"] for each in found["_embedded"]["branchVersions"]] == ["main"]
+    body = httpx.get(f"{broker}/pacticipants/Prices/versions/{version}", auth=("pact", "secret")).json()
+    assert [each["name"] for each in body["_embedded"]["tags"]] == ["dev"]
+    assert [each["name"] for each in body["_embedded"]["branchVersions"]] == ["main"]
 
 
 def test_a_pending_pact_does_not_fail(broker):

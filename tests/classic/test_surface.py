@@ -44,8 +44,8 @@ def resolve(path):
 
 def parameters(function):
     """Return the parameters of a function or class by name: kind and default."""
-    found = inspect.signature(function).parameters.values()
-    return {each.name: each for each in found if each.name != "self"}
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each for each in parameters if each.name != "self"}
 
 
 def parse(text):

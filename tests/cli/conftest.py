@@ -188,10 +188,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate that nobody but itself vouches for, with its key."""
     require("openssl")
     file = tmp_path_factory.mktemp("tls") / "both.pem"
-    made = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    key_options = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
     files = ["-keyout", "-", "-out", "-"]
-    written = subprocess.run(["openssl", "req", "-x509", *made, *names, *files], capture_output=True, check=True)
+    written = subprocess.run(["openssl", "req", "-x509", *key_options, *names, *files], capture_output=True, check=True)
     file.write_bytes(written.stdout)
     return file
 

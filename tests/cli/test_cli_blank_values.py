@@ -75,7 +75,7 @@ def commands(program: click.Command, *words: str) -> Iterator[tuple[tuple[str, .
             yield from commands(below, *words, name)
 
 
-CALLED = [Called(program, *found) for program in (TREATY, PACT_BROKER, BETA) for found in commands(program)]
+CALLED = [Called(program, *command) for program in (TREATY, PACT_BROKER, BETA) for command in commands(program)]
 every_command = pytest.mark.parametrize("called", CALLED, ids=str)
 every_distinct_command = pytest.mark.parametrize("called", [each for each in CALLED if not each.is_repeated], ids=str)
 

@@ -64,10 +64,10 @@ BRANCH_LINK = "pb:can-i-merge-pacticipant-version-to-branch"
 def test_a_merge_is_compared_with_a_named_branch(run: Run, broker: OtherBroker) -> None:
     broker.answer("GET /x", {"_links": {BRANCH_LINK: {"href": "/matrix"}}})
     broker.answers["GET /"] = broker.answers.pop("GET /x")
-    asked = f"GET {ONE}&latestby=cvp&latest=true&branch=release%2F1"
-    broker.answer(asked, answer("yes"))
+    line = f"GET {ONE}&latestby=cvp&latest=true&branch=release%2F1"
+    broker.answer(line, answer("yes"))
     assert run("can-i-merge", "-a", "Foo", "-e", "1", "--to", "release/1").exit_code == 0
-    assert broker.last.line == asked
+    assert broker.last.line == line
 
 
 def test_a_broker_that_would_ignore_the_named_branch_is_not_asked(run: Run, broker: OtherBroker) -> None:
@@ -226,10 +226,10 @@ def test_names_are_encoded(run: Run, broker: OtherBroker) -> None:
 
 
 def test_pacticipants_to_ignore_may_come_from_the_environment(run: Run, broker: OtherBroker) -> None:
-    asked = f"{ASKED}&ignore[][pacticipant]=X&ignore[][pacticipant]=Y"
-    broker.answer(asked, answer("yes"))
+    line = f"{ASKED}&ignore[][pacticipant]=X&ignore[][pacticipant]=Y"
+    broker.answer(line, answer("yes"))
     result = run(*ARGS, PACT_BROKER_CAN_I_DEPLOY_IGNORE="X, Y")
-    assert broker.lines == [asked]
+    assert broker.lines == [line]
     assert result.stdout.startswith(
         "WARN: This version of the Pact Broker does not support ignoring pacticipants. Please upgrade your Broker to "
         ">= 2.80.0\n\nComputer says yes"

@@ -95,7 +95,7 @@ def reason(problem: str, **more: Any) -> dict[str, Any]:
 
 
 def answer(*reasons: dict[str, Any], deployable: bool | None = None) -> dict[str, Any]:
-    notices = [{"type": one["type"], "text": one["text"]} for one in reasons]
+    notices = [{"type": reason["type"], "text": reason["text"]} for reason in reasons]
     return {"summary": {"deployable": deployable}, "matrix": [], "notices": notices, "reasons": list(reasons)}
 
 

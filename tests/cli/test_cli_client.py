@@ -57,12 +57,12 @@ def test_a_query_is_added_to_what_a_link_has() -> None:
 def test_links_may_be_alone_or_many_and_relative(client: Connect, broker: OtherBroker) -> None:
     links = {"one": {"href": "/a"}, "many": [{"href": "b", "name": "x"}, {"href": "http://c/"}], "none": []}
     broker.answer("GET /deep/er", {"_links": links})
-    found = client(broker.url).get(f"{broker.url}/deep/er")
-    assert found.link("one").href == f"{broker.url}/a"
-    assert [link.href for link in found.links("many")] == [f"{broker.url}/deep/b", "http://c/"]
-    assert found.link("missing", "many").name == "x"
+    resource = client(broker.url).get(f"{broker.url}/deep/er")
+    assert resource.link("one").href == f"{broker.url}/a"
+    assert [link.href for link in resource.links("many")] == [f"{broker.url}/deep/b", "http://c/"]
+    assert resource.link("missing", "many").name == "x"
     with pytest.raises(MissingRelation, match="Could not find relation 'none' in resource at http"):
-        found.link("none")
+        resource.link("none")
 
 
 def test_the_index_is_read_once(client: Connect, broker: OtherBroker) -> None:
@@ -118,8 +118,8 @@ def test_what_the_client_did_wrong_is_not_tried_again(client: Connect, broker: O
 def test_a_busy_broker_says_how_long_to_wait(client: Connect, broker: OtherBroker) -> None:
     waits: list[float] = []
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    for asked in ("10", "1000", soon, "nonsense"):
-        broker.answer("GET /x", status=429, headers={"Retry-After": asked})
+    for delay in ("10", "1000", soon, "nonsense"):
+        broker.answer("GET /x", status=429, headers={"Retry-After": delay})
     broker.answer("GET /x", {})
     client(broker.url, waits).get(f"{broker.url}/x")
     assert waits[:2] == [12, 120]

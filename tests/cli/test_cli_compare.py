@@ -64,8 +64,13 @@ operations:
 
 def interaction(body: Json, *, path: str = "/items/1", state: str | None = None) -> Json:
     response = {"status": 200, "headers": {"Content-Type": "application/json"}, "body": body}
-    given = {"providerState": state} if state else {}
-    return {"description": "an item", **given, "request": {"method": "GET", "path": path}, "response": response}
+    provider_state = {"providerState": state} if state else {}
+    return {
+        "description": "an item",
+        **provider_state,
+        "request": {"method": "GET", "path": path},
+        "response": response,
+    }
 
 
 def pact(*interactions: Json, consumer: str = "Till", provider: str = "Stock") -> Json:

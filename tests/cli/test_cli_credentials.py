@@ -236,8 +236,8 @@ def test_other_credentials_take_precedence_over_those_in_the_base_url(run: Run, 
     run("list-environments", "-b", url, "-u", "me", "-p", "p/w")
     run("list-environments", "-b", broker.url.replace("://", "://me:p%2Fw@"), "-u", "me")
     run("list-environments", "-b", broker.url.replace("://", "://me@"), "-p", "p/w")
-    given = [request.headers["authorization"] for request in broker.requests]
-    assert given == [f"Bearer {TOKEN}"] * 2 + [BASIC] * 6
+    credentials = [request.headers["authorization"] for request in broker.requests]
+    assert credentials == [f"Bearer {TOKEN}"] * 2 + [BASIC] * 6
 
 
 @pytest.mark.parametrize("status", [200, 302, 401, 404, 500])

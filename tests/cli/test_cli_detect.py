@@ -59,8 +59,8 @@ def git(*words: str) -> str:
 
 
 def sent(broker: OtherBroker) -> dict[str, Any]:
-    found: dict[str, Any] = broker.last.json
-    return found
+    body: dict[str, Any] = broker.last.json
+    return body
 
 
 @pytest.mark.parametrize("number", range(len(COMMITS)))
@@ -100,8 +100,8 @@ def test_a_run_of_github_has_a_url_of_three_parts(run: Run, broker: OtherBroker)
 
 
 def test_what_is_given_counts_before_what_is_found(run: Run, broker: OtherBroker) -> None:
-    given = ["-a", "1", "--branch", "mine", "--build-url", "http://mine"]
-    run(*PUBLISH, *given, GITHUB_SHA="c0ffee", GIT_BRANCH="other", **RUN)
+    options = ["-a", "1", "--branch", "mine", "--build-url", "http://mine"]
+    run(*PUBLISH, *options, GITHUB_SHA="c0ffee", GIT_BRANCH="other", **RUN)
     assert (sent(broker)["pacticipantVersionNumber"], sent(broker)["branch"]) == ("1", "mine")
     assert sent(broker)["buildUrl"] == "http://mine"
 

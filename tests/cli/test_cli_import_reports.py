@@ -78,17 +78,17 @@ def test_the_report_counts_what_was_copied_and_what_was_not_and_gives_the_reason
     report.found["pacts"] = 2
     report.refuse("pacts", "the pact of A 1 with B", "this version has another pact here, which stays as it is")
     report.leave("versions", "version 1 of A", "the version was removed here after an earlier import")
-    found = rows(report)
-    assert ["Data", "Copied", "Already there", "Left out", "Not copied"] in found
-    assert ["pacts", "3", "2", "0", "1"] in found
-    assert ["versions", "0", "0", "1", "0"] in found
+    table = rows(report)
+    assert ["Data", "Copied", "Already there", "Left out", "Not copied"] in table
+    assert ["pacts", "3", "2", "0", "1"] in table
+    assert ["versions", "0", "0", "1", "0"] in table
     assert [
         "Not copied",
         "the pact of A 1 with B",
         "this version has another pact here, which stays as it is",
-    ] in found
-    assert ["Left out", "version 1 of A", "the version was removed here after an earlier import"] in found
-    assert ["Not copied", "former deployments and releases", "only Treaty returns them"] in found
+    ] in table
+    assert ["Left out", "version 1 of A", "the version was removed here after an earlier import"] in table
+    assert ["Not copied", "former deployments and releases", "only Treaty returns them"] in table
 
 
 def test_the_report_of_an_export_does_not_lack_what_only_treaty_returns() -> None:
@@ -102,8 +102,8 @@ def test_the_report_shows_the_first_of_many_reasons() -> None:
     report = CopyReport()
     for number in range(25):
         report.refuse("results", f"result {number}", "no")
-    found = rows(report)
-    assert ["Not copied", "result 19", "no"] in found
-    assert ["Not copied", "result 20", "no"] not in found
-    assert ["Not copied", "5 more", "-o json lists all of them"] in found
+    table = rows(report)
+    assert ["Not copied", "result 19", "no"] in table
+    assert ["Not copied", "result 20", "no"] not in table
+    assert ["Not copied", "5 more", "-o json lists all of them"] in table
     assert len(report.refused) == 25

@@ -57,8 +57,8 @@ def test_a_pacticipant_is_described_with_its_labels(run: Run, broker: OtherBroke
 
 def test_pacticipants_are_listed_by_name(run: Run, broker: OtherBroker) -> None:
     long = "z" * 40
-    found: list[dict[str, Any]] = [{"name": long, "displayName": None}, {"name": "Bar", "displayName": "Bar it"}]
-    broker.answer(f"GET {PACTICIPANTS}", {"_embedded": {"pacticipants": found}})
+    pacticipants: list[dict[str, Any]] = [{"name": long, "displayName": None}, {"name": "Bar", "displayName": "Bar it"}]
+    broker.answer(f"GET {PACTICIPANTS}", {"_embedded": {"pacticipants": pacticipants}})
     assert run("list-pacticipants").stdout.splitlines() == [
         "NAME".ljust(40) + " | DISPLAY NAME",
         "-" * 41 + "|-------------",

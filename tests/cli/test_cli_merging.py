@@ -78,8 +78,8 @@ def test_versions_that_cannot_be_united_are_refused_with_both_files(
 
 
 def test_a_contradiction_names_the_files_and_the_difference(run: Run, broker: OtherBroker, folder: Path) -> None:
-    one, other = (http("a", providerStates=[{"name": "s"}], response={"status": status}) for status in (200, 500))
-    write(folder, a=pact(), b=pact(one), c=pact(other))
+    first, second = (http("a", providerStates=[{"name": "s"}], response={"status": status}) for status in (200, 500))
+    write(folder, a=pact(), b=pact(first), c=pact(second))
     result = run("publish", "a.json", "b.json", "c.json", "-a", "1")
     assert (result.exit_code, broker.requests) == (1, [])
     assert 'same description ("a") and provider state ("s") but a different request or response' in result.stderr

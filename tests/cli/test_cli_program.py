@@ -269,8 +269,8 @@ def test_both_programs_are_installed() -> None:
 
 
 def test_a_terminal_that_lacks_a_character_is_survived(broker: OtherBroker) -> None:
-    asked = "/matrix?q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true"
-    broker.answer(f"GET {asked}", {"summary": {"deployable": False}})
+    path = "/matrix?q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true"
+    broker.answer(f"GET {path}", {"summary": {"deployable": False}})
     result = call("pact-broker", "can-i-deploy", "-a", "Foo", "-e", "1", "-b", broker.url, PYTHONIOENCODING="koi8-r")
     assert (result.returncode, result.stdout) == (1, "Computer says no ?\\_(?)_/?\n")
 
@@ -313,10 +313,10 @@ def test_shells_complete_commands_and_options(run: Run, tmp_path: Path) -> None:
     assert "_PACT_BROKER_COMPLETE=zsh_complete" in script
     assert run("completions", "zsh", "-d", str(tmp_path)).stdout == f"Wrote {tmp_path / 'pact-broker.zsh'}\n"
     assert (tmp_path / "pact-broker.zsh").read_text() == script
-    asked = {"_PACT_BROKER_COMPLETE": "bash_complete", "COMP_WORDS": "pact-broker can-i", "COMP_CWORD": "1"}
-    assert call("pact-broker", **asked).stdout.splitlines() == ["plain,can-i-deploy", "plain,can-i-merge"]
-    asked |= {"COMP_WORDS": "pact-broker can-i-deploy --retry-w", "COMP_CWORD": "2"}
-    assert call("pact-broker", **asked).stdout.splitlines() == ["plain,--retry-while-unknown"]
+    variables = {"_PACT_BROKER_COMPLETE": "bash_complete", "COMP_WORDS": "pact-broker can-i", "COMP_CWORD": "1"}
+    assert call("pact-broker", **variables).stdout.splitlines() == ["plain,can-i-deploy", "plain,can-i-merge"]
+    variables |= {"COMP_WORDS": "pact-broker can-i-deploy --retry-w", "COMP_CWORD": "2"}
+    assert call("pact-broker", **variables).stdout.splitlines() == ["plain,--retry-while-unknown"]
 
 
 def test_a_folder_that_is_not_there_is_told(run: Run, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def pact(consumer: str = "Foo", provider: str = "Bar", *interactions: object) ->
 
 
 def interaction(description: str = "a request", state: str | None = "s", status: int = 200) -> dict[str, object]:
-    found: dict[str, object] = {"description": description, "request": {"path": "/"}, "response": {"status": status}}
-    return found | ({"providerState": state} if state else {})
+    members: dict[str, object] = {"description": description, "request": {"path": "/"}, "response": {"status": status}}
+    return members | ({"providerState": state} if state else {})
 
 
 @pytest.fixture
@@ -211,14 +211,14 @@ def test_files_directories_and_patterns_are_found(run: Run, broker: OtherBroker,
 
 
 def test_files_of_the_same_two_are_merged(run: Run, broker: OtherBroker, pacts: Path) -> None:
-    one, two, stateless = interaction("one"), interaction("two"), interaction("one", None)
-    write(pacts / "foo-bar.json", pact("Foo", "Bar", one, stateless))
-    write(pacts / "more.json", pact("Foo", "Bar", one, two) | {"metadata": {}})
+    first, second, stateless = interaction("one"), interaction("two"), interaction("one", None)
+    write(pacts / "foo-bar.json", pact("Foo", "Bar", first, stateless))
+    write(pacts / "more.json", pact("Foo", "Bar", first, second) | {"metadata": {}})
     broker.answer(PUBLISH, {})
     result = run("publish", "pacts", "-a", "1")
     assert result.stderr == "Merging foo-bar.json, more.json\n"
     content = json.loads(base64.b64decode(broker.last.json["contracts"][0]["content"]))
-    assert content == pact("Foo", "Bar", one, stateless, two)
+    assert content == pact("Foo", "Bar", first, stateless, second)
 
 
 def test_interactions_that_contradict_each_other_stop_everything(run: Run, broker: OtherBroker, pacts: Path) -> None:

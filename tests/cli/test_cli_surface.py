@@ -82,28 +82,28 @@ NEGATIONS = {"--skip-main-branch"}  # `--skip-` is read as `--no-` wherever it s
 
 
 def command(*names: str) -> click.Command:
-    found: click.Command = PACT_BROKER
+    command: click.Command = PACT_BROKER
     for name in names:
-        assert isinstance(found, click.Group)
-        below = found.get_command(click.Context(found), name)
+        assert isinstance(command, click.Group)
+        below = command.get_command(click.Context(command), name)
         assert below, f"there is no {name}"
-        found = below
-    return found
+        command = below
+    return command
 
 
 def known(*names: str) -> dict[str, list[str]]:
     """Give the options of a command here, each with its variables."""
-    found: dict[str, list[str]] = {}
+    variables_by_option: dict[str, list[str]] = {}
     for option in command(*names).params:
         variables = [option.envvar] if isinstance(option.envvar, str) else [*(option.envvar or [])]
-        found |= dict.fromkeys([*option.opts, *option.secondary_opts], variables)
-    return found
+        variables_by_option |= dict.fromkeys([*option.opts, *option.secondary_opts], variables)
+    return variables_by_option
 
 
 @pytest.mark.parametrize("name", RUBY)
 def test_the_ruby_clients_options_are_known(name: str) -> None:
-    wanted = f"{RUBY[name]} {OF_A_CONNECTION}".split()
-    assert [option for option in wanted if option not in known(*name.split())] == []
+    options = f"{RUBY[name]} {OF_A_CONNECTION}".split()
+    assert [option for option in options if option not in known(*name.split())] == []
 
 
 def test_the_ruby_clients_variables_are_known() -> None:
@@ -138,17 +138,19 @@ def newer_commands() -> Iterator[tuple[tuple[str, ...], Options]]:
 
 def newer(*names: str) -> Iterator[tuple[tuple[str, ...], Options]]:
     """Ask the newer client for its commands; brokers that it installs are no affair of a client."""
-    told = subprocess.run([PACT, *names, "--help"], capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
-    below = [name for name in subcommands(told) if name not in {"help", "ruby", "docker"}]
+    help_text = subprocess.run(
+        [PACT, *names, "--help"], capture_output=True, text=True, check=True, timeout=PATIENCE
+    ).stdout
+    below = [name for name in subcommands(help_text) if name not in {"help", "ruby", "docker"}]
     for name in below:
         yield from newer(*names, name)
     if not below:
-        yield names[1:], dict(options_of(told))
+        yield names[1:], dict(options_of(help_text))
 
 
 def subcommands(told: str) -> list[str]:
-    found = re.search(r"^Commands:\n(.*?)\n\n", told, re.DOTALL | re.MULTILINE)
-    return re.findall(r"^  (\w[\w-]*)", found[1], re.MULTILINE) if found else []
+    section = re.search(r"^Commands:\n(.*?)\n\n", told, re.DOTALL | re.MULTILINE)
+    return re.findall(r"^  (\w[\w-]*)", section[1], re.MULTILINE) if section else []
 
 
 def options_of(told: str) -> Iterator[tuple[str, str | None]]:

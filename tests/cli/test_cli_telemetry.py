@@ -31,22 +31,26 @@ def collector(broker: OtherBroker) -> OtherBroker:
 
 def spans(broker: OtherBroker) -> dict[str, list[Any]]:
     """Give what was told of, by name, first what began first."""
-    found: dict[str, list[Any]] = {}
+    spans_by_name: dict[str, list[Any]] = {}
     for request in broker.requests:
         if request.line == "POST /v1/traces":
             for resource in ExportTraceServiceRequest.FromString(request.body).resource_spans:
                 for span in resource.scope_spans[0].spans:
-                    found.setdefault(span.name, []).append(span)
-    return {name: sorted(each, key=lambda span: span.start_time_unix_nano) for name, each in found.items()}
+                    spans_by_name.setdefault(span.name, []).append(span)
+    return {name: sorted(each, key=lambda span: span.start_time_unix_nano) for name, each in spans_by_name.items()}
 
 
 def logged(broker: OtherBroker) -> list[tuple[str, str]]:
-    sent = [ExportLogsServiceRequest.FromString(one.body) for one in broker.requests if one.line == "POST /v1/logs"]
+    sent = [
+        ExportLogsServiceRequest.FromString(request.body)
+        for request in broker.requests
+        if request.line == "POST /v1/logs"
+    ]
     records = [
         record
         for each in sent
-        for one in each.resource_logs
-        for scope in one.scope_logs
+        for resource in each.resource_logs
+        for scope in resource.scope_logs
         for record in scope.log_records
     ]
     return [(record.severity_text, record.body.string_value) for record in records]
@@ -54,8 +58,10 @@ def logged(broker: OtherBroker) -> list[tuple[str, str]]:
 
 def said(span: Any) -> dict[str, object]:
     return {
-        one.key: one.value.string_value if one.value.HasField("string_value") else one.value.int_value
-        for one in span.attributes
+        attribute.key: attribute.value.string_value
+        if attribute.value.HasField("string_value")
+        else attribute.value.int_value
+        for attribute in span.attributes
     }
 
 
@@ -66,19 +72,19 @@ def to(broker: OtherBroker) -> tuple[str, str]:
 @pytest.mark.parametrize("switch", ["--enable-otel", "--enable-otel-traces"])
 def test_a_command_and_its_requests_are_one_trace(run: Run, broker: OtherBroker, switch: str) -> None:
     assert run("list-environments", switch, "--otel-exporter", "otlp", *to(broker)).exit_code == 0
-    (command,), (index, asked) = (spans(broker)[name] for name in ("pact-broker list-environments", "GET"))
-    assert {index.parent_span_id, asked.parent_span_id} == {command.span_id}
-    assert asked.trace_id == command.trace_id
+    (command,), (index, request_span) = (spans(broker)[name] for name in ("pact-broker list-environments", "GET"))
+    assert {index.parent_span_id, request_span.parent_span_id} == {command.span_id}
+    assert request_span.trace_id == command.trace_id
     port = int(broker.url.rpartition(":")[2])
-    assert said(asked) == {
+    assert said(request_span) == {
         "http.request.method": "GET",
         "url.full": f"{broker.url}/elsewhere/environments",
         "server.address": "127.0.0.1",
         "server.port": port,
         "http.response.status_code": 200,
     }
-    handed_on = next(one for one in broker.requests if one.line == LIST).headers["traceparent"]
-    assert handed_on.startswith(f"00-{command.trace_id.hex()}-{asked.span_id.hex()}-")
+    handed_on = next(request for request in broker.requests if request.line == LIST).headers["traceparent"]
+    assert handed_on.startswith(f"00-{command.trace_id.hex()}-{request_span.span_id.hex()}-")
 
 
 def test_options_may_stand_before_the_command_or_in_the_environment(run: Run, broker: OtherBroker) -> None:
@@ -132,7 +138,7 @@ def test_lines_are_told_as_log_records_without_bodies(run: Run, broker: OtherBro
         ("INFO", f"-> POST {broker.url}/elsewhere/webhooks"),
         ("INFO", "<- 201 Created"),
     ]
-    assert not any(b"hidden" in one.body for one in broker.requests if one.path.startswith("/v1/"))
+    assert not any(b"hidden" in request.body for request in broker.requests if request.path.startswith("/v1/"))
     assert not spans(broker)
 
 

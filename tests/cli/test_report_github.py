@@ -474,8 +474,8 @@ def test_only_changed_interactions_are_annotated(
     change(github, pact, patch)
     report(pact)
     (annotations,) = list_annotations(github)
-    found = [(item["start_line"], item["message"].splitlines()[0].partition(": ")[2]) for item in annotations]
-    assert found == expected
+    messages = [(item["start_line"], item["message"].splitlines()[0].partition(": ")[2]) for item in annotations]
+    assert messages == expected
 
 
 def test_a_read_only_token_annotates_by_commands_to_the_runner(

@@ -41,18 +41,18 @@ SUBJECTS: Final = {"github": "check-runs", "gitlab": "merge_requests/3/notes", "
 
 def list_commands() -> list[tuple[str, str]]:
     """List the reports of the examples and of the documentation, with the service that each is for."""
-    found = []
+    commands = []
     for service in ("github", "gitlab"):
         for file in sorted((PIPELINES / service).iterdir()):
-            found += [(service, command) for command in _find_commands(yaml.safe_load(file.read_text("utf-8")))]
+            commands += [(service, command) for command in _find_commands(yaml.safe_load(file.read_text("utf-8")))]
     text = (ROOT / "docs" / "pull-requests.md").read_text("utf-8")
     sections = dict(
         re.findall(r"^## (GitHub|GitLab|Bitbucket) ?[^\n]*\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     )
     for name, section in sections.items():
         for block in re.findall(r"^```yaml\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
-            found += [(name.lower(), command) for command in _find_commands(yaml.safe_load(block))]
-    return found
+            commands += [(name.lower(), command) for command in _find_commands(yaml.safe_load(block))]
+    return commands
 
 
 def _find_commands(document: Any) -> list[str]:

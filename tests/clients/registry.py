@@ -155,16 +155,16 @@ def declared_by(item: pytest.Item) -> Declaration:
 
 def version_in(manifest: Path, package: str) -> str:
     """Find the version of a package that a manifest fixes. Raises LookupError."""
-    found = _READERS.get(manifest.suffix, _in_requirements)(manifest.read_text("utf-8"), package)
-    if found is None or not re.fullmatch(r"(\d+!)?\d[\w.+-]*", found):
-        message = f"{manifest.name} fixes no version of {package}: {found}"
+    version = _READERS.get(manifest.suffix, _in_requirements)(manifest.read_text("utf-8"), package)
+    if version is None or not re.fullmatch(r"(\d+!)?\d[\w.+-]*", version):
+        message = f"{manifest.name} fixes no version of {package}: {version}"
         raise LookupError(message)
-    return found
+    return version
 
 
 def _in_requirements(text: str, package: str) -> str | None:
-    found = re.search(rf"^{re.escape(package)}==(\S+)", text, re.MULTILINE)
-    return found and found[1]
+    match = re.search(rf"^{re.escape(package)}==(\S+)", text, re.MULTILINE)
+    return match and match[1]
 
 
 def _in_json(text: str, package: str) -> str | None:
@@ -174,18 +174,18 @@ def _in_json(text: str, package: str) -> str | None:
 
 
 def _in_go(text: str, package: str) -> str | None:
-    found = re.search(rf"^(?:require|\t)?\s*{re.escape(package)} v(\S+)", text, re.MULTILINE)
-    return found and found[1]
+    match = re.search(rf"^(?:require|\t)?\s*{re.escape(package)} v(\S+)", text, re.MULTILINE)
+    return match and match[1]
 
 
 def _in_maven(text: str, prop: str) -> str | None:
-    found = re.search(rf"<{re.escape(prop)}>([^<]+)</", text)
-    return found and found[1]
+    match = re.search(rf"<{re.escape(prop)}>([^<]+)</", text)
+    return match and match[1]
 
 
 def _in_cargo(text: str, package: str) -> str | None:
-    found = re.search(rf'^{re.escape(package)} *= *(?:\{{.*version *= *)?"=?([^"]+)"', text, re.MULTILINE)
-    return found and found[1]
+    match = re.search(rf'^{re.escape(package)} *= *(?:\{{.*version *= *)?"=?([^"]+)"', text, re.MULTILINE)
+    return match and match[1]
 
 
 _READERS: Final[dict[str, Callable[[str, str], str | None]]] = {

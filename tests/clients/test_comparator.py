@@ -73,8 +73,8 @@ class Reference:
     def compare(self, pair: Pair) -> list[Json] | None:
         """Return the findings, or None if the engine refuses the pact or the document."""
         documents = {"oas": pair.openapi, "asyncapi": pair.asyncapi}
-        given = {name: document for name, document in documents.items() if document is not None}
-        self.stdin.write(json.dumps({**given, "pact": pair.pact}) + "\n")
+        provider_documents = {name: document for name, document in documents.items() if document is not None}
+        self.stdin.write(json.dumps({**provider_documents, "pact": pair.pact}) + "\n")
         self.stdin.flush()
         results: list[Json] | None = json.loads(self.stdout.readline()).get("results")
         return results
@@ -147,7 +147,7 @@ def test_random_pairs_have_the_findings_of_the_reference_engine(reference: Refer
             continue
         codes |= set(codes_of(theirs))
         missing, more = (
-            Counter(map(key, one)) - Counter(map(key, other)) for one, other in ((theirs, own), (own, theirs))
+            Counter(map(key, left)) - Counter(map(key, right)) for left, right in ((theirs, own), (own, theirs))
         )
         if (missing or more) and kind_of_difference(pair) not in DIFFERENCES:
             differing.append(f"seed {seed}: missing {list(missing)}, more {list(more)}")

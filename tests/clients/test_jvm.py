@@ -53,14 +53,14 @@ def maven(broker, tmp_path):
 
 
 def run_goal(broker, folder, *goals, code=0, **properties):
-    known = {}
+    variables = {}
     if broker.authority:
         store = access.trust_store(broker.authority)
         options = f"-Djavax.net.ssl.trustStore={store} -Djavax.net.ssl.trustStorePassword=changeit"
         # Maven itself, and the process in which it runs the tests.
-        known, properties = {"MAVEN_OPTS": options}, {**properties, "argLine": options}
+        variables, properties = {"MAVEN_OPTS": options}, {**properties, "argLine": options}
     words = [f"-D{name}={value}" for name, value in properties.items()]
-    return broker.call("mvn", "-q", "-B", *goals, *words, cwd=folder, code=code, **known)
+    return broker.call("mvn", "-q", "-B", *goals, *words, cwd=folder, code=code, **variables)
 
 
 def publish(maven, **properties):
@@ -77,10 +77,10 @@ def test_both_sides_are_deployed_with_tags_alone(maven, broker):
     publish(maven, **{"pact.consumer.tags": "master"})
     verify(maven, **{"consumer.tag": "master", "pact.provider.tag": "master"})
     assert broker.is_verified(CONSUMER, "1.0.0", PROVIDER, "1.0.0")
-    asked = {"pacticipantVersion": "1.0.0", "toTag": "prod"}
-    assert "Computer says no" in maven("pact:can-i-deploy", code=1, pacticipant=CONSUMER, **asked)
+    question = {"pacticipantVersion": "1.0.0", "toTag": "prod"}
+    assert "Computer says no" in maven("pact:can-i-deploy", code=1, pacticipant=CONSUMER, **question)
     for application in (PROVIDER, CONSUMER):
-        assert "Computer says yes" in maven("pact:can-i-deploy", pacticipant=application, **asked)
+        assert "Computer says yes" in maven("pact:can-i-deploy", pacticipant=application, **question)
         maven("pact:create-version-tag", pacticipant=application, pacticipantVersion="1.0.0", tag="prod")
     tags = broker.http.get(f"pacticipants/{CONSUMER}/versions/1.0.0").json()["_embedded"]["tags"]
     assert {tag["name"] for tag in tags} == {"master", "prod"}
@@ -93,10 +93,10 @@ def test_a_new_expectation_is_pending_on_a_branch(maven, broker, tmp_path):
     first = {"pact.projectVersion": "1", "pact.branch": "main"}
     publish(maven, **first)
     verify(maven, **first)
-    asked = {"pacticipant": CONSUMER, "toEnvironment": "production"}
-    assert "Computer says no" in maven("pact:can-i-deploy", code=1, pacticipantVersion="1", **asked)
+    question = {"pacticipant": CONSUMER, "toEnvironment": "production"}
+    assert "Computer says no" in maven("pact:can-i-deploy", code=1, pacticipantVersion="1", **question)
     broker.deploy(PROVIDER, "1", "production")
-    assert "Computer says yes" in maven("pact:can-i-deploy", pacticipantVersion="1", **asked)
+    assert "Computer says yes" in maven("pact:can-i-deploy", pacticipantVersion="1", **question)
 
     test = tmp_path / "jvm/src/test/java/example/ConsumerTest.java"
     test.write_text(test.read_text("utf-8").rstrip().removesuffix("}") + NEW_EXPECTATION, "utf-8")

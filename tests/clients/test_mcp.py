@@ -252,22 +252,22 @@ def look_at_versions(assistant):
 
 def decide(assistant, broker):
     environment = assistant.use("create_environment", name="test", production=False)["uuid"]
-    asked = partial(assistant.use, "can_i_deploy", pacticipant=CONSUMER, version="1", environment="test")
-    assert asked()["summary"]["deployable"] is None
+    can_i_deploy = partial(assistant.use, "can_i_deploy", pacticipant=CONSUMER, version="1", environment="test")
+    assert can_i_deploy()["summary"]["deployable"] is None
     verify(assistant, broker)
     selectors = [{"pacticipant": CONSUMER, "branch": "main", "latest": True}, {"pacticipant": PROVIDER, "version": "5"}]
     matrix = assistant.use("matrix", q=selectors, latestby="cvpv", limit=10)
     assert matrix["summary"]["deployable"] is True
     assert [row["provider"]["version"]["number"] for row in matrix["matrix"]] == ["5"]
-    one = assistant.use("matrix", q=[{"pacticipant": CONSUMER, "version": "2"}], latestby="cvp")
-    assert one["matrix"][0]["verificationResult"]["success"] is True
+    consumer_matrix = assistant.use("matrix", q=[{"pacticipant": CONSUMER, "version": "2"}], latestby="cvp")
+    assert consumer_matrix["matrix"][0]["verificationResult"]["success"] is True
     assistant.use("record_deployment", pacticipantName=PROVIDER, versionNumber="5", environmentId=environment)
-    assert asked()["summary"]["deployable"] is True
+    assert can_i_deploy()["summary"]["deployable"] is True
 
 
 def verify(assistant, broker):
     """Verify the provider against what the assistant finds, as its build would."""
-    found = assistant.use(
+    response = assistant.use(
         "get_pacts_for_verification",
         providerName=PROVIDER,
         consumerVersionSelectors=[{"mainBranch": True}, {"branch": "feat/x"}],
@@ -275,7 +275,7 @@ def verify(assistant, broker):
         includeWipPactsSince="2020-01-01",
         providerVersionBranch="main",
     )
-    (pact,) = found["_embedded"]["pacts"]
+    (pact,) = response["_embedded"]["pacts"]
     assert pact["verificationProperties"]["pending"] is True
     content = broker.http.get(pact["_links"]["self"]["href"]).raise_for_status().json()
     result = {"success": True, "providerApplicationVersion": "5"}
@@ -310,8 +310,8 @@ def look_at_everything(assistant):
     states = assistant.use("get_provider_states", provider=PROVIDER)
     assert states["providerStates"] == [{"name": "a price exists", "params": {"sku": "7"}, "consumers": [CONSUMER]}]
     for tool in ("list_integrations", "get_pacticipant_network"):
-        found = assistant.use(tool, **({"pacticipantName": CONSUMER} if "network" in tool else {}))
-        (integration,) = found.get("integrations") or found["_embedded"]["integrations"]
+        response = assistant.use(tool, **({"pacticipantName": CONSUMER} if "network" in tool else {}))
+        (integration,) = response.get("integrations") or response["_embedded"]["integrations"]
         assert (integration["consumer"]["name"], integration["provider"]["name"]) == (CONSUMER, PROVIDER)
     metrics = assistant.use("get_metrics")
     assert (metrics["pacticipants"]["count"], metrics["interactions"]["latestInteractionsCount"]) == (3, 1)

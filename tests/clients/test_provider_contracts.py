@@ -42,7 +42,9 @@ def publish(broker: Access, folder: Path, features: str = "") -> str:
 
 
 def check_published(broker: Access) -> None:
-    found = broker.http.get("contracts/bi-directional/provider/Prices/version/1/provider-contract-verification-results")
-    assert found.json()["verificationStatus"] == "success"
+    response = broker.http.get(
+        "contracts/bi-directional/provider/Prices/version/1/provider-contract-verification-results"
+    )
+    assert response.json()["verificationStatus"] == "success"
     version = broker.http.get("pacticipants/Prices/versions/1").json()
     assert [tag["name"] for tag in version["_embedded"]["tags"]] == ["dev"]

@@ -43,8 +43,8 @@ def test_requests_of_one_connection_are_recorded_with_their_responses(recording)
         for number, status in enumerate((200, 409, 201)):
             answer = client.post(f"/{status}", content=f"body {number}" * 50_000)
             assert (answer.status_code, answer.text) == (status, f"body {number}" * 50_000)
-    seen = [(exchange.method, exchange.target, exchange.status) for exchange in recording.exchanges]
-    assert seen == [("POST", "/200", 200), ("POST", "/409", 409), ("POST", "/201", 201)]
+    exchanges = [(exchange.method, exchange.target, exchange.status) for exchange in recording.exchanges]
+    assert exchanges == [("POST", "/200", 200), ("POST", "/409", 409), ("POST", "/201", 201)]
     for number, exchange in enumerate(recording.exchanges):
         assert exchange.body == exchange.response == f"body {number}".encode() * 50_000
         assert exchange.response_headers["content-type"] == "text/plain"

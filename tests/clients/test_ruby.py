@@ -32,8 +32,8 @@ pytestmark = client(RUBY)
 
 def program(packages, name):
     """Find a program itself: the one of the same name that Python installs only starts it."""
-    (found,) = toolchains.installed_packages(packages).parent.glob(f"lib/*/site-packages/pact_cli/bin/{name}")
-    return str(found)
+    (path,) = toolchains.installed_packages(packages).parent.glob(f"lib/*/site-packages/pact_cli/bin/{name}")
+    return str(path)
 
 
 @pytest.fixture

@@ -40,13 +40,13 @@ def manifests(name: str, kind: str) -> list[dict[str, Any]]:
 def pod(name: str, kind: str = "Deployment") -> dict[str, Any]:
     (manifest,) = manifests(name, kind)
     spec = manifest["spec"]["jobTemplate"]["spec"] if kind == "CronJob" else manifest["spec"]
-    found: dict[str, Any] = spec["template"]["spec"]
-    return found
+    pod_spec: dict[str, Any] = spec["template"]["spec"]
+    return pod_spec
 
 
 def container(name: str, kind: str = "Deployment") -> dict[str, Any]:
-    (found,) = pod(name, kind)["containers"]
-    return dict(found)
+    (container,) = pod(name, kind)["containers"]
+    return dict(container)
 
 
 def environment(name: str, kind: str = "Deployment") -> dict[str, str]:
@@ -162,8 +162,8 @@ def test_containers_have_no_rights_and_a_root_that_cannot_be_written(name, kind)
     ],
 )
 def test_values_decide_which_objects_there_are(name, kinds):
-    found = {manifest["kind"] for manifest in rendering.recorded(name)}
-    assert found == {"Deployment", "Service", *kinds}
+    manifest_kinds = {manifest["kind"] for manifest in rendering.recorded(name)}
+    assert manifest_kinds == {"Deployment", "Service", *kinds}
 
 
 def test_settings_have_the_values_of_the_chart(tmp_path):

@@ -29,8 +29,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
 
 
 def locked(file: Path) -> set[tuple[str, str]]:
-    found = re.findall(r"^([\w.-]+)==([\w.]+)", file.read_text("utf-8"), re.MULTILINE)
-    return {(normalized(name), version) for name, version in found}
+    pins = re.findall(r"^([\w.-]+)==([\w.]+)", file.read_text("utf-8"), re.MULTILINE)
+    return {(normalized(name), version) for name, version in pins}
 
 
 def normalized(name: str) -> str:

@@ -132,7 +132,7 @@ def test_branches_named_by_a_text_stay(broker):
         broker.put(f"/pacticipants/Other/branches/{branch}/versions/1", json={})
     broker.delete("/pacticipants/Other/branches?exclude=stays")
     left = broker.get("/pacticipants/Other/branches").json()["_embedded"]["branches"]
-    assert [one["name"] for one in left] == ["stays"]
+    assert [branch["name"] for branch in left] == ["stays"]
 
 
 def test_a_difference_is_with_the_version_that_is_named(broker):
@@ -169,7 +169,7 @@ def test_numbers_are_kept_as_written(broker):
 def test_only_pacts_of_the_main_branch_go(broker):
     broker.delete(f"{PAIR}/branch/versions")
     left = broker.get(f"{PAIR}/versions").json()["_embedded"]["pacts"]
-    numbers = [one["_embedded"]["consumerVersion"]["number"] for one in left]
+    numbers = [pact["_embedded"]["consumerVersion"]["number"] for pact in left]
     assert numbers == ["numbers", "3"]
 
 

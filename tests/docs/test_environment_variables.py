@@ -30,8 +30,8 @@ def test_every_variable_that_is_read_is_documented() -> None:
 
 
 def test_every_variable_that_is_documented_is_read() -> None:
-    known = with_prefix_of_the_document(read()) | variables.OF_LIBRARIES | variables.IGNORED
-    assert sorted(with_prefix_of_the_document(documented()) - known) == []
+    names = with_prefix_of_the_document(read()) | variables.OF_LIBRARIES | variables.IGNORED
+    assert sorted(with_prefix_of_the_document(documented()) - names) == []
 
 
 def test_texts_that_are_no_variables_are_still_in_the_source() -> None:

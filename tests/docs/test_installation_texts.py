@@ -46,8 +46,8 @@ def test_a_foreign_package_in_a_command_is_recognized(text, packages):
 def test_no_text_tells_people_to_install_a_package_that_is_not_ours():
     files = [file for file in tracked_texts() if file.is_file()]
     assert len(files) > 100
-    found = {str(file.relative_to(ROOT)): foreign_packages(file.read_text("utf-8")) for file in files}
-    assert {name: packages for name, packages in found.items() if packages} == {}
+    packages_by_file = {str(file.relative_to(ROOT)): foreign_packages(file.read_text("utf-8")) for file in files}
+    assert {name: packages for name, packages in packages_by_file.items() if packages} == {}
 
 
 def test_no_list_of_requirements_names_a_package_that_is_not_ours():

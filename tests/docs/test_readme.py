@@ -36,8 +36,8 @@ def test_the_server_announces_its_address_first_and_the_link_for_the_first_user_
 
 @pytest.mark.parametrize("number", range(len(tour.steps())))
 def test_a_step_prints_what_is_shown(announced_and_taken, number):
-    shown, seen = tour.steps()[number], announced_and_taken[1][number]
-    assert shown.printed is None or is_shown(shown.printed, seen.printed), settled(seen.printed)
+    shown, outcome = tour.steps()[number], announced_and_taken[1][number]
+    assert shown.printed is None or is_shown(shown.printed, outcome.printed), settled(outcome.printed)
 
 
 def test_the_first_answers_are_no_and_everything_else_succeeds(announced_and_taken):

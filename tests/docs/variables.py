@@ -62,12 +62,12 @@ OF_LIBRARIES: Final = {
 @cache
 def names_in_source() -> Mapping[str, set[str]]:
     """Return the names of variables that modules contain, with the paths of these modules."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    modules_by_name: defaultdict[str, set[str]] = defaultdict(set)
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         for name in {*_names_by_form(tree), *_names_by_use(tree)}:
-            found[name].add(str(path.relative_to(PACKAGE)))
-    return found
+            modules_by_name[name].add(str(path.relative_to(PACKAGE)))
+    return modules_by_name
 
 
 def _names_by_form(tree: ast.AST) -> Iterator[str]:
@@ -129,14 +129,14 @@ def names_of_settings() -> set[str]:
 @cache
 def names_of_options() -> Mapping[str, list[str]]:
     """Return the variables of options, with the options: those of the commands, of `pact-verifier` and of pytest."""
-    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    options_by_variable: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for command in (*_commands(PACT_BROKER), *_commands(TREATY), pact_verifier.main):
         for option in command.params:
             for variable in [option.envvar] if isinstance(option.envvar, str) else option.envvar or []:
-                found[variable][max(option.opts, key=len)] = None
+                options_by_variable[variable][max(option.opts, key=len)] = None
     for plugin_option in OPTIONS:
-        found[plugin_option.environment][f"pytest --{plugin_option.name}"] = None
-    return {name: list(options) for name, options in sorted(found.items())}
+        options_by_variable[plugin_option.environment][f"pytest --{plugin_option.name}"] = None
+    return {name: list(options) for name, options in sorted(options_by_variable.items())}
 
 
 def _commands(program: Program) -> Iterator[click.Command]:

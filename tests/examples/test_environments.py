@@ -20,18 +20,18 @@ def installed(example):
 
 
 def test_an_example_has_what_it_requires_and_nothing_of_ours():
-    found = installed("message")
-    assert {distribution.NAME, "pytest", "pact-python"} <= found
-    assert not found & {"sqlalchemy", "flask", "hypothesis", "schemathesis", "pytest-xdist"}
+    packages = installed("message")
+    assert {distribution.NAME, "pytest", "pact-python"} <= packages
+    assert not packages & {"sqlalchemy", "flask", "hypothesis", "schemathesis", "pytest-xdist"}
 
 
 def test_treaty_is_there_as_a_wheel_of_this_working_tree():
     programs = environments.programs("message")
     code = "import treaty.cli; print(treaty.cli.__file__)"
-    found = subprocess.run([programs / "python", "-c", code], capture_output=True, text=True, check=True).stdout
-    assert found.startswith(str(programs.parent))
+    location = subprocess.run([programs / "python", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert location.startswith(str(programs.parent))
     text = (environments.ROOT / "src/treaty/cli/__init__.py").read_text("utf-8")
-    assert Path(found.strip()).read_text("utf-8") == text
+    assert Path(location.strip()).read_text("utf-8") == text
 
 
 @pytest.mark.parametrize("words", [["serve"], ["doctor"]])

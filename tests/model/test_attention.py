@@ -35,11 +35,11 @@ def test_problems_of_one_application_are_one_group(pairs, expected):
 def test_every_problem_is_in_exactly_one_group_and_the_largest_groups_come_first(seed):
     chance = random.Random(seed)  # noqa: S311 - it is no secret
     pairs = list({chance.choice("abcdef") + chance.choice("uvwxyz") for _ in range(25)})
-    found = groups(pairs)
-    assert sorted(pair for _, members in found for pair in members) == sorted(pairs)
-    sizes = [len(members) for _, members in found]
+    causes = groups(pairs)
+    assert sorted(pair for _, members in causes for pair in members) == sorted(pairs)
+    sizes = [len(members) for _, members in causes]
     assert sizes == sorted(sizes, reverse=True)
-    for side, members in found:
+    for side, members in causes:
         assert len({pair[1 if side == "provider" else 0] for pair in members}) == 1
 
 

@@ -40,10 +40,10 @@ def log(kind, reason):
     ],
 )
 def test_a_failure_is_described_by_its_status_or_by_its_error(status, text, summary, detail):
-    found = describe_failure(status, text)
-    assert found.summary == summary
+    failure = describe_failure(status, text)
+    assert failure.summary == summary
     if detail is not None:
-        assert found == DeliveryFailure(summary, detail)
+        assert failure == DeliveryFailure(summary, detail)
 
 
 def test_long_errors_are_shortened():

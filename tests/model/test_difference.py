@@ -102,7 +102,7 @@ def test_a_list_that_is_missing_or_none_is_no_reason_to_leave_the_other_unsorted
         assert diff_contents(json.dumps(old).encode(), json.dumps(new).encode()) == ""
     # Only one of the lists is sorted, as for the hash of a content.
     both = [{"interactions": [], "messages": items} for items in ([first, second], [second, first])]
-    assert diff_contents(*(json.dumps(one).encode() for one in both)) != ""
+    assert diff_contents(*(json.dumps(pact).encode() for pact in both)) != ""
 
 
 def test_a_search_can_be_given_up() -> None:

@@ -91,7 +91,7 @@ def test_users_and_addresses_are_counted_apart_and_names_of_nobody_in_groups():
         compute_counter_keys("ben", "192.0.2.7", is_known=True),
         compute_counter_keys("ada", "192.0.2.7", is_known=False),
     ]
-    assert len({ADA.pair, ADA.address, ADA.account, *(one.pair for one in others)}) == 6
+    assert len({ADA.pair, ADA.address, ADA.account, *(keys.pair for keys in others)}) == 6
     assert compute_counter_keys(" ADA ", "192.0.2.7", is_known=True) == ADA
     of_nobody = {compute_counter_keys(str(number), None, is_known=False).pair for number in range(10_000)}
     assert 3000 < len(of_nobody) <= 4096

@@ -23,7 +23,7 @@ def integrations(*pairs: str) -> list[Integration]:
 
 
 def pairs(found: list[Integration]) -> list[str]:
-    return [one.consumer + one.provider for one in found]
+    return [integration.consumer + integration.provider for integration in found]
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_a_group_holds_what_is_connected(given: list[str], start: str, enough: i
 
 
 def test_nodes_stand_in_the_order_of_their_first_appearance() -> None:
-    found = build_graph(integrations("BA", "CB", "BD"))
-    assert [(node.name, node.providers) for node in found] == [("B", [1, 4]), ("A", []), ("C", [2]), ("D", [])]
+    nodes = build_graph(integrations("BA", "CB", "BD"))
+    assert [(node.name, node.providers) for node in nodes] == [("B", [1, 4]), ("A", []), ("C", [2]), ("D", [])]
 
 
 @pytest.mark.parametrize(

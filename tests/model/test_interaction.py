@@ -30,7 +30,7 @@ def read(*items):
 def test_any_json_can_be_read_and_compared(old, new):
     before, after = read(*old), read(*new)
     assert (len(before), len(after)) == (len(old), len(new))
-    ids = [one.id for one in after]
+    ids = [interaction.id for interaction in after]
     assert len(set(ids)) == len(ids)
     assert diff_interactions(before, before).shown == []
     assert len(diff_interactions(before, after).shown) <= len(old) + len(new)
@@ -61,15 +61,15 @@ def response(body, rules, **more):
 )
 def test_rules_are_told_in_words_beside_their_values(rule, words):
     for rules in ({"$.body.a": rule}, {"body": {"$.a": {"matchers": [rule]}}}):
-        (one,) = read(response({"a": 1}, rules))
-        lines = one.parts[1].body or ()
+        (interaction,) = read(response({"a": 1}, rules))
+        lines = interaction.parts[1].body or ()
         assert [(line.text, line.notes) for line in lines] == [("{", ()), ('  "a": 1', (words,)), ("}", ())]
-        assert one.parts[1].rules == ()
+        assert interaction.parts[1].rules == ()
 
 
 def test_a_rule_for_each_element_stands_beside_each():
-    (one,) = read(response({"a": [1, 2]}, {"body": {"$.a[*]": {"matchers": [{"match": "integer"}]}}}))
-    assert [line.text.strip() for line in one.parts[1].body or () if line.notes] == ["1,", "2"]
+    (interaction,) = read(response({"a": [1, 2]}, {"body": {"$.a[*]": {"matchers": [{"match": "integer"}]}}}))
+    assert [line.text.strip() for line in interaction.parts[1].body or () if line.notes] == ["1,", "2"]
 
 
 @pytest.mark.parametrize(("length", "shown"), [(200, "x" * 200), (201, "x" * 200 + "…")])
@@ -81,43 +81,45 @@ def test_a_long_expression_of_a_rule_is_cut_off(length, shown):
 
 def test_alternatives_are_told_as_such():
     rules = {"body": {"$.a": {"combine": "OR", "matchers": [{"match": "null"}, {"match": "integer"}]}}}
-    (one,) = read(response({"a": 1}, rules))
-    assert [*(one.parts[1].body or ())][1].notes == ("null or any integer",)
+    (interaction,) = read(response({"a": 1}, rules))
+    assert [*(interaction.parts[1].body or ())][1].notes == ("null or any integer",)
 
 
 @pytest.mark.parametrize("combine", [{}, {"combine": "AND"}, {"combine": "and"}, {"combine": None}])
 def test_rules_that_all_apply_are_told_one_by_one(combine):
     rules = {"body": {"$.a": {**combine, "matchers": [{"match": "notEmpty"}, {"match": "integer"}]}}}
-    (one,) = read(response({"a": 1}, rules))
-    assert [*(one.parts[1].body or ())][1].notes == ("anything but empty", "any integer")
+    (interaction,) = read(response({"a": 1}, rules))
+    assert [*(interaction.parts[1].body or ())][1].notes == ("anything but empty", "any integer")
 
 
 def test_what_no_value_stands_for_is_told_apart():
-    (one,) = read(response({"a": 1}, {"$.body.b.c": {"match": "type"}}))
-    assert [(rule.place, rule.text) for rule in one.parts[1].rules] == [("body b c", "any value of this type")]
+    (interaction,) = read(response({"a": 1}, {"$.body.b.c": {"match": "type"}}))
+    assert [(rule.place, rule.text) for rule in interaction.parts[1].rules] == [("body b c", "any value of this type")]
 
 
 def test_long_bodies_are_cut():
-    (one,) = read(response(list(range(5000)), {}))
-    assert one.parts[1].is_truncated
-    assert len(one.parts[1].body or ()) == 1500
+    (interaction,) = read(response(list(range(5000)), {}))
+    assert interaction.parts[1].is_truncated
+    assert len(interaction.parts[1].body or ()) == 1500
 
 
 def test_an_interaction_keeps_its_id_wherever_it_stands():
     first, second = {"description": "a"}, {"description": "b"}
-    assert [one.id for one in read(first, second)] == [one.id for one in read(second, first)][::-1]
+    assert [interaction.id for interaction in read(first, second)] == [
+        interaction.id for interaction in read(second, first)
+    ][::-1]
 
 
 def test_numbers_stand_as_they_were_written():
     raw = b'{"interactions": [{"response": {"body": {"price": 1.10, "big": 12345678901234567890123}}}]}'
-    (one,) = read_interactions(documents.parse_document(raw)) or []
-    lines = one.parts[0].body or ()
+    (interaction,) = read_interactions(documents.parse_document(raw)) or []
+    lines = interaction.parts[0].body or ()
     assert [line.text for line in lines[1:-1]] == ['  "price": 1.10,', '  "big": 12345678901234567890123']
 
 
 def body_of(contents):
-    (one,) = read({"type": "Asynchronous/Messages", "contents": contents})
-    return [line.text for line in one.parts[0].body or ()]
+    (interaction,) = read({"type": "Asynchronous/Messages", "contents": contents})
+    return [line.text for line in interaction.parts[0].body or ()]
 
 
 def encoded(data):
@@ -142,23 +144,27 @@ def test_encoded_text_is_shown_as_text():
 
 def test_what_plugins_say_and_keep_is_read():
     markup = {"markup": "```protobuf\nmessage Order {}\n```\n", "markupType": "COMMON_MARK"}
-    (one,) = read({"description": "x", "interactionMarkup": markup, "pluginConfiguration": {"protobuf": {"key": "a"}}})
-    assert one.markup == "message Order {}"
-    assert [line.text.strip() for line in one.plugins] == ["{", '"protobuf": {', '"key": "a"', "}", "}"]
+    (interaction,) = read(
+        {"description": "x", "interactionMarkup": markup, "pluginConfiguration": {"protobuf": {"key": "a"}}}
+    )
+    assert interaction.markup == "message Order {}"
+    assert [line.text.strip() for line in interaction.plugins] == ["{", '"protobuf": {', '"key": "a"', "}", "}"]
 
 
 @pytest.mark.parametrize("odd", [None, 7, [], "text", {"markup": 7}, {"markup": " "}])
 def test_odd_markup_is_left_out(odd):
-    (one,) = read({"description": "x", "interactionMarkup": odd, "pluginConfiguration": odd})
-    assert one.markup is None
+    (interaction,) = read({"description": "x", "interactionMarkup": odd, "pluginConfiguration": odd})
+    assert interaction.markup is None
 
 
 # Everything a page shows of an interaction
 
 
 def parts_of(interaction, name="interactions"):
-    (one,) = read_interactions(documents.parse_document(json.dumps({name: [interaction]}).encode())) or []
-    return one.parts
+    (parsed_interaction,) = (
+        read_interactions(documents.parse_document(json.dumps({name: [interaction]}).encode())) or []
+    )
+    return parsed_interaction.parts
 
 
 @pytest.mark.parametrize(
@@ -182,8 +188,10 @@ def parts_of(interaction, name="interactions"):
     ],
 )
 def test_an_interaction_has_the_parts_of_its_kind(interaction, name, kind, titles):
-    (one,) = read_interactions(documents.parse_document(json.dumps({name: [interaction]}).encode())) or []
-    assert (one.kind, [part.title for part in one.parts]) == (kind, titles)
+    (parsed_interaction,) = (
+        read_interactions(documents.parse_document(json.dumps({name: [interaction]}).encode())) or []
+    )
+    assert (parsed_interaction.kind, [part.title for part in parsed_interaction.parts]) == (kind, titles)
 
 
 @pytest.mark.parametrize(
@@ -201,8 +209,8 @@ def test_an_interaction_has_the_parts_of_its_kind(interaction, name, kind, title
     ],
 )
 def test_states_are_read_in_every_spelling(members, states):
-    (one,) = read({"description": "d", **members})
-    assert [(state.name, state.params) for state in one.states] == states
+    (interaction,) = read({"description": "d", **members})
+    assert [(state.name, state.params) for state in interaction.states] == states
 
 
 @pytest.mark.parametrize(
@@ -216,8 +224,12 @@ def test_states_are_read_in_every_spelling(members, states):
     ],
 )
 def test_what_is_said_about_an_interaction_is_read(item, description, is_pending, comments):
-    (one,) = read(item)
-    assert (one.description, one.is_pending, one.comments) == (description, is_pending, comments)
+    (interaction,) = read(item)
+    assert (interaction.description, interaction.is_pending, interaction.comments) == (
+        description,
+        is_pending,
+        comments,
+    )
 
 
 def test_a_request_is_shown_with_its_fields_and_their_rules():
@@ -341,9 +353,9 @@ def test_printable_bytes_are_shown_as_letters(byte, letter):
 
 def test_the_source_is_indented_json():
     item = {"b": [1, {"a": []}, "é"], "a": {"x": None, "y": {}}}
-    (one,) = read(item)
-    assert one.source == json.dumps(item, indent=2, ensure_ascii=False)
-    assert (one.has("É"), one.has('"X": NULL'), one.has("z")) == (True, True, False)
+    (interaction,) = read(item)
+    assert interaction.source == json.dumps(item, indent=2, ensure_ascii=False)
+    assert (interaction.has("É"), interaction.has('"X": NULL'), interaction.has("z")) == (True, True, False)
     others: tuple[object, ...] = (7, "a", None, [])
     assert [read(other)[0].source for other in others] == ["7", "a", "null", "[]"]
 
@@ -352,12 +364,12 @@ def test_equal_interactions_have_ids_of_their_own_and_one_digest():
     items = {"interactions": [{"a": 1}, {"_id": "x", "a": 1}, {"a": 1, "_id": 7}], "messages": [{"a": 1}, {"a": 2}]}
     shown = read_interactions(documents.parse_document(json.dumps(items).encode())) or []
     first, *others, last = shown
-    assert [one.id for one in others] == [f"{first.id}-{number}" for number in (2, 3, 4)]
-    assert {one.digest for one in shown[:-1]} == {first.id}
+    assert [interaction.id for interaction in others] == [f"{first.id}-{number}" for number in (2, 3, 4)]
+    assert {interaction.digest for interaction in shown[:-1]} == {first.id}
     assert len(first.id) == 13
     assert last.digest == last.id != first.id
-    assert [one.broker_id for one in shown] == [None, "x", None, None, None]
-    assert all("_id" not in one.source for one in shown)
+    assert [interaction.broker_id for interaction in shown] == [None, "x", None, None, None]
+    assert all("_id" not in interaction.source for interaction in shown)
 
 
 def test_a_pact_without_lists_has_no_interactions_to_read():
@@ -445,10 +457,10 @@ def test_an_empty_binary_body_has_no_bytes():
 
 
 def test_names_of_members_are_shown_as_they_are():
-    (one,) = read({"größe": {"ß": "é"}, "response": {"body": {"ß": "é"}}})
-    assert '"größe": {' in one.source
-    assert '"ß": "é"' in one.source
-    assert [line.text for line in one.parts[0].body or ()] == ["{", '  "ß": "é"', "}"]
+    (interaction,) = read({"größe": {"ß": "é"}, "response": {"body": {"ß": "é"}}})
+    assert '"größe": {' in interaction.source
+    assert '"ß": "é"' in interaction.source
+    assert [line.text for line in interaction.parts[0].body or ()] == ["{", '  "ß": "é"', "}"]
 
 
 @pytest.mark.parametrize(
@@ -463,5 +475,5 @@ def test_names_of_members_are_shown_as_they_are():
     ],
 )
 def test_generators_are_told_in_words(generator, words):
-    (one,) = read(response({"a": 1}, {}, generators={"body": {"$.a": generator}}))
-    assert [line.notes for line in one.parts[1].body or () if line.notes] == [(words,)]
+    (interaction,) = read(response({"a": 1}, {}, generators={"body": {"$.a": generator}}))
+    assert [line.notes for line in interaction.parts[1].body or () if line.notes] == [(words,)]

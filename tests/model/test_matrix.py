@@ -126,14 +126,14 @@ def test_a_version_goes_where_all_that_is_required_is_verified(
     summary = verdict.summary
     assert summary.deployable is deployable
     assert (summary.success, summary.failed, summary.unknown) == counts
-    assert [reason_texts.describe_reason(one) for one in verdict.reasons] == reasons
+    assert [reason_texts.describe_reason(reason) for reason in verdict.reasons] == reasons
     assert summary.ignored is None
 
 
 def test_a_version_that_does_not_exist_is_never_deployable_whatever_the_counts_say() -> None:
     verdict = to_prod([row(provider=None)], specified=NoVersion(selector=FOO_1))
     assert (verdict.summary.deployable, verdict.summary.unknown) == (False, 1)
-    assert [reason_texts.describe_reason(one) for one in verdict.reasons] == [
+    assert [reason_texts.describe_reason(reason) for reason in verdict.reasons] == [
         "No pacts or verifications have been published for version 1 of Foo",
     ]
 
@@ -160,7 +160,7 @@ def test_the_latest_of_a_group_is_of_the_highest_provider_version(
 ) -> None:
     question = MatrixQuery(selectors=(FOO, BAR), latest_by=latest_by)
     verdict = decide(question, MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=ROWS))
-    assert [one.verification for one in verdict.rows] == numbers
+    assert [row.verification for row in verdict.rows] == numbers
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_group_whose_newest_row_is_unverified_is_unverified(
 ) -> None:
     facts = MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=rows)
     verdict = decide(MatrixQuery(selectors=(FOO, BAR), latest_by=LatestBy.PAIR), facts)
-    assert [(one.consumer_version, one.provider_version) for one in verdict.rows] == left
+    assert [(row.consumer_version, row.provider_version) for row in verdict.rows] == left
 
 
 def test_rows_stand_in_order_of_names_and_positions_the_unverified_first() -> None:
@@ -187,7 +187,7 @@ def test_rows_stand_in_order_of_names_and_positions_the_unverified_first() -> No
         row("1", None, names=("Aaa", "Bar")),
     ]
     verdict = decide(MatrixQuery(selectors=()), MatrixFacts(specified=[], rows=rows))
-    assert [(one.consumer, one.consumer_version, one.provider, one.verification) for one in verdict.rows] == [
+    assert [(row.consumer, row.consumer_version, row.provider, row.verification) for row in verdict.rows] == [
         ("Aaa", "1", "Bar", None),
         ("Foo", "2", "Bar", 4),
         ("Foo", "1", "Bar", None),
@@ -207,7 +207,7 @@ def test_rows_left_out_by_their_success_count_all_the_same(success: set[bool | N
         MatrixQuery(selectors=(FOO, BAR), success=frozenset(success)), MatrixFacts(specified=chosen, rows=rows)
     )
     summary = verdict.summary
-    assert [one.success for one in verdict.rows] == [*success]
+    assert [row.success for row in verdict.rows] == [*success]
     assert (summary.deployable, summary.success, summary.failed, summary.unknown) == (None, 1, 1, 1)
     assert len(verdict.reasons) == 2
 
@@ -245,16 +245,18 @@ def ignoring(*ignored: ResolvedSelector) -> Verdict:
         ignored=ignored,
         rows=[row(), row(provider=None, names=("Foo", "Baz"))],
     )
-    question = MatrixQuery(selectors=(FOO_1,), ignore=tuple(one.selector for one in ignored), destination=TO_PROD)
+    question = MatrixQuery(
+        selectors=(FOO_1,), ignore=tuple(resolved.selector for resolved in ignored), destination=TO_PROD
+    )
     return decide(question, facts)
 
 
 def test_what_is_ignored_is_shown_but_does_not_count() -> None:
     verdict = ignoring(AnyVersion(selector=Selector(pacticipant="Baz")))
-    assert [one.provider for one in verdict.considered] == ["Bar"]
-    assert [one.provider for one in verdict.ignored] == ["Baz"]
+    assert [row.provider for row in verdict.considered] == ["Bar"]
+    assert [row.provider for row in verdict.ignored] == ["Baz"]
     assert (verdict.summary.deployable, verdict.summary.unknown, verdict.summary.ignored) == (True, 0, 1)
-    assert [reason_texts.describe_reason(one) for one in verdict.reasons] == [OK]
+    assert [reason_texts.describe_reason(reason) for reason in verdict.reasons] == [OK]
 
 
 def test_what_cannot_be_ignored_is_warned_of() -> None:
@@ -263,7 +265,7 @@ def test_what_cannot_be_ignored_is_warned_of() -> None:
         NoVersion(selector=Selector(pacticipant="Baz", version="7")),
     )
     assert verdict.summary.ignored == 0
-    assert [reason_texts.describe_reason(one) for one in verdict.reasons[:2]] == [
+    assert [reason_texts.describe_reason(reason) for reason in verdict.reasons[:2]] == [
         "WARN: Cannot ignore any version of Qux (no such pacticipant exists)",
         "WARN: Cannot ignore version 7 of Baz (no such version exists)",
     ]
@@ -296,7 +298,7 @@ NO_PLACE, NO_NUMBER = reason_texts.NoDestination(), reason_texts.NoNumber()
 def test_vague_questions_are_warned_of(
     specified: list[ResolvedSelector], destination: Destination, warnings: list[reason_texts.Reason]
 ) -> None:
-    question = MatrixQuery(selectors=tuple(one.selector for one in specified), destination=destination)
+    question = MatrixQuery(selectors=tuple(resolved.selector for resolved in specified), destination=destination)
     verdict = decide(question, MatrixFacts(specified=specified))
     assert verdict.reasons == [*warnings, reason_texts.NothingRequired()]
 
@@ -320,7 +322,7 @@ def test_a_row_without_a_result_shows_its_provider_version_where_there_are_sever
 ) -> None:
     rows = [row()._replace(verification=None, success=None), row(provider="11", number=102)]
     verdict = to_prod(rows, inferred)
-    assert sorted((verdict.shown_provider_version(one) for one in verdict.rows), key=str) == sorted(shown, key=str)
+    assert sorted((verdict.shown_provider_version(row) for row in verdict.rows), key=str) == sorted(shown, key=str)
 
 
 @pytest.mark.parametrize(
@@ -376,7 +378,7 @@ def test_a_row_that_no_selector_covers_is_described_by_its_version() -> None:
     rows = [row("1", "11", success=False), row("1", "10", success=False)]
     facts = MatrixFacts(specified=[FoundVersion(selector=FOO_1, number="1")], rows=rows)
     verdict = decide(MatrixQuery(selectors=(FOO_1,)), facts)
-    assert [reason_texts.describe_reason(one) for one in verdict.reasons[1:]] == [
+    assert [reason_texts.describe_reason(reason) for reason in verdict.reasons[1:]] == [
         f"The verification for the pact between version 1 of Foo and version {number} of Bar failed"
         for number in (11, 10)
     ]

@@ -36,7 +36,7 @@ def messages(*items: object, version: object = "3.0.0", **more: object) -> dict[
 
 
 def merge(*pacts: object, is_newer: bool = True) -> Any:
-    documents = [parse_document(json.dumps(one).encode()) for one in pacts]
+    documents = [parse_document(json.dumps(pact).encode()) for pact in pacts]
     merged = documents[0]
     for document in documents[1:]:
         merged = merge_documents(merged, document, is_newer=is_newer)
@@ -58,17 +58,17 @@ def test_a_newer_response_replaces_the_older_one_and_other_interactions_are_adde
 @pytest.mark.parametrize("part", ["method", "path", "query", "body", "headers"])
 def test_another_request_under_the_same_name_is_a_contradiction(part: str) -> None:
     old, new = (pact({"description": "a", "request": {part: value}, "providerState": "s"}) for value in ("1", "2"))
-    found = conflict(old, new)
-    assert str(found) == 'the interaction "a" (provider state "s") has a different request in each'
-    assert [line.strip() for line in found.difference.splitlines() if line[0] in "+-"] == [
+    contradiction = conflict(old, new)
+    assert str(contradiction) == 'the interaction "a" (provider state "s") has a different request in each'
+    assert [line.strip() for line in contradiction.difference.splitlines() if line[0] in "+-"] == [
         f'-    "{part}": "1"',
         f'+    "{part}": "2"',
     ]
 
 
 def test_a_member_that_only_one_request_has_is_part_of_the_difference() -> None:
-    found = conflict(pact(http()), pact({**http(), "request": {"path": "/", "body": 1.10}}))
-    assert '+    "body": 1.1,' in found.difference
+    contradiction = conflict(pact(http()), pact({**http(), "request": {"path": "/", "body": 1.10}}))
+    assert '+    "body": 1.1,' in contradiction.difference
 
 
 def test_rules_of_a_request_concern_the_consumer_only_so_that_the_newer_ones_replace_them() -> None:
@@ -85,7 +85,7 @@ def test_rules_of_a_request_concern_the_consumer_only_so_that_the_newer_ones_rep
     ],
 )
 def test_provider_states_are_the_same_in_every_spelling(states: tuple[dict[str, object], dict[str, object]]) -> None:
-    old, new = ({**http(), **one} for one in states)
+    old, new = ({**http(), **state} for state in states)
     newer = {**new, "response": {"status": 404}}
     assert merge(pact(old), pact(newer)) == pact(newer)
 
@@ -110,8 +110,8 @@ def test_ids_do_not_count() -> None:
 
 
 def test_of_two_files_neither_is_newer() -> None:
-    found = conflict(pact(http(providerState="s")), pact(http(status=500, providerState="s")), is_newer=False)
-    assert str(found) == 'the interaction "a" (provider state "s") has a different response in each'
+    contradiction = conflict(pact(http(providerState="s")), pact(http(status=500, providerState="s")), is_newer=False)
+    assert str(contradiction) == 'the interaction "a" (provider state "s") has a different response in each'
     assert merge(pact(http()), pact(http(status=500), http()), is_newer=False) == pact(http(), http(status=500))
 
 
@@ -119,9 +119,11 @@ def test_of_two_files_neither_is_newer() -> None:
 
 
 def test_messages_are_merged_like_interactions() -> None:
-    one, two, three = ({"description": "a", "providerStates": [{"name": name}], "contents": name} for name in "xyz")
-    newer = {**one, "contents": "newer"}
-    assert merge(messages(one, two), messages(newer, three)) == messages(newer, two, three)
+    first, second, third = (
+        {"description": "a", "providerStates": [{"name": name}], "contents": name} for name in "xyz"
+    )
+    newer = {**first, "contents": "newer"}
+    assert merge(messages(first, second), messages(newer, third)) == messages(newer, second, third)
 
 
 def test_interactions_and_messages_are_united_in_version_4_which_has_one_list_for_both() -> None:
@@ -148,7 +150,7 @@ def test_interactions_and_messages_are_united_in_version_4_which_has_one_list_fo
 
 @pytest.mark.parametrize(("old", "new"), [(pact(http(), version="3.0.0"), messages()), (messages(), pact(http()))])
 def test_an_empty_list_of_the_other_kind_adds_nothing(old: Any, new: Any) -> None:
-    old, new = ({**one, "metadata": {"pactSpecification": {"version": "3.0.0"}}} for one in (old, new))
+    old, new = ({**document, "metadata": {"pactSpecification": {"version": "3.0.0"}}} for document in (old, new))
     assert merge(old, new) == pact(http(), version="3.0.0")
 
 
@@ -194,8 +196,8 @@ def test_plugins_are_united_by_name_and_version() -> None:
 
 
 def test_plugins_that_need_two_things_at_one_place_are_a_contradiction() -> None:
-    found = conflict(with_plugins(plugin("1", a={"x": 1})), with_plugins(plugin("1", a={"x": 2})))
-    assert str(found) == "the plugin protobuf 1 has a different configuration.a.x in each"
+    contradiction = conflict(with_plugins(plugin("1", a={"x": 1})), with_plugins(plugin("1", a={"x": 2})))
+    assert str(contradiction) == "the plugin protobuf 1 has a different configuration.a.x in each"
 
 
 # Versions of the specification
@@ -209,8 +211,8 @@ def test_the_earlier_version_is_upgraded_to_the_later_one_in_either_order() -> N
     old = pact(http("old", providerState="s"), version="2.0.0")
     new = pact(http("new", type="Synchronous/HTTP"), version="4.0")
     for merged in (merge(old, new), merge(new, old)):
-        assert sorted(one["description"] for one in merged["interactions"]) == ["new", "old"]
-        assert {one["type"] for one in merged["interactions"]} == {"Synchronous/HTTP"}
+        assert sorted(interaction["description"] for interaction in merged["interactions"]) == ["new", "old"]
+        assert {interaction["type"] for interaction in merged["interactions"]} == {"Synchronous/HTTP"}
         assert merged["metadata"] == {"pactSpecification": {"version": "4.0"}}
 
 
@@ -295,9 +297,9 @@ BODIES = [
 @pytest.mark.parametrize(("body", "content_type", "envelope"), BODIES)
 def test_a_body_gets_an_envelope(body: object, content_type: object, envelope: dict[str, object] | None) -> None:
     headers = {"headers": {"content-type": content_type}} if content_type else {}
-    found = upgraded({**http(), "response": {"body": body, **headers}}, "3.0.0", "4.0")["response"]
-    assert found["body"] == ({"encoded": False, "content": body, **envelope} if envelope else None)
-    assert found.get("headers", {}) == headers.get("headers", {})
+    response = upgraded({**http(), "response": {"body": body, **headers}}, "3.0.0", "4.0")["response"]
+    assert response["body"] == ({"encoded": False, "content": body, **envelope} if envelope else None)
+    assert response.get("headers", {}) == headers.get("headers", {})
 
 
 LOSSES = [
@@ -338,8 +340,10 @@ LOSSES = [
 
 @pytest.mark.parametrize(("parts", "reason"), LOSSES)
 def test_versions_are_not_mixed_where_something_would_be_lost(parts: dict[str, object], reason: str) -> None:
-    found = conflict(pact({**http(), **parts}, version="2.0.0"), pact(version="4.0"))
-    assert str(found).endswith(f"cannot be upgraded from specification version 2.0.0 to 4.0 without a loss: {reason}")
+    contradiction = conflict(pact({**http(), **parts}, version="2.0.0"), pact(version="4.0"))
+    assert str(contradiction).endswith(
+        f"cannot be upgraded from specification version 2.0.0 to 4.0 without a loss: {reason}"
+    )
 
 
 # Nothing is lost
@@ -364,8 +368,11 @@ def test_parts_end_in_the_same_content_in_any_order_unless_they_differ_in_a_resp
 ) -> None:
     # Each part has an interaction once, and all parts agree on it.
     agreed: dict[tuple[str, str], dict[str, Any]] = {}
-    unique = [{(one["description"], one["providerState"]): one for one in part} for part in parts]
-    agreed_parts = [[agreed.setdefault(key, one) for key, one in part.items()] for part in unique]
+    unique = [
+        {(interaction["description"], interaction["providerState"]): interaction for interaction in part}
+        for part in parts
+    ]
+    agreed_parts = [[agreed.setdefault(key, interaction) for key, interaction in part.items()] for part in unique]
     shas = {
         build_content(parse_document(json.dumps(merge(*map(pact_of, order))).encode())).sha
         for order in permutations(agreed_parts)
@@ -490,8 +497,8 @@ def test_the_merged_pact_has_the_later_version(versions: tuple[object, object], 
 
 @pytest.mark.parametrize("version", ["0.9", "5.0", "x", "", "-1.0"])
 def test_unknown_versions_are_not_mixed(version: str) -> None:
-    found = conflict(pact(version=version), pact(version="4.0"))
-    assert str(found) == f"the specification version {version} is unknown"
+    contradiction = conflict(pact(version=version), pact(version="4.0"))
+    assert str(contradiction) == f"the specification version {version} is unknown"
     assert merge(pact(http("a"), version=version), pact(http("b"), version=version))["interactions"][1] == http("b")
 
 
@@ -528,10 +535,10 @@ def test_versions_with_the_same_major_number_need_no_upgrade() -> None:
 def test_two_different_rules_for_one_name_are_a_loss(kinds: tuple[str, str]) -> None:
     paths = ("$.query.q", "$.query.q[0]")
     rules = {path: {"match": kind} for path, kind in zip(paths, kinds, strict=True)}
-    found = conflict(
+    contradiction = conflict(
         pact({**http(), "request": {"query": "q=1", "matchingRules": rules}}, version="2.0.0"), pact(version="3.0.0")
     )
-    assert "the matching rule $.query.q[0] of its request" in str(found)
+    assert "the matching rule $.query.q[0] of its request" in str(contradiction)
     same = {path: {"match": "type"} for path in paths}
     upgraded_rules = upgraded({**http(), "request": {"query": "q=1", "matchingRules": same}}, "2.0.0", "3.0.0")
     assert list(upgraded_rules["request"]["matchingRules"]["query"]) == ["q"]
@@ -541,9 +548,9 @@ def test_two_different_rules_for_one_name_are_a_loss(kinds: tuple[str, str]) -> 
 def test_rules_that_are_in_a_category_already_stay(order: tuple[str, str]) -> None:
     rules = {"header": {"X-Id": {"matchers": [{"match": "type"}]}}, "$.body.a": {"match": "type"}}
     response = {"status": 200, "body": {"a": 1}, "matchingRules": {name: rules[name] for name in order}}
-    found = upgraded({**http(), "response": response}, "2.0.0", "3.0.0")["response"]["matchingRules"]
+    upgraded_rules = upgraded({**http(), "response": response}, "2.0.0", "3.0.0")["response"]["matchingRules"]
     matchers = {"matchers": [{"match": "type"}], "combine": "AND"}
-    assert found == {"header": rules["header"], "body": {"$.a": matchers}}
+    assert upgraded_rules == {"header": rules["header"], "body": {"$.a": matchers}}
 
 
 def test_a_newer_interaction_does_not_take_the_place_of_one_that_is_published_again() -> None:

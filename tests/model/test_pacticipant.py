@@ -44,5 +44,5 @@ def test_a_usual_name_becomes_the_main_branch_of_who_has_none(
     name: str, main_branch: str | None, *, becomes: bool
 ) -> None:
     now = datetime.now(UTC)
-    one = Pacticipant(name="Till", display_name="Till", main_branch=main_branch, created_at=now, updated_at=now)
-    assert is_main_branch(name, one, ("main", "master")) is becomes
+    pacticipant = Pacticipant(name="Till", display_name="Till", main_branch=main_branch, created_at=now, updated_at=now)
+    assert is_main_branch(name, pacticipant, ("main", "master")) is becomes

@@ -39,9 +39,9 @@ RUBY = {
 
 
 def of_pact(*items: object) -> list[Interaction]:
-    found = read_interactions(documents.parse_document(json.dumps({"interactions": items}).encode()))
-    assert found is not None
-    return found
+    interactions = read_interactions(documents.parse_document(json.dumps({"interactions": items}).encode()))
+    assert interactions is not None
+    return interactions
 
 
 def test_a_list_has_an_entry_for_each_interaction():
@@ -84,14 +84,14 @@ def test_what_has_another_form_says_nothing(text):
 
 
 def test_problems_of_an_odd_form_are_left_out():
-    said = {"interactionId": "a", "success": False, "mismatches": [None, {}, {"attribute": 7}], "exceptions": "text"}
-    assert interaction_results.parse_results(json.dumps([said]))[0].problems == ()
+    result = {"interactionId": "a", "success": False, "mismatches": [None, {}, {"attribute": 7}], "exceptions": "text"}
+    assert interaction_results.parse_results(json.dumps([result]))[0].problems == ()
 
 
 def test_results_are_matched_by_the_id_that_the_broker_gave():
     first, second = of_pact({"_id": "a", "description": "a request"}, {"_id": "b", "description": "a request"})
-    found = interaction_results.match_results([first, second], interaction_results.parse_results(json.dumps(RUST)))
-    assert (found[first.id].success, found[second.id].success) == (True, False)
+    results = interaction_results.match_results([first, second], interaction_results.parse_results(json.dumps(RUST)))
+    assert (results[first.id].success, results[second.id].success) == (True, False)
 
 
 def test_results_without_ids_are_matched_by_description_and_state():
@@ -100,11 +100,11 @@ def test_results_without_ids_are_matched_by_description_and_state():
         {"description": "another request", "providerState": "signed in"},
         {"description": "another request", "providerState": "signed out"},
     )
-    found = interaction_results.match_results(
+    results = interaction_results.match_results(
         [first, second, third], interaction_results.parse_results(json.dumps(RUBY))
     )
-    assert (found[first.id].success, found[second.id].success) == (False, True)
-    assert third.id not in found
+    assert (results[first.id].success, results[second.id].success) == (False, True)
+    assert third.id not in results
 
 
 @pytest.mark.parametrize("without", [None, ""])
@@ -135,10 +135,10 @@ def test_results_of_a_state_with_an_empty_name_are_not_those_without_a_state(wit
     ],
 )
 def test_a_mismatch_is_told_by_what_it_says_and_its_place(mismatch, problems):
-    said = {"interactionId": "a", "success": False, "mismatches": [mismatch]}
-    assert interaction_results.parse_results(json.dumps([said]))[0].problems == problems
-    said["mismatches"] = mismatch
-    assert interaction_results.parse_results(json.dumps([said]))[0].problems == problems
+    result = {"interactionId": "a", "success": False, "mismatches": [mismatch]}
+    assert interaction_results.parse_results(json.dumps([result]))[0].problems == problems
+    result["mismatches"] = mismatch
+    assert interaction_results.parse_results(json.dumps([result]))[0].problems == problems
 
 
 @pytest.mark.parametrize(("excess", "is_read"), [(0, True), (1, False), (1000, False)])

@@ -80,12 +80,12 @@ def ask(api: Api, request: Request, identities: dict[str, dict[str, str]]) -> di
         headers=identities[request["as"]],
     )
     kind = answer.headers.get("content-type", "").partition(";")[0]
-    found: dict[str, Any] = {"status": answer.status, "type": kind}
+    record: dict[str, Any] = {"status": answer.status, "type": kind}
     if "location" in answer.headers:
-        found["location"] = answer.headers["location"]
+        record["location"] = answer.headers["location"]
     if kind == PAGE:
-        return {**found, **_outline(answer.text)}
-    return {**found, "body": answer.json() if kind.endswith(("/json", "+json")) and answer.body else answer.text}
+        return {**record, **_outline(answer.text)}
+    return {**record, "body": answer.json() if kind.endswith(("/json", "+json")) and answer.body else answer.text}
 
 
 def _outline(page: str) -> dict[str, Any]:
@@ -200,12 +200,12 @@ def _of_pact(api: Api, identity: dict[str, str], consumer: str, provider: str, v
     result = api.get(f"{path}/version/{q(version)}/verification-results/latest", headers=identity)
     listed = api.get(f"{path}/version/{q(version)}/triggered-webhooks", headers=identity).json()["_embedded"]
     metadata = urlsafe_b64encode(f"cvn={version}".encode()).decode().rstrip("=")
-    found = {"sha": sha, "pactVersion": sha, "metadata": metadata}
+    parameters = {"sha": sha, "pactVersion": sha, "metadata": metadata}
     if result.status == 200:
-        found["number"] = result.json()["_links"]["self"]["href"].rpartition("/")[2]
+        parameters["number"] = result.json()["_links"]["self"]["href"].rpartition("/")[2]
     for delivery in listed["triggeredWebhooks"][:1]:
-        found["triggered-webhooks"] = delivery["_links"]["pb:logs"]["href"].split("/")[-2]
-    return found
+        parameters["triggered-webhooks"] = delivery["_links"]["pb:logs"]["href"].split("/")[-2]
+    return parameters
 
 
 def _user_uuids(api: Api, facts: dict[str, Any]) -> list[str]:

@@ -191,7 +191,7 @@ def publish(
 
 def verify(broker: Broker, consumer: str, version: str, provider: str, by: str, *, success: bool) -> None:
     path = f"/pacts/provider/{q(provider)}/consumer/{q(consumer)}/version/{q(version)}"
-    found = broker.send("GET", path)
+    pact = broker.send("GET", path)
     tests = [
         {"interactionDescription": "a list", "success": True},
         {
@@ -209,7 +209,7 @@ def verify(broker: Broker, consumer: str, version: str, provider: str, by: str, 
         "testResults": {"tests": tests},
         "verifiedBy": {"implementation": "pact-python", "version": "3.0.0"},
     }
-    href = found["_links"]["pb:publish-verification-results"]["href"]
+    href = pact["_links"]["pb:publish-verification-results"]["href"]
     broker.send("POST", href.removeprefix(broker.server.address), body)
 
 
@@ -262,7 +262,7 @@ def _add_accounts(broker: Broker, facts: Facts) -> None:
     }
     broker.administer("user", "disable", FORMER)
     listed = json.loads(broker.administer("token", "list", "--output", "json"))
-    (revoked,) = [one["uuid"] for one in listed if one["name"] == "revoked"]
+    (revoked,) = [token["uuid"] for token in listed if token["name"] == "revoked"]
     broker.administer("token", "revoke", revoked)
 
 
@@ -360,7 +360,7 @@ def _add_places(broker: Broker, facts: Facts) -> None:
     )
     broker.client("pact-broker", "create-environment", "--name", "test", "--no-production")
     listed = broker.send("GET", "/environments")["_embedded"]["environments"]
-    facts.environments |= {one["name"]: one["uuid"] for one in listed}
+    facts.environments |= {environment["name"]: environment["uuid"] for environment in listed}
 
     def record(command: str, name: str, version: str, environment: str, *options: str) -> None:
         words = ("--pacticipant", name, "--version", version, "--environment", environment, *options)
@@ -395,7 +395,7 @@ def _wait_for_deliveries(broker: Broker, consumer: str, version: str, statuses: 
     until = time.monotonic() + 60
     while True:
         listed = broker.send("GET", path)["_embedded"]["triggeredWebhooks"]
-        if {one["status"] for one in listed} == statuses:
+        if {delivery["status"] for delivery in listed} == statuses:
             return
         assert time.monotonic() < until, listed
         time.sleep(0.1)

@@ -25,8 +25,8 @@ class Fixture:
     @property
     def facts(self) -> dict[str, Any]:
         """UUIDs and credentials in the database, and the time at which its answers were recorded."""
-        found: dict[str, Any] = json.loads((self.folder / f"facts-{self.kind}.json").read_text())
-        return found
+        facts: dict[str, Any] = json.loads((self.folder / f"facts-{self.kind}.json").read_text())
+        return facts
 
     def describe(self, **facts: Any) -> None:
         write_json(self.folder / f"facts-{self.kind}.json", facts)

@@ -74,12 +74,13 @@ class _Explainer:
 
     def list_causes(self) -> list[Why]:
         absent = [
-            one
-            for one in self.decision.specified
-            if one.is_missing and not any(other.is_any and other.name == one.name for other in self.decision.ignored)
+            chosen
+            for chosen in self.decision.specified
+            if chosen.is_missing
+            and not any(other.is_any and other.name == chosen.name for other in self.decision.ignored)
         ]
         if absent:
-            return [self.absent(one.selector, None) for one in absent]
+            return [self.absent(chosen.selector, None) for chosen in absent]
         rows = sorted(self.decision.considered(self.decision.rows()), key=self.decision.in_order)
         failed = [row for row in rows if row.success is False]
         return [self.of_row(row) for row in [*failed, *(row for row in rows if row.success is None)]]
@@ -101,10 +102,12 @@ class _Explainer:
         return self.failure(row, row.result) if row.result else self.missing(pact, number)
 
     def chosen(self, name: str, number: str | None) -> Chosen | None:
-        found = [one for one in self.decision.chosen + self.decision.replaced if one.name == name]
-        if len(found) == 1:
-            return found[0]
-        return next((one for one in found if number is not None and one.number == number), None)
+        candidates = [
+            candidate for candidate in self.decision.chosen + self.decision.replaced if candidate.name == name
+        ]
+        if len(candidates) == 1:
+            return candidates[0]
+        return next((candidate for candidate in candidates if number is not None and candidate.number == number), None)
 
     # Versions that are not there
 
@@ -117,7 +120,11 @@ class _Explainer:
             return Why("version_never_built", self.known.time(at), name, newest)
         environment, on_branch = selector.get("environment"), "branch" in selector or "mainBranch" in selector
         if not on_branch and (environment or ("tag" in selector and pact)):
-            ended = [one.at for one in self.known.ended if (one.name, one.environment) == (name, environment)]
+            ended = [
+                deployment.at
+                for deployment in self.known.ended
+                if (deployment.name, deployment.environment) == (name, environment)
+            ]
             at = max(ended) if ended else pact.at if pact else 0
             return Why("not_deployed", self.known.time(at), name, candidate)
         return Why("excluded_by_selector", self.known.time(self.world.place(name, candidate)), name, candidate)
@@ -146,9 +153,10 @@ class _Explainer:
                 return self.superseded(pact.provider, best, pact.consumer, pact.provider, pact.content, best)
         if consumer and self.is_at_destination(consumer):
             contents = {
-                one.version: one.content
-                for one in self.world.publications
-                if (one.consumer, one.provider) == (pact.consumer, pact.provider) and self.world.is_current(one)
+                publication.version: publication.content
+                for publication in self.world.publications
+                if (publication.consumer, publication.provider) == (pact.consumer, pact.provider)
+                and self.world.is_current(publication)
             }
             passed = [
                 version
@@ -162,9 +170,9 @@ class _Explainer:
 
     def superseded(self, name: str, best: str, *result: str) -> Why:
         at = max(
-            one.at
-            for one in self.world.results
-            if self.key(one) == result and one.success and self.world.is_latest(one)
+            candidate.at
+            for candidate in self.world.results
+            if self.key(candidate) == result and candidate.success and self.world.is_latest(candidate)
         )
         return Why("superseded", self.known.time(at), name, best)
 
@@ -184,7 +192,10 @@ class _Explainer:
         ]
 
     def passes(self, *result: str) -> bool:
-        return any(self.key(one) == result and one.success and self.world.is_latest(one) for one in self.world.results)
+        return any(
+            self.key(candidate) == result and candidate.success and self.world.is_latest(candidate)
+            for candidate in self.world.results
+        )
 
     @staticmethod
     def key(one: Result) -> tuple[str, str, str, str]:
@@ -194,16 +205,24 @@ class _Explainer:
 
     def results_of(self, pact: Publication) -> list[Result]:
         of_pact = (pact.consumer, pact.provider, pact.content)
-        return [one for one in self.world.results if self.key(one)[:3] == of_pact]
+        return [result for result in self.world.results if self.key(result)[:3] == of_pact]
 
     def failure(self, row: Row, result: Result) -> Why:
         results = self.results_of(row.publication)
-        earlier = [one for one in results if one.success and (one.at, one.number) < (result.at, result.number)]
+        earlier = [
+            candidate
+            for candidate in results
+            if candidate.success and (candidate.at, candidate.number) < (result.at, result.number)
+        ]
         provider = row.publication.provider
         if not earlier:
             return Why("never_passed", self.known.time(result.at), provider, result.version)
         last = max(earlier, key=lambda one: (one.at, one.number))
-        since = min(one.at for one in results if not one.success and (one.at, one.number) > (last.at, last.number))
+        since = min(
+            failure.at
+            for failure in results
+            if not failure.success and (failure.at, failure.number) > (last.at, last.number)
+        )
         return Why("regression", self.known.time(since), provider, result.version, last.version)
 
     def missing(self, pact: Publication, number: str | None) -> Why:
@@ -218,16 +237,16 @@ class _Explainer:
             if is_failing:
                 return Why("webhook_failing", at, provider, number)
             is_answered = delivery.event != STARTS[0] and any(
-                self.known.time(one.at) >= at for one in self.results_of(pact)
+                self.known.time(result.at) >= at for result in self.results_of(pact)
             )
             if not is_answered:
                 return Why("result_awaited", at, provider, number)
         skipped = [
-            one.at
-            for one in self.world.results
-            if (one.consumer, one.provider, one.version) == (pact.consumer, provider, number)
-            and one.content != pact.content
-            and one.at > pact.at
+            result.at
+            for result in self.world.results
+            if (result.consumer, result.provider, result.version) == (pact.consumer, provider, number)
+            and result.content != pact.content
+            and result.at > pact.at
         ]
         if skipped:
             return Why("excluded_by_selector", self.known.time(min(skipped)), provider, number)
@@ -236,21 +255,31 @@ class _Explainer:
         return Why("verification_not_requested", self.known.time(pact.at), provider, number)
 
     def is_empty(self, name: str, number: str) -> bool:
-        published = any((one.consumer, one.version) == (name, number) for one in self.world.publications)
-        return not published and not any((one.provider, one.version) == (name, number) for one in self.world.results)
+        published = any(
+            (publication.consumer, publication.version) == (name, number) for publication in self.world.publications
+        )
+        return not published and not any(
+            (result.provider, result.version) == (name, number) for result in self.world.results
+        )
 
     def request(self, pact: Publication, number: str | None) -> Delivery | None:
         """The delivery to report: a failing one rather than another, and the latest of each webhook."""
         same = [
-            one
-            for one in self.world.publications
-            if (one.consumer, one.provider, one.content) == (pact.consumer, pact.provider, pact.content)
+            publication
+            for publication in self.world.publications
+            if (publication.consumer, publication.provider, publication.content)
+            == (pact.consumer, pact.provider, pact.content)
         ]
         first = min(same, key=lambda one: (self.world.place(one.consumer, one.version), one.number))
-        own = [one for one in same if one.version == pact.version]
-        about = {(one.consumer, one.version, one.provider, one.revision) for one in [first, *own]}
-        concerned = [one for one in self.known.deliveries if one.pact in about and self.concerns(one, number)]
-        latest = {one.webhook: one for one in concerned}.values()
+        own = [publication for publication in same if publication.version == pact.version]
+        about = {
+            (publication.consumer, publication.version, publication.provider, publication.revision)
+            for publication in [first, *own]
+        }
+        concerned = [
+            delivery for delivery in self.known.deliveries if delivery.pact in about and self.concerns(delivery, number)
+        ]
+        latest = {delivery.webhook: delivery for delivery in concerned}.values()
         return max(latest, key=lambda one: (one.status in {"failure", "retrying"}, self.position(one)), default=None)
 
     def position(self, delivery: Delivery) -> int:

@@ -96,11 +96,13 @@ class World:
         """Delete a version with everything that it published and verified, and wherever it is live."""
         key = (pacticipant, version)
         self.versions.pop(key, None)
-        self.publications = [one for one in self.publications if (one.consumer, one.version) != key]
-        self.results = [one for one in self.results if (one.provider, one.version) != key]
-        self.tags = {one for one in self.tags if one[:2] != key}
-        self.running = {at: one for at, one in self.running.items() if (at[1], one) != key}
-        self.supported = {one for one in self.supported if one[1:] != key}
+        self.publications = [
+            publication for publication in self.publications if (publication.consumer, publication.version) != key
+        ]
+        self.results = [result for result in self.results if (result.provider, result.version) != key]
+        self.tags = {tag for tag in self.tags if tag[:2] != key}
+        self.running = {at: version for at, version in self.running.items() if (at[1], version) != key}
+        self.supported = {release for release in self.supported if release[1:] != key}
         for name, branch in list(self.branches):
             if name == pacticipant:
                 self.take_off_branch(name, version, branch)
@@ -113,7 +115,11 @@ class World:
 
     def delete_pact(self, consumer: str, version: str, provider: str) -> None:
         gone = (consumer, version, provider)
-        self.publications = [one for one in self.publications if (one.consumer, one.version, one.provider) != gone]
+        self.publications = [
+            publication
+            for publication in self.publications
+            if (publication.consumer, publication.version, publication.provider) != gone
+        ]
 
     def verify(self, number: int, pact: Publication, version: str, *, success: bool) -> None:
         self.add_version(pact.provider, version)
@@ -130,9 +136,9 @@ class World:
 
     def current(self, consumer: str, version: str, provider: str) -> Publication | None:
         same = [
-            one
-            for one in self.publications
-            if (one.consumer, one.version, one.provider) == (consumer, version, provider)
+            publication
+            for publication in self.publications
+            if (publication.consumer, publication.version, publication.provider) == (consumer, version, provider)
         ]
         return max(same, key=lambda one: one.revision, default=None)
 
@@ -234,8 +240,8 @@ class Decision:
         self.destination = {
             key: question[key] for key in ("tag", "environment", "mainBranch", "latest") if question.get(key)
         }
-        self.ignored = [chosen for one in question.get("ignore", []) for chosen in self.choose(one)]
-        self.specified = [chosen for one in question["selectors"] for chosen in self.choose(one)]
+        self.ignored = [chosen for selector in question.get("ignore", []) for chosen in self.choose(selector)]
+        self.specified = [chosen for selector in question["selectors"] for chosen in self.choose(selector)]
         self.inferred = self.infer()
         self.replaced = self.live_themselves()
         self.chosen = self.specified + self.inferred
@@ -243,21 +249,23 @@ class Decision:
     # Selectors
 
     def choose(self, selector: Selector) -> list[Chosen]:
-        asked, name = tuple(selector.items()), selector["pacticipant"]
+        criteria, name = tuple(selector.items()), selector["pacticipant"]
         if name == "Nobody":
-            return [Chosen(asked, selector.get("version"), exists=False, has_pacticipant=False)]
+            return [Chosen(criteria, selector.get("version"), exists=False, has_pacticipant=False)]
         if set(selector) == {"pacticipant"}:
-            return [Chosen(asked, None, exists=False)]
-        found = sorted(
+            return [Chosen(criteria, None, exists=False)]
+        versions = sorted(
             (version for who, version in self.world.versions if who == name and self.meets(name, version, selector)),
             key=lambda version: -self.world.place(name, version),
         )
         if selector.get("latest"):
-            found = found[:1]
-        if not found:
-            return [Chosen(asked, selector.get("version"), exists=False)]
+            versions = versions[:1]
+        if not versions:
+            return [Chosen(criteria, selector.get("version"), exists=False)]
         branch = self.world.main_branches.get(name) if selector.get("mainBranch") else None
-        return [Chosen(asked, one, exists=True, is_many=len(found) > 1, branch=branch) for one in found]
+        return [
+            Chosen(criteria, version, exists=True, is_many=len(versions) > 1, branch=branch) for version in versions
+        ]
 
     def meets(self, name: str, version: str, selector: Selector) -> bool:
         tests = []
@@ -281,21 +289,22 @@ class Decision:
         """Versions at the destination of everyone who has a contract with somebody asked about."""
         if not self.destination:
             return []
-        names = {one.name for one in self.specified}
+        names = {chosen.name for chosen in self.specified}
         providers = {
-            one.provider
-            for one in self.world.publications
-            if self.world.is_current(one) and self.is_asked_about(one.consumer, one.version)
+            publication.provider
+            for publication in self.world.publications
+            if self.world.is_current(publication) and self.is_asked_about(publication.consumer, publication.version)
         }
         consumers = {consumer for consumer, provider in self.world.pairs if provider in names}
-        return [one for name in sorted((providers | consumers) - names) for one in self.at_destination(name)]
+        return [chosen for name in sorted((providers | consumers) - names) for chosen in self.at_destination(name)]
 
     def at_destination(self, name: str) -> list[Chosen]:
         return self.choose({"pacticipant": name, **self.destination})
 
     def is_asked_about(self, name: str, version: str) -> bool:
         return any(
-            one.name == name and (one.is_any or (one.exists and one.number == version)) for one in self.specified
+            chosen.name == name and (chosen.is_any or (chosen.exists and chosen.number == version))
+            for chosen in self.specified
         )
 
     def live_themselves(self) -> list[Chosen]:
@@ -303,13 +312,13 @@ class Decision:
         if not (self.destination.get("environment") or self.destination.get("tag")):
             return []
         return [
-            one
-            for name in sorted({one.name for one in self.specified})
+            replacement
+            for name in sorted({chosen.name for chosen in self.specified})
             if (name, name) in self.world.pairs
             and any(chosen.exists for chosen in self.specified if chosen.name == name)
             and not any(chosen.is_any for chosen in self.specified if chosen.name == name)
-            for one in self.at_destination(name)
-            if one.exists and not self.is_asked_about(name, str(one.number))
+            for replacement in self.at_destination(name)
+            if replacement.exists and not self.is_asked_about(name, str(replacement.number))
         ]
 
     # Rows
@@ -319,9 +328,9 @@ class Decision:
         by = self.question.get("latestby")
         rows = [
             row
-            for one in self.world.publications
-            if not by or self.world.is_current(one)
-            for row in (self.rows_of_one(one) if self.is_of_one else self.rows_between(one))
+            for publication in self.world.publications
+            if not by or self.world.is_current(publication)
+            for row in (self.rows_of_one(publication) if self.is_of_one else self.rows_between(publication))
         ]
         return sorted(rows, key=self.last_action, reverse=True)
 
@@ -333,59 +342,70 @@ class Decision:
     def names_one(self) -> bool:
         """Whether one pacticipant is asked about; a selector that finds several versions must not stand alone."""
         is_single = len(self.specified) == 1 or len(self.question["selectors"]) > 1
-        return is_single and len({one.name for one in self.specified}) == 1
+        return is_single and len({chosen.name for chosen in self.specified}) == 1
 
     def rows_between(self, publication: Publication) -> list[Row]:
         """A row for each version of the provider that was selected, or is live where the consumer goes."""
         consumer, provider = publication.consumer, publication.provider
         is_replaced = consumer == provider and self.is_in(self.replaced, consumer, publication.version)
         is_selected = self.is_in(self.chosen, consumer, publication.version)
-        names = {one.name for one in self.chosen}
-        asked = {one.name for one in self.specified}
-        if not is_replaced and not (is_selected and provider in names and {consumer, provider} & asked):
+        names = {chosen.name for chosen in self.chosen}
+        specified_names = {chosen.name for chosen in self.specified}
+        if not is_replaced and not (is_selected and provider in names and {consumer, provider} & specified_names):
             return []
-        needed = [one for one in self.chosen if one.name == provider and one.exists]
+        needed = [chosen for chosen in self.chosen if chosen.name == provider and chosen.exists]
         if consumer == provider and is_selected:
-            needed += [one for one in self.replaced if one.name == provider]
-        numbers = sorted({str(one.number) for one in needed})
-        is_any = any(one.name == provider and one.is_any for one in self.chosen)
+            needed += [chosen for chosen in self.replaced if chosen.name == provider]
+        numbers = sorted({str(chosen.number) for chosen in needed})
+        is_any = any(chosen.name == provider and chosen.is_any for chosen in self.chosen)
         rows = [row for number in numbers for row in self.rows_with(publication, number)]
-        rows += [Row(publication, one) for one in self.results_of(publication) if is_any and one.version not in numbers]
+        rows += [
+            Row(publication, result)
+            for result in self.results_of(publication)
+            if is_any and result.version not in numbers
+        ]
         return rows or [Row(publication, None)]
 
     def rows_with(self, publication: Publication, number: str) -> list[Row]:
-        found = [Row(publication, one) for one in self.results_of(publication) if one.version == number]
-        return found or [Row(publication, None, number)]
+        rows = [Row(publication, result) for result in self.results_of(publication) if result.version == number]
+        return rows or [Row(publication, None, number)]
 
     def rows_of_one(self, publication: Publication) -> list[Row]:
         """Whatever a consumer's pacts got as results, and whatever a provider verified."""
-        asked = self.specified
+        specified = self.specified
         consumer, provider = publication.consumer, publication.provider
-        is_consumer = self.is_in(asked, consumer, publication.version)
+        is_consumer = self.is_in(specified, consumer, publication.version)
         of_itself = consumer == provider
-        if of_itself and is_consumer and len({(one.number, one.exists) for one in asked if not one.is_missing}) > 1:
+        if (
+            of_itself
+            and is_consumer
+            and len({(chosen.number, chosen.exists) for chosen in specified if not chosen.is_missing}) > 1
+        ):
             return self.rows_between(publication)
         results = [
-            one
-            for one in self.results_of(publication)
-            if (is_consumer and not of_itself) or self.is_in(asked, provider, one.version)
+            result
+            for result in self.results_of(publication)
+            if (is_consumer and not of_itself) or self.is_in(specified, provider, result.version)
         ]
         if is_consumer:
-            return [Row(publication, one) for one in results] or [Row(publication, None)]
-        return [Row(publication, one) for one in results if not of_itself]
+            return [Row(publication, result) for result in results] or [Row(publication, None)]
+        return [Row(publication, result) for result in results if not of_itself]
 
     def results_of(self, publication: Publication) -> list[Result]:
         key = (publication.consumer, publication.provider, publication.content)
         return [
-            one
-            for one in self.world.results
-            if (one.consumer, one.provider, one.content) == key
-            and (not self.question.get("latestby") or self.world.is_latest(one))
+            result
+            for result in self.world.results
+            if (result.consumer, result.provider, result.content) == key
+            and (not self.question.get("latestby") or self.world.is_latest(result))
         ]
 
     @staticmethod
     def is_in(chosen: Iterable[Chosen], name: str, version: str) -> bool:
-        return any(one.name == name and (one.is_any or (one.exists and one.number == version)) for one in chosen)
+        return any(
+            candidate.name == name and (candidate.is_any or (candidate.exists and candidate.number == version))
+            for candidate in chosen
+        )
 
     def consumer_time(self, publication: Publication) -> int:
         if self.question.get("latestby"):
@@ -420,8 +440,8 @@ class Decision:
     def is_ignored(self, row: Row) -> bool:
         sides = ((row.pair[0], row.publication.version), (row.pair[1], row.provider_version))
         return any(
-            one.name == name and (one.is_any or (one.exists and one.number == number))
-            for one in self.ignored
+            chosen.name == name and (chosen.is_any or (chosen.exists and chosen.number == number))
+            for chosen in self.ignored
             for name, number in sides
         )
 
@@ -439,7 +459,9 @@ class Decision:
 
     def shown(self, row: Row) -> tuple[object, ...]:
         """What is compared of a row. A missing result names its version only if several were selected."""
-        several = {one.number for one in self.chosen + self.replaced if one.name == row.pair[1] and one.exists}
+        several = {
+            chosen.number for chosen in self.chosen + self.replaced if chosen.name == row.pair[1] and chosen.exists
+        }
         names_version = row.result is not None or len(several) > 1
         return (
             *row.pair,
@@ -455,11 +477,11 @@ class Decision:
         rows = self.rows()
         latest = self.latest(rows)
         absent = [
-            one
-            for one in self.specified
-            if one.is_missing and not any(other.is_any and other.name == one.name for other in self.ignored)
+            chosen
+            for chosen in self.specified
+            if chosen.is_missing and not any(other.is_any and other.name == chosen.name for other in self.ignored)
         ]
-        is_of_any = any(one.is_any for one in self.specified)
+        is_of_any = any(chosen.is_any for chosen in self.specified)
         tallied = latest if is_of_any and self.answer(latest) == self.answer(rows) else rows
         counted = self.considered(tallied)
         ignored = len(tallied) - len(counted)
@@ -484,16 +506,16 @@ class Decision:
         return None if None in results else all(results)
 
     def reasons(self, considered: list[Row], absent: list[Chosen]) -> tuple[list[str], int]:
-        texts = [f"WARN: Cannot ignore {described(one)}" for one in self.ignored if one.is_missing]
+        texts = [f"WARN: Cannot ignore {described(chosen)}" for chosen in self.ignored if chosen.is_missing]
         has_place = any(key in self.destination for key in ("tag", "environment", "mainBranch"))
         if self.names_one and not has_place:
             texts.append(NO_ENVIRONMENT)
-        if not all(one.is_any for one in self.specified) and not any(
-            "version" in one.selector for one in self.specified
+        if not all(chosen.is_any for chosen in self.specified) and not any(
+            "version" in chosen.selector for chosen in self.specified
         ):
             texts.append(NO_VERSION)
         if absent:
-            return texts + [lost(one.selector) for one in absent], 0
+            return texts + [lost(chosen.selector) for chosen in absent], 0
         ordered = sorted(considered, key=self.in_order)
         errors = [
             f"The verification for the pact between {self.both(row)} failed" for row in ordered if row.success is False
@@ -506,12 +528,12 @@ class Decision:
         return f"{consumer} and {self.side(row.pair[1], row.provider_version)}"
 
     def side(self, name: str, number: str | None) -> str:
-        found = [one for one in self.chosen + self.replaced if one.name == name]
-        if len(found) == 1:
-            return described(found[0])
-        for one in found:
-            if number is not None and one.number == number:
-                return described(one)
+        candidates = [candidate for candidate in self.chosen + self.replaced if candidate.name == name]
+        if len(candidates) == 1:
+            return described(candidates[0])
+        for candidate in candidates:
+            if number is not None and candidate.number == number:
+                return described(candidate)
         return f"version {number} of {name}" if number else f"any version of {name}"
 
 

@@ -128,9 +128,9 @@ class _Sets:
 
     def result(self, pact: Publication, provider: str) -> bool | None:
         results = [
-            one
-            for one in self.world.results
-            if (one.consumer, one.provider, one.content, one.version)
+            result
+            for result in self.world.results
+            if (result.consumer, result.provider, result.content, result.version)
             == (pact.consumer, pact.provider, pact.content, provider)
         ]
         return max(results, key=lambda one: one.number).success if results else None
@@ -150,9 +150,9 @@ def broken_pairs(world: World, environment: str) -> set[tuple[str, str]]:
 def works_with_all(world: World, pact: Publication, providers: set[str]) -> bool:
     return bool(providers) and all(
         any(
-            one.success and world.is_latest(one)
-            for one in world.results
-            if (one.consumer, one.provider, one.content, one.version)
+            result.success and world.is_latest(result)
+            for result in world.results
+            if (result.consumer, result.provider, result.content, result.version)
             == (pact.consumer, pact.provider, pact.content, provider)
         )
         for provider in providers

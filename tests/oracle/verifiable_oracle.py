@@ -102,7 +102,7 @@ class World:
     def deploy(self, consumer: str, place: Place) -> None:
         where = (place.environment, place.instance)
         places = self.running.setdefault(consumer, [])
-        places[:] = [one for one in places if (one.environment, one.instance) != where] + [place]
+        places[:] = [other for other in places if (other.environment, other.instance) != where] + [place]
 
     def release(self, consumer: str, place: Place) -> None:
         self.supported.setdefault(consumer, []).append(place)
@@ -135,39 +135,39 @@ def expected(world: World, request: Mapping[str, Any], *, now: datetime, since: 
     pending = request.get("includePendingStatus", True)
     answer = [
         Expected(
-            one[0].consumer,
-            _newest(world, one),
-            tuple(found.description for found in sorted(one, key=lambda found: found.place)),
-            _is_pending(world, one[0].consumer, one[0].content, request) if pending else None,
+            group[0].consumer,
+            _newest(world, group),
+            tuple(match.description for match in sorted(group, key=lambda match: match.place)),
+            _is_pending(world, group[0].consumer, group[0].content, request) if pending else None,
             is_wip=False,
         )
-        for one in sorted(explicit, key=lambda one: (one[0].consumer.lower(), _position(world, one)))
+        for group in sorted(explicit, key=lambda group: (group[0].consumer.lower(), _position(world, group)))
     ]
-    known = {(one[0].consumer, one[0].content) for one in explicit}
+    contents = {(group[0].consumer, group[0].content) for group in explicit}
     in_progress = [] if since is None else _in_progress(world, request, now=now, since=since)
-    groups = _merged(world, [one for one in in_progress if (one.consumer, one.content) not in known])
+    groups = _merged(world, [head for head in in_progress if (head.consumer, head.content) not in contents])
     answer += [
         Expected(
-            one[0].consumer,
-            _newest(world, one),
-            tuple(sorted(found.description for found in one)),
+            group[0].consumer,
+            _newest(world, group),
+            tuple(sorted(match.description for match in group)),
             True if pending else None,
             is_wip=True,
         )
-        for one in sorted(groups, key=lambda one: (one[0].consumer, _position(world, one)))
+        for group in sorted(groups, key=lambda group: (group[0].consumer, _position(world, group)))
     ]
     return answer
 
 
 def _merged(_world: World, found: list[Found]) -> list[list[Found]]:
     groups: dict[tuple[str, int], list[Found]] = {}
-    for one in found:
-        groups.setdefault((one.consumer, one.content), []).append(one)
+    for match in found:
+        groups.setdefault((match.consumer, match.content), []).append(match)
     return list(groups.values())
 
 
 def _position(world: World, group: list[Found]) -> int:
-    return max(world.consumers[one.consumer].position(one.version) for one in group)
+    return max(world.consumers[match.consumer].position(match.version) for match in group)
 
 
 def _newest(world: World, group: list[Found]) -> str:
@@ -181,17 +181,17 @@ def _explicit(world: World, request: Mapping[str, Any]) -> list[Found]:
     selectors = request.get("consumerVersionSelectors")
     if not selectors:
         return [
-            *(found for consumer in world.pacts for found in _default(world, consumer)),
+            *(match for consumer in world.pacts for match in _default(world, consumer)),
             *_selected(world, {"deployed": True}, request),
             *_selected(world, {"released": True}, request),
         ]
-    found = [one for selector in selectors for one in _selected(world, selector, request)]
-    tags = {one.latest_tag for one in found}
+    matches = [match for selector in selectors for match in _selected(world, selector, request)]
+    tags = {match.latest_tag for match in matches}
     for selector in selectors:
         if "fallbackTag" in selector and selector["tag"] not in tags:
             fallback = {**selector, "tag": selector["fallbackTag"]}
-            found += _selected(world, fallback, request, asked_for=selector["tag"])
-    return found
+            matches += _selected(world, fallback, request, asked_for=selector["tag"])
+    return matches
 
 
 def _default(world: World, consumer: str) -> Iterator[Found]:
@@ -267,24 +267,28 @@ def _placed(
     world: World, consumer: str, selector: Mapping[str, Any], last: tuple[Any, ...]
 ) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
     environment = selector.get("environment")
-    running = [one for one in world.running.get(consumer, ()) if environment in (None, one.environment)]
-    supported = [one for one in world.supported.get(consumer, ()) if environment in (None, one.environment)]
+    running = [place for place in world.running.get(consumer, ()) if environment in (None, place.environment)]
+    supported = [place for place in world.supported.get(consumer, ()) if environment in (None, place.environment)]
     if selector.keys() <= {"environment", "consumer"}:
-        for version in {one.version for one in (*running, *supported)}:
+        for version in {place.version for place in (*running, *supported)}:
             yield version, f"in environment {environment}", last
     if selector.get("deployed") or selector.get("deployedOrReleased"):
-        for one in running:
-            yield one.version, f"deployed to {one.environment}", (5, one.is_production, one.environment)
+        for place in running:
+            yield place.version, f"deployed to {place.environment}", (5, place.is_production, place.environment)
     if selector.get("released") or selector.get("deployedOrReleased"):
-        for one in supported:
-            yield one.version, f"released in {one.environment}", (6, one.is_production, one.environment)
+        for place in supported:
+            yield place.version, f"released in {place.environment}", (6, place.is_production, place.environment)
 
 
 # Pending and work in progress
 
 
 def _successes(world: World, consumer: str, content: int) -> list[Result]:
-    return [one for one in world.results if one.success and (one.consumer, one.content) == (consumer, content)]
+    return [
+        result
+        for result in world.results
+        if result.success and (result.consumer, result.content) == (consumer, content)
+    ]
 
 
 def _is_on(world: World, result: Result, branch: str) -> bool:
@@ -305,9 +309,9 @@ def _is_pending(world: World, consumer: str, content: int, request: Mapping[str,
     if branch is not None:
         record = world.provider.branches.get(branch)
         return not any(
-            _is_on(world, one, branch)
-            or (_is_on_another(world, one, branch) and (record is None or one.at < record.created_at))
-            for one in successes
+            _is_on(world, result, branch)
+            or (_is_on_another(world, result, branch) and (record is None or result.at < record.created_at))
+            for result in successes
         )
     tags = request.get("providerVersionTags")
     if not tags:
@@ -317,19 +321,19 @@ def _is_pending(world: World, consumer: str, content: int, request: Mapping[str,
 
 def _is_pending_for(world: World, successes: list[Result], tag: str) -> bool:
     first_use = _first_use(world, tag)
-    for one in successes:
-        tags = {name for name, versions in world.provider.tags.items() if one.version in versions}
-        if tag in tags or (tags - {tag} and (first_use is None or one.at < first_use)):
+    for result in successes:
+        tags = {name for name, versions in world.provider.tags.items() if result.version in versions}
+        if tag in tags or (tags - {tag} and (first_use is None or result.at < first_use)):
             return False
     return True
 
 
 def _in_progress(world: World, request: Mapping[str, Any], *, now: datetime, since: datetime) -> list[Found]:
     branch, tags = request.get("providerVersionBranch"), request.get("providerVersionTags") or []
-    heads = [one for one in _heads(world) if world.pacts[one.consumer][one.version].created_at > since]
+    heads = [head for head in _heads(world) if world.pacts[head.consumer][head.version].created_at > since]
     if branch is not None:
-        return [one for one in heads if not _has_succeeded_on(world, one, branch, now)]
-    return [one for tag in tags for one in heads if not _has_succeeded_with(world, one, tag)]
+        return [head for head in heads if not _has_succeeded_on(world, head, branch, now)]
+    return [head for tag in tags for head in heads if not _has_succeeded_with(world, head, tag)]
 
 
 def _heads(world: World) -> Iterator[Found]:
@@ -347,22 +351,22 @@ def _heads(world: World) -> Iterator[Found]:
 
 def _has_succeeded_on(world: World, head: Found, branch: str, now: datetime) -> bool:
     record = world.provider.branches.get(branch)
-    first = min((world.provider.position(one), one) for one in record.versions)[1] if record else None
-    for one in _successes(world, head.consumer, head.content):
-        if one.is_wip or one.at <= now - timedelta(days=30):
+    first = min((world.provider.position(version), version) for version in record.versions)[1] if record else None
+    for result in _successes(world, head.consumer, head.content):
+        if result.is_wip or result.at <= now - timedelta(days=30):
             continue
-        if _is_on(world, one, branch):
+        if _is_on(world, result, branch):
             return True
-        if _is_on_another(world, one, branch) and (first is None or one.at < world.provider.versions[first]):
+        if _is_on_another(world, result, branch) and (first is None or result.at < world.provider.versions[first]):
             return True
     return False
 
 
 def _has_succeeded_with(world: World, head: Found, tag: str) -> bool:
     first_use = _first_use(world, tag)
-    for one in _successes(world, head.consumer, head.content):
-        if one.is_wip:
+    for result in _successes(world, head.consumer, head.content):
+        if result.is_wip:
             continue
-        if tag in one.tags or (one.tags - {tag} and (first_use is None or one.at < first_use)):
+        if tag in result.tags or (result.tags - {tag} and (first_use is None or result.at < first_use)):
             return True
     return False

@@ -36,10 +36,10 @@ class Unavailable(Exception):
 def find_program() -> Path:
     """Find Chromium, or whatever TREATY_TEST_BROWSER names. Raises Unavailable."""
     names = [os.environ["TREATY_TEST_BROWSER"]] if os.environ.get("TREATY_TEST_BROWSER") else _NAMES
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
+    program = next((path for name in names if (path := shutil.which(name))), None)
+    if program is None:
         raise Unavailable("no Chromium is installed (on Debian: apt-get install chromium)")
-    return Path(found)
+    return Path(program)
 
 
 @contextmanager
@@ -73,11 +73,11 @@ def hurdles(page: Page) -> list[str]:
 def hurdles_in_both_schemes(page: Page) -> list[str]:
     """Say what keeps people from using a page with light and with dark colours, of which only some rules depend."""
     page.emulate_media(color_scheme="light")
-    found = hurdles(page)
+    faults = hurdles(page)
     page.emulate_media(color_scheme="dark")
-    found += [f"dark: {one}" for one in _violations(page, {"type": "rule", "values": _COLOR_RULES})]
+    faults += [f"dark: {fault}" for fault in _violations(page, {"type": "rule", "values": _COLOR_RULES})]
     page.emulate_media(color_scheme="light")
-    return found
+    return faults
 
 
 def _violations(page: Page, rules: dict[str, Any]) -> list[str]:
@@ -85,5 +85,5 @@ def _violations(page: Page, rules: dict[str, Any]) -> list[str]:
         page.evaluate(Axe().axe_script)
     # That axe need not describe what is well, or load style sheets again, saves most of its time.
     options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
-    found = page.evaluate("options => axe.run(options).then(results => results.violations)", options)
-    return [f"{one['id']} at {[node['target'] for node in one['nodes'][:3]]}" for one in found]
+    violations = page.evaluate("options => axe.run(options).then(results => results.violations)", options)
+    return [f"{violation['id']} at {[node['target'] for node in violation['nodes'][:3]]}" for violation in violations]

@@ -43,7 +43,7 @@ class Shown:
 
     @property
     def links(self) -> list[str]:
-        return [one.attributes.get("href") or "" for one in self.elements if one.tag == "a"]
+        return [element.attributes.get("href") or "" for element in self.elements if element.tag == "a"]
 
     @property
     def moved_to(self) -> str:
@@ -53,16 +53,16 @@ class Shown:
 
     def field(self, name: str) -> dict[str, str | None]:
         """The attributes of the only field with a name."""
-        (found,) = (one for one in self.elements if one.attributes.get("name") == name)
-        return found.attributes
+        (field,) = (element for element in self.elements if element.attributes.get("name") == name)
+        return field.attributes
 
     def values(self, name: str) -> list[str | None]:
         """What stands in the fields with a name; of boxes those that are ticked."""
-        named = [one for one in self.elements if one.attributes.get("name") == name]
+        named = [element for element in self.elements if element.attributes.get("name") == name]
         return [
-            one.attributes.get("value")
-            for one in named
-            if one.attributes.get("type") != "checkbox" or "checked" in one.attributes
+            element.attributes.get("value")
+            for element in named
+            if element.attributes.get("type") != "checkbox" or "checked" in element.attributes
         ]
 
     def areas(self, name: str) -> list[str]:
@@ -71,10 +71,10 @@ class Shown:
 
     @property
     def ids(self) -> list[str]:
-        return [one.attributes["id"] or "" for one in self.elements if "id" in one.attributes]
+        return [element.attributes["id"] or "" for element in self.elements if "id" in element.attributes]
 
     def all(self, tag: str) -> list[Element]:
-        return [one for one in self.elements if one.tag == tag]
+        return [element for element in self.elements if element.tag == tag]
 
 
 class _Reader(HTMLParser):
@@ -95,7 +95,9 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea" and self._area is not None:
-            name = next(one for one in reversed(self._shown.elements) if one.tag == "textarea").attributes["name"]
+            name = next(element for element in reversed(self._shown.elements) if element.tag == "textarea").attributes[
+                "name"
+            ]
             self._shown.typed.append((name, self._area.removeprefix("\n")))
             self._area = None
 
@@ -145,8 +147,10 @@ def submit(api: Api) -> Submit:  # noqa: F811 - the fixture
 
     def send(path: str, fields: Mapping[str, object], **headers: str) -> Shown:
         body = urlencode(fields, doseq=True).encode()
-        given = {"origin": "http://localhost", **headers}
-        return read_page(api.post(path, body, accept=BROWSER, type="application/x-www-form-urlencoded", headers=given))
+        all_headers = {"origin": "http://localhost", **headers}
+        return read_page(
+            api.post(path, body, accept=BROWSER, type="application/x-www-form-urlencoded", headers=all_headers)
+        )
 
     return send
 
@@ -179,6 +183,6 @@ def deploy(api: Api, name: str, version: str, environment: str) -> None:  # noqa
 
 
 def uuid_of(api: Api, environment: str) -> str:  # noqa: F811
-    found = api.get("/environments").json()["_embedded"]["environments"]
-    uuid: str = next(one["uuid"] for one in found if one["name"] == environment)
+    environments = api.get("/environments").json()["_embedded"]["environments"]
+    uuid: str = next(resource["uuid"] for resource in environments if resource["name"] == environment)
     return uuid

@@ -58,8 +58,8 @@ class Filler:
         self.ask("POST", f"/provider-contracts/provider/{quote(provider, safe='')}/publish", body)
 
     def environment(self, name: str) -> Any:
-        found = self.ask("GET", "/environments")["_embedded"]["environments"]
-        return next(one for one in found if one["name"] == name)
+        environments = self.ask("GET", "/environments")["_embedded"]["environments"]
+        return next(environment for environment in environments if environment["name"] == name)
 
     def deploy(self, name: str, version: str, environment: str) -> None:
         uuid = self.environment(environment)["uuid"]

@@ -146,8 +146,8 @@ def test_an_unknown_environment_is_not_found(show):
 
 @pytest.mark.usefixtures("shop")
 def test_a_short_commit_leads_to_its_version(api, show):
-    found = show(f"/search?q={HEAD[:8]}")
-    assert found.moved_to == f"{PAGE}/versions/{HEAD}"
+    redirect = show(f"/search?q={HEAD[:8]}")
+    assert redirect.moved_to == f"{PAGE}/versions/{HEAD}"
     several = show(f"/search?q={HEAD[:5]}")
     assert f"{PAGE}/versions/{HEAD}" in several.links
     assert "No application" not in several.text

@@ -26,9 +26,9 @@ def test_filters_stand_in_the_address_and_in_the_form(api, show):
     api.patch("/pacticipants/Till", {})
     page = show(f"{PAGE}?resource=Prices&type=pact_publication")
     assert "1 event on this page" in page.text
-    assert [one.attributes["value"] for one in page.all("input") if one.attributes.get("name") == "resource"] == [
-        "Prices"
-    ]
+    assert [
+        element.attributes["value"] for element in page.all("input") if element.attributes.get("name") == "resource"
+    ] == ["Prices"]
     assert "/audit/export?resource=Prices&type=pact_publication" in page.links
     assert "No event matches the filter" in show(f"{PAGE}?user=nobody").text
 
@@ -36,15 +36,15 @@ def test_filters_stand_in_the_address_and_in_the_form(api, show):
 def test_pages_follow_one_another_though_events_are_added(api, show, clock):
     for number in range(120):
         api.patch(f"/pacticipants/App-{number}", {})
-    found, path = [], PAGE
+    applications, path = [], PAGE
     while path:
         page = show(path)
-        found += re.findall(r"created the application (App-\d+)", page.text)
-        older = [one for one in page.all("a") if one.attributes.get("rel") == "next"]
+        applications += re.findall(r"created the application (App-\d+)", page.text)
+        older = [link for link in page.all("a") if link.attributes.get("rel") == "next"]
         path = PAGE + (older[0].attributes["href"] or "") if older else ""
         clock.now = clock.now.replace(hour=9)
-        api.patch(f"/pacticipants/Later-{len(found)}", {})
-    assert found == [f"App-{number}" for number in reversed(range(120))]
+        api.patch(f"/pacticipants/Later-{len(applications)}", {})
+    assert applications == [f"App-{number}" for number in reversed(range(120))]
 
 
 @pytest.mark.parametrize("sort", ["", "sort=%2Btimestamp"])
@@ -56,7 +56,7 @@ def test_pages_lead_back_as_they_led_on(api, show, clock, sort):
         return re.findall(r"created the application (App-\d+)", page.text)
 
     def follow(page, relation):
-        (link,) = [one for one in page.all("a") if one.attributes.get("rel") == relation]
+        (link,) = [element for element in page.all("a") if element.attributes.get("rel") == relation]
         return show(PAGE + (link.attributes["href"] or ""))
 
     first = show(f"{PAGE}?{sort}&type=pacticipant_creation")

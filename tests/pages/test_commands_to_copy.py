@@ -66,5 +66,5 @@ def test_the_command_line_quotes_the_name_of_a_missing_environment(name):
 def test_the_badge_on_the_page_of_a_pact_stays_one_linked_picture(api, show, name):
     api.publish(name, "1", f"of {name}", "a")
     page = show(f"/pacts/provider/{quote(f'of {name}', safe='')}/consumer/{quote(name, safe='')}/latest")
-    (code,) = (one.attributes["value"] for one in page.elements if one.attributes.get("id") == "badge")
+    (code,) = (element.attributes["value"] for element in page.elements if element.attributes.get("id") == "badge")
     assert re.fullmatch(r"\[!\[Pact\]\(http://localhost/[\w/%.~-]+\.svg\)\]\(http://localhost/[\w/%.~-]+\)", code)

@@ -23,7 +23,7 @@ def test_a_decision_is_shown_as_it_was(api, show, history):  # noqa: F811 - the 
         "Failed",
     ):
         assert words in page.text, words
-    assert not [one for one in page.all("script") if "src" not in one.attributes]
+    assert not [script for script in page.all("script") if "src" not in script.attributes]
     today = next(link for link in page.links if link.startswith("/matrix?"))
     assert show(today).status == 200
     assert "/docs/reasons#never_passed" in page.links
@@ -66,7 +66,7 @@ def test_trends_have_a_chart_and_a_table(api, show):
     assert "67%" in page.text
     assert len(page.all("rect")) == 33, "30 days, and the parts of the last one"
     for kind in ("yes", "no", "unknown"):
-        assert [one.attributes["height"] for one in page.all("rect") if one.attributes["class"] == kind] == ["20.0"]
+        assert [bar.attributes["height"] for bar in page.all("rect") if bar.attributes["class"] == kind] == ["20.0"]
     assert "/decisions?environment=production" in page.links
 
 

@@ -10,13 +10,13 @@ from treaty.web.api.overview.network_drawing import BOX_HEIGHT, GAP, draw_graph
 def made(applications, lines, *, seed, has_circles):
     """Make up integrations. Without circles, an application consumes later ones only."""
     chance = random.Random(seed)  # noqa: S311 - it is no secret
-    found: set[tuple[str, str]] = set()
-    while len(found) < lines:
-        one, other = chance.sample(range(applications), 2)
-        if not has_circles and one > other:
-            one, other = other, one
-        found.add((f"app-{one:03}", f"app-{other:03}"))
-    return tuple(sorted(found))
+    edges: set[tuple[str, str]] = set()
+    while len(edges) < lines:
+        consumer, provider = chance.sample(range(applications), 2)
+        if not has_circles and consumer > provider:
+            consumer, provider = provider, consumer
+        edges.add((f"app-{consumer:03}", f"app-{provider:03}"))
+    return tuple(sorted(edges))
 
 
 GRAPHS = [
@@ -31,10 +31,10 @@ GRAPHS = [
 def test_every_application_has_a_place_of_its_own(edges):
     drawing = draw_graph(edges)
     assert {box.name for box in drawing.boxes} == {name for edge in edges for name in edge}
-    for at, one in enumerate(drawing.boxes):
-        for other in drawing.boxes[at + 1 :]:
-            is_beside = one.x + one.width <= other.x or other.x + other.width <= one.x
-            assert is_beside or abs(one.y - other.y) >= BOX_HEIGHT + GAP - 0.2, (one, other)
+    for at, first in enumerate(drawing.boxes):
+        for second in drawing.boxes[at + 1 :]:
+            is_beside = first.x + first.width <= second.x or second.x + second.width <= first.x
+            assert is_beside or abs(first.y - second.y) >= BOX_HEIGHT + GAP - 0.2, (first, second)
 
 
 @pytest.mark.parametrize("edges", GRAPHS)

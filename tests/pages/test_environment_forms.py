@@ -24,7 +24,9 @@ OPEN = TAGS | {"textarea"}
 
 def uuid_of(api, name):
     return next(
-        one["uuid"] for one in api.get("/environments").json()["_embedded"]["environments"] if one["name"] == name
+        environment["uuid"]
+        for environment in api.get("/environments").json()["_embedded"]["environments"]
+        if environment["name"] == name
     )
 
 
@@ -36,10 +38,10 @@ def test_an_environment_is_created_with_whom_to_ask(api, show, submit):
     for words in ("Created.", "Production (EU)", "prod-eu", "Payments", "e-mail pay@example.org", "level 2"):
         assert words in text
     assert "https://chat.example.org/pay" in show(there).links
-    made = api.get(f"/environments/{uuid_of(api, 'prod-eu')}").json()
-    assert made["production"] is True
+    environment = api.get(f"/environments/{uuid_of(api, 'prod-eu')}").json()
+    assert environment["production"] is True
     details = {"e-mail": "pay@example.org", "chat": "https://chat.example.org/pay", "level": 2}
-    assert made["contacts"] == [{"name": "Payments", "details": details}]
+    assert environment["contacts"] == [{"name": "Payments", "details": details}]
 
 
 @about_html
@@ -59,7 +61,9 @@ def test_what_is_wrong_stands_beside_its_field_with_what_was_typed(api, show, su
         assert "Nothing was saved" in shown.text
         assert shown.field("displayName")["value"] == "Production (EU)"
         assert "checked" in shown.field("production")
-        wrong = [one.attributes["aria-describedby"] for one in shown.elements if "aria-invalid" in one.attributes]
+        wrong = [
+            element.attributes["aria-describedby"] for element in shown.elements if "aria-invalid" in element.attributes
+        ]
         assert len(wrong) == 1
         assert wrong[0].split()[0] in shown.ids
     assert len(api.get("/environments").json()["_embedded"]["environments"]) == 1
@@ -213,9 +217,12 @@ def test_whatever_is_typed_stays_text(show, submit, trick):
     sent = submit("/environments/new", fields)
     pages = [show(sent.moved_to), show(sent.moved_to.partition("?")[0] + "/edit")] if sent.status == 303 else [sent]
     for shown in (*pages, submit("/environments/new", {**fields, "name": ""})):
-        assert {one.tag for one in shown.elements} <= OPEN
+        assert {element.tag for element in shown.elements} <= OPEN
         assert not [
-            one for one in shown.elements for name in one.attributes if name.startswith("on") or name == "style"
+            element
+            for element in shown.elements
+            for name in element.attributes
+            if name.startswith("on") or name == "style"
         ]
 
 
@@ -225,8 +232,8 @@ def test_readers_are_offered_no_way_to_change_anything(make_api):
     writer = {"authorization": "Basic dzp4"}
     new, body = "/environments/new", b"name=x"
     assert api.post(new, body, type="application/x-www-form-urlencoded", accept="text/html").status == 401
-    made = api.post(new, body, type="application/x-www-form-urlencoded", accept="text/html", headers=writer)
-    there = made.headers["location"].partition("?")[0]
+    response = api.post(new, body, type="application/x-www-form-urlencoded", accept="text/html", headers=writer)
+    there = response.headers["location"].partition("?")[0]
     request = {"method": "POST", "url": "https://ci.example.org/x"}
     webhook = api.post("/webhooks", {"request": request, "events": [{"name": "contract_published"}]}, headers=writer)
     for page, ways in ((there, ("/edit", "/delete")), (webhook.link("self"), ("/edit", "/delete", "/try"))):

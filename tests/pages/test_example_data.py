@@ -43,18 +43,18 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(shared_database_url):
-    made = Shop(shared_database_url)
-    assert made.is_added
-    yield made
-    made.api.close()
-    made.database.close()
+    shop = Shop(shared_database_url)
+    assert shop.is_added
+    yield shop
+    shop.api.close()
+    shop.database.close()
 
 
 def test_it_has_eight_applications_and_three_environments(shop):
     listed = shop.api.get("/pacticipants").json()["_embedded"]["pacticipants"]
-    assert sorted(one["name"] for one in listed) == APPLICATIONS
+    assert sorted(pacticipant["name"] for pacticipant in listed) == APPLICATIONS
     listed = shop.api.get("/environments").json()["_embedded"]["environments"]
-    assert sorted(one["name"] for one in listed) == ["production", "staging", "test"]
+    assert sorted(environment["name"] for environment in listed) == ["production", "staging", "test"]
 
 
 @pytest.mark.parametrize(
@@ -167,4 +167,4 @@ def test_a_database_that_is_not_empty_gets_none(api, database, database_url):
     settings = build_settings(database_url=database_url, log_level="error", secret_key=SECRET_KEY)
     assert not database.write(lambda db: add_example_data(db, now=NOW, settings=settings))
     listed = api.get("/pacticipants").json()["_embedded"]["pacticipants"]
-    assert [one["name"] for one in listed] == ["Mine"]
+    assert [pacticipant["name"] for pacticipant in listed] == ["Mine"]

@@ -182,11 +182,11 @@ def test_deleting_asks_first(site, page):  # noqa: F811
     ["https://example.org/pacticipants", "//example.org/x", "javascript:alert(1)", "https://example.org/{name}"],
 )
 def test_other_hosts_are_refused_with_a_message(site, page, address):  # noqa: F811
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    urls = []
+    page.on("request", lambda request: urls.append(request.url))
     page.goto(f"/explorer#{address}")
     expect(page.locator("#explorer-document .notice.bad")).to_contain_text("leads to another host")
-    assert [url for url in asked if not url.startswith((site.address, "data:"))] == []
+    assert [url for url in urls if not url.startswith((site.address, "data:"))] == []
 
 
 def hostile(site) -> str:  # noqa: F811
@@ -218,7 +218,7 @@ def test_what_was_published_becomes_text(site, page):  # noqa: F811
     assert page.locator("#explorer img, #explorer script").count() == 0
     assert "run" not in page.title()
     hrefs = page.locator("#explorer a").evaluate_all("all => all.map(one => one.href)")
-    assert [one for one in hrefs if not one.startswith(site.address)] == []
+    assert [href for href in hrefs if not href.startswith(site.address)] == []
 
 
 @pytest.mark.slow  # likewise
@@ -252,14 +252,14 @@ def test_a_base_url_with_a_path_is_kept(site, page):  # noqa: F811
 
     def answer(route):
         url = route.request.url.replace(f"{site.address}/mounted", site.address)
-        got = route.fetch(url=url)
+        response = route.fetch(url=url)
         text = (
-            got.text()
+            response.text()
             .replace(site.address, f"{site.address}/mounted")
             .replace('data-home="/"', 'data-home="/mounted/"')
         )
         text = re.sub(r'(data-(?:openapi|docs|doc)|src|href)="/(?!mounted)', r'\1="/mounted/', text)
-        route.fulfill(response=got, body=text)
+        route.fulfill(response=response, body=text)
 
     page.route("**/mounted/**", answer)
     page.goto(f"/mounted/hal-browser/browser.html#{SHOP}")
@@ -307,7 +307,7 @@ def test_everybody_can_use_it(page):  # noqa: F811
         expect(heading(page)).to_be_visible()
         page.reload()
         expect(heading(page)).to_be_visible()
-        faults += [f"{path}: {one}" for one in browsers.hurdles_in_both_schemes(page)]
+        faults += [f"{path}: {fault}" for fault in browsers.hurdles_in_both_schemes(page)]
     assert faults == []
 
 

@@ -57,7 +57,7 @@ def commands(page: Page) -> list[str]:
     """Copy what the page of an empty broker says to run."""
     page.goto("/")
     assert page.get_by_role("heading", level=1).inner_text() == "Welcome to Treaty"
-    return [one.inner_text() for one in page.locator("pre.command code").all()]
+    return [block.inner_text() for block in page.locator("pre.command code").all()]
 
 
 def shown(page: Page) -> str:

@@ -198,6 +198,6 @@ def test_suggestions_can_be_used_by_everybody(site):  # noqa: F811 - the fixture
     page.get_by_label("Find an application or a version").fill("app")
     page.get_by_role("option").first.wait_for()
     page.keyboard.press("ArrowDown")
-    found = browsers.hurdles(page)
+    faults = browsers.hurdles(page)
     context.close()
-    assert found == []
+    assert faults == []

@@ -36,10 +36,10 @@ def anchors_on_code_hosts(text):
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     titles = re.findall(r"^#{1,4} (.*)$", prose, re.MULTILINE)
     slugs = [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for slug in slugs:
-        yield f"{slug}-{seen[slug]}" if seen[slug] else slug
-        seen[slug] += 1
+        yield f"{slug}-{counts[slug]}" if counts[slug] else slug
+        counts[slug] += 1
 
 
 def test_every_file_of_the_documentation_is_a_page_with_the_anchors_of_code_hosts(pages):

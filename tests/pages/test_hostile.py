@@ -110,8 +110,8 @@ def pages(api, trick):
     api.put(f"/pacticipants/{name}/labels/{name}", {})
     api.patch(f"/pacticipants/{name}", {"repositoryUrl": trick, "mainBranch": "main"})
     environment = {"name": trick.replace(" ", ""), "displayName": trick, "production": True}
-    made = api.post("/environments", environment)
-    uuid = made.json()["uuid"]
+    response = api.post("/environments", environment)
+    uuid = response.json()["uuid"]
     api.post(
         f"/pacticipants/{name}/versions/{name}/deployed-versions/environment/{uuid}", {"applicationInstance": trick}
     )
@@ -182,13 +182,15 @@ def test_nothing_that_was_published_runs(show, pages):
     for path in pages:
         shown = show(path)
         assert shown.status in {200, 303, 404}, path
-        assert {one.tag for one in shown.elements} <= TAGS, path
-        scripts = [one.attributes for one in shown.all("script")]
-        assert all(set(one) == {"type", "src"} and one["src"].startswith("/static/") for one in scripts), path
-        for one in shown.elements:
-            assert not [name for name in one.attributes if name.startswith("on") or name == "style"], path
+        assert {element.tag for element in shown.elements} <= TAGS, path
+        scripts = [script.attributes for script in shown.all("script")]
+        assert all(
+            set(attributes) == {"type", "src"} and attributes["src"].startswith("/static/") for attributes in scripts
+        ), path
+        for element in shown.elements:
+            assert not [name for name in element.attributes if name.startswith("on") or name == "style"], path
             for name in ("href", "src", "action", "data-api"):
-                target = one.attributes.get(name)
+                target = element.attributes.get(name)
                 assert target is None or target.startswith(("/", "#", "?", "https://", "data:image/svg+xml,")), path
 
 

@@ -65,26 +65,26 @@ class Faults:
 
 def test_everybody_can_use_every_page_which_fits_the_screen_and_needs_no_other_host(site):
     """One test, so that no two workers open all pages."""
-    found, requests = Faults(), list[str]()
+    faults, requests = Faults(), list[str]()
     context = browsers.context(site.browser, base_url=site.address)
     page = context.new_page()
-    page.on("console", lambda said: None if "404" in said.text else found.complaints.append(f"{said.text} {page.url}"))
-    page.on("pageerror", lambda error: found.complaints.append(f"{error} {page.url}"))
+    page.on("console", lambda said: None if "404" in said.text else faults.complaints.append(f"{said.text} {page.url}"))
+    page.on("pageerror", lambda error: faults.complaints.append(f"{error} {page.url}"))
     page.on("request", lambda request: requests.append(request.url))
     assert site.paths.keys() >= set(ONLY_HERE)
     for number, (name, path) in enumerate(list(site.paths.items())[::OPENED]):
         page.set_viewport_size({"width": 1280, "height": 720})
         page.goto(path)
         if number % STRIDE == 0 or (IS_SLOW and name in ONLY_HERE):
-            found.hurdles += [f"{name}: {one}" for one in browsers.hurdles_in_both_schemes(page)]
+            faults.hurdles += [f"{name}: {fault}" for fault in browsers.hurdles_in_both_schemes(page)]
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            found.widths += [f"{name} is {beyond} pixels too wide at {width}"] if beyond else []
+            faults.widths += [f"{name} is {beyond} pixels too wide at {width}"] if beyond else []
     context.close()
     assert requests
-    found.other_hosts += [url for url in requests if not url.startswith((site.address, "data:image/svg+xml"))]
-    assert found == Faults()
+    faults.other_hosts += [url for url in requests if not url.startswith((site.address, "data:image/svg+xml"))]
+    assert faults == Faults()
 
 
 def test_a_name_without_a_place_to_break_fits_into_a_narrow_audit_trail(site, page):
@@ -176,7 +176,7 @@ def test_the_matrix_offers_versions_branches_and_tags_of_the_application_that_is
     page.wait_for_selector("#version-of-1 option", state="attached")
 
     def offered(name: str) -> list[str]:
-        return [one.get_attribute("value") for one in page.locator(f"#{name} option").all()]
+        return [option.get_attribute("value") for option in page.locator(f"#{name} option").all()]
 
     assert offered("version-of-1") == ["2", SHA]
     assert set(offered("branch-of-1")) == {"main", "feat/new-basket"}
@@ -196,7 +196,7 @@ def test_what_is_typed_is_looked_for_at_once_and_stands_in_the_address(page):
 
 def shown_part(page):
     """The part of the graph that is seen: its left upper corner, and how wide and high it is."""
-    return [float(one) for one in page.locator("svg.graph").get_attribute("viewBox").split()]
+    return [float(number) for number in page.locator("svg.graph").get_attribute("viewBox").split()]
 
 
 @pytest.mark.slow  # the next quick test uses a graph

@@ -58,7 +58,7 @@ class Faults:
 @pytest.mark.slow  # test_in_a_browser.py looks at fewer pages, with simpler names
 def test_each_page_is_there_fits_every_width_stays_still_and_can_be_used_by_everybody(site: Site) -> None:
     """Each page is opened once. This is one test, so that no two workers open them all."""
-    found = Faults()
+    faults = Faults()
     context = browsers.context(site.browser, base_url=site.address)
     page = context.new_page()
     layout_checks.watch_shift(page)
@@ -69,8 +69,8 @@ def test_each_page_is_there_fits_every_width_stays_still_and_can_be_used_by_ever
         if handler == EXPLORER:
             page.wait_for_load_state("networkidle")
         status = response.status if response else 200  # a change of the fragment only
-        found.answers += [] if status == (404 if path == NOT_FOUND else 200) else [f"{path}: {status}"]
-        found.hurdles += [f"{path}: {fault}" for fault in browsers.hurdles_in_both_schemes(page)]
+        faults.answers += [] if status == (404 if path == NOT_FOUND else 200) else [f"{path}: {status}"]
+        faults.hurdles += [f"{path}: {fault}" for fault in browsers.hurdles_in_both_schemes(page)]
         # Only now, so that nothing waits for half a second without requests: axe takes longer.
         page.wait_for_load_state("networkidle")
         shifts = layout_checks.list_shifts(page)
@@ -79,12 +79,12 @@ def test_each_page_is_there_fits_every_width_stays_still_and_can_be_used_by_ever
             page.reload()
             page.wait_for_load_state("networkidle")
             shifts = layout_checks.list_shifts(page)
-        found.shifts += [f"{path}: {fault}" for fault in shifts]
+        faults.shifts += [f"{path}: {fault}" for fault in shifts]
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            found.layout += [f"{path} at {width}: {fault}" for fault in layout_checks.list_faults(page)]
+            faults.layout += [f"{path} at {width}: {fault}" for fault in layout_checks.list_faults(page)]
     context.close()
-    assert found == Faults()
+    assert faults == Faults()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ ASKED = {
 
 
 def _verdicts(page):
-    return [one for one in page.all("p") if "verdict" in (one.attributes.get("class") or "").split()]
+    return [paragraph for paragraph in page.all("p") if "verdict" in (paragraph.attributes.get("class") or "").split()]
 
 
 @pytest.mark.usefixtures("history")
@@ -39,7 +39,7 @@ def test_the_title_has_the_question_and_the_verdict(show, path, title):
 @pytest.mark.usefixtures("history")
 @pytest.mark.parametrize("path", [*PLAIN.values(), *ASKED])
 def test_the_table_is_above_the_form(show, path):
-    tags = [one.tag for one in show(path).elements]
+    tags = [element.tag for element in show(path).elements]
     assert tags.index("table") < tags.index("fieldset")
 
 

@@ -36,15 +36,18 @@ def system(history):
 
 def names(shown):
     """The names of the applications that are drawn."""
-    links = [one.attributes["href"] for one in shown.all("a") if one.attributes.get("data-n") is not None]
+    links = [element.attributes["href"] for element in shown.all("a") if element.attributes.get("data-n") is not None]
     # An application leads to its surroundings, and the one in the focus to its own page.
     return {link.rpartition("/")[2].removeprefix("network?focus=").removesuffix("&depth=1") for link in links}
 
 
 def lines(shown):
     """The state of each line that is drawn, by consumer and provider."""
-    drawn = [one.attributes for one in shown.all("a") if one.attributes.get("data-e") is not None]
-    return {(one["href"].split("/")[5], one["href"].split("/")[3]): one["class"] for one in drawn}
+    drawn = [element.attributes for element in shown.all("a") if element.attributes.get("data-e") is not None]
+    return {
+        (attributes["href"].split("/")[5], attributes["href"].split("/")[3]): attributes["class"]
+        for attributes in drawn
+    }
 
 
 @pytest.mark.usefixtures("system")
@@ -75,8 +78,8 @@ def test_the_whole_system_is_drawn_and_listed(show):
 def test_a_focus_shows_its_neighbours_to_a_depth(show, depth, near):
     shown = show(f"/network?focus=Shop&depth={depth}")
     assert names(shown) == near
-    marked = [one for one in shown.all("a") if "me" in (one.attributes.get("class") or "").split()]
-    assert [one.attributes["href"] for one in marked] == ["/pacticipants/Shop"]
+    marked = [element for element in shown.all("a") if "me" in (element.attributes.get("class") or "").split()]
+    assert [element.attributes["href"] for element in marked] == ["/pacticipants/Shop"]
     assert names(show(f"/pacticipants/Shop/network?depth={depth}")) == near
 
 
@@ -130,7 +133,9 @@ def test_applications_that_consume_each_other_or_themselves_are_drawn(api, show)
     ],
 )
 def test_the_part_that_is_shown_can_be_kept(api, show, form, media, file):
-    link = next(one for one in show("/network?focus=Shop&depth=1").links if one.startswith(f"/network/{form}"))
+    link = next(
+        address for address in show("/network?focus=Shop&depth=1").links if address.startswith(f"/network/{form}")
+    )
     kept = api.get(link, accept="text/html,*/*;q=0.8")
     assert kept.status == 200
     assert kept.headers["content-type"] == f"{media};charset=utf-8"
@@ -158,8 +163,8 @@ def test_a_picture_is_xml_whatever_names_hold(api, hostile):
     boxes = root.findall(f"{SVG}a")
     assert len(boxes) == 2
     assert len(root.findall(f"{SVG}g/{SVG}path")) == 1
-    assert {one.findtext(f"{SVG}title") or shown_in(one) for one in boxes} == {written(hostile), written(f"{hostile}2")}
-    assert {one.tag.removeprefix(SVG) for one in root.iter()} <= {
+    assert {box.findtext(f"{SVG}title") or shown_in(box) for box in boxes} == {written(hostile), written(f"{hostile}2")}
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
         "svg",
         "title",
         "rect",
@@ -190,9 +195,13 @@ DOT_LINE = re.compile(
 def test_dots_stay_well_formed_whatever_names_hold(api, hostile):
     first, *inside, last, end = api.get("/network/dot", accept="*/*").text.split("\n")
     assert (first, last, end) == ("digraph network {", "}", "")
-    found = [one for line in inside if (one := DOT_LINE.fullmatch(line))]
-    assert len(found) == len(inside), inside
-    labels = [re.sub(r"\\(.)", lambda it: {"n": "\n"}.get(it[1], it[1]), one["label"]) for one in found if one["label"]]
+    matches = [match for line in inside if (match := DOT_LINE.fullmatch(line))]
+    assert len(matches) == len(inside), inside
+    labels = [
+        re.sub(r"\\(.)", lambda it: {"n": "\n"}.get(it[1], it[1]), match["label"])
+        for match in matches
+        if match["label"]
+    ]
     assert len(labels) == 2
     assert labels[0].replace("&amp;", "&") == written(hostile)
 
@@ -204,9 +213,9 @@ def test_a_flowchart_stays_well_formed_whatever_names_hold(api, hostile):
     assert arrow == "  n1 -.-> n2"
     assert re.fullmatch(r"  linkStyle 0 stroke:#[0-9a-f]{6}", style)
     for at, (line, name) in enumerate(zip(nodes, (hostile, f"{hostile}2"), strict=True), start=1):
-        found = re.fullmatch(rf'  n{at}\["((?:[\w .,:/-]|#[0-9]+;)*)"\]', line)
-        assert found, line
-        assert re.sub("#([0-9]+);", lambda it: chr(int(it[1])), found[1]) == name
+        match = re.fullmatch(rf'  n{at}\["((?:[\w .,:/-]|#[0-9]+;)*)"\]', line)
+        assert match, line
+        assert re.sub("#([0-9]+);", lambda it: chr(int(it[1])), match[1]) == name
 
 
 def test_states_are_told_in_every_form(history, api):

@@ -214,10 +214,10 @@ def test_40_applications_are_readable_without_overlap(page, network):
     labels = page.evaluate(_LABELS)
     assert len(labels) == len(LONG_NAMES)
     assert [label["name"] for label in labels if label["cut"] or not label["shown"] or label["size"] < 8] == []
-    for index, one in enumerate(labels):
-        for other in labels[index + 1 :]:
-            is_beside = one["right"] <= other["x"] or other["right"] <= one["x"]
-            assert is_beside or one["bottom"] <= other["y"] or other["bottom"] <= one["y"], (one, other)
+    for index, first in enumerate(labels):
+        for second in labels[index + 1 :]:
+            is_beside = first["right"] <= second["x"] or second["right"] <= first["x"]
+            assert is_beside or first["bottom"] <= second["y"] or second["bottom"] <= first["y"], (first, second)
 
 
 def test_an_application_is_selected_with_the_mouse_or_the_keyboard(page, network):

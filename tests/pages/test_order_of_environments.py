@@ -81,8 +81,8 @@ def test_the_rows_of_the_overview_have_the_order_of_the_pipeline(pipeline, show)
 def test_the_api_lists_them_as_before(pipeline):
     place(pipeline, "staging", 1)
     listed = pipeline.get("/environments").json()["_embedded"]["environments"]
-    assert [one["name"] for one in listed] == ["acceptance", "live", "staging"]
-    assert [one.get("position") for one in listed] == [None, None, 1]
+    assert [environment["name"] for environment in listed] == ["acceptance", "live", "staging"]
+    assert [environment.get("position") for environment in listed] == [None, None, 1]
 
 
 def test_a_client_that_does_not_know_positions_keeps_them(pipeline):

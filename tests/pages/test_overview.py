@@ -7,8 +7,8 @@ import pytest
 
 def rows(shown):
     """The names of the consumers and providers, in order."""
-    names = [one for one in shown.links if one.startswith("/dashboard/provider/") and "#" not in one]
-    return [(one.split("/")[5], one.split("/")[3]) for one in names]
+    names = [link for link in shown.links if link.startswith("/dashboard/provider/") and "#" not in link]
+    return [(link.split("/")[5], link.split("/")[3]) for link in names]
 
 
 def test_an_empty_broker_shows_how_to_publish_the_first_pact_here(show):
@@ -131,7 +131,9 @@ def test_a_pact_that_nobody_ever_verified_is_not_verified_rather_than_changed(ap
 
 def versions(shown):
     """The consumer's versions that are listed, in order."""
-    return [one.rpartition("/")[2] for one in shown.links if "/version/" in one and "/verification-results/" not in one]
+    return [
+        link.rpartition("/")[2] for link in shown.links if "/version/" in link and "/verification-results/" not in link
+    ]
 
 
 @pytest.mark.usefixtures("history")
@@ -208,8 +210,8 @@ def test_what_needs_attention_is_listed_once_and_no_longer_when_it_has_ended(his
     run_somewhere(history, "released-versions", "Ledger", "11", "test")
     assert show("/").text.count("Till 2 runs in Test with Ledger 11") == 1
     released = history.get(show_environment(history, "test", "released-versions/currently-supported")).json()
-    for one in released["_embedded"]["releasedVersions"]:
-        path = one["_links"]["self"]["href"]
+    for release in released["_embedded"]["releasedVersions"]:
+        path = release["_links"]["self"]["href"]
         assert history.patch(path, {"currentlySupported": False}).status == 200
     assert "runs in Test" not in show("/").text
 

@@ -74,7 +74,9 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_is_saved(api, submit,
     assert text in shown.text
     assert "Nothing was saved" in shown.text
     assert shown.field("displayName")["value"] == "Web Shop"
-    wrong = [one.attributes["aria-describedby"] for one in shown.elements if "aria-invalid" in one.attributes]
+    wrong = [
+        element.attributes["aria-describedby"] for element in shown.elements if "aria-invalid" in element.attributes
+    ]
     assert len(wrong) == 1
     assert wrong[0].split()[0] in shown.ids
     assert api.get("/pacticipants").json() == before
@@ -91,4 +93,4 @@ def test_hostile_contacts_and_names_are_no_markup(show, submit):
         contacts = {"contactName": [trick], "contactDetails": [f"{trick}: {trick}" if ":" not in trick else "a: b"]}
         submit(EDIT, {**FIELDS, **contacts})
         for path in ("/pacticipants/shop", EDIT):
-            assert {one.tag for one in show(path).elements} <= TAGS | {"textarea"}
+            assert {element.tag for element in show(path).elements} <= TAGS | {"textarea"}

@@ -100,7 +100,7 @@ def test_a_repository_is_a_link_only_to_the_web(history, show):
     history.patch("/pacticipants/Till", {**change, "repositoryUrl": "javascript:alert(1)"})
     shown = show("/pacticipants/Till")
     assert "javascript:alert(1)" in shown.text
-    assert not [one for one in shown.links if "javascript" in one]
+    assert not [link for link in shown.links if "javascript" in link]
 
 
 def test_provider_states_are_listed_with_who_asks_for_them(api, show):
@@ -147,7 +147,7 @@ def test_interactions_are_told_in_words(api, show):
 def test_the_contents_lead_to_each_interaction(api, show):
     put(api, "1", V4)
     shown = show(f"{PACT}/version/1")
-    anchors = {one.removeprefix("#") for one in shown.links if one.startswith("#i")}
+    anchors = {link.removeprefix("#") for link in shown.links if link.startswith("#i")}
     assert len(anchors) == 2
     assert anchors <= set(shown.ids)
 
@@ -166,7 +166,7 @@ def test_long_pacts_come_by_the_page_and_links_lead_to_the_right_one(api, show):
     put(api, "1", many)
     shown = show(f"{PACT}/version/1")
     assert len(shown.all("details")) == 50
-    far = next(one for one in shown.links if one.startswith("?page=2#"))
+    far = next(link for link in shown.links if link.startswith("?page=2#"))
     assert far.partition("#")[2] in show(f"{PACT}/version/1?page=2").ids
 
 
@@ -226,7 +226,7 @@ def test_many_changes_come_by_the_page(api, show):
     pages = [show(f"{pair}/version/2/diff/previous-distinct?page={number}") for number in (1, 2, 3)]
     assert {page.status for page in pages} == {200}
     assert all("70 new, 0 changed, 70 removed" in page.text for page in pages)
-    ranges = [found for page in pages for found in re.findall(r"[0-9]+-[0-9]+ of 140 changes", page.text)]
+    ranges = [text for page in pages for text in re.findall(r"[0-9]+-[0-9]+ of 140 changes", page.text)]
     assert ranges == ["1-50 of 140 changes", "51-100 of 140 changes", "101-140 of 140 changes"]
     assert any("page=3" in link for link in pages[0].links)
     assert [page.text.count("+ New") + page.text.count(" Removed") for page in pages] == [50, 50, 40]
@@ -275,7 +275,7 @@ def test_the_matrix_asks_with_a_form(show):
     query = "q[][pacticipant]=Till&q[][version]=1&q[][branch]=&q[][pacticipant]=&q[][version]=&environment=production"
     shown = show(f"/matrix?{query}")
     assert "Yes 1 verified, 0 failed, 0 unknown" in shown.text
-    assert any(one.attributes.get("value") == f"http://localhost/matrix?{query}" for one in shown.all("input"))
+    assert any(element.attributes.get("value") == f"http://localhost/matrix?{query}" for element in shown.all("input"))
 
 
 @pytest.mark.usefixtures("history")
@@ -284,7 +284,9 @@ def test_the_matrix_asks_about_as_many_applications_as_wanted(history, show):
     query = "&".join(f"q[][pacticipant]={name}" for name in ("Till", "Ledger", "Shop"))
     shown = show(f"/matrix?{query}&selectors=4")
     assert [
-        one.attributes["value"] for one in shown.all("input") if one.attributes.get("name") == "q[][pacticipant]"
+        element.attributes["value"]
+        for element in shown.all("input")
+        if element.attributes.get("name") == "q[][pacticipant]"
     ] == [
         "Till",
         "Ledger",
@@ -338,9 +340,9 @@ def test_the_pacts_of_a_pair_are_seen_by_branch_tag_or_environment(show, view, v
 def test_a_pair_without_branches_is_seen_by_tag_or_whole(api, show):
     api.publish("Till", "1", "Ledger")
     shown = show("/dashboard/provider/Ledger/consumer/Till")
-    assert [one.attributes["href"] for one in shown.all("a") if one.attributes.get("aria-current") == "true"] == [
-        "?view=all"
-    ]
+    assert [
+        element.attributes["href"] for element in shown.all("a") if element.attributes.get("aria-current") == "true"
+    ] == ["?view=all"]
 
 
 def cells(shown):
@@ -357,7 +359,7 @@ def test_the_grid_of_a_pair_sets_versions_against_versions(show):
     assert re.findall(r'<th scope="col"><a [^>]*><span class="number">(.*?)</span>', shown.answer.text) == ["11", "10"]
     assert {f"{PACT}/version/{number}" for number in (1, 2, 3)} <= set(shown.links)
     assert "Production: Production" in shown.text
-    assert [one for one in shown.links if "/verification-results/" in one]
+    assert [link for link in shown.links if "/verification-results/" in link]
 
 
 def test_versions_with_the_same_content_share_their_results_in_the_grid(history, show):
@@ -419,17 +421,17 @@ def test_webhooks_are_shown_with_their_deliveries(make_api, show):
             "headers": {"Authorization": "Bearer x1y2z3"},
         },
     }
-    made = api.post("/webhooks", body)
-    assert made.status == 201
-    path = made.link("self")
+    response = api.post("/webhooks", body)
+    assert response.status == 201
+    path = response.link("self")
     assert path in show("/webhooks").links
     api.publish("Till", "1", "Ledger")
     shown = show(path)
     assert "contract published" in shown.text
-    delivery = next(one for one in shown.links if one.startswith("/triggered-webhooks/"))
+    delivery = next(link for link in shown.links if link.startswith("/triggered-webhooks/"))
     shown = show(delivery)
     assert "Not sent yet" in shown.text
-    assert [one.attributes.get("action") for one in shown.all("form")][1:] == [delivery.replace("logs", "again")]
+    assert [form.attributes.get("action") for form in shown.all("form")][1:] == [delivery.replace("logs", "again")]
     assert "x1y2z3" not in show(path).answer.text + shown.answer.text
 
 
@@ -496,7 +498,7 @@ def test_links_begin_with_the_configured_address(make_api):
 
 def test_a_pact_shows_what_the_newest_verification_said_about_each_interaction(api, show):
     assert api.put(f"{PACT}/version/1", V4).status == 201
-    first, second = (one["_id"] for one in api.get(f"{PACT}/version/1").json()["interactions"])
+    first, second = (interaction["_id"] for interaction in api.get(f"{PACT}/version/1").json()["interactions"])
     failed = {"interactionId": second, "success": False, "exceptions": [{"message": "<b>No shipping</b>"}]}
     verify(api, "1", "10", success=False, testResults=[{"interactionId": first, "success": True}, failed])
     text = show(f"{PACT}/version/1").text
@@ -507,7 +509,7 @@ def test_a_pact_shows_what_the_newest_verification_said_about_each_interaction(a
 
 def test_a_verification_lists_failures_first_and_leads_to_their_interactions(api, show):
     assert api.put(f"{PACT}/version/1", V4).status == 201
-    first, second = (one["_id"] for one in api.get(f"{PACT}/version/1").json()["interactions"])
+    first, second = (interaction["_id"] for interaction in api.get(f"{PACT}/version/1").json()["interactions"])
     failed = {
         "interactionId": second,
         "success": False,
@@ -526,10 +528,10 @@ def test_a_verification_lists_failures_first_and_leads_to_their_interactions(api
 
 @pytest.mark.usefixtures("history")
 def test_an_application_is_deleted_once_its_name_was_typed(show, submit):
-    asked = show("/pacticipants/Ledger/delete").text
-    assert "its 2 versions with their branches" in asked
-    assert "It runs in Production: Production 10" in asked
-    assert "1 consumer will have no pact with it any more: Till" in asked
+    text = show("/pacticipants/Ledger/delete").text
+    assert "its 2 versions with their branches" in text
+    assert "It runs in Production: Production 10" in text
+    assert "1 consumer will have no pact with it any more: Till" in text
     refused = submit("/pacticipants/Ledger/delete", {"name": "ledger"})
     assert refused.status == 400
     assert "must be the application's name, Ledger" in refused.text
@@ -543,7 +545,7 @@ def test_an_application_is_deleted_once_its_name_was_typed(show, submit):
 def test_provider_states_lead_to_where_they_are_used(api, show):
     assert api.put(f"{PACT}/version/1", V4).status == 201
     assert api.put("/pacticipants/Till/branches/main/versions/1", {}).status == 201
-    (link,) = (one for one in show("/pacticipants/Ledger?show=states").links if "?q=" in one)
+    (link,) = (address for address in show("/pacticipants/Ledger?show=states").links if "?q=" in address)
     assert "1 interaction of 2 contains" in show(link).text
 
 

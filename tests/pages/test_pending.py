@@ -115,7 +115,7 @@ class _History:
 
     def pending(self):
         """The pending pacts of main branches, as their providers would get them."""
-        found = []
+        pending_pacts = []
         for provider in "ABCD":
             answer = self.api.get(f"/pacticipants/{provider}")
             if answer.status != 200:
@@ -127,8 +127,8 @@ class _History:
             for pact in pacts:
                 if pact["verificationProperties"]["pending"]:
                     _, consumer, provider_name, version = self._names(pact)
-                    found.append((consumer, version, provider_name))
-        return sorted(found)
+                    pending_pacts.append((consumer, version, provider_name))
+        return sorted(pending_pacts)
 
     @staticmethod
     def _names(pact):

@@ -40,8 +40,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 def _deploy(address: str) -> None:
     """Deploy a version with a pact, so that an environment has something to explain."""
-    made = httpx.post(f"{address}/environments", json={"name": "clicks", "production": False}).raise_for_status()
-    path = f"/pacticipants/Web%20Shop/versions/2/deployed-versions/environment/{made.json()['uuid']}"
+    response = httpx.post(f"{address}/environments", json={"name": "clicks", "production": False}).raise_for_status()
+    path = f"/pacticipants/Web%20Shop/versions/2/deployed-versions/environment/{response.json()['uuid']}"
     httpx.post(f"{address}{path}", json={}).raise_for_status()
 
 

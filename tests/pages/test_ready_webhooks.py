@@ -12,7 +12,7 @@ pytestmark = pytest.mark.long_on_postgresql
 
 def closed(value, gap):
     """Fill in a gap."""
-    return [one.replace(gap, "mine") for one in value] if isinstance(value, list) else value.replace(gap, "mine")
+    return [text.replace(gap, "mine") for text in value] if isinstance(value, list) else value.replace(gap, "mine")
 
 
 @pytest.mark.parametrize("ready", PRESETS, ids=lambda one: one.key)

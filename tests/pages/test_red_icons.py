@@ -24,7 +24,7 @@ FINE = (
 
 
 def _icon(page):
-    (icon,) = [one.attributes["href"] for one in page.all("link") if one.attributes.get("rel") == "icon"]
+    (icon,) = [element.attributes["href"] for element in page.all("link") if element.attributes.get("rel") == "icon"]
     return icon
 
 

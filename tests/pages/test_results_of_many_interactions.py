@@ -71,7 +71,7 @@ def test_the_pact_counts_its_failures_and_lists_them_alone(show):
     assert f"{PACT}/version/1?failed=yes" in pact.links
     failed = show(f"{PACT}/version/1?failed=yes")
     assert "50 of 200 interactions failed." in failed.text
-    assert len([one for one in failed.elements if one.attributes.get("class") == "interaction"]) == FAILED
+    assert len([element for element in failed.elements if element.attributes.get("class") == "interaction"]) == FAILED
 
 
 @pytest.mark.usefixtures("verified")

@@ -8,8 +8,8 @@ from tests.pages.test_overview import KINDS, _instance, run_somewhere
 
 def chips(shown):
     """The environments of the only pair by their names, each with its state."""
-    marked = [(one.attributes.get("class") or "").split() for one in shown.all("a")]
-    names = [one.attributes.get("title") or "" for one in shown.all("a")]
+    marked = [(link.attributes.get("class") or "").split() for link in shown.all("a")]
+    names = [link.attributes.get("title") or "" for link in shown.all("a")]
     return {
         title.partition(":")[0]: classes[3] if "running" in classes else None
         for classes, title in zip(marked, names, strict=True)

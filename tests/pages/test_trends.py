@@ -97,9 +97,9 @@ def test_over_random_histories_trends_are_what_a_diary_says(api, show, clock, se
 
 
 def _pager(shown):
-    found = re.search(r"1-(\d+) of (\d+) rows?|No rows", shown.text)
-    assert found
-    return "0 of 0" if found[1] is None else f"{found[1]} of {found[2]}"
+    match = re.search(r"1-(\d+) of (\d+) rows?|No rows", shown.text)
+    assert match
+    return "0 of 0" if match[1] is None else f"{match[1]} of {match[2]}"
 
 
 def test_every_bar_leads_to_its_rows(history, show, clock):

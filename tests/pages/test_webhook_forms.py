@@ -39,21 +39,21 @@ def made(submit, **more):
 
 def fields_of(shown: Shown) -> dict[str, object]:
     """What a browser would send if nobody changed anything."""
-    names = [one.attributes.get("name") for one in shown.elements if one.tag == "input"]
+    names = [element.attributes.get("name") for element in shown.elements if element.tag == "input"]
     fields: dict[str, object] = {name: shown.values(name) for name in names if name and name != "q"}
     fields |= {name or "": text for name, text in shown.typed}
-    selects = [one for one in shown.elements if one.tag in {"select", "option"}]
-    for at, one in enumerate(selects):
-        if one.tag == "option" and "selected" in one.attributes:
+    selects = [element for element in shown.elements if element.tag in {"select", "option"}]
+    for at, element in enumerate(selects):
+        if element.tag == "option" and "selected" in element.attributes:
             select = next(it for it in reversed(selects[:at]) if it.tag == "select")
-            fields[select.attributes["name"] or ""] = one.attributes.get("value", "POST")
+            fields[select.attributes["name"] or ""] = element.attributes.get("value", "POST")
     return fields
 
 
 def events_of(shown: Shown) -> dict[str, str]:
     """The keys of past events that can be chosen, by what is said of them."""
-    found = re.findall(r'<option value="([0-9a-f]{24})"[^>]*>([^<]*)', shown.answer.text)
-    return {text.strip(): key for key, text in found}
+    options = re.findall(r'<option value="([0-9a-f]{24})"[^>]*>([^<]*)', shown.answer.text)
+    return {text.strip(): key for key, text in options}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
         **SECRETS,
     }
     path = made(submit, **more)
-    one = history.get(path).json()
+    webhook = history.get(path).json()
     expected = {
         "description": "Build it",
         "consumer": {"name": "Till"},
@@ -114,8 +114,8 @@ def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
         "pauseWhenFailing": True,
         "secret": "**********",
     }
-    assert {name: one[name] for name in expected} == expected
-    assert one["request"] == {
+    assert {name: webhook[name] for name in expected} == expected
+    assert webhook["request"] == {
         "method": "POST",
         "url": FIELDS["url"],
         "headers": {"accept": "application/json", "authorization": "**********"},
@@ -148,7 +148,7 @@ def test_secrets_are_on_no_page_and_are_kept_unless_others_are_typed(show, submi
         again = submit(f"{path}/try", {"example": ""})
         pages = [show(path), edit, show(f"{path}/edit"), show(f"{path}/try"), again, show("/webhooks")]
         for canary in CANARIES:
-            assert not [one for one in pages if canary in one.answer.text], canary
+            assert not [page for page in pages if canary in page.answer.text], canary
         arrival = receiver.wait(1)[0]
         assert arrival.headers["authorization"].startswith("Basic ")
         assert "x-treaty-signature-256" in arrival.headers
@@ -209,7 +209,9 @@ def test_what_is_wrong_stands_beside_its_field_with_what_was_typed(api, submit, 
     assert shown.status == 400
     assert text in shown.text
     wrong = [
-        one.attributes["aria-describedby"].split()[0] for one in shown.elements if "aria-invalid" in one.attributes
+        element.attributes["aria-describedby"].split()[0]
+        for element in shown.elements
+        if "aria-invalid" in element.attributes
     ]
     assert f"{field}-wrong" in wrong
     assert set(wrong) <= set(shown.ids)
@@ -245,12 +247,12 @@ def test_a_preview_is_what_arrives(api, show, submit):
     with receiving() as receiver:
         more = {"url": f"{receiver.url}/x", "headers": "Content-Type: text/plain", "body": text}
         path = made(submit, events=["provider_verification_failed"], **more)
-        seen = show(f"{path}/try")
-        (key,) = events_of(seen).values()
+        preview = show(f"{path}/try")
+        (key,) = events_of(preview).values()
         shown = submit(f"{path}/try", {"example": key})
         assert "Result: ✓ delivered" in shown.text
         arrival = receiver.wait(1)[0]
-        assert arrival.body.decode() in seen.text
+        assert arrival.body.decode() in preview.text
         assert arrival.body.startswith(
             b"provider_verification_failed|https://ci.example.org/7|10|v|failure|http://localhost"
         )
@@ -323,7 +325,7 @@ def test_a_secret_can_be_taken_away(api, show, submit):
 def test_a_delivery_is_sent_again(api, show, submit):
     path = made(submit)
     api.publish("Till", "1", "Ledger")
-    logs = next(one for one in show(path).links if one.startswith("/triggered-webhooks/"))
+    logs = next(link for link in show(path).links if link.startswith("/triggered-webhooks/"))
     moved = submit(logs.replace("/logs", "/again"), {}).moved_to
     assert moved == f"{logs}?done=again"
     assert "Queued to be sent again" in show(moved).text
@@ -336,7 +338,7 @@ def test_a_delivery_is_sent_again(api, show, submit):
 def test_a_form_on_another_site_does_nothing(api, show, submit):
     path = made(submit)
     api.publish("Till", "1", "Ledger")
-    logs = next(one for one in show(path).links if one.startswith("/triggered-webhooks/"))
+    logs = next(link for link in show(path).links if link.startswith("/triggered-webhooks/"))
     ways = ("/webhooks/new", f"{path}/edit", f"{path}/delete", f"{path}/try", logs.replace("/logs", "/again"))
     for way in ways:
         assert submit(way, FIELDS, origin="https://evil.example").status == 403
@@ -371,7 +373,10 @@ def test_whatever_is_typed_stays_text(api, show, submit, trick):
     ]
     for shown in pages:
         assert shown.status in {200, 303, 400}, shown.text
-        assert {one.tag for one in shown.elements} <= OPEN
+        assert {element.tag for element in shown.elements} <= OPEN
         assert not [
-            one for one in shown.elements for name in one.attributes if name.startswith("on") or name == "style"
+            element
+            for element in shown.elements
+            for name in element.attributes
+            if name.startswith("on") or name == "style"
         ]

@@ -17,9 +17,9 @@ def publish(older):  # noqa: F811 - the fixture above
     older.answer("PUT /pacticipants/Shop/versions/1/tags/dev", {})
 
     def publish():
-        made = publishing.detect_build("1", branch="main", tags=["dev"])
+        build = publishing.detect_build("1", branch="main", tags=["dev"])
         with BrokerClient(BrokerConnection(base_url=older.url, retry_policy=RetryPolicy(attempts=1))) as client:
-            return publishing.publish(client, made, [PactFile("shop-prices.json", PACT)])
+            return publishing.publish(client, build, [PactFile("shop-prices.json", PACT)])
 
     return publish
 

@@ -82,10 +82,10 @@ def outcome(published):
     """Return the published outcome: True or False, None without a self-verification, or "nothing"."""
 
     def outcome():
-        found = published("provider-contract-verification-results")
-        if found is None:
+        verification = published("provider-contract-verification-results")
+        if verification is None:
             return "nothing"
-        return found["results"][0]["success"] if found["results"] else None
+        return verification["results"][0]["success"] if verification["results"] else None
 
     return outcome
 

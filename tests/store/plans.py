@@ -18,9 +18,11 @@ def plans(database: Database, ask: Callable[[Connection], T]) -> tuple[T, dict[s
     def work(db: Connection) -> tuple[T, dict[str, list[str]]]:
         driver = cast("sqlite3.Connection", db.connection.dbapi_connection)
         driver.set_trace_callback(executed.append)
-        found = ask(db)
+        result = ask(db)
         driver.set_trace_callback(None)
-        asked = [one for one in executed if one.startswith(("SELECT", "WITH"))]
-        return found, {one: [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {one}")] for one in asked}
+        statements = [statement for statement in executed if statement.startswith(("SELECT", "WITH"))]
+        return result, {
+            statement: [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}")] for statement in statements
+        }
 
     return database.read(work)

@@ -21,8 +21,8 @@ ONE = select(literal(1))
 @pytest.fixture
 def url(postgres_url: str) -> Iterator[str]:
     """Connections to SQLite do not break."""
-    with postgres.database(postgres_url) as found:
-        yield found
+    with postgres.database(postgres_url) as url:
+        yield url
 
 
 def test_when_the_server_ended_all_connections_work_goes_on_with_new_ones(url: str) -> None:
@@ -112,8 +112,8 @@ def test_all_that_is_asked_at_the_same_time_takes_no_more_connections_than_the_s
             " WHERE datname = current_database() AND backend_type = 'client backend'"  # and no autovacuum worker
         )
         assert count.fetchone() == (2,)
-    with database.engine.connect() as one, database.engine.connect() as two:
-        assert {one.get_isolation_level(), two.get_isolation_level()} == {"READ COMMITTED"}
+    with database.engine.connect() as first, database.engine.connect() as second:
+        assert {first.get_isolation_level(), second.get_isolation_level()} == {"READ COMMITTED"}
     database.close()
 
 
@@ -132,6 +132,6 @@ def test_what_the_url_says_of_patience_counts(url: str) -> None:
     assert isinstance(database, Postgresql)
     with database.engine.connect() as connection:
         driver: Any = connection.connection.dbapi_connection
-        said = driver.info.get_parameters()
-        assert (said["keepalives_idle"], said["connect_timeout"]) == ("7", "5")
+        parameters = driver.info.get_parameters()
+        assert (parameters["keepalives_idle"], parameters["connect_timeout"]) == ("7", "5")
     database.close()

@@ -48,21 +48,25 @@ def test_one_version_runs_in_a_place_though_many_were_deployed_at_once(database:
         recorded = list(pool.map(deploy, NUMBERS))
     running = database.read(lambda db: deployments.list_running_in_environment(db, live))
     assert len(running) == 1
-    assert len({one.uuid for one in recorded}) == len(NUMBERS)
-    assert sum(one.is_current for one in _every(database)) == 1
+    assert len({deployment.uuid for deployment in recorded}) == len(NUMBERS)
+    assert sum(deployment.is_current for deployment in _every(database)) == 1
 
 
 def _every(database: Database) -> list[DeployedVersion]:
     def read(db: Connection) -> list[DeployedVersion]:
-        return [one for number in NUMBERS for one in deployments.list_deployments_of_version(db, "Till", number)]
+        return [
+            deployment
+            for number in NUMBERS
+            for deployment in deployments.list_deployments_of_version(db, "Till", number)
+        ]
 
     return database.read(read)
 
 
 def test_a_version_is_released_once_though_many_say_so_at_once(database: Database, live: str) -> None:
     def release(_time: int) -> bool:
-        wanted = Release(pacticipant="Till", version="1", environment=live)
-        return database.write(lambda db: deployment_actions.record_release(db, wanted, now=NOW))[1]
+        release = Release(pacticipant="Till", version="1", environment=live)
+        return database.write(lambda db: deployment_actions.record_release(db, release, now=NOW))[1]
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(release, range(16))) == 1

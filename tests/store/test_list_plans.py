@@ -46,9 +46,9 @@ LISTS = {
 @pytest.mark.parametrize("ask", LISTS.values(), ids=LISTS)
 def test_a_page_is_read_in_the_order_of_an_index(database: Database, ask: Callable[[Connection], object]) -> None:
     # Names that are the same but for case, few as they are, are put in order once they have been found.
-    steps = [one for one in first_plan(database, ask) if "RIGHT PART" not in one and "LAST TERM" not in one]
-    assert not [one for one in steps if "TEMP B-TREE" in one]
-    assert not [one for one in steps if one.startswith("SCAN") and "INDEX" not in one]
+    steps = [step for step in first_plan(database, ask) if "RIGHT PART" not in step and "LAST TERM" not in step]
+    assert not [step for step in steps if "TEMP B-TREE" in step]
+    assert not [step for step in steps if step.startswith("SCAN") and "INDEX" not in step]
 
 
 def test_the_overview_counts_states_without_reading_results(database: Database) -> None:
@@ -63,7 +63,7 @@ def test_the_dashboard_looks_only_at_the_consumers_of_its_pages(database: Databa
     steps = first_plan(database, lambda db: integrations.list_dashboard_items(db, PAGE))
     # To find those consumers it looks at the nearest pacticipants, at integrations if these are not enough, and at the
     # consumers that it has found.
-    assert {one for one in steps if one.startswith("SCAN")} == {
+    assert {step for step in steps if step.startswith("SCAN")} == {
         "SCAN consumer USING INDEX ix_pacticipant_lower_name",
         "SCAN nearest",
         "SCAN nearest_names",
@@ -85,7 +85,7 @@ def add_integrations(db: Connection, ids: range) -> None:
     """Add consumers with these ids, each with the same pact with the first pacticipant."""
     times = {"created_at": datetime(2024, 1, 1, tzinfo=UTC), "updated_at": datetime(2024, 1, 1, tzinfo=UTC)}
     pair = {"consumer_id": 2, "provider_id": 1}
-    names = [{"id": one, "name": f"{one:04d}", "display_name": "", **times} for one in ids]
+    names = [{"id": number, "name": f"{number:04d}", "display_name": "", **times} for number in ids]
     created = {"created_at": times["created_at"]}
     if 2 in ids:
         names.append({"id": 1, "name": "provider", "display_name": "", **times})
@@ -97,7 +97,7 @@ def add_integrations(db: Connection, ids: range) -> None:
         db.execute(insert(tables.publication), {"id": 1, **pair, **pact, **created})
     db.execute(
         insert(tables.integration),
-        [{"consumer_id": one, "provider_id": 1, "latest_publication_id": 1, **created} for one in ids],
+        [{"consumer_id": number, "provider_id": 1, "latest_publication_id": 1, **created} for number in ids],
     )
 
 

@@ -25,11 +25,11 @@ def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> 
     )
     database = open_new(tmp_path / "treaty.sqlite")
 
-    _, found = plans(database, lambda db: matrix_rows.list_rows(db, scope))
+    _, steps_by_statement = plans(database, lambda db: matrix_rows.list_rows(db, scope))
     database.close()
-    (steps,) = found.values()
-    (results,) = [one for one in steps if "SEARCH verification" in one]
+    (steps,) = steps_by_statement.values()
+    (results,) = [step for step in steps if "SEARCH verification" in step]
     assert "INDEX ix_verification_between (content_id=? AND provider_version_id=? AND is_latest=?)" in results
-    assert [one for one in steps if "publication" in one] == [
+    assert [step for step in steps if "publication" in step] == [
         "SEARCH publication USING INDEX ix_publication_current (consumer_version_id=? AND is_current=?)"
     ]

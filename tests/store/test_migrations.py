@@ -30,8 +30,8 @@ def test_migrations_make_exactly_the_tables_that_the_code_knows(database):
 def test_one_version_runs_in_a_place_also_by_the_database(database):
     migrate(database)
     with database.engine.connect() as connection:
-        found = inspect(connection).get_table_names()
-        assert "deployed_version" in found
+        names = inspect(connection).get_table_names()
+        assert "deployed_version" in names
         query = {
             "sqlite": "SELECT sql FROM sqlite_master WHERE name = 'uq_deployed_version_running'",
             "postgresql": "SELECT indexdef FROM pg_indexes WHERE indexname = 'uq_deployed_version_running'",

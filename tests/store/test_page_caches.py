@@ -16,9 +16,9 @@ from treaty.store.engine.database import Database, open_database
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    found = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
-    yield found
-    found.close()
+    database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
+    yield database
+    database.close()
 
 
 def read_cache_size(db: Connection) -> int:

@@ -134,15 +134,15 @@ def all_rows(database: Database, key: str) -> dict[str, list[list[Any]]]:
         rows = DatabaseRows(db)
         return {table.name: list(map(list, rows.read_rows(table))) for table in rows.list_tables()}
 
-    found = database.read(read)
+    rows_by_table = database.read(read)
     for encrypted in ENCRYPTED_COLUMNS:
         table = encrypted.column.table
         index = list(table.columns).index(encrypted.column)
-        for row in found[table.name]:
+        for row in rows_by_table[table.name]:
             if row[index] is not None:
                 row[index] = [vault.decrypt(text) for text in find_encrypted(encrypted, row[index])]
-    found["audit"] = [row for row in found["audit"] if row[1] not in {"backup", "restoration"}]
-    return found
+    rows_by_table["audit"] = [row for row in rows_by_table["audit"] if row[1] not in {"backup", "restoration"}]
+    return rows_by_table
 
 
 def random_of(seed: int) -> Random:

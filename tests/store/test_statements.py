@@ -53,11 +53,11 @@ class Place:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    found = open_database(database_url, connections=2)
+    database = open_database(database_url, connections=2)
     for name in "abcde":
-        found.write(lambda db, name=name: execute(db, ADD, place(name)))  # type: ignore[misc]  # a default binds the name
-    yield found
-    found.close()
+        database.write(lambda db, name=name: execute(db, ADD, place(name)))  # type: ignore[misc]  # a default binds the name
+    yield database
+    database.close()
 
 
 @pytest.fixture(params=["read", "read_once"])
@@ -68,15 +68,15 @@ def ask(database: Database, request: pytest.FixtureRequest) -> Ask:
 
 
 def place(name: str, **more: object) -> dict[str, Any]:
-    said = {"uuid": name * 8, "name": name, "display_name": name.upper(), "is_production": name == "a"}
-    return {**said, "contacts": None, "created_at": NOON, "updated_at": NOON, **more}
+    columns = {"uuid": name * 8, "name": name, "display_name": name.upper(), "is_production": name == "a"}
+    return {**columns, "contacts": None, "created_at": NOON, "updated_at": NOON, **more}
 
 
 def test_a_row_becomes_a_noun_with_python_values(ask: Ask) -> None:
-    found = ask(lambda db: fetch_one(db, NAMED, {"name": "a"}, Place))
-    assert found == Place(name="a", is_production=True, created_at=NOON, contacts=None)
-    assert found is not None
-    assert found.is_production is True
+    place = ask(lambda db: fetch_one(db, NAMED, {"name": "a"}, Place))
+    assert place == Place(name="a", is_production=True, created_at=NOON, contacts=None)
+    assert place is not None
+    assert place.is_production is True
 
 
 def test_what_is_missing_is_none(ask: Ask) -> None:
@@ -86,8 +86,8 @@ def test_what_is_missing_is_none(ask: Ask) -> None:
 
 
 def test_parameters_may_be_the_attributes_of_an_object(ask: Ask) -> None:
-    given = Place(name="b", is_production=False, created_at=NOON, contacts=None)
-    assert ask(lambda db: fetch_all(db, NAMED, given, Place)) == [given]
+    parameters = Place(name="b", is_production=False, created_at=NOON, contacts=None)
+    assert ask(lambda db: fetch_all(db, NAMED, parameters, Place)) == [parameters]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 7, MAX_LIST_LENGTH, MAX_LIST_LENGTH + 1])
@@ -117,8 +117,8 @@ def test_a_list_may_hold_the_same_twice(ask: Ask) -> None:
 def test_times_of_any_zone_come_back_in_utc(database: Database, ask: Ask) -> None:
     elsewhere = NOON.astimezone(timezone(timedelta(hours=5)))
     database.write(lambda db: execute(db, ADD, place("far", created_at=elsewhere)))
-    found = ask(lambda db: fetch_first(db, NAMED, {"name": "far"}))
-    assert found.created_at.isoformat() == NOON.isoformat()
+    row = ask(lambda db: fetch_first(db, NAMED, {"name": "far"}))
+    assert row.created_at.isoformat() == NOON.isoformat()
 
 
 def test_columns_of_the_same_name_are_found_by_their_place(ask: Ask) -> None:
@@ -128,9 +128,9 @@ def test_columns_of_the_same_name_are_found_by_their_place(ask: Ask) -> None:
         .join(other, other.c.name == bindparam("other"))
         .where(environment.c.name == bindparam("name"))
     )
-    (found,) = ask(lambda db: fetch_rows(db, statement, {"name": "a", "other": "b"}))
-    assert tuple(found) == ("a", "b", 7)
-    assert found.number == 7
+    (row,) = ask(lambda db: fetch_rows(db, statement, {"name": "a", "other": "b"}))
+    assert tuple(row) == ("a", "b", 7)
+    assert row.number == 7
 
 
 def test_a_change_says_how_many_rows_it_met(database: Database, ask: Ask) -> None:

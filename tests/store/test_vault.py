@@ -62,9 +62,9 @@ def test_a_vault_sees_at_once_that_the_file_has_changed(tmp_path: Path) -> None:
 
 def test_a_key_file_that_is_away_for_a_while_is_not_made_anew(tmp_path: Path) -> None:
     file = KeyFile(tmp_path / "treaty.key")
-    found = file.keys()
+    keys = file.keys()
     file.path.unlink()
-    assert file.keys() == found
+    assert file.keys() == keys
     assert not file.path.exists()
 
 

@@ -88,8 +88,8 @@ def plans_for(database: Database, wanted: VerifiablePactsQuery) -> dict[str, lis
 
 @pytest.mark.parametrize("wanted", WANTED)
 def test_every_statement_goes_by_index_from_the_versions_to_their_pacts(database, wanted):
-    found = plans_for(database, wanted)
-    assert len(found) >= 5
-    for statement, steps in found.items():
+    steps_by_statement = plans_for(database, wanted)
+    assert len(steps_by_statement) >= 5
+    for statement, steps in steps_by_statement.items():
         wrong = [step for step in steps if step.startswith("SCAN") or "ix_publication_provider_id" in step]
         assert not wrong, statement

@@ -106,10 +106,10 @@ def run(
     words: Sequence[str], *, cwd: Path, environ: Mapping[str, str], stdin: str = ""
 ) -> "subprocess.CompletedProcess[str]":
     """Run a program to its end, as `subprocess.run` does."""
-    with TemporaryFile("w+") as given, TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
-        given.write(stdin)
-        given.seek(0)
-        streams = {number: Descriptor(file.fileno()) for number, file in enumerate((given, output, errors))}
+    with TemporaryFile("w+") as input_file, TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+        input_file.write(stdin)
+        input_file.seek(0)
+        streams = {number: Descriptor(file.fileno()) for number, file in enumerate((input_file, output, errors))}
         status = Process(Call(words, cwd, environ, streams)).wait(PATIENCE)
         output.seek(0)
         errors.seek(0)

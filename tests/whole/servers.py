@@ -148,9 +148,9 @@ def _collect(stream: IO[str], errors: list[str]) -> None:
 def _address(process: subprocess.Popen[str] | forked.Process, errors: list[str]) -> str:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        found = _ADDRESS.search("".join(errors))
-        if found:
-            return found[1]
+        match = _ADDRESS.search("".join(errors))
+        if match:
+            return match[1]
         if process.poll() is not None:
             break
         time.sleep(0.02)

@@ -39,7 +39,7 @@ def test_a_user_is_added_changed_and_listed(treaty):
     assert treaty("user", "role", "ci", "read-only").stdout == "Changed the role of ci to read-only.\n"
     assert treaty("user", "disable", "ci").stdout == "Disabled ci.\n"
     users = json.loads(treaty("user", "list", "--output", "json").stdout)
-    assert [(one["name"], one["role"], one["active"], one["system"]) for one in users] == [
+    assert [(user["name"], user["role"], user["active"], user["system"]) for user in users] == [
         ("ada", "administrator", True, False),
         ("ci", "read-only", False, True),
     ]
@@ -93,17 +93,17 @@ def test_what_cannot_be_done_is_said_with_what_to_do_instead(treaty, words, stdi
 
 def test_a_token_is_printed_alone_listed_and_revoked(treaty):
     treaty("user", "add", "ci", "--system")
-    made = treaty("token", "create", "--user", "ci", "--name", "GitHub", "--read-only", "--expires", "90d")
-    token = made.stdout.strip()
+    completed = treaty("token", "create", "--user", "ci", "--name", "GitHub", "--read-only", "--expires", "90d")
+    token = completed.stdout.strip()
     assert token.startswith("treaty_")
-    assert "not shown again" in made.stderr
+    assert "not shown again" in completed.stderr
     again = treaty("token", "create", "--user", "ci", "--name", "GitHub")
     assert again.returncode == 1
     assert "has a token called 'GitHub' already" in again.stderr
     listed = treaty("token", "list", "--user", "ci", "--output", "json").stdout
-    (one,) = [each for each in json.loads(listed) if each["name"] == "GitHub"]
-    assert (one["role"], one["value"][-4:], token in listed) == ("read-only", token[-4:], False)
-    assert treaty("token", "revoke", one["uuid"]).stdout == "Revoked.\n"
+    (listed_token,) = [each for each in json.loads(listed) if each["name"] == "GitHub"]
+    assert (listed_token["role"], listed_token["value"][-4:], token in listed) == ("read-only", token[-4:], False)
+    assert treaty("token", "revoke", listed_token["uuid"]).stdout == "Revoked.\n"
     assert treaty("token", "list").stdout == "There are no tokens.\n"
     assert "Revoked all tokens" in treaty("token", "revoke", "--all").stdout
 
@@ -116,7 +116,7 @@ def test_tokens_and_system_accounts_are_limited_to_scopes_and_applications(treat
     assert "limit writes only" in treaty(*create, "c", "--scope", "read", "--application", "Shop").stderr
     assert "choose one of the two" in treaty(*create, "d", "--scope", "read", "--read-only").stderr
     listed = json.loads(treaty("token", "list", "--output", "json").stdout)
-    assert [(one["name"], one["scopes"], one["applications"], one["expiresSoon"]) for one in listed[2:]] == [
+    assert [(token["name"], token["scopes"], token["applications"], token["expiresSoon"]) for token in listed[2:]] == [
         ("a", ["read", "publish-verification-results", "record-deployments"], None, False),
         (
             "b",
@@ -166,13 +166,13 @@ def test_what_commands_do_stands_in_the_audit_trail_under_their_names(treaty, da
     treaty("user", "disable", "ci")
     treaty("user", "enable", "ci")
     treaty("user", "password", "ada", "--password-stdin")
-    made = treaty("token", "create", "--user", "ci", "--name", "GitHub", "--expires", "90d").stdout.strip()
+    token = treaty("token", "create", "--user", "ci", "--name", "GitHub", "--expires", "90d").stdout.strip()
     listed = json.loads(treaty("token", "list", "--output", "json").stdout)
-    (uuid,) = [one["uuid"] for one in listed if one["name"] == "GitHub"]
+    (uuid,) = [row["uuid"] for row in listed if row["name"] == "GitHub"]
     treaty("token", "revoke", uuid)
     treaty("token", "revoke", "--all")
-    found = events(database_url)
-    assert [(one.actor.credential_name, one.type, one.resource) for one in found] == [
+    trail = events(database_url)
+    assert [(event.actor.credential_name, event.type, event.resource) for event in trail] == [
         ("treaty user add", "user_creation", "ada"),
         ("treaty user add", "user_creation", "ci"),
         ("treaty user role", "user_change", "ci"),
@@ -183,14 +183,14 @@ def test_what_commands_do_stands_in_the_audit_trail_under_their_names(treaty, da
         ("treaty token revoke", "token_revocation", "ci"),
         ("treaty token revoke", "token_revocation", None),
     ]
-    assert {(one.actor.user, one.actor.credential, one.actor.address) for one in found} == {
+    assert {(event.actor.user, event.actor.credential, event.actor.address) for event in trail} == {
         (None, ActorCredential.SYSTEM, None)
     }
-    assert found[2].details["after"] == {"role": "read-only"}
-    assert found[6].details["params"] == {"token": "GitHub", "uuid": uuid}
-    told = str([one.details for one in found])
-    assert PASSWORD not in told
-    assert made not in told
+    assert trail[2].details["after"] == {"role": "read-only"}
+    assert trail[6].details["params"] == {"token": "GitHub", "uuid": uuid}
+    details = str([event.details for event in trail])
+    assert PASSWORD not in details
+    assert token not in details
 
 
 def test_what_a_command_cleans_away_stands_in_the_audit_trail_under_its_name(tmp_path):
@@ -198,20 +198,22 @@ def test_what_a_command_cleans_away_stands_in_the_audit_trail_under_its_name(tmp
     url = f"sqlite:///{tmp_path / 'old.sqlite'}"
     cleaned = servers.run("treaty", "clean", "--database-url", url, "--output", "json", cwd=tmp_path)
     count = json.loads(cleaned.stdout)["clean"]["branches"]["deleted"]
-    found = [one for one in events(url) if one.type == "cleaning"]
-    assert {(one.actor.user, one.actor.credential_name) for one in found} == {(None, "treaty clean")}
-    told = [(one.resource, *one.details["before"]) for one in found]
-    assert set(told) == {(name, kind) for name in ("consumer-000", "provider-000") for kind in ("branches", "versions")}
-    assert sum(len(one.details["before"].get("branches", [])) for one in found) == count > 0
+    trail = [event for event in events(url) if event.type == "cleaning"]
+    assert {(event.actor.user, event.actor.credential_name) for event in trail} == {(None, "treaty clean")}
+    resources = [(event.resource, *event.details["before"]) for event in trail]
+    assert set(resources) == {
+        (name, kind) for name in ("consumer-000", "provider-000") for kind in ("branches", "versions")
+    }
+    assert sum(len(event.details["before"].get("branches", [])) for event in trail) == count > 0
 
 
 def events(url):
     database = open_database(url)
-    found = database.read(
+    trail = database.read(
         lambda db: audit.list_events(db, AuditFilter(), start=None, is_newest_first=False, limit=5000)
     )
     database.close()
-    return found
+    return trail
 
 
 @pytest.fixture
@@ -244,12 +246,12 @@ CREATE = ("token", "create", "--user", "ci", "--name")
 def test_the_first_key_of_a_shared_database_is_said_to_be_needed_by_every_server(elsewhere, shared_url, tmp_path):
     assert elsewhere("one", "user", "add", "ci", "--system").returncode == 0
     assert not (tmp_path / "one" / "treaty.key").exists()
-    made = elsewhere("one", *CREATE, "build")
+    completed = elsewhere("one", *CREATE, "build")
     key = tmp_path / "one" / "treaty.key"
-    assert made.returncode == 0
-    assert f"There is a new key in {key}. Every server of this database needs it" in made.stderr
+    assert completed.returncode == 0
+    assert f"There is a new key in {key}. Every server of this database needs it" in completed.stderr
     assert "new key" not in elsewhere("one", *CREATE, "another").stderr
-    headers = {"authorization": f"Bearer {made.stdout.strip()}"}
+    headers = {"authorization": f"Bearer {completed.stdout.strip()}"}
     environ = {"TREATY_SECRET_KEY": key.read_text().strip()}
     with servers.running(shared_url, cwd=tmp_path, environ=environ) as server:
         assert httpx.get(f"{server.address}/user", headers=headers).status_code == 200

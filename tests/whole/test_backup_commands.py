@@ -289,10 +289,10 @@ def test_no_damage_to_a_file_goes_unnoticed(database_url: str, folder: Path) -> 
                 damaged[start : start + 50] = random.randbytes(50)
         path.write_bytes(damaged)
         try:
-            found = read_all(path)
+            content = read_all(path)
         except BackupError:
             continue
-        assert found == expected
+        assert content == expected
 
 
 def read_all(path: Path) -> Any:

@@ -121,8 +121,8 @@ def test_below_a_path_names_with_slashes_are_found_unless_the_proxy_decodes_them
         for path in ("kept", "removed"):
             host = {"host": f"{path}.example"}
             assert client.put(f"/pacts{branch}", json={}, headers=host).status_code in {200, 201}
-            found = client.get(f"/pacts{branch}", headers=host).json()
-            assert found["_links"]["self"]["href"] == f"http://{path}.example/pacts{branch}"
+            body = client.get(f"/pacts{branch}", headers=host).json()
+            assert body["_links"]["self"]["href"] == f"http://{path}.example/pacts{branch}"
             branches = client.get("/pacts/pacticipants/team%2Fapp/branches", headers=host).json()["_embedded"][
                 "branches"
             ]

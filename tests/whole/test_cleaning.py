@@ -77,7 +77,7 @@ def test_publishing_goes_on_while_old_data_goes(old_database, tmp_path):
     result = json.loads(cleaned.stdout)["clean"]
     assert result["versions"]["deleted"] > 1500
     assert result["branches"]["deleted"] == 4 * HISTORY.versions // 20
-    published = [one["number"] for one in listed["_embedded"]["versions"] if one["number"].startswith("9.")]
+    published = [version["number"] for version in listed["_embedded"]["versions"] if version["number"].startswith("9.")]
     assert len(published) == len(times) > 0
     assert len(set(left)) > 10, "the clean-up did not let publications in between its transactions"
     examined = run("treaty", "doctor", "--database-url", old_database, cwd=tmp_path)
@@ -119,7 +119,7 @@ def times_while(server, major, work):
 
 def slow(times):
     """The share of requests that were too slow."""
-    return sum(one > SLOW for one in times) / len(times)
+    return sum(seconds > SLOW for seconds in times) / len(times)
 
 
 def told(times):
@@ -142,11 +142,11 @@ PACES = {
 def test_as_much_goes_at_once_as_keeps_nobody_waiting(took, sizes):
     pace = BatchSizer()
     parts = pace.batches(range(1000))
-    found = [len(next(parts))]
+    batch_sizes = [len(next(parts))]
     for seconds in took:
         pace.record_duration(seconds)
-        found.append(len(next(parts)))
-    assert found == sizes
+        batch_sizes.append(len(next(parts)))
+    assert batch_sizes == sizes
 
 
 def test_a_dry_run_shows_what_would_go_and_changes_nothing(old_database, tmp_path):
@@ -159,8 +159,8 @@ def test_a_dry_run_shows_what_would_go_and_changes_nothing(old_database, tmp_pat
     assert planned["counts"]["totalVersions"] == 2000
     assert planned["counts"]["versionsToDelete"] == 500
     assert planned["versionSummary"]["consumer-000"]["toDelete"]["fromVersion"]["number"].startswith("1.0.0001")
-    told = clean("--dry-run").stdout
-    assert told.startswith("Of 2000 versions 500 would be removed now, and ")
+    text = clean("--dry-run").stdout
+    assert text.startswith("Of 2000 versions 500 would be removed now, and ")
     assert json.loads(clean("--output", "json").stdout)["clean"]["versions"] == {"deleted": 500, "kept": 1500}
 
 
@@ -238,4 +238,4 @@ def test_a_server_cleans_by_its_schedule(database_url, tmp_path):
 
 def versions(server):
     listed = httpx.get(f"{server.address}/pacticipants/Till/versions").json()
-    return [one["number"] for one in listed["_embedded"]["versions"]]
+    return [version["number"] for version in listed["_embedded"]["versions"]]

@@ -55,8 +55,8 @@ def _serving(url: str) -> Iterator[tuple[Database, Server]]:
 def _ask(app: Server, asked: Mapping[str, Asked]) -> dict[str, tuple[int, bytes]]:
     """Return the status and the body of each response."""
     responses = {}
-    for name, one in asked.items():
-        raw = request(one.method, one.path, name, "localhost", one.body).filled(b"")
+    for name, question in asked.items():
+        raw = request(question.method, question.path, name, "localhost", question.body).filled(b"")
         status, _, body = asyncio.run(call(app, raw))
         responses[name] = (status, _RANDOM.sub(b"random", body))
     return responses
@@ -67,19 +67,19 @@ def _add_environments(database: Database) -> None:
 
 
 def test_a_history_has_the_answers_of_its_builds(tmp_path: Path):
-    asked = {operation.name: operation.ask(TINY, 0) for operation in OF_THE_PAIR}
+    questions = {operation.name: operation.ask(TINY, 0) for operation in OF_THE_PAIR}
     filled, built = (f"sqlite:///{tmp_path / name}.sqlite" for name in ("filled", "built"))
     for url in (filled, built):
         databases.create_missing_file(url)
     with _serving(filled) as (database, app):
         database.write(lambda db: histories.fill(db, TINY))
-        answers, rows = _ask(app, asked), _load_values(database)
+        answers, rows = _ask(app, questions), _load_values(database)
         assert {finding.broken for finding in database.read(check_integrity)} == {0}
     builds_database = databases.open_kept(built)
     _add_environments(builds_database)
     builds.run(builds_database, TINY, PAIR, lambda _version: None)
     with _serving(built) as (database, app):
-        assert _ask(app, asked) == answers
+        assert _ask(app, questions) == answers
         assert _load_values(database) == rows
     assert {status for status, _ in answers.values()} == SUCCESSFUL
 
@@ -103,10 +103,14 @@ def _of_department(number: int) -> dict[str, Asked]:
     """Ask about the application of a department that consumes the next one."""
     consumer, provider = (departments.application(number, at) for at in (0, 1))
     names = {histories.consumer(0): consumer, histories.provider(0): provider}
-    asked = {
+    questions = {
         operation.name: operation.ask(TINY, 0) for operation in OF_THE_PAIR if "pact-version" not in operation.name
     }
-    return {name: _renamed(one, names) for name, one in asked.items() if histories.consumer(0) in one.path}
+    return {
+        name: _renamed(question, names)
+        for name, question in questions.items()
+        if histories.consumer(0) in question.path
+    }
 
 
 def _renamed(asked: Asked, names: Mapping[str, str]) -> Asked:

@@ -80,7 +80,7 @@ def test_from_the_first_administrator_to_a_token_that_is_revoked(page, server, d
     set_up(page, server)
     assert get(server.address).status_code == 401
 
-    cookies = {one["name"]: one for one in page.context.cookies()}
+    cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
     assert cookies["__Host-treaty"]["secure"]
     assert cookies["__Host-treaty"]["httpOnly"]
 
@@ -252,7 +252,7 @@ def test_everybody_can_use_these_pages_at_every_width(page, server):
     faults = []
     for path in paths:
         page.goto(path)
-        faults += [f"{path}: {one}" for one in browsers.hurdles(page)]
+        faults += [f"{path}: {fault}" for fault in browsers.hurdles(page)]
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -264,8 +264,8 @@ def test_a_browser_signs_in_by_basic_auth_where_the_settings_have_users(browser,
     environ = {"PACT_BROKER_BASIC_AUTH_USERNAME": "pact_workshop", "PACT_BROKER_BASIC_AUTH_PASSWORD": "pact_workshop"}
     with servers.running(f"sqlite:///{tmp_path / 'w.sqlite'}", environ=environ, cwd=tmp_path) as server:
         assert "/setup#" not in server.log
-        known = {"username": "pact_workshop", "password": "pact_workshop"}
-        context = browser.new_context(base_url=server.address, http_credentials=known)
+        credentials = {"username": "pact_workshop", "password": "pact_workshop"}
+        context = browser.new_context(base_url=server.address, http_credentials=credentials)
         page = context.new_page()
         assert page.goto("/").status == 200
         context.close()

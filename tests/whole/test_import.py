@@ -170,14 +170,14 @@ def row(each):
 
 
 def inside(listed):
-    (found,) = [each for name, each in listed["_embedded"].items() if name != "environment"] or [[]]
+    (rows,) = [each for name, each in listed["_embedded"].items() if name != "environment"] or [[]]
     return sorted(
         (
             each["_embedded"]["pacticipant"]["name"],
             each["_embedded"]["version"]["number"],
             each.get("applicationInstance") or "",
         )
-        for each in found
+        for each in rows
     )
 
 

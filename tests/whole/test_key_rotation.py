@@ -30,8 +30,8 @@ FIRST, SECOND = "the-first-key/long-enough", "the-second-key/long-enough"
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as receiver:
+        yield receiver
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def broker(database_url: str, tmp_path: Path, receiver: Receiver) -> Iterator[Se
 def _hook(server: Server, receiver: Receiver) -> str:
     request = {"method": "POST", "url": receiver.url, "headers": {"Authorization": CANARY, "X-Plain": "v1:plain"}}
     body = {"request": request, "events": [{"name": "contract_published"}], "secret": SIGNING}
-    made = httpx.post(f"{server.address}/webhooks", json=body)
-    assert made.status_code == 201, made.text
-    return str(made.headers["location"])
+    response = httpx.post(f"{server.address}/webhooks", json=body)
+    assert response.status_code == 201, response.text
+    return str(response.headers["location"])
 
 
 def _publish(server: Server, version: str) -> None:
@@ -102,9 +102,9 @@ def _kept(database_url: str) -> str:
     with engine.connect() as db:
         tables = ("webhook", "triggered_webhook", "webhook_execution")
         every = [db.execute(text(f"SELECT * FROM {table}")) for table in tables]  # noqa: S608 - names above
-        found = str([tuple(row) for one in every for row in one])
+        content = str([tuple(row) for rows in every for row in rows])
     engine.dispose()
-    return found
+    return content
 
 
 def _keys(folder: Path) -> list[str]:
@@ -123,7 +123,7 @@ def test_the_key_changes_while_a_server_delivers(
         _rotated(database_url, tmp_path, "--finish")
         assert former not in _keys(tmp_path)
         receiver.wait(len(published) + 3)
-    assert all(_is_right(one) for one in receiver.wait(len(published)))
+    assert all(_is_right(arrival) for arrival in receiver.wait(len(published)))
     _hook(broker, receiver)
     assert "All 5 secrets" in _rotated(database_url, tmp_path, "--finish"), "a server encrypted with the former key"
     assert CANARY not in _kept(database_url)
@@ -146,10 +146,10 @@ def test_a_change_of_the_key_that_is_killed_goes_on_when_it_is_called_again(
     newest, _ = _keys(tmp_path)
     receiver.arrivals.clear()
     _publish(broker, "between")
-    assert all(_is_right(one) for one in receiver.wait(101))
-    told = _rotated(database_url, tmp_path)
-    assert "continuing with these" in told
-    assert "All 203 secrets are encrypted with the newest key." in told
+    assert all(_is_right(arrival) for arrival in receiver.wait(101))
+    output = _rotated(database_url, tmp_path)
+    assert "continuing with these" in output
+    assert "All 203 secrets are encrypted with the newest key." in output
     _rotated(database_url, tmp_path, "--finish")
     assert _keys(tmp_path) == [newest]
 
@@ -160,12 +160,12 @@ def test_a_key_in_the_settings_changes_while_servers_are_restarted_one_after_the
     url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
     prepared = {**OPEN, "PACT_BROKER_SECRET_KEY": FIRST, "PACT_BROKER_PREVIOUS_SECRET_KEYS": SECOND}
     changed = {**OPEN, "PACT_BROKER_SECRET_KEY": SECOND, "PACT_BROKER_PREVIOUS_SECRET_KEYS": FIRST}
-    with running(url, cwd=tmp_path, environ=prepared) as one, running(url, cwd=tmp_path, environ=changed) as other:
-        _hook(one, receiver)
-        _hook(other, receiver)
-        told = _rotated(url, tmp_path, PACT_BROKER_SECRET_KEY=SECOND, PACT_BROKER_PREVIOUS_SECRET_KEYS=FIRST)
-        assert "All 5 secrets are encrypted with the newest key." in told
-        for number, server in enumerate([one, other] * 4):
+    with running(url, cwd=tmp_path, environ=prepared) as first, running(url, cwd=tmp_path, environ=changed) as second:
+        _hook(first, receiver)
+        _hook(second, receiver)
+        output = _rotated(url, tmp_path, PACT_BROKER_SECRET_KEY=SECOND, PACT_BROKER_PREVIOUS_SECRET_KEYS=FIRST)
+        assert "All 5 secrets are encrypted with the newest key." in output
+        for number, server in enumerate([first, second] * 4):
             _publish(server, str(number))
         assert all(_is_right(arrival) for arrival in receiver.wait(16))
     with running(url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": SECOND}) as server:
@@ -181,8 +181,8 @@ def test_a_key_file_gives_way_to_a_key_in_the_settings(
     broker.end()
     with running(database_url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": FIRST}) as server:
         _rotated(database_url, tmp_path, PACT_BROKER_SECRET_KEY=FIRST)
-        told = _rotated(database_url, tmp_path, "--finish", PACT_BROKER_SECRET_KEY=FIRST)
-        assert f"No secret needs previous_secret_keys or {tmp_path / 'treaty.key'} any more" in told
+        output = _rotated(database_url, tmp_path, "--finish", PACT_BROKER_SECRET_KEY=FIRST)
+        assert f"No secret needs previous_secret_keys or {tmp_path / 'treaty.key'} any more" in output
         (tmp_path / "treaty.key").unlink()
         _publish(server, "1")
         assert _is_right(receiver.wait(1)[0])
@@ -211,4 +211,4 @@ def test_only_one_at_a_time_changes_the_key(broker: Server, database_url: str, t
     assert broker.process.poll() is None
     with ThreadPoolExecutor(2) as threads:
         both = [threads.submit(_rotated, database_url, tmp_path) for _ in range(2)]
-    assert all("All 3 secrets are encrypted" in one.result() for one in both)
+    assert all("All 3 secrets are encrypted" in future.result() for future in both)

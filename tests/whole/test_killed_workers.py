@@ -80,7 +80,7 @@ def test_a_killed_fork_server_is_replaced_and_its_workers_serve_until_then(serve
     killed = servers.find_fork_server(first)
     os.kill(killed, signal.SIGKILL)
     # The next one is killed while it loads Treaty, when the first process waits for it.
-    os.kill(eventually(lambda: (found := servers.find_fork_server(first)) != killed and found), signal.SIGKILL)
+    os.kill(eventually(lambda: (pid := servers.find_fork_server(first)) != killed and pid), signal.SIGKILL)
     eventually(lambda: "starting another one" in server.log, lambda: server.log)
     end, resets, responses = time.monotonic() + PATIENCE, 0, 0
     while not is_replaced(former, servers.list_workers(first)):

@@ -56,15 +56,15 @@ def bound(hosts: Sequence[str], port: int = 0) -> list[tuple[str, int]]:
     ],
 )
 def test_every_host_has_a_socket_on_the_same_port(hosts: list[str], addresses: list[str]) -> None:
-    found = bound(hosts)
-    assert [address for address, _ in found] == addresses
-    assert len({port for _, port in found}) == 1
+    endpoints = bound(hosts)
+    assert [address for address, _ in endpoints] == addresses
+    assert len({port for _, port in endpoints}) == 1
 
 
 def test_a_name_stands_for_all_of_its_addresses_that_the_machine_has() -> None:
     names = {info[4][0] for info in socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)}
-    found = {address for address, _ in bound(["localhost"])}
-    assert "127.0.0.1" in found <= names
+    bound_addresses = {address for address, _ in bound(["localhost"])}
+    assert "127.0.0.1" in bound_addresses <= names
 
 
 def test_nothing_stays_bound_after_a_failure() -> None:

@@ -21,10 +21,10 @@ def test_nothing_is_lost_and_nobody_is_refused(database_url, tmp_path):
         sent = sorted(version for _, versions in shares for version in versions)
         assert sorted(outcomes.acknowledged) == sent
         every = httpx.get(f"{addresses[0]}/pacticipants").json()["_embedded"]["pacticipants"]
-        assert [one["name"] for one in every] == ["Prices", "Shop"]
+        assert [pacticipant["name"] for pacticipant in every] == ["Prices", "Shop"]
         listed = httpx.get(f"{addresses[1]}/pacticipants/Shop/versions").json()["_embedded"]["versions"]
         assert sorted(version["number"] for version in listed) == sent
-        heads = [one["number"] for one in listed if one["_embedded"]["branchVersions"][0]["latest"]]
+        heads = [version["number"] for version in listed if version["_embedded"]["branchVersions"][0]["latest"]]
         assert heads == [listed[0]["number"]]
         for version in sent:
             assert writers.stored(addresses[0], "Shop", "Prices", version) == f"/{version}"

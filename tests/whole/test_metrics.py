@@ -13,8 +13,8 @@ from tests.whole.servers import list_workers, running
 
 def count(server, name, **labels):
     text = httpx.get(f"{server.address}/metrics/prometheus").text
-    samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
-    return [one.value for one in samples if one.name == name and labels.items() <= one.labels.items()]
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return [sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()]
 
 
 @pytest.mark.slow
@@ -23,10 +23,10 @@ def test_what_each_worker_counted_is_added_up_also_of_one_that_was_killed(tmp_pa
     with running(url, "--workers", "2", cwd=tmp_path) as server:
         for _ in range(30):
             assert httpx.get(f"{server.address}/diagnostic/status/heartbeat").status_code == httpx.codes.OK
-        asked = {"name": "treaty_http_request_seconds_count", "route": "/diagnostic/status/heartbeat"}
-        assert count(server, **asked) == [30]
+        series = {"name": "treaty_http_request_seconds_count", "route": "/diagnostic/status/heartbeat"}
+        assert count(server, **series) == [30]
         before = list_workers(server.process.pid)
         os.kill(before[-1], signal.SIGKILL)
         eventually(lambda: before[-1] not in (after := list_workers(server.process.pid)) and len(after) == len(before))
-        assert count(server, **asked) == [30]
+        assert count(server, **series) == [30]
         assert count(server, "treaty_webhook_deliveries_owed") == [0]

@@ -82,10 +82,10 @@ def test_the_table_has_every_command_that_opens_a_database() -> None:
 @pytest.mark.parametrize("words", CALLS, ids=" ".join)
 def test_a_missing_file_is_named_and_not_created(words: list[str], folder: Path) -> None:
     missing = folder / "missing.sqlite"
-    given = call([*words, "--database-url", f"sqlite:///{missing}"])
+    in_option = call([*words, "--database-url", f"sqlite:///{missing}"])
     default = call(words)
     in_environment = call(words, TREATY_DATABASE_URL=f"sqlite:///{missing}")
-    for result, path in ((given, missing), (default, folder / "treaty.sqlite"), (in_environment, missing)):
+    for result, path in ((in_option, missing), (default, folder / "treaty.sqlite"), (in_environment, missing)):
         assert (result.exit_code, result.stdout) == (1, "")
         assert f"there is no database at {path}" in result.stderr
         assert "`treaty serve` creates" in result.stderr

@@ -40,8 +40,8 @@ QUEUED = 6
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
 def folder(request: pytest.FixtureRequest) -> Path:
-    found: Path = request.param
-    return found
+    folder_of_dump: Path = request.param
+    return folder_of_dump
 
 
 @pytest.fixture(params=KINDS)
@@ -90,7 +90,7 @@ def test_every_request_has_the_recorded_answer(fixture: Fixture, url: str, tmp_p
     with opened(fixture, url, tmp_path) as api:
         answers = [(request, ask(api, request, identities), answer) for request, answer in recorded_answers(fixture)]
     assert len(answers) > 200
-    differences = [_difference(*one) for one in answers if one[1] != one[2]]
+    differences = [_difference(*comparison) for comparison in answers if comparison[1] != comparison[2]]
     assert not differences, f"{len(differences)} of {len(answers)} answers differ:\n\n" + "\n\n".join(differences[:10])
 
 

@@ -36,10 +36,10 @@ def shared_servers(database_url: str, tmp_path_factory: pytest.TempPathFactory) 
     environ = {"TREATY_SECRET_KEY": SECRET_KEY, "TREATY_TRUSTED_PROXIES": "127.0.0.1", **USERS}
     folder = tmp_path_factory.mktemp("servers")
     with (
-        servers.running(database_url, "--workers", "2", cwd=folder, environ=environ) as one,
-        servers.running(database_url, cwd=folder, environ=environ) as other,
+        servers.running(database_url, "--workers", "2", cwd=folder, environ=environ) as first,
+        servers.running(database_url, cwd=folder, environ=environ) as second,
     ):
-        yield [one, other]
+        yield [first, second]
 
 
 @pytest.fixture
@@ -59,11 +59,11 @@ def test_of_sixty_passwords_that_come_at_once_to_several_processes_five_are_chec
         guesses_at_once = threads.map(
             lambda number: ask(two_with_users[number % 2], name, f"guess {number}").status_code, range(60)
         )
-        found = Counter(guesses_at_once)
+        counts = Counter(guesses_at_once)
     # On a slow machine another one is due after a second, one more after two more seconds, and so on.
     due = int(log2(time.monotonic() - began_at + 1))
-    assert found[401] + found[429] == 60
-    assert 5 <= found[401] <= 5 + due
+    assert counts[401] + counts[429] == 60
+    assert 5 <= counts[401] <= 5 + due
 
 
 @pytest.mark.slow_on_postgresql
@@ -72,13 +72,13 @@ def test_a_right_password_that_a_process_has_verified_waits_for_failures_in_anot
     two_with_users, add_user, database, name
 ):
     add_user("ada")
-    one, other = two_with_users
-    assert ask(other, name, PASSWORD).status_code == 200
+    first, second = two_with_users
+    assert ask(second, name, PASSWORD).status_code == 200
     fail(database, name, times=9, at=datetime.now(UTC))
-    found = [ask(server, name, PASSWORD) for server in (other, one)]
-    assert [answer.status_code for answer in found] == [429, 429]
-    assert all("Try again in" in answer.json()["error"] for answer in found)
-    assert [ask(server, name, PASSWORD, "198.51.100.8").status_code for server in (other, one)] == [200, 200]
+    answers = [ask(server, name, PASSWORD) for server in (second, first)]
+    assert [answer.status_code for answer in answers] == [429, 429]
+    assert all("Try again in" in answer.json()["error"] for answer in answers)
+    assert [ask(server, name, PASSWORD, "198.51.100.8").status_code for server in (second, first)] == [200, 200]
 
 
 @pytest.mark.slow_on_postgresql
@@ -86,5 +86,5 @@ def test_builds_that_begin_at_once_with_the_right_password_are_let_in_by_every_p
     add_user("ada")
     with ThreadPoolExecutor(30) as threads:
         for name in ("ada", "ci"):
-            found = threads.map(lambda number, name=name: ask(two_with_users[number % 2], name, PASSWORD), range(60))
-            assert {answer.status_code for answer in found} == {200}
+            answers = threads.map(lambda number, name=name: ask(two_with_users[number % 2], name, PASSWORD), range(60))
+            assert {answer.status_code for answer in answers} == {200}

@@ -43,15 +43,15 @@ def url(fixture: Fixture, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        take = found.take
+    with receiving() as receiver:
+        take = receiver.take
 
         def echo(arrival: Arrival) -> Reply:
             take(arrival)
             return Reply(200, f"{arrival.path} {arrival.headers} {arrival.body.decode()}".encode())
 
-        found.take = echo  # type: ignore[method-assign]  # for this test
-        yield found
+        receiver.take = echo  # type: ignore[method-assign]  # for this test
+        yield receiver
 
 
 def _plant(db: Connection, uuid: str, receiver: Receiver) -> None:
@@ -189,15 +189,17 @@ def _read_everything(server: Server, fixture: Fixture, identities: dict[str, dic
 
 def _list_deliveries(fixture: Fixture, server: Server) -> list[str]:
     headers = {"accept": HAL, **fixture.facts["identities"][ADMINISTRATOR]}
-    found = []
+    uuids = []
     for version in ("1", "2", "3", "77"):
         path = f"{server.address}/pacts/provider/{PRICES}/consumer/{q(SHOP)}/version/{version}/triggered-webhooks"
         listed = httpx.get(path, headers=headers)
         if listed.status_code == 200:
-            links = [one["_links"]["pb:logs"]["href"] for one in listed.json()["_embedded"]["triggeredWebhooks"]]
-            found += [link.split("/")[-2] for link in links]
-    assert found
-    return found
+            links = [
+                delivery["_links"]["pb:logs"]["href"] for delivery in listed.json()["_embedded"]["triggeredWebhooks"]
+            ]
+            uuids += [link.split("/")[-2] for link in links]
+    assert uuids
+    return uuids
 
 
 def _dump(url: str, folder: Path) -> str:

@@ -68,10 +68,14 @@ def test_pairs_that_are_published_at_once_are_all_compared(database_url: str) ->
         for _ in range(len(PUBLICATIONS) // 2):
             assert half_way.acquire(timeout=PATIENCE)
         server.kill()
-        published = [one for one, is_acknowledged in zip(PUBLICATIONS, acknowledged, strict=True) if is_acknowledged]
+        published = [
+            publication
+            for publication, is_acknowledged in zip(PUBLICATIONS, acknowledged, strict=True)
+            if is_acknowledged
+        ]
     with running(database_url, *WITHOUT_TIME) as again:
         # What was not acknowledged is published again, as a build would.
-        rest = [one for one in PUBLICATIONS if one not in published]
+        rest = [publication for publication in PUBLICATIONS if publication not in published]
         with ThreadPoolExecutor(4) as threads:
             assert all(threads.map(lambda one: publish(again.address, *one), rest))
         for (consumer, version), provider_version in product(product(CONSUMERS, VERSIONS), VERSIONS):
@@ -105,8 +109,8 @@ def test_the_rust_client_publishes_and_asks(server: Server, tmp_path: Path) -> N
     place = ("--pacticipant", shop.PROVIDER, "--version", "b1", "--environment", "bdct")
     assert rust("broker", "record-deployment", *place).returncode == 0
     consumer = ("--pacticipant", shop.CONSUMER, "--version", "1")
-    asked = rust("broker", "can-i-deploy", *consumer, "--to-environment", "bdct")
-    assert "BDCT" in asked.stdout, asked
+    decision = rust("broker", "can-i-deploy", *consumer, "--to-environment", "bdct")
+    assert "BDCT" in decision.stdout, decision
     changed = rust(
         *("pactflow", "publish-provider-contract", "results.txt", "--provider", shop.PROVIDER, "-a", "b1"),
     )

@@ -83,8 +83,8 @@ def path(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_process_refuses_writes_and_says_what_to_do(path: Path, change: Callable[[Path], None]) -> None:
     url = f"sqlite:///{path}"
-    with running(url, cwd=path.parent) as one, running(url, cwd=path.parent) as other:
-        check_refused([one.address, other.address] * 10, path, change)
+    with running(url, cwd=path.parent) as first, running(url, cwd=path.parent) as second:
+        check_refused([first.address, second.address] * 10, path, change)
 
 
 @pytest.mark.slow  # the test above has several processes, too

@@ -103,7 +103,11 @@ def test_every_answer_is_the_same(
     identities = fixture.facts["identities"]
     with opened(fixture, target, new) as api:
         answers = [(request, ask(api, request, identities), answer) for request, answer in recorded_answers(fixture)]
-    different = [(request["path"], found, answer) for request, found, answer in answers if found != answer]
+    different = [
+        (request["path"], restored_answer, answer)
+        for request, restored_answer, answer in answers
+        if restored_answer != answer
+    ]
     assert not different, (len(different), [path for path, *_ in different], different[0])
     assert len(answers) > 200
 

@@ -20,15 +20,21 @@ def treaty(database_url, tmp_path):
 
 
 def test_a_secret_is_created_listed_changed_and_deleted(treaty, tmp_path):
-    made = treaty("create", "TOKEN", "--value-stdin", "--origin", "https://ci.example.org", "--description", "Builds")
-    assert (made.returncode, made.stdout) == (0, "Created TOKEN. Webhooks use it as ${user.TOKEN}.\n"), made.stderr
+    completed = treaty(
+        "create", "TOKEN", "--value-stdin", "--origin", "https://ci.example.org", "--description", "Builds"
+    )
+    assert (completed.returncode, completed.stdout) == (0, "Created TOKEN. Webhooks use it as ${user.TOKEN}.\n"), (
+        completed.stderr
+    )
     (tmp_path / "value").write_text("from a file\n")
     other = treaty("create", "OTHER", "--value-file", "value")
     assert "only an administrator can save the first webhook" in other.stderr
     assert treaty("update", "TOKEN", "--rename", "NEW", "--origin", "http://a.example").returncode == 0
     assert treaty("update", "OTHER", "--value-stdin").stdout == "Changed OTHER.\n"
     listed = json.loads(treaty("list", "--output", "json").stdout)
-    assert [(one["name"], one["description"], one["allowedOrigins"], one["webhooks"]) for one in listed] == [
+    assert [
+        (secret["name"], secret["description"], secret["allowedOrigins"], secret["webhooks"]) for secret in listed
+    ] == [
         ("NEW", "Builds", ["http://a.example"], []),
         ("OTHER", None, [], []),
     ]

@@ -32,20 +32,20 @@ VAULT = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    found = open_database(database_url)
-    migrate(found)
-    yield found
-    found.close()
+    database = open_database(database_url)
+    migrate(database)
+    yield database
+    database.close()
 
 
 @pytest.fixture
 def both(database_url: str, tmp_path: Path) -> Iterator[list[servers.Server]]:
     environ = {"TREATY_SECRET_KEY": SECRET_KEY, "TREATY_TRUSTED_PROXIES": "127.0.0.1"}
     with (
-        servers.running(database_url, cwd=tmp_path, environ=environ) as one,
-        servers.running(database_url, cwd=tmp_path, environ=environ) as other,
+        servers.running(database_url, cwd=tmp_path, environ=environ) as first,
+        servers.running(database_url, cwd=tmp_path, environ=environ) as second,
     ):
-        yield [one, other]
+        yield [first, second]
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ def add_user(database: Database) -> Callable[[str], User]:
     def add(name: str) -> User:
         now = datetime.now(UTC)
         draft = accounts.AccountDraft(name=name, role=Role.READ_ONLY, password=hash_quickly(PASSWORD))
-        one = database.write(lambda db: accounts.add_account(db, draft, now=now))
+        account = database.write(lambda db: accounts.add_account(db, draft, now=now))
         new = credentials.TokenDraft(name="build")
-        token = database.write(lambda db: credentials.add_token(db, one, new, vault=VAULT, now=now))
+        token = database.write(lambda db: credentials.add_token(db, account, new, vault=VAULT, now=now))
         who = credentials.SessionDraft(
-            user=name, account=one.uuid, password=draft.password, proof=None, address=None, agent=None
+            user=name, account=account.uuid, password=draft.password, proof=None, address=None, agent=None
         )
         session = database.write(lambda db: credentials.open_session(db, who, vault=VAULT, now=now))
         headers = {
@@ -85,11 +85,11 @@ def add_user(database: Database) -> Callable[[str], User]:
 
 def test_what_is_taken_away_is_refused_at_once_by_every_process(database, both, add_user):
     def statuses(one):
-        asked = [(server, one.headers[kind]) for kind in ("token", "password", "session") for server in both]
-        return [httpx.get(f"{server.address}/user", headers=headers).status_code for server, headers in asked]
+        requests = [(server, one.headers[kind]) for kind in ("token", "password", "session") for server in both]
+        return [httpx.get(f"{server.address}/user", headers=headers).status_code for server, headers in requests]
 
     revoked, disabled, changed, ended = (add_user(name) for name in ("revoked", "disabled", "changed", "ended"))
-    assert [statuses(one) for one in (revoked, disabled, changed, ended)] == [[200] * 6] * 4
+    assert [statuses(user) for user in (revoked, disabled, changed, ended)] == [[200] * 6] * 4
     now, its_hash = datetime.now(UTC), hash_quickly(OTHER)
     database.write(lambda db: credentials.revoke_token(db, revoked.token))
     database.write(lambda db: accounts.disable_account(db, accounts.get_account(db, "disabled"), now=now))
@@ -153,24 +153,28 @@ def test_the_database_may_end_its_connections_and_nobody_is_refused(kept_connect
         pytest.skip("SQLite has none that end")
     ada = add_user("ada")
     for kind in ("token", "password", "session"):
-        asked = [(server, ada.headers[kind]) for server in both]
-        assert [httpx.get(f"{one.address}/user", headers=headers).status_code for one, headers in asked] == [200] * 2
+        requests = [(server, ada.headers[kind]) for server in both]
+        assert [httpx.get(f"{server.address}/user", headers=headers).status_code for server, headers in requests] == [
+            200
+        ] * 2
         with psycopg.connect(database_url, autocommit=True) as other:
             other.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid() AND NOT pid = ANY(%s)",
                 [kept_connections],
             )
-        assert [httpx.get(f"{one.address}/user", headers=headers).status_code for one, headers in asked] == [200] * 2
+        assert [httpx.get(f"{server.address}/user", headers=headers).status_code for server, headers in requests] == [
+            200
+        ] * 2
 
 
 @pytest.mark.slow_on_postgresql
 def test_the_right_password_ends_what_wrong_ones_have_begun_in_every_process(both, add_user):
-    one, other = both
+    first, second = both
     add_user("ada")
-    assert [ask(one, "ada", f"guess {number}").status_code for number in range(4)] == [401] * 4
-    assert ask(other, "ada", PASSWORD).status_code == 200
-    assert [ask(one, "ada", f"guess {number}").status_code for number in range(5)] == [401] * 5
+    assert [ask(first, "ada", f"guess {number}").status_code for number in range(4)] == [401] * 4
+    assert ask(second, "ada", PASSWORD).status_code == 200
+    assert [ask(first, "ada", f"guess {number}").status_code for number in range(5)] == [401] * 5
 
 
 def test_servers_that_start_at_once_on_an_empty_database_both_come_up(empty_database_url: str, tmp_path: Path) -> None:

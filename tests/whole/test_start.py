@@ -71,8 +71,8 @@ def test_a_server_that_has_answered_a_heartbeat_has_not_loaded_what_only_other_r
     module: str, imports: list[str]
 ) -> None:
     assert "treaty.web.application" in imports
-    found = {each for each in imports if f"{each}.".startswith(f"{module}.")}
-    assert not found, f"{module}: {NOT_NEEDED[module]}"
+    modules = {each for each in imports if f"{each}.".startswith(f"{module}.")}
+    assert not modules, f"{module}: {NOT_NEEDED[module]}"
 
 
 def test_further_worker_processes_load_nothing_again(tmp_path: Path) -> None:

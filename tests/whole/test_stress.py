@@ -109,8 +109,8 @@ def test_nothing_fails_and_nothing_is_lost(database_url, tmp_path):
     ledger = Ledger()
     with ExitStack() as stack:
         addresses = [stack.enter_context(running(database_url, cwd=tmp_path)).address for _ in range(SERVERS)]
-        made = httpx.post(f"{addresses[0]}/environments", json={"name": "production", "production": True})
-        clients = [Client(n, addresses[n % SERVERS], made.json()["uuid"], ledger) for n in range(CLIENTS)]
+        response = httpx.post(f"{addresses[0]}/environments", json={"name": "production", "production": True})
+        clients = [Client(n, addresses[n % SERVERS], response.json()["uuid"], ledger) for n in range(CLIENTS)]
         threads = [threading.Thread(target=client.work) for client in clients]
         for thread in threads:
             thread.start()
@@ -120,6 +120,6 @@ def test_nothing_fails_and_nothing_is_lost(database_url, tmp_path):
         assert ledger.failures == []
         for consumer, versions in ledger.kept.items():
             listed = httpx.get(f"{addresses[0]}/pacticipants/{consumer}/versions?size=100000", timeout=PATIENCE).json()
-            assert {one["number"] for one in listed["_embedded"]["versions"]} == set(versions)
+            assert {version["number"] for version in listed["_embedded"]["versions"]} == set(versions)
     examined = run("treaty", "doctor", "--database-url", database_url, cwd=tmp_path)
     assert examined.returncode == 0, examined.stdout

@@ -40,7 +40,9 @@ class _Collector(BaseHTTPRequestHandler):
     def _keep_spans(self, body: bytes) -> None:
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             self.services.update(
-                one.value.string_value for one in resource.resource.attributes if one.key == "service.name"
+                attribute.value.string_value
+                for attribute in resource.resource.attributes
+                if attribute.key == "service.name"
             )
             self.spans.extend(span for scope in resource.scope_spans for span in scope.spans)
 
@@ -63,8 +65,8 @@ def collector() -> Iterator[str]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as receiver:
+        yield receiver
 
 
 def _until(name: str, ready: Callable[[Any], bool] = lambda _span: True) -> Any:
@@ -76,8 +78,10 @@ def _until(name: str, ready: Callable[[Any], bool] = lambda _span: True) -> Any:
 
 def _said(span: Any) -> dict[str, object]:
     return {
-        one.key: one.value.string_value if one.value.HasField("string_value") else one.value.int_value
-        for one in span.attributes
+        attribute.key: attribute.value.string_value
+        if attribute.value.HasField("string_value")
+        else attribute.value.int_value
+        for attribute in span.attributes
     }
 
 
@@ -90,19 +94,19 @@ def test_a_request_its_statements_and_its_deliveries_are_one_trace(collector, re
         body = publication("Secret Till", "1", "Ledger")
         assert client.post("/contracts/publish", json=body, headers=headers).status_code == 200
         arrival = receiver.wait(1)[0]
-        asked = _until("POST /contracts/publish")
+        request_span = _until("POST /contracts/publish")
         sent = _until("POST webhook")
 
-    assert (asked.trace_id.hex(), asked.parent_span_id.hex()) == (TRACE, PARENT)
-    assert _said(asked) == {
+    assert (request_span.trace_id.hex(), request_span.parent_span_id.hex()) == (TRACE, PARENT)
+    assert _said(request_span) == {
         "http.request.method": "POST",
         "http.route": "/contracts/publish",
         "http.response.status_code": 200,
     }
-    statements = [span for span in _Collector.spans if span.parent_span_id == asked.span_id and span is not sent]
+    statements = [span for span in _Collector.spans if span.parent_span_id == request_span.span_id and span is not sent]
     assert any(span.name.startswith("INSERT") for span in statements)
     assert "INSERT publication" in {span.name for span in statements}
-    assert (sent.trace_id.hex(), sent.parent_span_id) == (TRACE, asked.span_id)
+    assert (sent.trace_id.hex(), sent.parent_span_id) == (TRACE, request_span.span_id)
     assert _said(sent) == {
         "http.request.method": "POST",
         "server.address": "127.0.0.1",
@@ -110,9 +114,9 @@ def test_a_request_its_statements_and_its_deliveries_are_one_trace(collector, re
     }
     assert arrival.headers["traceparent"] == f"00-{TRACE}-{sent.span_id.hex()}-01"
     assert _Collector.services == {"treaty"}
-    told = " ".join(str(span) for span in _Collector.spans)
-    assert "Secret" not in told
-    assert "secret" not in told
+    text = " ".join(str(span) for span in _Collector.spans)
+    assert "Secret" not in text
+    assert "secret" not in text
 
 
 def test_names_in_paths_are_not_told_and_failures_are(collector, tmp_path):
@@ -144,9 +148,11 @@ def test_an_unknown_way_to_send_traces_is_refused(tmp_path):
 def _points(name: str) -> dict[tuple[str, ...], Any]:
     """Return the last points of a metric, by the values of their attributes."""
     resources = _Collector.metrics[-1].resource_metrics
-    metrics = {one.name: one for resource in resources for scope in resource.scope_metrics for one in scope.metrics}
+    metrics = {
+        metric.name: metric for resource in resources for scope in resource.scope_metrics for metric in scope.metrics
+    }
     data = getattr(metrics[name], metrics[name].WhichOneof("data"))
-    return {tuple(one.value.string_value for one in point.attributes): point for point in data.data_points}
+    return {tuple(attribute.value.string_value for attribute in point.attributes): point for point in data.data_points}
 
 
 def test_metrics_are_sent_to_a_collector_with_the_trace_of_a_request_in_each_bucket(collector, tmp_path):
@@ -171,7 +177,7 @@ def test_metrics_are_sent_to_a_collector_with_the_trace_of_a_request_in_each_buc
     assert sum(point.as_double for point in _points("treaty_decisions").values()) == 1
     assert _points("treaty_webhook_deliveries_owed")[()].as_double == 0
     (resource,) = _Collector.metrics[-1].resource_metrics
-    assert {"service.name", "service.instance.id"} <= {one.key for one in resource.resource.attributes}
+    assert {"service.name", "service.instance.id"} <= {attribute.key for attribute in resource.resource.attributes}
 
 
 @pytest.mark.parametrize(

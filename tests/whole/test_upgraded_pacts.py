@@ -95,7 +95,9 @@ def verify(file: Path, content: object) -> tuple[list[Any], set[str]]:
         with pytest.raises(RuntimeError):  # some of the interactions are meant to fail
             verifier.verify()
         errors = {error["interaction"].rpartition(" - ")[2] for error in verifier.results["errors"]}
-        refused = {str(one["description"]) for one in INTERACTIONS if one["description"] in errors}
+        refused = {
+            str(interaction["description"]) for interaction in INTERACTIONS if interaction["description"] in errors
+        }
         return sorted(server.requests, key=str), refused
 
 

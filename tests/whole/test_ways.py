@@ -64,9 +64,9 @@ def _gateway(way):
             kept = {name: value for name, value in self.headers.items() if name.lower() not in {"host", "connection"}}
             broker.request(self.command, self.path.removeprefix(way.prefix) or "/", body, kept)
             answer = broker.getresponse()
-            given = answer.status, dict(answer.getheaders()), answer.read()
+            response = answer.status, dict(answer.getheaders()), answer.read()
             broker.close()
-            return given
+            return response
 
         def give(self, status, headers, body):
             self.send_response(status)
@@ -114,8 +114,8 @@ def standing(way, tmp_path):
 def certificate(tmp_path_factory):
     """A certificate that nobody but itself vouches for, with its key."""
     require("openssl")
-    made = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    words = [*made, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "-", "-out", "-"]
+    key_options = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    words = [*key_options, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "-", "-out", "-"]
     written = subprocess.run(["openssl", "req", "-x509", *words], capture_output=True, check=True)
     file = tmp_path_factory.mktemp("tls") / "both.pem"
     file.write_bytes(written.stdout)
@@ -149,13 +149,13 @@ def test_every_command_works(tmp_path, certificate, name):
     shop.write_pact(tmp_path / "pacts")
     with standing(way, tmp_path) as (address, broker):
         httpx.post(f"{broker}/environments", json={"name": "test", "production": False}).raise_for_status()
-        told = [printed(tmp_path, address, *words, *way.words) for words in COMMANDS]
+        outputs = [printed(tmp_path, address, *words, *way.words) for words in COMMANDS]
         versions = httpx.get(f"{broker}/pacticipants/{shop.CONSUMER}/versions/1").json()
         webhook = httpx.get(f"{broker}/webhooks/{UUID}")
-    assert "Pact successfully published" in told[0]
-    assert "Computer says no" in told[1]
-    assert "Recorded deployment" in told[2]
-    assert 'Webhook "a hook" created' in told[3]
+    assert "Pact successfully published" in outputs[0]
+    assert "Computer says no" in outputs[1]
+    assert "Recorded deployment" in outputs[2]
+    assert 'Webhook "a hook" created' in outputs[3]
     assert versions["_links"]["pb:deployed-environments"][0]["currently_deployed"]
     assert webhook.status_code == 200
     assert set(way.asked.values()) >= ({way.failures + 1} if way.failures else {1})

@@ -21,8 +21,8 @@ from treaty.model.accounts.passwords import find_setting_weakness
     ],
 )
 def test_weak_passwords_of_settings_are_told_from_others(given, reason):
-    found = find_setting_weakness(given, "build-server")
-    assert found is None if reason is None else found is not None and found.startswith(reason)
+    weakness = find_setting_weakness(given, "build-server")
+    assert weakness is None if reason is None else weakness is not None and weakness.startswith(reason)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -26,15 +26,15 @@ TILL, EVENTS = "Till", [{"name": "contract_published"}]
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+    with receiving() as receiver:
+        yield receiver
 
 
 def _hook(server: Server, receiver: Receiver, **more: Any) -> None:
     request = {"method": "POST", "url": receiver.url, "body": "${pactbroker.consumerVersionNumber}"}
     body = {"request": request, "events": EVENTS, **more}
-    made = httpx.post(f"{server.address}/webhooks", json=body)
-    assert made.status_code == 201, made.text
+    response = httpx.post(f"{server.address}/webhooks", json=body)
+    assert response.status_code == 201, response.text
 
 
 def _publish(server: Server, version: str) -> float:
@@ -97,7 +97,7 @@ def test_what_was_owed_is_sent_after_a_kill_before_it_was_sent(tmp_path: Path, r
     server.kill()
     with running(url, environ=OPEN) as again:
         _until(again, "5", "success")
-        bodies = [one.body for one in receiver.arrivals]
+        bodies = [arrival.body for arrival in receiver.arrivals]
         assert bodies == [b"0", b"0", b"1", b"2", b"3", b"4", b"5"]
         assert receiver.arrivals[0].headers["x-treaty-delivery"] == receiver.arrivals[1].headers["x-treaty-delivery"]
 
@@ -117,8 +117,8 @@ def test_every_owed_delivery_arrives_however_often_the_server_is_killed(tmp_path
         server.kill()
     with running(url, environ=OPEN) as server:
         _until(server, str(published - 1), "success")
-    seen = list(dict.fromkeys(one.body.decode() for one in receiver.arrivals))
-    assert seen == [str(number) for number in range(published)]
+    bodies = list(dict.fromkeys(arrival.body.decode() for arrival in receiver.arrivals))
+    assert bodies == [str(number) for number in range(published)]
 
 
 def test_a_server_that_is_asked_to_end_notes_what_it_was_sending(tmp_path: Path, receiver: Receiver) -> None:
@@ -141,7 +141,7 @@ def test_several_processes_send_each_delivery_once(tmp_path: Path, receiver: Rec
         for number in range(10):
             _publish(server, str(number))
         _until(server, "9", "success")
-        assert [one.body.decode() for one in receiver.settle()] == [str(number) for number in range(10)]
+        assert [arrival.body.decode() for arrival in receiver.settle()] == [str(number) for number in range(10)]
 
 
 def test_secrets_of_webhooks_are_not_in_the_files(tmp_path: Path, receiver: Receiver) -> None:
@@ -159,12 +159,12 @@ def test_secrets_of_webhooks_are_not_in_the_files(tmp_path: Path, receiver: Rece
 
 def test_one_server_sends_what_another_owes(tmp_path: Path, receiver: Receiver) -> None:
     url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
-    with running(url, environ=OPEN) as one, running(url, environ=OPEN) as other:
-        _hook(one, receiver)
+    with running(url, environ=OPEN) as first, running(url, environ=OPEN) as second:
+        _hook(first, receiver)
         for number in range(6):
-            _publish(one if number % 2 else other, str(number))
-        _until(one, "5", "success")
-    assert json.loads(b"[" + b",".join(one.body for one in receiver.arrivals) + b"]") == list(range(6))
+            _publish(first if number % 2 else second, str(number))
+        _until(first, "5", "success")
+    assert json.loads(b"[" + b",".join(arrival.body for arrival in receiver.arrivals) + b"]") == list(range(6))
 
 
 def test_a_server_that_cannot_keep_a_key_says_so_when_it_needs_one(tmp_path: Path) -> None:

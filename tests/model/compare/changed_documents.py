@@ -40,7 +40,11 @@ class ProviderGenerator(Generator):
         interactions: list[Json] = []
         for _ in range(self.random.randint(1, 4)):
             tries = [self.interaction(document) for _ in range(10 if is_fitting else 1)]
-            fitting = [one for one in tries if not compare(pact_of([one], "2.0.0"), [compiled]).findings]
+            fitting = [
+                interaction
+                for interaction in tries
+                if not compare(pact_of([interaction], "2.0.0"), [compiled]).findings
+            ]
             interactions += [*fitting, *([] if is_fitting else tries)][:1]
         version = self.choose(("2.0.0", "3.0.0", "4.0"))
         if version == "4.0":
@@ -167,7 +171,7 @@ def walk(node: Json) -> list[dict[str, Json]]:
     """List all objects in a document."""
     children = list(node.values()) if isinstance(node, dict) else node if isinstance(node, list) else []
     own = [node] if isinstance(node, dict) else []
-    return [*own, *(found for child in children for found in walk(child))]
+    return [*own, *(descendant for child in children for descendant in walk(child))]
 
 
 def generator(seed: int) -> ProviderGenerator:

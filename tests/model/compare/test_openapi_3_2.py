@@ -108,7 +108,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("one", CASES, ids=[one.rule for one in CASES])
+@pytest.mark.parametrize("one", CASES, ids=[case.rule for case in CASES])
 def test_additions_are_compared(one: Case) -> None:
     assert one.notes() == list(one.expected)
 
@@ -119,23 +119,23 @@ def test_additions_are_compared(one: Case) -> None:
 )
 def test_earlier_versions_and_other_profiles_do_not_have_them(method: str, change: dict[str, Any]) -> None:
     item = {"additionalOperations": {"COPY": OK}} if method == "copy" else {}
-    one = replace(case("", method=method, path_item=item), **change)
+    example = replace(case("", method=method, path_item=item), **change)
     if method == "copy":
-        one = replace(one, method="get", request={"method": "COPY"})
-    assert one.notes() == [UNKNOWN_PATH]
+        example = replace(example, method="get", request={"method": "COPY"})
+    assert example.notes() == [UNKNOWN_PATH]
 
 
 def test_items_that_cannot_be_compared_are_noted() -> None:
-    one = lines("events", "data: 1\n\n", media_type="text/event-stream")
-    comparison = one.compare()
+    example = lines("events", "data: 1\n\n", media_type="text/event-stream")
+    comparison = example.compare()
     assert [note.code for note in comparison.notes] == ["media-type.item-schema.ignored"]
     assert [finding.code for finding in comparison.findings] == ["response.body.unvalidatable"]
     assert comparison.compared == 0
 
 
 def document(own: str | None, reference: str) -> bytes:
-    one = case("", responses={"200": json_content({"$ref": reference})}, schemas={"Count": thing(count=WHOLE)})
-    return json.dumps({**one.content, **({"$self": own} if own else {})}).encode()
+    example = case("", responses={"200": json_content({"$ref": reference})}, schemas={"Count": thing(count=WHOLE)})
+    return json.dumps({**example.content, **({"$self": own} if own else {})}).encode()
 
 
 def test_references_to_the_address_of_the_document_itself_lead_into_it() -> None:

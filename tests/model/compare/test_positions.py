@@ -91,7 +91,7 @@ TREES = st.recursive(
 
 def paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(found for name, child in children for found in paths(child, (*path, name)))]
+    return [path, *(inner_path for name, child in children for inner_path in paths(child, (*path, name)))]
 
 
 @given(TREES, st.sampled_from([None, 1, 3]))
