@@ -224,7 +224,7 @@ ROWS = {
     "database_pool_timeout": seconds(minimum=None, default=5 * SECOND),
     "database_startup_timeout": seconds(minimum=0, default=30 * SECOND),
     "database_connect_max_retries": whole(minimum=0, default=None),
-    "sqlite_cache_bytes": whole(minimum=0, default=67_108_864),
+    "sqlite_cache_bytes": whole(minimum=0, default=16_777_216),
     "response_cache_bytes": whole(minimum=0, default=16_777_216),
     "base_urls": Row(
         [

@@ -183,7 +183,7 @@ def filled(template: str, given: Mapping[str, str]) -> str:
         "kind": "versions",
         "name": "documentation.css",
     }
-    path = re.sub(r"\{(\w+)\}", lambda found: q(names[found[1]]), template)
+    path = re.sub(r"\{(\w+)\}", lambda placeholder: q(names[placeholder[1]]), template)
     return path + _QUERIES.get(template, "")
 
 

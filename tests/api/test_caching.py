@@ -38,10 +38,10 @@ def test_a_change_is_seen(published):
     assert (after.status, after.json()["repositoryUrl"]) == (200, "https://example.org")
 
 
-@pytest.mark.parametrize("known", ["*", 'W/"other", {tag}', "{strong}"])
-def test_tags_are_compared_weakly(published, known):
+@pytest.mark.parametrize("if_none_match", ["*", 'W/"other", {tag}', "{strong}"])
+def test_tags_are_compared_weakly(published, if_none_match):
     tag = published.get(PATH).headers["etag"]
-    sent = known.replace("{tag}", tag).replace("{strong}", tag.removeprefix("W/"))
+    sent = if_none_match.replace("{tag}", tag).replace("{strong}", tag.removeprefix("W/"))
     assert published.get(PATH, headers={"if-none-match": sent}).status == 304
 
 

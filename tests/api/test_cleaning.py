@@ -298,10 +298,10 @@ def test_what_becomes_wanted_in_the_meantime_stays(history, clock, database, api
     assert numbers(api, "Till") == ["1", "2", "4"]
 
 
-def store_batch(name, found, at):
+def store_batch(name, removed, at):
     from treaty.store.maintenance.removal import VersionBatch  # noqa: PLC0415 - reads well where it is used
 
-    return VersionBatch(pacticipant=name, numbers=found, planned_at=at)
+    return VersionBatch(pacticipant=name, numbers=removed, planned_at=at)
 
 
 def test_one_cleaner_works_at_a_time_and_one_that_was_killed_is_replaced(database, clock, clean):

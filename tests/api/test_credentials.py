@@ -513,7 +513,7 @@ def test_a_write_that_comes_with_a_session_needs_what_only_our_pages_know(browse
 
 @only_sqlite
 @pytest.mark.parametrize(
-    "told",
+    "fetch_headers",
     [
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
@@ -522,14 +522,16 @@ def test_a_write_that_comes_with_a_session_needs_what_only_our_pages_know(browse
     ],
 )
 @pytest.mark.parametrize("is_open", [True, False], ids=["open", "signed in"])
-def test_no_route_takes_what_another_site_has_a_browser_send(api, accounts, told, is_open):
+def test_no_route_takes_what_another_site_has_a_browser_send(api, accounts, fetch_headers, is_open):
     authorization = {} if is_open else basic("administrator", PASSWORD)
     if not is_open:
         accounts(Role.ADMINISTRATOR)
     for kind, route in golden.routes():
         if route.method != "GET":
             path = route.url.fill(**dict.fromkeys(route.url.names, "x"))
-            answer = api.request(route.method, path, b"a=b", type=FORM, accept=PAGE, headers={**told, **authorization})
+            answer = api.request(
+                route.method, path, b"a=b", type=FORM, accept=PAGE, headers={**fetch_headers, **authorization}
+            )
             assert answer.status == 403, (kind, route.method, path)
             assert "sent by a page of another site" in answer.text
 

@@ -77,7 +77,7 @@ class Walk:
             "uuid": uuid,
             "pactVersion": "0" * 40,
         }
-        return re.sub(r"\{(\w+)\}", lambda found: q(names[found[1]]), path)
+        return re.sub(r"\{(\w+)\}", lambda placeholder: q(names[placeholder[1]]), path)
 
 
 def links_in(document: Any, path: str, context: str | None = None) -> Iterator[Step]:

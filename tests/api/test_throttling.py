@@ -175,13 +175,13 @@ def test_a_name_with_any_characters_is_no_failure_of_the_server(ask):
 # Many at once
 
 
-def at_once(api, given):
+def at_once(api, credentials):
     """Send requests with names and passwords at the same time."""
 
     async def together():
         requests = (
             api._send("GET", "/user", b"", {"host": "localhost", "accept": "*/*", **sent(name, its_password, OFFICE)})  # noqa: SLF001 - of a helper
-            for name, its_password in given
+            for name, its_password in credentials
         )
         return await asyncio.gather(*requests)
 

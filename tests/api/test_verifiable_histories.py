@@ -245,12 +245,12 @@ def uuids(plain_api):
     ],  # each story has names of its own
     phases=[Phase.reuse, Phase.generate, Phase.shrink],
 )
-@given(first=publishing, more=st.lists(deeds, min_size=5, max_size=30), asked=st.lists(requests(), max_size=4))
-def test_a_provider_is_given_what_the_rules_say_of_all_that_happened(plain_api, clock, uuids, first, more, asked):
+@given(first=publishing, more=st.lists(deeds, min_size=5, max_size=30), queries=st.lists(requests(), max_size=4))
+def test_a_provider_is_given_what_the_rules_say_of_all_that_happened(plain_api, clock, uuids, first, more, queries):
     story = Story(plain_api, clock, uuids)
     for name, args, kwargs in [first, *more]:
         note(f"{name}{args}{kwargs or ''}")
         getattr(story, name)(*args, **kwargs)
-    for request in [*asked, *ALWAYS]:
+    for request in [*queries, *ALWAYS]:
         note(f"{request}")
         assert story.answer(request) == story.expected(request)

@@ -77,10 +77,12 @@ def test_an_https_webhook_is_tunnelled_and_the_receivers_certificate_is_checked(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("given", ["", "user:wrong@"])
-def test_a_proxy_that_requires_other_credentials_is_named_without_them(hosts, receiver, scheme, given):
+@pytest.mark.parametrize("credentials", ["", "user:wrong@"])
+def test_a_proxy_that_requires_other_credentials_is_named_without_them(hosts, receiver, scheme, credentials):
     with forwarding("user:right", hosts) as proxy:
-        outcome = send(f"{scheme}://ci.example.org/", resolve_publicly, **through(f"http://{given}{proxy.address}"))
+        outcome = send(
+            f"{scheme}://ci.example.org/", resolve_publicly, **through(f"http://{credentials}{proxy.address}")
+        )
     assert isinstance(outcome, NoResponse)
     assert outcome.kind == "ProxyError"
     assert f"the proxy http://{proxy.address} did not connect to ci.example.org: 407" in outcome.reason

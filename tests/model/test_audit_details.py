@@ -38,10 +38,10 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 @given(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
-def test_uuids_of_events_are_in_the_order_of_their_ids(one, other):
-    first, second = UUID(event_uuid(one)), UUID(event_uuid(other))
-    assert (first < second, first == second) == (one < other, one == other)
-    assert (find_event_id(str(first)), find_event_id(str(second).upper())) == (one, other)
+def test_uuids_of_events_are_in_the_order_of_their_ids(first_id, second_id):
+    first, second = UUID(event_uuid(first_id)), UUID(event_uuid(second_id))
+    assert (first < second, first == second) == (first_id < second_id, first_id == second_id)
+    assert (find_event_id(str(first)), find_event_id(str(second).upper())) == (first_id, second_id)
     assert (first.version, first.variant) == (8, UUID("0" * 16 + "8" + "0" * 15).variant)
 
 

@@ -15,8 +15,8 @@ def event(type_, *, resource="prices", other=None, **details):
     )
 
 
-def sentence(*given, **details):
-    return "".join(part.text for part in describe_event(event(*given, **details)))
+def sentence(*facts, **details):
+    return "".join(part.text for part in describe_event(event(*facts, **details)))
 
 
 @pytest.mark.parametrize("action", Action)

@@ -98,7 +98,7 @@ def test_users_and_addresses_are_counted_apart_and_names_of_nobody_in_groups():
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "is_same_address", "is_same_network"),
+    ("address", "other", "is_same_address", "is_same_network"),
     [
         ("192.0.2.7", "::ffff:192.0.2.7", True, True),
         ("192.0.2.7", "::ffff:c000:207", True, True),
@@ -114,8 +114,8 @@ def test_users_and_addresses_are_counted_apart_and_names_of_nobody_in_groups():
         (None, None, True, True),
     ],
 )
-def test_ipv6_addresses_count_by_network_and_mapped_ones_as_ipv4(one, other, is_same_address, is_same_network):
-    first, second = (compute_counter_keys("ada", address, is_known=True) for address in (one, other))
+def test_ipv6_addresses_count_by_network_and_mapped_ones_as_ipv4(address, other, is_same_address, is_same_network):
+    first, second = (compute_counter_keys("ada", client, is_known=True) for client in (address, other))
     assert (first.address == second.address) is is_same_address
     assert (first.pair == second.pair) is is_same_address
     assert (first.network == second.network) is is_same_network

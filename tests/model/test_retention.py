@@ -21,7 +21,7 @@ from treaty.model.maintenance.retention import (
 
 
 @pytest.mark.parametrize(
-    ("given", "selector"),
+    ("raw", "selector"),
     [
         ({"latest": True}, KeepVersions(latest=True)),
         ({"tag": True, "latest": True}, KeepVersions(tag=True, latest=True)),
@@ -33,13 +33,13 @@ from treaty.model.maintenance.retention import (
         ({"latest": True, "tag": None}, KeepVersions(latest=True)),
     ],
 )
-def test_a_selector_is_read_under_each_of_its_names(given, selector):
-    assert parse_version_selectors([given]) == (selector,)
-    assert parse_version_selectors(given) == (selector,)
+def test_a_selector_is_read_under_each_of_its_names(raw, selector):
+    assert parse_version_selectors([raw]) == (selector,)
+    assert parse_version_selectors(raw) == (selector,)
 
 
 @pytest.mark.parametrize(
-    ("given", "text"),
+    ("raw", "text"),
     [
         ("all", "selectors must be a list of objects"),
         (["all"], "selector 1: must be an object"),
@@ -59,30 +59,30 @@ def test_a_selector_is_read_under_each_of_its_names(given, selector):
         ([{"latest": False}], "selector 1 has no condition"),
     ],
 )
-def test_what_makes_no_sense_is_refused(given, text):
+def test_what_makes_no_sense_is_refused(raw, text):
     with pytest.raises(InvalidSetting) as refused:
-        parse_version_selectors(given)
+        parse_version_selectors(raw)
     assert str(refused.value) == text
 
 
 @pytest.mark.parametrize(
-    ("given", "selector"),
+    ("raw", "selector"),
     [
         ({"max_age": 90}, KeepBranches(max_age=90)),
         ({"branch": "develop"}, KeepBranches(branches=("develop",))),
         ({"branch": ["a", "b"], "maxAge": 1}, KeepBranches(branches=("a", "b"), max_age=1)),
     ],
 )
-def test_branches_are_named_or_young(given, selector):
-    assert parse_branch_selectors([given]) == (selector,)
+def test_branches_are_named_or_young(raw, selector):
+    assert parse_branch_selectors([raw]) == (selector,)
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"branch": True}, {"branch": [""]}, {"branch": " "}, {"branch": []}, {"max_age": "1"}, {"tag": 1}]
+    "raw", [{}, {"branch": True}, {"branch": [""]}, {"branch": " "}, {"branch": []}, {"max_age": "1"}, {"tag": 1}]
 )
-def test_other_selectors_of_branches_are_refused(given):
+def test_other_selectors_of_branches_are_refused(raw):
     with pytest.raises(InvalidSetting, match="selector 1: must have max_age"):
-        parse_branch_selectors([given])
+        parse_branch_selectors([raw])
 
 
 def test_what_runs_and_what_is_supported_is_always_kept():

@@ -26,7 +26,7 @@ FACTS = DeliveryFacts(
 )
 RESULT = EventResult(number=7, success=False, provider_version="5", provider_tags=("live",), provider_branch="main")
 ADDRESSES = ParameterUrls(
-    pact=lambda facts, said: f"/pact/{facts.sha}/{said}",
+    pact=lambda facts, metadata: f"/pact/{facts.sha}/{metadata}",
     result=lambda _facts, number: f"/r/{number}",
     webhook=lambda uuid: f"/w/{uuid}",
 )

@@ -45,9 +45,9 @@ def found(selector, version=1, *, consumer="Till", content=1, **more):
     )
 
 
-def texts(pact, wanted=None):
+def texts(pact, query=None):
     return [
-        text for _, text in build_notices(pact, "Ledger", wanted or VerifiablePactsQuery(includes_pending=False), "URL")
+        text for _, text in build_notices(pact, "Ledger", query or VerifiablePactsQuery(includes_pending=False), "URL")
     ]
 
 
@@ -342,8 +342,8 @@ def pending(*, tags=(), is_pending=True) -> VerifiablePact:
     return pact._replace(is_pending=is_pending, pending_tags=tags)
 
 
-@pytest.mark.parametrize(("wanted", "tags", "who", "any_", "with_tags"), WHO)
-def test_a_pending_pact_says_whose_success_it_waits_for(wanted, tags, who, any_, with_tags):
+@pytest.mark.parametrize(("query", "tags", "who", "any_", "with_tags"), WHO)
+def test_a_pending_pact_says_whose_success_it_waits_for(query, tags, who, any_, with_tags):
     more = "Read more at https://docs.pact.io/go/pending"
     waits = (
         "This pact is in pending state for this version of Ledger because a successful verification result for "
@@ -363,7 +363,7 @@ def test_a_pending_pact_says_whose_success_it_waits_for(wanted, tags, who, any_,
         f"has been published. If a verification for a version of Ledger {with_tags}fails in the future, it will "
         f"fail the build. {more}"
     )
-    assert build_notices(pending(tags=tags), "Ledger", wanted, "URL")[1:] == [
+    assert build_notices(pending(tags=tags), "Ledger", query, "URL")[1:] == [
         ("before_verification", waits),
         ("after_verification:success_true_published_false", unpublished),
         ("after_verification:success_false_published_false", failed),
@@ -373,7 +373,7 @@ def test_a_pending_pact_says_whose_success_it_waits_for(wanted, tags, who, any_,
 
 
 @pytest.mark.parametrize(
-    ("wanted", "who"),
+    ("query", "who"),
     [
         (VerifiablePactsQuery(), "Ledger"),
         (BRANCH, "a version of Ledger from branch 'main'"),
@@ -381,8 +381,8 @@ def test_a_pending_pact_says_whose_success_it_waits_for(wanted, tags, who, any_,
         (TAGS, "a version of Ledger with tag 'dev' and 'feat'"),
     ],
 )
-def test_a_pact_that_is_not_pending_says_who_verified_it(wanted, who):
-    (_, text) = texts(pending(is_pending=False), wanted)
+def test_a_pact_that_is_not_pending_says_who_verified_it(query, who):
+    (_, text) = texts(pending(is_pending=False), query)
     assert text == (
         f"This pact has previously been successfully verified by {who}. If this verification fails, it will fail the "
         "build. Read more at https://docs.pact.io/go/pending"
@@ -394,7 +394,7 @@ def test_pending_is_not_mentioned_to_those_who_did_not_ask():
 
 
 @pytest.mark.parametrize(
-    ("wanted", "has_wip"),
+    ("query", "has_wip"),
     [
         (VerifiablePactsQuery(branch="main"), False),
         (VerifiablePactsQuery(wip_since=0), False),  # type: ignore[arg-type]  # any time will do
@@ -402,12 +402,12 @@ def test_pending_is_not_mentioned_to_those_who_did_not_ask():
         (VerifiablePactsQuery(wip_since=0, branch=""), True),  # type: ignore[arg-type]  # likewise
     ],
 )
-def test_work_in_progress_needs_a_date_and_a_branch_or_tag(wanted, has_wip):
-    assert wanted.has_wip is has_wip
+def test_work_in_progress_needs_a_date_and_a_branch_or_tag(query, has_wip):
+    assert query.has_wip is has_wip
 
 
 @pytest.mark.parametrize(
-    ("wanted", "is_explained"),
+    ("query", "is_explained"),
     [
         ({}, False),
         ({"wip_since": SINCE}, True),
@@ -416,8 +416,8 @@ def test_work_in_progress_needs_a_date_and_a_branch_or_tag(wanted, has_wip):
         ({"branch": "b"}, False),
     ],
 )
-def test_missing_work_in_progress_is_explained_to_those_who_asked_for_it(wanted, is_explained):
-    text = explain_missing_wip(VerifiablePactsQuery(includes_pending=False, **wanted))
+def test_missing_work_in_progress_is_explained_to_those_who_asked_for_it(query, is_explained):
+    text = explain_missing_wip(VerifiablePactsQuery(includes_pending=False, **query))
     assert (text is not None and "providerVersionBranch" in text) is is_explained
 
 

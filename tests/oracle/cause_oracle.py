@@ -217,7 +217,7 @@ class _Explainer:
         provider = row.publication.provider
         if not earlier:
             return Why("never_passed", self.known.time(result.at), provider, result.version)
-        last = max(earlier, key=lambda one: (one.at, one.number))
+        last = max(earlier, key=lambda result: (result.at, result.number))
         since = min(
             failure.at
             for failure in results
@@ -270,7 +270,7 @@ class _Explainer:
             if (publication.consumer, publication.provider, publication.content)
             == (pact.consumer, pact.provider, pact.content)
         ]
-        first = min(same, key=lambda one: (self.world.place(one.consumer, one.version), one.number))
+        first = min(same, key=lambda result: (self.world.place(result.consumer, result.version), result.number))
         own = [publication for publication in same if publication.version == pact.version]
         about = {
             (publication.consumer, publication.version, publication.provider, publication.revision)
@@ -280,7 +280,11 @@ class _Explainer:
             delivery for delivery in self.known.deliveries if delivery.pact in about and self.concerns(delivery, number)
         ]
         latest = {delivery.webhook: delivery for delivery in concerned}.values()
-        return max(latest, key=lambda one: (one.status in {"failure", "retrying"}, self.position(one)), default=None)
+        return max(
+            latest,
+            key=lambda delivery: (delivery.status in {"failure", "retrying"}, self.position(delivery)),
+            default=None,
+        )
 
     def position(self, delivery: Delivery) -> int:
         return self.known.deliveries.index(delivery)

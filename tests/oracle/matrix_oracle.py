@@ -140,7 +140,7 @@ class World:
             for publication in self.publications
             if (publication.consumer, publication.version, publication.provider) == (consumer, version, provider)
         ]
-        return max(same, key=lambda one: one.revision, default=None)
+        return max(same, key=lambda publication: publication.revision, default=None)
 
     def is_current(self, publication: Publication) -> bool:
         return self.current(publication.consumer, publication.version, publication.provider) == publication

@@ -133,7 +133,7 @@ class _Sets:
             if (result.consumer, result.provider, result.content, result.version)
             == (pact.consumer, pact.provider, pact.content, provider)
         ]
-        return max(results, key=lambda one: one.number).success if results else None
+        return max(results, key=lambda result: result.number).success if results else None
 
 
 def broken_pairs(world: World, environment: str) -> set[tuple[str, str]]:

@@ -171,7 +171,7 @@ def _position(world: World, group: list[Found]) -> int:
 
 
 def _newest(world: World, group: list[Found]) -> str:
-    return max(group, key=lambda one: world.consumers[one.consumer].position(one.version)).version
+    return max(group, key=lambda pact: world.consumers[pact.consumer].position(pact.version)).version
 
 
 # Selectors

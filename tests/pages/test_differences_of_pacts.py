@@ -31,30 +31,41 @@ def _v4(price):
 
 
 CHANGES = {
-    "a value": (lambda one: one["response"]["body"].update(id="7"), 'response > body > $.id : 7 → "7"'),
-    "its type alone": (lambda one: one["response"]["body"].update(id=7.0), "response > body > $.id : 7 → 7.0"),
+    "a value": (lambda interaction: interaction["response"]["body"].update(id="7"), 'response > body > $.id : 7 → "7"'),
+    "its type alone": (
+        lambda interaction: interaction["response"]["body"].update(id=7.0),
+        "response > body > $.id : 7 → 7.0",
+    ),
     "an item": (
-        lambda one: one["response"]["body"]["items"][1].update(price=3),
+        lambda interaction: interaction["response"]["body"]["items"][1].update(price=3),
         "response > body > $.items[1].price : 2 → 3",
     ),
-    "an added member": (lambda one: one["response"]["body"].update(new=[1]), "response > body > $.new : added [1]"),
-    "a removed member": (lambda one: one["response"]["body"].pop("notes"), "response > body > $.notes : removed null"),
+    "an added member": (
+        lambda interaction: interaction["response"]["body"].update(new=[1]),
+        "response > body > $.new : added [1]",
+    ),
+    "a removed member": (
+        lambda interaction: interaction["response"]["body"].pop("notes"),
+        "response > body > $.notes : removed null",
+    ),
     "a removed item": (
-        lambda one: one["response"]["body"]["items"].pop(0),
+        lambda interaction: interaction["response"]["body"]["items"].pop(0),
         'response > body > $.items[0] : removed {"price":1.5,"name":"pen"}',
     ),
     "a name with a space": (
-        lambda one: one["response"]["body"].update({"paid in": "USD"}),
+        lambda interaction: interaction["response"]["body"].update({"paid in": "USD"}),
         'response > body > $["paid in"] : "EUR" → "USD"',
     ),
-    "the body": (lambda one: one["response"].update(body=[1]), "response > body > $ :"),
-    "a status": (lambda one: one["response"].update(status=201), "response > status : 200 → 201"),
+    "the body": (lambda interaction: interaction["response"].update(body=[1]), "response > body > $ :"),
+    "a status": (lambda interaction: interaction["response"].update(status=201), "response > status : 200 → 201"),
     "a header": (
-        lambda one: one["request"]["headers"].update(Accept="*/*"),
+        lambda interaction: interaction["request"]["headers"].update(Accept="*/*"),
         'request > headers > Accept : "application/json" → "*/*"',
     ),
     "a rule": (
-        lambda one: one["response"].update(matchingRules={"body": {"$.id": {"matchers": [{"match": "type"}]}}}),
+        lambda interaction: interaction["response"].update(
+            matchingRules={"body": {"$.id": {"matchers": [{"match": "type"}]}}}
+        ),
         "response > matchingRules : added",
     ),
 }

@@ -324,7 +324,7 @@ def test_everything_can_be_read_while_an_answer_is_awaited(page):  # noqa: F811
 @pytest.mark.slow  # likewise
 def test_it_fits_every_width_and_never_complains(site, page):  # noqa: F811
     faults = []
-    page.on("console", lambda said: faults.append(said.text))
+    page.on("console", lambda message: faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
     for path in ("/", SHOP, hostile(site)):
         page.goto(f"/explorer#{path}")

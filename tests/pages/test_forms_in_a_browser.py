@@ -23,7 +23,7 @@ def either(request: pytest.FixtureRequest, site: Site) -> Iterator[Page]:  # noq
     """A page with scripts, and one without; nothing may be complained of."""
     context = browsers.context(site.browser, base_url=site.address, java_script_enabled=request.param)
     page, faults = context.new_page(), []  # noqa: F811 - the fixture is another
-    page.on("console", lambda said: None if "Failed to load" in said.text else faults.append(said.text))
+    page.on("console", lambda message: None if "Failed to load" in message.text else faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
     yield page
     context.close()

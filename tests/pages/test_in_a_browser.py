@@ -68,7 +68,10 @@ def test_everybody_can_use_every_page_which_fits_the_screen_and_needs_no_other_h
     faults, requests = Faults(), list[str]()
     context = browsers.context(site.browser, base_url=site.address)
     page = context.new_page()
-    page.on("console", lambda said: None if "404" in said.text else faults.complaints.append(f"{said.text} {page.url}"))
+    page.on(
+        "console",
+        lambda message: None if "404" in message.text else faults.complaints.append(f"{message.text} {page.url}"),
+    )
     page.on("pageerror", lambda error: faults.complaints.append(f"{error} {page.url}"))
     page.on("request", lambda request: requests.append(request.url))
     assert site.paths.keys() >= set(ONLY_HERE)

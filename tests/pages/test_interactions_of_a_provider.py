@@ -55,7 +55,7 @@ def test_the_pages_of_the_application_lead_to_them(show):
 
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize(
-    ("query", "found", "lost"),
+    ("query", "shown", "lost"),
     [
         ("prices", ["all prices"], ["a cancellation", "a request"]),
         ("/orders", ["a cancellation", "a request for an order"], ["all prices"]),
@@ -66,11 +66,11 @@ def test_the_pages_of_the_application_lead_to_them(show):
         ("total", ["a request for an order Till 5"], ["Web Shop 2", "all prices"]),
     ],
 )
-def test_a_search_finds_paths_descriptions_fields_states_and_consumers(show, query, found, lost):
+def test_a_search_finds_paths_descriptions_fields_states_and_consumers(show, query, shown, lost):
     page = show(f"{PAGE}?q={quote(query)}")
     assert page.values("q")[-1] == query
     listed = page.text.partition("Show all")[2]
-    assert [text for text in found if text not in listed] == []
+    assert [text for text in shown if text not in listed] == []
     assert [text for text in lost if text in listed] == []
 
 

@@ -15,7 +15,7 @@ def closed(value, gap):
     return [text.replace(gap, "mine") for text in value] if isinstance(value, list) else value.replace(gap, "mine")
 
 
-@pytest.mark.parametrize("ready", PRESETS, ids=lambda one: one.key)
+@pytest.mark.parametrize("ready", PRESETS, ids=lambda preset: preset.key)
 def test_every_ready_webhook_needs_its_gaps_filled_and_then_sends_json(api, show, submit, ready):
     api.publish("Till", "1", "Ledger")
     shown = show(f"/webhooks/new?template={ready.key}")

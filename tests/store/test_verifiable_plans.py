@@ -86,9 +86,9 @@ def plans_for(database: Database, wanted: VerifiablePactsQuery) -> dict[str, lis
     return steps
 
 
-@pytest.mark.parametrize("wanted", WANTED)
-def test_every_statement_goes_by_index_from_the_versions_to_their_pacts(database, wanted):
-    steps_by_statement = plans_for(database, wanted)
+@pytest.mark.parametrize("query", WANTED)
+def test_every_statement_goes_by_index_from_the_versions_to_their_pacts(database, query):
+    steps_by_statement = plans_for(database, query)
     assert len(steps_by_statement) >= 5
     for statement, steps in steps_by_statement.items():
         wrong = [step for step in steps if step.startswith("SCAN") or "ix_publication_provider_id" in step]

@@ -77,7 +77,7 @@ def test_pairs_that_are_published_at_once_are_all_compared(database_url: str) ->
         # What was not acknowledged is published again, as a build would.
         rest = [publication for publication in PUBLICATIONS if publication not in published]
         with ThreadPoolExecutor(4) as threads:
-            assert all(threads.map(lambda one: publish(again.address, *one), rest))
+            assert all(threads.map(lambda publication: publish(again.address, *publication), rest))
         for (consumer, version), provider_version in product(product(CONSUMERS, VERSIONS), VERSIONS):
             is_fitting = described_path(version) == described_path(provider_version)
 

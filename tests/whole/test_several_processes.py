@@ -84,8 +84,8 @@ def add_user(database: Database) -> Callable[[str], User]:
 
 
 def test_what_is_taken_away_is_refused_at_once_by_every_process(database, both, add_user):
-    def statuses(one):
-        requests = [(server, one.headers[kind]) for kind in ("token", "password", "session") for server in both]
+    def statuses(account):
+        requests = [(server, account.headers[kind]) for kind in ("token", "password", "session") for server in both]
         return [httpx.get(f"{server.address}/user", headers=headers).status_code for server, headers in requests]
 
     revoked, disabled, changed, ended = (add_user(name) for name in ("revoked", "disabled", "changed", "ended"))

@@ -38,7 +38,7 @@ def _samples(**grown: int) -> list[Sample]:
 
 
 @pytest.mark.parametrize(
-    ("grown", "told"),
+    ("grown", "reports"),
     [
         ({}, []),
         ({"memory": 109, "files": 25, "connections": 16}, []),
@@ -47,8 +47,8 @@ def _samples(**grown: int) -> list[Sample]:
         ({"connections": 30}, ["open connections have grown from 10 to 30"]),
     ],
 )
-def test_growth_is_noticed(grown, told):
-    assert list(growth(_samples(**grown), 100)) == told
+def test_growth_is_noticed(grown, reports):
+    assert list(growth(_samples(**grown), 100)) == reports
 
 
 def test_too_few_samples_are_no_proof():
@@ -73,7 +73,7 @@ def _hook(status: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("server", "told"),
+    ("server", "reports"),
     [
         (_server(_hook("retrying")), []),
         (_server(), [f"{OWED}: nothing is known of it"]),
@@ -81,5 +81,5 @@ def _hook(status: str) -> dict[str, Any]:
         (_server(_hook("retrying"), logs=""), [f"{OWED}: is retrying, but it was not taken"]),
     ],
 )
-def test_a_delivery_that_neither_arrived_nor_waits_with_its_reason_is_noticed(server, told):
-    assert list(unexplained([OWED], {OWED: "/pact"}, server)) == told
+def test_a_delivery_that_neither_arrived_nor_waits_with_its_reason_is_noticed(server, reports):
+    assert list(unexplained([OWED], {OWED: "/pact"}, server)) == reports

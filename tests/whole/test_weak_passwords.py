@@ -7,7 +7,7 @@ from treaty.model.accounts.passwords import find_setting_weakness
 
 
 @pytest.mark.parametrize(
-    ("given", "reason"),
+    ("settings", "reason"),
     [
         ("pact_workshop", "is an example from documentation"),
         ("Pact_Workshop", "is an example from documentation"),
@@ -20,8 +20,8 @@ from treaty.model.accounts.passwords import find_setting_weakness
         ("a stapled horse, correctly", None),
     ],
 )
-def test_weak_passwords_of_settings_are_told_from_others(given, reason):
-    weakness = find_setting_weakness(given, "build-server")
+def test_weak_passwords_of_settings_are_told_from_others(settings, reason):
+    weakness = find_setting_weakness(settings, "build-server")
     assert weakness is None if reason is None else weakness is not None and weakness.startswith(reason)
 
 
