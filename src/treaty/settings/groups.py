@@ -182,7 +182,7 @@ class ServerSettings(Group):
     not have the database."""
     database_connect_max_retries: Annotated[int, Range(minimum=0)] | None = None
     """Number of retries, three seconds apart, that replace `database_startup_timeout`."""
-    sqlite_cache_bytes: Annotated[int, Range(minimum=0)] = 67_108_864
+    sqlite_cache_bytes: Annotated[int, Range(minimum=0)] = 16_777_216
     """Maximum memory for pages of a SQLite file that the thread which handles requests caches, per process. Each of the
     other threads, which most servers hardly use, caches an eighth of it at most."""
     response_cache_bytes: Annotated[int, Range(minimum=0)] = 16_777_216

@@ -40,7 +40,7 @@ MAX_ATTEMPTS: Final = 12
 seconds."""
 BUSY_TIMEOUT_SECONDS: Final = 10
 """Seconds for which SQLite waits for the write lock of another process, and for which a transaction is repeated."""
-DEFAULT_CACHE_BYTES: Final = 64 * 2**20
+DEFAULT_CACHE_BYTES: Final = 16 * 2**20
 """Memory for pages of a SQLite file in the connection of the main thread, which has the event loop and so handles
 nearly all requests, or runs a command."""
 _OTHER_CACHE_SHARE: Final = 8
