@@ -9,11 +9,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import select, text
 
+from tests.api.browsers import Browser
 from tests.api.conftest import PASSWORD, publication
 from tests.api.writes import FORM, FORMS, WEBHOOK, WRITE_NOTHING, WRITES, world
 from tests.databases import open_kept
@@ -696,38 +696,7 @@ def test_details_are_bounded_whatever_is_in_them():
 # Users, tokens and sessions
 
 
-class Browser:
-    """Sends forms as a browser does, with the cookies that it was given."""
-
-    def __init__(self, api):
-        self._api = api
-        self._cookies: dict[str, str] = {}
-        self._token = ""
-
-    def get(self, path):
-        return self._kept(self._api.get(path, accept="text/html", headers=self._headers()))
-
-    def post(self, path, **fields):
-        body = urlencode({"csrf_token": self._token, **fields}).encode()
-        return self._kept(self._api.post(path, body, accept="text/html", type=FORM, headers=self._headers()))
-
-    def sign_in(self, name, its_password):
-        self.get("/sign-in")
-        return self.post("/sign-in", name=name, password=its_password)
-
-    def _headers(self):
-        return {"cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
-
-    def _kept(self, answer):
-        if "set-cookie" in answer.headers:
-            name, _, value = answer.headers["set-cookie"].partition(";")[0].partition("=")
-            self._cookies[name] = value
-        match = re.search(r'name="csrf_token" value="([^"]+)"', answer.text)
-        self._token = match[1] if match else self._token
-        return answer
-
-
-def told(api, headers):
+def summarize_events(api, headers):
     return [
         (event["type"], event["user_email"], event["credential"]["type"], event["resource"])
         for event in events(api, headers=headers)
@@ -754,33 +723,33 @@ def test_tokens_and_users_are_told_with_who_made_them(api, accounts):
     browser.sign_in("nobody-canary", "wrong-canary")
     assert browser.sign_in("administrator", PASSWORD).status == 303
     assert browser.get("/settings/tokens").status == 200
-    answer = browser.post("/settings/tokens/new", name="ci", may="read-only", days="30")
+    answer = browser.send("/settings/tokens/new", name="ci", may="read-only", days="30")
     text_of = re.search(r"treaty_\w{38}", answer.text)
     assert text_of, answer.text
     (creation,) = events(api, "?type=token_creation&user=administrator", headers=headers)
     uuid = creation["payload"]["params"]["uuid"]
-    renewed = re.search(r"treaty_\w{38}", browser.post(f"/settings/tokens/{uuid}/renew").text)
-    browser.post(f"/settings/tokens/{uuid}/revoke")
+    renewed = re.search(r"treaty_\w{38}", browser.send(f"/settings/tokens/{uuid}/renew").text)
+    browser.send(f"/settings/tokens/{uuid}/revoke")
     new = {"kind": "person", "password": "a long pass canary", "again": "a long pass canary"}
-    added = browser.post("/settings/users/new", name="bob", email="", role="read-only", **new)
+    added = browser.send("/settings/users/new", name="bob", email="", role="read-only", **new)
     assert added.status == 303, added.text
     path = added.headers["location"].partition("?")[0]
-    browser.post(path, do="role", role="read-write")
-    browser.post(path, do="disable")
-    browser.post(path, do="enable")
-    browser.post(path, do="password", password="another long canary", again="another long canary")  # noqa: S106 - of the test
+    browser.send(path, do="role", role="read-write")
+    browser.send(path, do="disable")
+    browser.send(path, do="enable")
+    browser.send(path, do="password", password="another long canary", again="another long canary")  # noqa: S106 - of the test
     again = "my own new long canary"
-    browser.post("/settings/account", current=PASSWORD, password=again, again=again)
+    browser.send("/settings/account", current=PASSWORD, password=again, again=again)
     shown_tokens = api.get("/settings/tokens", headers=headers)
     assert shown_tokens.status == 200, shown_tokens.text
     tokens = shown_tokens.json()["_embedded"]["items"]
     owner = base64.b64encode(f"administrator:{again}".encode()).decode()
     api.post(f"/settings/tokens/{tokens[0]['uuid']}/regenerate", {}, headers={"authorization": f"Basic {owner}"})
-    browser.post("/sign-out")
+    browser.send("/sign-out")
     browser.sign_in("administrator", again)
     browser.get("/settings/account")
-    browser.post("/settings/sessions/end")
-    summaries = told(api, headers)
+    browser.send("/settings/sessions/end")
+    summaries = summarize_events(api, headers)
     mine = [summary for summary in summaries if summary[2] != "system"]
     assert mine == [
         ("sign_in_failure", None, "anonymous", "administrator"),
@@ -824,5 +793,5 @@ def test_nobody_fills_it_by_signing_out(make_api):
     browser = Browser(api)
     for _ in range(5):
         browser.get("/sign-in")
-        browser.post("/sign-out")
+        browser.send("/sign-out")
     assert events(api, headers=basic(WRITER)) == []

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.api.browsers import PAGE, Browser
 from tests.api.conftest import PASSWORD, pact
-from tests.api.test_credentials import PAGE, Browser, bearer
+from tests.api.test_credentials import bearer
 from treaty.app import warn_of_proxies
 from treaty.errors import InvalidSetting
 from treaty.model.accounts.access import Role

@@ -5,13 +5,13 @@ import hashlib
 import statistics
 import time
 from datetime import timedelta
-from urllib.parse import urlencode
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from tests.api import golden
+from tests.api.browsers import FORM, PAGE, Browser
 from tests.api.conftest import PASSWORD, SECRET_KEY, hash_quickly
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials, throttling
@@ -26,8 +26,6 @@ from treaty.store.engine.database import fetch_rows
 from treaty.store.engine.vault import get_vault
 from treaty.store.tables import guess
 
-FORM = "application/x-www-form-urlencoded"
-PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
 SESSION = "__Host-treaty"
 OTHER = "one more battery, please"
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -39,40 +37,6 @@ def basic(name, its_password):
 
 def bearer(issued):
     return {"authorization": f"Bearer {issued.text}"}
-
-
-class Browser:
-    """Keeps cookies, and fills in forms."""
-
-    def __init__(self, api, **headers):
-        self.api = api
-        self.cookies = {}
-        self.headers = headers
-        self.csrf = ""
-
-    def get(self, path, **options):
-        return self._kept(self.api.get(path, accept=PAGE, **{"headers": self._sent(), **options}))
-
-    def post(self, path, **fields):
-        body = urlencode(fields).encode()
-        return self._kept(self.api.post(path, body, type=FORM, accept=PAGE, headers=self._sent()))
-
-    def _sent(self):
-        cookie = {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
-        return {**self.headers, **(cookie if self.cookies else {})}
-
-    def _kept(self, answer):
-        name, _, value = answer.headers.get("set-cookie", "").partition(";")[0].partition("=")
-        if name:
-            self.cookies[name] = value
-        return answer
-
-    def token(self, path):
-        return self.get(path).text.partition('name="csrf_token" value="')[2].partition('"')[0]
-
-    def sign_in(self, name=Role.ADMINISTRATOR.value, its_password=PASSWORD, **more):
-        fields = {"csrf_token": self.token("/sign-in"), "name": name, "password": its_password, **more}
-        return self.post("/sign-in", **fields)
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.api import golden
+from tests.api.browsers import FORM, PAGE, Browser
 from tests.api.conftest import PASSWORD
-from tests.api.test_credentials import FORM, PAGE, SESSION, Browser, basic, bearer
+from tests.api.test_credentials import SESSION, basic, bearer
 from tests.api.test_second_factor import set_up
 from treaty.actions.accounts.accounts import get_account
 from treaty.model.accounts.access import REAUTHENTICATION_LIFETIME, Role

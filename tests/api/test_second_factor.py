@@ -9,8 +9,9 @@ from pydantic import SecretStr
 from pyotp.totp import TOTP
 from sqlalchemy import text
 
+from tests.api.browsers import Browser
 from tests.api.conftest import PASSWORD, SECRET_KEY
-from tests.api.test_credentials import SESSION, Browser, basic, bearer, dumped
+from tests.api.test_credentials import SESSION, basic, bearer, dumped
 from treaty.actions.accounts import credentials, second_factors
 from treaty.actions.accounts.accounts import get_account
 from treaty.errors import Unauthenticated

@@ -4,8 +4,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from tests.api.browsers import PAGE, Browser
 from tests.api.conftest import PASSWORD, SECRET_KEY
-from tests.api.test_credentials import PAGE, Browser
 from treaty import app
 from treaty.actions.accounts import credentials
 from treaty.model.accounts.access import Role

@@ -4,12 +4,12 @@ import asyncio
 import base64
 from collections import Counter
 from datetime import timedelta
-from urllib.parse import urlencode
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
+from tests.api.browsers import Browser
 from tests.api.conftest import PASSWORD, SECRET_KEY
 from treaty.actions.accounts import credentials
 from treaty.actions.accounts import throttling as throttling_actions
@@ -21,7 +21,6 @@ from treaty.store.engine.database import open_database
 from treaty.store.engine.vault import get_vault
 from treaty.store.tables import account, guess
 
-FORM = "application/x-www-form-urlencoded"
 OFFICE, ELSEWHERE = "192.0.2.7", "198.51.100.8"
 CI_PASSWORD = "of the build server"  # noqa: S105
 USERS = {"basic_auth_username": "ci", "basic_auth_password": CI_PASSWORD}
@@ -29,7 +28,7 @@ PEOPLE = {"ada": PASSWORD, "ci": CI_PASSWORD}
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def sent(name, its_password, address):
+def authorize(name, its_password, address):
     encoded = base64.b64encode(f"{name}:{its_password}".encode()).decode()
     return {"authorization": f"Basic {encoded}", "x-forwarded-for": address}
 
@@ -44,7 +43,7 @@ def api(make_api, accounts):
 @pytest.fixture
 def ask(api):
     def ask(name, its_password, address=OFFICE):
-        return api.get("/user", headers=sent(name, its_password, address))
+        return api.get("/user", headers=authorize(name, its_password, address))
 
     return ask
 
@@ -73,7 +72,7 @@ def test_the_right_password_has_to_wait_like_any_other(ask, clock, name, was_rig
 @pytest.mark.parametrize("name", PEOPLE)
 def test_a_right_password_in_another_process_has_to_wait_too(make_api, ask, name):
     other = make_api(trusted_proxies=("127.0.0.1",), **USERS)
-    right = sent(name, PEOPLE[name], OFFICE)
+    right = authorize(name, PEOPLE[name], OFFICE)
     assert other.get("/user", headers=right).status == 200
     assert statuses(ask, name, 5) == [401] * 5
     assert other.get("/user", headers=right).status == 429
@@ -180,8 +179,8 @@ def at_once(api, credentials):
 
     async def together():
         requests = (
-            api._send("GET", "/user", b"", {"host": "localhost", "accept": "*/*", **sent(name, its_password, OFFICE)})  # noqa: SLF001 - of a helper
-            for name, its_password in credentials
+            api._send("GET", "/user", b"", {"host": "localhost", "accept": "*/*", **headers})  # noqa: SLF001 - of a helper
+            for headers in (authorize(name, its_password, OFFICE) for name, its_password in credentials)
         )
         return await asyncio.gather(*requests)
 
@@ -211,51 +210,28 @@ def test_builds_that_begin_at_once_with_the_right_password_are_all_let_in(api, n
 # Pages
 
 
-class Visitor:
-    """Sends forms, with the cookies that it was given."""
-
-    def __init__(self, api, address=OFFICE):
-        self.api = api
-        self.headers = {"x-forwarded-for": address}
-        self.cookies = {}
-
-    def form(self, path, shown=None, **fields):
-        body = urlencode({"csrf_token": self.read_csrf_token(shown or path), **fields}).encode()
-        return self._kept(self.api.post(path, body, type=FORM, accept="text/html", headers=self._sent()))
-
-    def read_csrf_token(self, path):
-        """Ask for a page with a form, and return the token of the form."""
-        page = self._kept(self.api.get(path, accept="text/html", headers=self._sent()))
-        return page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
-
-    def _sent(self):
-        return {**self.headers, "cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
-
-    def _kept(self, answer):
-        name, _, value = answer.headers.get("set-cookie", "").partition(";")[0].partition("=")
-        if name:
-            self.cookies[name] = value
-        return answer
+def browse(api, address=OFFICE):
+    return Browser(api, **{"x-forwarded-for": address})
 
 
 @only_sqlite
 def test_the_sign_in_page_says_how_long_to_wait_and_what_else_to_do(api):
-    answers = [Visitor(api).form("/sign-in", name="ada", password=f"guess {number}") for number in range(6)]
+    answers = [browse(api).submit("/sign-in", name="ada", password=f"guess {number}") for number in range(6)]
     assert [answer.status for answer in answers] == [400] * 5 + [429]
     assert answers[-1].headers["retry-after"] == "1"
     assert "Try again in 1 second" in answers[-1].text
-    assert Visitor(api).form("/sign-in", name="ada", password=PASSWORD).status == 429
+    assert browse(api).submit("/sign-in", name="ada", password=PASSWORD).status == 429
 
 
 @only_sqlite
 def test_changing_ones_password_is_no_way_to_guess_it(api):
-    visitor = Visitor(api)
-    assert visitor.form("/sign-in", name="ada", password=PASSWORD).status == 303
+    browser = browse(api)
+    assert browser.submit("/sign-in", name="ada", password=PASSWORD).status == 303
     new = {"password": "one more battery, please", "again": "one more battery, please"}
-    answers = [visitor.form("/settings/account", current=f"guess {number}", **new) for number in range(6)]
+    answers = [browser.submit("/settings/account", current=f"guess {number}", **new) for number in range(6)]
     assert [answer.status for answer in answers] == [400] * 5 + [429]
     assert answers[-1].headers["retry-after"] == "1"
-    assert visitor.form("/settings/account", current=PASSWORD, **new).status == 429
+    assert browser.submit("/settings/account", current=PASSWORD, **new).status == 429
 
 
 # The setup link
@@ -272,14 +248,14 @@ NEW = {"name": "ada", "email": "", "password": PASSWORD, "again": PASSWORD}
 
 def test_invalid_setup_links_are_throttled_and_audited_and_the_valid_one_is_not(make_api, link, database):
     api = make_api(trusted_proxies=("127.0.0.1",))
-    visitor, path = Visitor(api), "/setup"
-    answers = [visitor.form("/setup", shown=path, link=f"guess {number}", **NEW) for number in range(6)]
+    browser = browse(api)
+    answers = [browser.submit("/setup", link=f"guess {number}", **NEW) for number in range(6)]
     assert [answer.status for answer in answers] == [404] * 5 + [429]
     assert answers[-1].headers["retry-after"] == "1"
     assert "Too many invalid setup links" in answers[-1].text
-    assert Visitor(api, ELSEWHERE).form("/setup", shown=path, link="guess", **NEW).status == 404
+    assert browse(api, ELSEWHERE).submit("/setup", link="guess", **NEW).status == 404
     assert database.read(lambda db: db.scalar(select(func.count()).select_from(account))) == 0
-    assert visitor.form("/setup", shown=path, link=link, **NEW).status == 303
+    assert browser.submit("/setup", link=link, **NEW).status == 303
     refused = database.read(
         lambda db: db.execute(text("SELECT type, status, address FROM audit WHERE path = '/setup'"))
     )
@@ -295,10 +271,10 @@ def test_invalid_setup_links_are_throttled_and_audited_and_the_valid_one_is_not(
 def test_a_setup_link_ends_with_the_first_user_the_next_link_or_after_a_day(
     make_api, link, database, clock, accounts, end
 ):
-    visitor = Visitor(make_api())
+    browser = Browser(make_api())
     clock.now += timedelta(days=1, seconds=-1)
-    assert visitor.api.get("/setup", accept="text/html").status == 200
-    csrf_token = visitor.read_csrf_token("/setup")
+    assert browser.api.get("/setup", accept="text/html").status == 200
+    csrf_token = browser.token("/setup")
     if end == "a user":
         accounts(Role.READ_ONLY, "ben")
     elif end == "a newer link":
@@ -306,8 +282,8 @@ def test_a_setup_link_ends_with_the_first_user_the_next_link_or_after_a_day(
         database.write(lambda db: credentials.create_setup_link(db, vault=vault, now=clock.now))
     else:
         clock.now += timedelta(seconds=1)
-    assert visitor.api.get("/setup", accept="text/html").status == (200 if end == "a newer link" else 404)
-    assert visitor.form("/setup", link=link, **NEW, csrf_token=csrf_token).status == 404
+    assert browser.api.get("/setup", accept="text/html").status == (200 if end == "a newer link" else 404)
+    assert browser.post("/setup", link=link, **NEW, csrf_token=csrf_token).status == 404
     names = database.read(lambda db: db.scalars(select(account.c.name)).all())
     assert names == (["ben"] if end == "a user" else [])
 
@@ -315,14 +291,14 @@ def test_a_setup_link_ends_with_the_first_user_the_next_link_or_after_a_day(
 @pytest.mark.usefixtures("link")
 def test_an_invalid_setup_link_waits_for_no_write(make_api, database_url):
     api = make_api()
-    visitor, path = Visitor(api), "/setup"
-    assert visitor.form("/setup", shown=path, link="guess", **NEW).status == 404
+    browser = browse(api)
+    assert browser.submit("/setup", link="guess", **NEW).status == 404
     blocker = open_database(database_url, connections=1)
     with blocker.engine.connect() as connection:
         if blocker.is_local:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             connection.exec_driver_sql("LOCK TABLE account, access, guess, audit IN EXCLUSIVE MODE")
-        assert visitor.form("/setup", shown=path, link="another guess", **NEW).status == 404
+        assert browser.submit("/setup", link="another guess", **NEW).status == 404
         connection.exec_driver_sql("ROLLBACK")
     blocker.close()
