@@ -60,7 +60,7 @@ def measure_on_postgres(folder: Path, *, seconds: float, rounds: int) -> Admitte
 
 def _times(urls: tuple[str, ...], folder: Path, *, seconds: float, rounds: int) -> dict[str, float]:
     """Measure in turn on a server that is open and on one with a user, each with a database of its own."""
-    token = [_told(words, urls[1], folder) for words in _COMMANDS][-1]
+    token = [_run(words, urls[1], folder) for words in _COMMANDS][-1]
     basic = base64.b64encode(f"ci:{_PASSWORD}".encode()).decode()
     headers = {"basic": f"authorization: Basic {basic}", "bearer": f"authorization: Bearer {token}"}
     ports = servers.free_port(), servers.free_port()
@@ -83,7 +83,7 @@ def _request(port: int, *headers: str) -> Request:
     return request("GET", PATH, NAME, f"127.0.0.1:{port}", headers=headers)
 
 
-def _told(words: tuple[str, ...], database: str, folder: Path) -> str:
+def _run(words: tuple[str, ...], database: str, folder: Path) -> str:
     treaty = Path(sys.executable).parent / "treaty"
     command = [str(treaty), *words, "--database-url", database]
     completed = subprocess.run(command, input=_PASSWORD + "\n", cwd=folder, capture_output=True, text=True, check=True)

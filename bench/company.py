@@ -338,7 +338,7 @@ class Company:
     broken: set[tuple[str, str]] = field(default_factory=set)
     """Pairs that fail at present."""
 
-    def found(self) -> None:
+    def create_organization(self) -> None:
         """Add environments, applications, webhooks, and what teams say about them."""
         for position, name in enumerate(ENVIRONMENTS, start=1):
             contacts = [{"name": "Site reliability", "details": {"chat": "#sre", "phone": "+49 30 123456"}}]
@@ -683,7 +683,7 @@ def build(path: Path, *, end: datetime | None = None, has_users: bool = False) -
     tokens = database.write(lambda db: _add_users(db, settings, clock.now)) if has_users else {}
     client = Client(build_application(settings, database, clock=clock), tokens)
     company = Company(client, clock, random.Random(7))  # noqa: S311 - it is no secret
-    company.found()
+    company.create_organization()
     for when, run in _plan():
         if end - timedelta(days=DAYS) + when > end - timedelta(minutes=30):
             break

@@ -294,7 +294,7 @@ def histories_of(operation: Operation) -> tuple[History, ...]:
     return tuple(history for history in histories.ALL if history is not SHORT or history is operation.compared_with)
 
 
-def asked(operation: Operation, history: History) -> dict[str, Asked]:
+def prepare_requests(operation: Operation, history: History) -> dict[str, Asked]:
     """List the requests of an operation, by the names that the floor knows them by."""
     pairs = range(min(VARIANTS, history.pairs))
     return {f"{operation.name}.{pair}": operation.ask(history, pair) for pair in pairs}

@@ -148,10 +148,10 @@ def _measured(app: ASGIApp, name: str, path: str, rounds: int, writer: sqlite3.C
 
 def _asked_after_a_write(app: ASGIApp, path: str, writer: sqlite3.Connection) -> tuple[float, bytes]:
     writer.execute("UPDATE pacticipant SET repository_name = ? WHERE id = 1", (str(time.monotonic_ns()),))
-    return _asked(app, path)
+    return _fetch(app, path)
 
 
-def _asked(app: ASGIApp, path: str) -> tuple[float, bytes]:
+def _fetch(app: ASGIApp, path: str) -> tuple[float, bytes]:
     """Ask for a page; say how many milliseconds the processor worked for it, and what came."""
     raw, _, query = path.partition("?")
     headers = [(b"host", b"localhost"), (b"accept", b"text/html"), (b"accept-encoding", b"gzip")]

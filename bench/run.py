@@ -188,7 +188,9 @@ def _bench(history: History, wanted: Sequence[Operation], folder: Path, running:
     built = _built(history, folder)
     concerned = [operation for operation in wanted if history in operations.histories_of(operation)]
     templates = {
-        name: template for operation in concerned for name, template in operations.asked(operation, history).items()
+        name: template
+        for operation in concerned
+        for name, template in operations.prepare_requests(operation, history).items()
     }
     ports = servers.free_port(), servers.free_port()
     # What changes something is recorded first, so that the rest is recorded on what both servers will have.

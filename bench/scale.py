@@ -132,7 +132,7 @@ def serve(store: Store, scale: Scale, wanted: Sequence[Operation]) -> Iterator[T
 
 
 def _requests(operation: Operation, scale: Scale, port: int) -> list[Request]:
-    templates = operations.asked(operation, scale.history)
+    templates = operations.prepare_requests(operation, scale.history)
     host = f"127.0.0.1:{port}"
     return [request(template.method, template.path, name, host, template.body) for name, template in templates.items()]
 

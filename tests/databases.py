@@ -174,7 +174,7 @@ class Lender:
     @contextmanager
     def database(self) -> Iterator[str]:
         """Give the URL of a database with all tables and nothing in them."""
-        mine = self._mine or self._made()
+        mine = self._mine or self._create()
         yield mine.url
         if not mine.is_left_alone():
             mine.close()
@@ -188,7 +188,7 @@ class Lender:
             self._drop(self._mine)
         self._maintenance.close()
 
-    def _made(self) -> "_Mine":
+    def _create(self) -> "_Mine":
         url = self._maintenance.create()
         self._maintenance.plan_quickly(url)
         migrated(url)

@@ -45,10 +45,10 @@ def import_from(source: Api, target: Api, *, is_dry: bool = False, hides_export:
 
 def everything(api: Api) -> Answers:
     """Ask a broker all questions about what it has; leave out ids, numbers and addresses."""
-    names = [pacticipant["name"] for pacticipant in got(api, "/pacticipants")["_embedded"]["pacticipants"]]
-    integrations = got(api, "/integrations")["_embedded"]["integrations"]
+    names = [pacticipant["name"] for pacticipant in fetch(api, "/pacticipants")["_embedded"]["pacticipants"]]
+    integrations = fetch(api, "/integrations")["_embedded"]["integrations"]
     pairs = sorted((integration["consumer"]["name"], integration["provider"]["name"]) for integration in integrations)
-    environments = got(api, "/environments")["_embedded"]["environments"]
+    environments = fetch(api, "/environments")["_embedded"]["environments"]
     answers: Answers = {
         "names": names,
         "pairs": pairs,
@@ -63,7 +63,7 @@ def everything(api: Api) -> Answers:
     return answers
 
 
-def got(api: Api, path: str) -> Any:
+def fetch(api: Api, path: str) -> Any:
     answer = api.get(path)
     assert answer.status == 200, (path, answer.text)
     return answer.json()
@@ -71,9 +71,9 @@ def got(api: Api, path: str) -> Any:
 
 def _of_pacticipant(api: Api, name: str, environments: list[str]) -> Answers:
     path = f"/pacticipants/{q(name)}"
-    pacticipant = got(api, path)
-    versions = got(api, f"{path}/versions")["_embedded"]["versions"]
-    branches = got(api, f"{path}/branches?page=1&size=100")["_embedded"]["branches"]
+    pacticipant = fetch(api, path)
+    versions = fetch(api, f"{path}/versions")["_embedded"]["versions"]
+    branches = fetch(api, f"{path}/branches?page=1&size=100")["_embedded"]["branches"]
     tags = sorted({tag["name"] for version in versions for tag in version["_embedded"]["tags"]})
     answers: Answers = {
         f"{name}": [pacticipant.get("mainBranch"), [label["name"] for label in pacticipant["_embedded"]["labels"]]],
@@ -84,7 +84,7 @@ def _of_pacticipant(api: Api, name: str, environments: list[str]) -> Answers:
         head = api.get(f"{path}/branches/{q(branch['name'])}/latest-version")
         answers[f"head of {name} {branch['name']}"] = head.json()["number"] if head.status == 200 else None
     for tag in tags:
-        answers[f"latest {name} with {tag}"] = got(api, f"{path}/latest-version/{q(tag)}")["number"]
+        answers[f"latest {name} with {tag}"] = fetch(api, f"{path}/latest-version/{q(tag)}")["number"]
     for number in [version["number"] for version in versions]:
         answers |= _may_go(api, name, number, environments)
     answers |= _for_verification(api, name, [branch["name"] for branch in branches], tags)
@@ -142,13 +142,13 @@ def _of_pair(api: Api, consumer: str, provider: str) -> Answers:
     selectors = f"q[][pacticipant]={q(consumer)}&q[][pacticipant]={q(provider)}&limit=10000"
     answers: Answers = {f"latest pact of {consumer}": _pact(api, f"{pair}/latest")}
     for more in ("", "&latestby=cvp", "&latestby=cvpv"):
-        matrix = got(api, f"/matrix?{selectors}{more}")
+        matrix = fetch(api, f"/matrix?{selectors}{more}")
         rows = [_row(row) for row in matrix["matrix"]]
         # No broker returns overwritten contents without results, nor that a version had the same content twice.
         answers[f"matrix of {consumer}{more}"] = sorted(rows) if more else sorted({row for row in rows if row[2]})
         if more:
             answers[f"verdict of {consumer}{more}"] = matrix["summary"]
-    for pact in got(api, f"{pair}/versions")["_embedded"]["pacts"]:
+    for pact in fetch(api, f"{pair}/versions")["_embedded"]["pacts"]:
         number = pact["_embedded"]["consumerVersion"]["number"]
         answers[f"pact of {consumer} {number}"] = (_pact(api, f"{pair}/version/{q(number)}"), pact["createdAt"])
         result = api.get(f"{pair}/version/{q(number)}/verification-results/latest")
@@ -180,7 +180,7 @@ def _of_environment(api: Api, environment: Any) -> Answers:
         ("pb:currently-deployed-deployed-versions", "deployedVersions"),
         ("pb:currently-supported-released-versions", "releasedVersions"),
     ):
-        listed = got(api, environment["_links"][relation]["href"])["_embedded"][kind]
+        listed = fetch(api, environment["_links"][relation]["href"])["_embedded"][kind]
         answers[f"{kind} in {environment['name']}"] = sorted(
             (
                 record["_embedded"]["pacticipant"]["name"],

@@ -243,8 +243,8 @@ def test_pacts_results_and_contents_go_with_their_versions(history, clean, api):
     history.publish("Till", "3", "Ledger", "c")
     history.verify("Till", "3", "Ledger", "9")
     done = clean(KeepVersions(latest=True))
-    gone = {what: amount.gone for what, amount in done["clean"].items()}
-    assert gone == {
+    amounts = {what: amount.gone for what, amount in done["clean"].items()}
+    assert amounts == {
         "versions": 2,
         "pact_publications": 2,
         "pact_versions": 2,
@@ -268,14 +268,18 @@ def test_overwritten_pacts_and_results_go_when_they_are_old_enough(make_api, clo
     history.publish("Till", "1", "Ledger", "b")
     for success in (False, True, True, True, False):
         history.verify("Till", "1", "Ledger", "9", success=success)
-    assert gone(clean(overwritten_max_age=timedelta(days=7))) == (0, 0, 0)
+    assert count_removed(clean(overwritten_max_age=timedelta(days=7))) == (0, 0, 0)
     clock.now += timedelta(days=9)
-    assert gone(clean(overwritten_max_age=timedelta(days=7))) == (1, 2, 0)  # the first and the last success stay
+    assert count_removed(clean(overwritten_max_age=timedelta(days=7))) == (
+        1,
+        2,
+        0,
+    )  # the first and the last success stay
     assert api.get("/metrics").json()["pactVersions"] == {"count": 1}
     assert database.read(lambda db: [check.broken for check in integrity.check_integrity(db) if check.broken]) == []
 
 
-def gone(done):
+def count_removed(done):
     amounts = done["overwritten"]
     return tuple(amounts[what].gone for what in ("pact_publications", "verification_results", "triggered_webhooks"))
 
@@ -638,12 +642,12 @@ def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, don
     kept = kept_by(database, retention, clock.now) - {
         f"{version.pacticipant} {version.number}" for version in planned.versions
     }
-    gone = {branch.name for branch in planned.branches if branch.pacticipant.endswith(f"-{story.number}")}
-    before, decided = story.answers(kept, gone), story.decided(kept)
+    removed_branches = {branch.name for branch in planned.branches if branch.pacticipant.endswith(f"-{story.number}")}
+    before, decided = story.answers(kept, removed_branches), story.decided(kept)
     amounts = count_rows(database)
     removed = cleaner.clean()
     note(str(removed))
-    assert story.answers(kept, gone) == before
+    assert story.answers(kept, removed_branches) == before
     assert story.decided(kept) >= decided
     assert removed["clean"] == planned.removed
     assert removed["overwritten"] == planned.overwritten

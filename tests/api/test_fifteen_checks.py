@@ -33,7 +33,7 @@ def history(api: Api) -> History:
     return History(api)
 
 
-def told(answer: Any) -> tuple[Any, str, list[str]]:
+def summarize(answer: Any) -> tuple[Any, str, list[str]]:
     """The verdict, the counts of success, failure and what is unknown, and the reasons."""
     summary = answer["summary"]
     counts = "/".join(str(summary[name]) for name in ("success", "failed", "unknown"))
@@ -44,7 +44,7 @@ def providers(answer: Any) -> list[str | None]:
     return [row["provider"]["version"] and row["provider"]["version"]["number"] for row in answer["matrix"]]
 
 
-def asked(api: Api, **body: Any) -> list[dict[str, Any]]:
+def list_pacts_to_verify(api: Api, **body: Any) -> list[dict[str, Any]]:
     answer = api.post("/pacts/provider/Bar/for-verification", body)
     assert answer.status == 200, answer.text
     pacts: list[dict[str, Any]] = answer.json()["_embedded"]["pacts"]
@@ -78,7 +78,7 @@ def test_check_01_a_verified_version_in_an_environment_is_not_enough_beside_one_
     history.deploy("Bar", "11", "prod", "b")
     answer = api.get("/can-i-deploy?pacticipant=Foo&version=1&environment=prod").json()
     missing = "There is no verified pact between version 1 of Foo and one of the versions of Bar currently in prod (11)"
-    assert told(answer) == (None, "1/0/1", [missing])
+    assert summarize(answer) == (None, "1/0/1", [missing])
     assert providers(answer) == ["11", "10"]
 
 
@@ -98,7 +98,7 @@ def test_check_02_can_i_deploy_looks_at_every_version_in_an_environment_and_cvp_
         "failed"
     )
     missing = failed.replace("The verification for the", "There is no verified").replace("(12) failed", "(11)")
-    assert told(answer) == (None, "2/1/1", [failed, missing])
+    assert summarize(answer) == (None, "2/1/1", [failed, missing])
     assert providers(answer) == ["13", "12", "11", "10"]
     newest = api.get("/matrix?q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&environment=prod").json()
     assert newest["summary"]["deployable"] is None
@@ -110,7 +110,7 @@ def test_check_03_a_version_that_was_never_seen_is_the_only_reason(api: Api, his
     history.deploy("Foo", "1", "prod")
     answer = api.get("/can-i-deploy?pacticipant=Bar&version=99&environment=prod").json()
     reason = "No pacts or verifications have been published for version 99 of Bar"
-    assert told(answer) == (False, "0/0/1", [reason])
+    assert summarize(answer) == (False, "0/0/1", [reason])
     assert len(answer["matrix"]) == 1
 
 
@@ -120,7 +120,7 @@ def test_check_04_the_same_reason_is_given_for_each_row(api: Api, history: Histo
         history.verify("Foo", number, "Bar", "12", success=False)
     query = "q[][pacticipant]=Foo&q[][pacticipant]=Bar&latestby=cvpv&success=false"
     reason = "The verification for the pact between any version of Foo and any version of Bar failed"
-    assert told(api.get(f"/matrix?{query}").json()) == (False, "0/2/0", [reason, reason])
+    assert summarize(api.get(f"/matrix?{query}").json()) == (False, "0/2/0", [reason, reason])
 
 
 def test_check_05_with_one_selector_the_limit_counts_rows_of_the_question(api: Api, history: History) -> None:
@@ -129,7 +129,7 @@ def test_check_05_with_one_selector_the_limit_counts_rows_of_the_question(api: A
     answer = api.get("/matrix?q[][pacticipant]=Foo&q[][version]=1&latestby=cvpv&limit=2").json()
     reason = "There is no verified pact between version 1 of Foo and any version of Bar"
     assert [row["consumer"]["version"]["number"] for row in answer["matrix"]] == ["1"]
-    assert told(answer) == (None, "0/0/1", [NO_ENVIRONMENT, reason])
+    assert summarize(answer) == (None, "0/0/1", [NO_ENVIRONMENT, reason])
 
 
 def test_check_06_a_main_branch_that_is_false_is_a_destination_all_the_same(api: Api, history: History) -> None:
@@ -146,9 +146,9 @@ def test_check_07_a_selector_that_finds_two_versions_counts_as_two(api: Api, his
     query = "/matrix?q[][pacticipant]=Foo&q[][tag]=t&latestby=cvpv"
     both = api.get(query).json()
     assert both["matrix"] == []
-    assert told(both) == (True, "0/0/0", [NO_VERSION, "There are no missing dependencies"])
+    assert summarize(both) == (True, "0/0/0", [NO_VERSION, "There are no missing dependencies"])
     latest = api.get(f"{query}&q[][latest]=true").json()
-    verdict, _, reasons = told(latest)
+    verdict, _, reasons = summarize(latest)
     assert (verdict, reasons[:2]) == (None, [NO_ENVIRONMENT, NO_VERSION])
     assert providers(latest) == [None] * len(latest["matrix"]) != []
 
@@ -156,8 +156,8 @@ def test_check_07_a_selector_that_finds_two_versions_counts_as_two(api: Api, his
 def test_check_08_a_head_without_a_pact_hides_what_its_branch_had(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar", 1, branch="main")
     history.branch("Foo", "99", "main")
-    assert asked(api) == []
-    (latest,) = asked(api, consumerVersionSelectors=[{"latest": True}])
+    assert list_pacts_to_verify(api) == []
+    (latest,) = list_pacts_to_verify(api, consumerVersionSelectors=[{"latest": True}])
     assert names([latest]) == ["Foo (1)"]
     assert "pending" in latest["verificationProperties"]
 
@@ -166,18 +166,18 @@ def test_check_09_the_head_of_a_branch_is_what_was_put_on_it_last(api: Api, hist
     history.publish("Foo", "1", "Bar", 1)
     history.publish("Foo", "4", "Bar", 4, branch="feat/z")
     history.branch("Foo", "1", "feat/z")
-    assert names(asked(api, consumerVersionSelectors=[{"branch": "feat/z"}])) == ["Foo (1)"]
+    assert names(list_pacts_to_verify(api, consumerVersionSelectors=[{"branch": "feat/z"}])) == ["Foo (1)"]
 
 
 def test_check_10_a_success_of_work_in_progress_ends_pending_alone(api: Api, history: History) -> None:
     history.publish("Foo", "2", "Bar", 2, branch="feat/x")
     history.branch("Bar", "p0", "main")
     wip = {"providerVersionBranch": "main", "consumerVersionSelectors": [{"mainBranch": True}], **SINCE}
-    (pact,) = asked(api, **wip)
+    (pact,) = list_pacts_to_verify(api, **wip)
     history.branch("Bar", "p1", "main")
     verify(api, pact, "p1")
-    assert states(asked(api, **wip)) == [(True, True)]
-    explicit = asked(api, providerVersionBranch="main", consumerVersionSelectors=[{"branch": "feat/x"}])
+    assert states(list_pacts_to_verify(api, **wip)) == [(True, True)]
+    explicit = list_pacts_to_verify(api, providerVersionBranch="main", consumerVersionSelectors=[{"branch": "feat/x"}])
     assert states(explicit) == [(False, False)]
 
 
@@ -189,20 +189,20 @@ def test_check_11_a_tag_that_comes_after_the_result_ends_pending_but_not_work_in
     history.tag("Bar", "t1", "pdev")
     explicit = {"providerVersionTags": ["pdev"], "consumerVersionSelectors": [{"branch": "feat/w"}]}
     wip = {"providerVersionTags": ["pdev"], "consumerVersionSelectors": [{"mainBranch": True}], **SINCE}
-    assert states(asked(api, **explicit)) == [(False, False)]
-    assert states(asked(api, **wip)) == [(True, True)]
+    assert states(list_pacts_to_verify(api, **explicit)) == [(False, False)]
+    assert states(list_pacts_to_verify(api, **wip)) == [(True, True)]
     history.tag("Bar", "t2", "pdev")
     history.verify("Foo", "5", "Bar", "t2")
-    assert asked(api, **wip) == []
+    assert list_pacts_to_verify(api, **wip) == []
 
 
 def test_check_12_one_consumer_with_the_tag_switches_the_fallback_off_for_all(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar", 1, tags=["feat"], branch="main")
     history.publish("Baz", "1", "Bar", 2, tags=["prod"], branch="main")
     with_tag = [{"tag": "feat", "latest": True, "fallbackTag": "prod"}]
-    assert names(asked(api, consumerVersionSelectors=with_tag)) == ["Foo (1)"]
+    assert names(list_pacts_to_verify(api, consumerVersionSelectors=with_tag)) == ["Foo (1)"]
     with_branch = [{"branch": "nope", "fallbackBranch": "main"}]
-    assert sorted(names(asked(api, consumerVersionSelectors=with_branch))) == ["Baz (1)", "Foo (1)"]
+    assert sorted(names(list_pacts_to_verify(api, consumerVersionSelectors=with_branch))) == ["Baz (1)", "Foo (1)"]
 
 
 def test_check_13_branches_play_no_part_in_whether_content_has_changed(api: Api, history: History) -> None:
@@ -283,7 +283,7 @@ def test_check_15_a_webhook_is_owed_for_each_version_that_has_to_verify_and_each
         published = [arrival.body.decode() for arrival in receiver.wait(2)]
         history.publish("Foo", "13", "Bar", 12, tags=["t"])
         receiver.wait(4)
-        (pact,) = asked(api, consumerVersionSelectors=[{"tag": "t"}])
+        (pact,) = list_pacts_to_verify(api, consumerVersionSelectors=[{"tag": "t"}])
         verify(api, pact, "b1")
         verified = [arrival.body.decode() for arrival in receiver.wait(6)][4:]
     assert published == [

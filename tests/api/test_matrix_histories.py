@@ -243,18 +243,18 @@ def asked_as(question: Mapping[str, Any]) -> str:
         )
     pairs = parameters("q", question["selectors"])
     options = ("tag", "environment", "mainBranch", "latest", "latestby", "limit")
-    pairs += [(key, said(question[key])) for key in options if key in question]
-    pairs += [("success[]", "" if success is None else said(success)) for success in question.get("success", ())]
+    pairs += [(key, to_text(question[key])) for key in options if key in question]
+    pairs += [("success[]", "" if success is None else to_text(success)) for success in question.get("success", ())]
     return "/matrix?" + urlencode(pairs + ignored)
 
 
 def parameters(name: str, selectors: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Write selectors as clients do: a name begins a new one."""
     ordered = (sorted(selector.items(), key=lambda item: item[0] != "pacticipant") for selector in selectors)
-    return [(f"{name}[][{key}]", said(value)) for members in ordered for key, value in members]
+    return [(f"{name}[][{key}]", to_text(value)) for members in ordered for key, value in members]
 
 
-def said(value: object) -> str:
+def to_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

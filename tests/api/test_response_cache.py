@@ -97,14 +97,14 @@ def _questions(api: Api) -> list[str]:
     return [*QUESTIONS, content, f"{content}/metadata/Y3ZuPTE"]
 
 
-def _asked(api: Api) -> list[tuple[int, str | None, bytes]]:
+def _fetch_all(api: Api) -> list[tuple[int, str | None, bytes]]:
     return [
-        *(_told(api.get(path, accept="*/*" if path.endswith(".svg") else HAL)) for path in _questions(api)),
-        _told(api.post(VERIFIABLE, WANTED)),
+        *(_summarize(api.get(path, accept="*/*" if path.endswith(".svg") else HAL)) for path in _questions(api)),
+        _summarize(api.post(VERIFIABLE, WANTED)),
     ]
 
 
-def _told(answer: Answer) -> tuple[int, str | None, bytes]:
+def _summarize(answer: Answer) -> tuple[int, str | None, bytes]:
     return answer.status, answer.headers.get("location"), answer.body
 
 
@@ -149,12 +149,12 @@ def _deploy_another(history: History) -> None:
 @pytest.mark.long_on_postgresql  # test_response_cache_histories.py makes random changes on both databases
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_is_seen_at_once(api, make_api, history, change):
-    before = [_asked(api) for _ in range(3)]
+    before = [_fetch_all(api) for _ in range(3)]
     assert before[0] == before[1] == before[2]
     CHANGES[change](api, history)
-    after = [_asked(api) for _ in range(3)]
+    after = [_fetch_all(api) for _ in range(3)]
     assert after[0] != before[0]
-    assert after == [_asked(make_api())] * 3
+    assert after == [_fetch_all(make_api())] * 3
 
 
 @pytest.mark.usefixtures("history")
@@ -189,12 +189,12 @@ def test_the_database_is_asked_everything_again(tmp_path: Path):
     statements: list[str] = []
     with closing(Api(build_application(Settings(database_url=url, log_level="error"), database))) as api:
         api.publish("Foo", "1", "Bar", 1, branch="main", tags=["dev"])
-        _asked(api)
+        _fetch_all(api)
         database.read(lambda db: _driver(db).set_trace_callback(statements.append))
         counts = []
         for _ in range(3):
             statements.clear()
-            _asked(api)
+            _fetch_all(api)
             # Whether there are users is asked again after some seconds, so it is not counted.
             counts.append(sum("FROM account" not in statement for statement in statements))
     database.close()

@@ -58,7 +58,7 @@ def git(*words: str) -> str:
     return subprocess.run(["git", *who, *words], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def sent(broker: OtherBroker) -> dict[str, Any]:
+def read_body(broker: OtherBroker) -> dict[str, Any]:
     body: dict[str, Any] = broker.last.json
     return body
 
@@ -67,19 +67,19 @@ def sent(broker: OtherBroker) -> dict[str, Any]:
 def test_the_first_variable_with_a_commit_counts(run: Run, broker: OtherBroker, number: int) -> None:
     env = dict.fromkeys(COMMITS[number + 1 :], "other") | {COMMITS[number]: " c0ffee "}
     run(*PUBLISH, **dict.fromkeys(COMMITS[:number], " "), **env, GIT_BRANCH="b")
-    assert sent(broker)["pacticipantVersionNumber"] == "c0ffee"
+    assert read_body(broker)["pacticipantVersionNumber"] == "c0ffee"
 
 
 @pytest.mark.parametrize("number", range(len(BRANCHES)))
 def test_the_first_variable_with_a_branch_counts(run: Run, broker: OtherBroker, number: int) -> None:
     env = dict.fromkeys(BRANCHES[number + 1 :], "other") | {BRANCHES[number]: "refs/heads/feat/x"}
     run(*PUBLISH, "-a", "1", **dict.fromkeys(BRANCHES[:number], ""), **env)
-    assert sent(broker)["branch"] == "feat/x"
+    assert read_body(broker)["branch"] == "feat/x"
 
 
 def test_the_only_variable_that_ends_like_a_branch_counts(run: Run, broker: OtherBroker) -> None:
     run(*PUBLISH, "-a", "1", SOME_CI_BRANCH="feat")
-    assert sent(broker)["branch"] == "feat"
+    assert read_body(broker)["branch"] == "feat"
 
 
 def test_of_two_such_variables_none_counts(run: Run) -> None:
@@ -91,32 +91,32 @@ def test_of_two_such_variables_none_counts(run: Run) -> None:
 def test_the_first_variable_with_a_build_url_counts(run: Run, broker: OtherBroker, number: int) -> None:
     env = dict.fromkeys(BUILD_URLS[number:], "other") | {BUILD_URLS[number]: "http://ci/1"}
     run(*PUBLISH, "-a", "1", "-h", "b", **env, GITHUB_RUN_ID="7")
-    assert sent(broker)["buildUrl"] == "http://ci/1"
+    assert read_body(broker)["buildUrl"] == "http://ci/1"
 
 
 def test_a_run_of_github_has_a_url_of_three_parts(run: Run, broker: OtherBroker) -> None:
     run(*PUBLISH, "-a", "1", "-h", "b", **RUN, BUILD_URL="other")
-    assert sent(broker)["buildUrl"] == "https://github.com/a/b/actions/runs/7"
+    assert read_body(broker)["buildUrl"] == "https://github.com/a/b/actions/runs/7"
 
 
 def test_what_is_given_counts_before_what_is_found(run: Run, broker: OtherBroker) -> None:
     options = ["-a", "1", "--branch", "mine", "--build-url", "http://mine"]
     run(*PUBLISH, *options, GITHUB_SHA="c0ffee", GIT_BRANCH="other", **RUN)
-    assert (sent(broker)["pacticipantVersionNumber"], sent(broker)["branch"]) == ("1", "mine")
-    assert sent(broker)["buildUrl"] == "http://mine"
+    assert (read_body(broker)["pacticipantVersionNumber"], read_body(broker)["branch"]) == ("1", "mine")
+    assert read_body(broker)["buildUrl"] == "http://mine"
 
 
 def test_nothing_is_found_unless_asked_for(run: Run, broker: OtherBroker) -> None:
     run("publish", "pact.json", "-a", "1", GIT_BRANCH="other", **RUN)
-    assert {"branch", "buildUrl"}.isdisjoint(sent(broker))
+    assert {"branch", "buildUrl"}.isdisjoint(read_body(broker))
 
 
 def test_git_knows_commit_and_branch(run: Run, broker: OtherBroker) -> None:
     git("init", "-q", "-b", "feat/x")
     git("commit", "-q", "--allow-empty", "-m", "first")
     run(*PUBLISH)
-    assert sent(broker)["pacticipantVersionNumber"] == git("rev-parse", "HEAD")
-    assert sent(broker)["branch"] == "feat/x"
+    assert read_body(broker)["pacticipantVersionNumber"] == git("rev-parse", "HEAD")
+    assert read_body(broker)["branch"] == "feat/x"
 
 
 def test_a_detached_head_is_no_branch(run: Run, broker: OtherBroker) -> None:
@@ -141,6 +141,6 @@ def test_without_git_and_ci_the_commit_must_be_given(run: Run) -> None:
 
 def test_the_branch_becomes_a_tag_once(run: Run, broker: OtherBroker) -> None:
     run("publish", "pact.json", "-a", "1", "-t", "feat", "-t", "dev", "-g", GIT_BRANCH="feat")
-    assert sent(broker)["tags"] == ["feat", "dev"]
+    assert read_body(broker)["tags"] == ["feat", "dev"]
     run("publish", "pact.json", "-a", "1", "-t", "dev", "-g", GIT_BRANCH="feat")
-    assert sent(broker)["tags"] == ["dev", "feat"]
+    assert read_body(broker)["tags"] == ["dev", "feat"]

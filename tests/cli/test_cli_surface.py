@@ -91,7 +91,7 @@ def command(*names: str) -> click.Command:
     return command
 
 
-def known(*names: str) -> dict[str, list[str]]:
+def list_options(*names: str) -> dict[str, list[str]]:
     """Give the options of a command here, each with its variables."""
     variables_by_option: dict[str, list[str]] = {}
     for option in command(*names).params:
@@ -103,11 +103,11 @@ def known(*names: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", RUBY)
 def test_the_ruby_clients_options_are_known(name: str) -> None:
     options = f"{RUBY[name]} {OF_A_CONNECTION}".split()
-    assert [option for option in options if option not in known(*name.split())] == []
+    assert [option for option in options if option not in list_options(*name.split())] == []
 
 
 def test_the_ruby_clients_variables_are_known() -> None:
-    connection = known("publish")
+    connection = list_options("publish")
     for name in ("base-url", "username", "password", "token"):
         assert f"PACT_BROKER_{name.replace('-', '_').upper()}" in connection[f"--broker-{name}"]
     assert "SSL_CERT_FILE" in connection["--ssl-certificate"]
@@ -125,7 +125,7 @@ def test_the_newer_clients_commands_options_and_variables_are_known() -> None:
 
 
 def is_known(names: tuple[str, ...], option: str, variable: str | None) -> bool:
-    options = known(*names)
+    options = list_options(*names)
     needs_no_broker = "--broker-base-url" not in options  # so nothing of its environment is of use
     return option in options and (variable is None or needs_no_broker or variable in options[option])
 

@@ -56,7 +56,7 @@ def logged(broker: OtherBroker) -> list[tuple[str, str]]:
     return [(record.severity_text, record.body.string_value) for record in records]
 
 
-def said(span: Any) -> dict[str, object]:
+def read_attributes(span: Any) -> dict[str, object]:
     return {
         attribute.key: attribute.value.string_value
         if attribute.value.HasField("string_value")
@@ -76,7 +76,7 @@ def test_a_command_and_its_requests_are_one_trace(run: Run, broker: OtherBroker,
     assert {index.parent_span_id, request_span.parent_span_id} == {command.span_id}
     assert request_span.trace_id == command.trace_id
     port = int(broker.url.rpartition(":")[2])
-    assert said(request_span) == {
+    assert read_attributes(request_span) == {
         "http.request.method": "GET",
         "url.full": f"{broker.url}/elsewhere/environments",
         "server.address": "127.0.0.1",
@@ -114,9 +114,9 @@ def test_each_try_is_told_and_a_refusal_ends_in_an_error(run: Run, broker: Other
     broker.answer(LIST, status=403)
     result = run("list-environments", "--enable-otel", "--retries", "2", *to(broker))
     (command,), (_, first, second) = (spans(broker)[name] for name in ("pact-broker list-environments", "GET"))
-    assert [said(span)["http.response.status_code"] for span in (first, second)] == [500, 403]
+    assert [read_attributes(span)["http.response.status_code"] for span in (first, second)] == [500, 403]
     assert [span.status.code for span in (first, second, command)] == [2, 2, 2]
-    assert said(command) == {"error.type": "Refused"}
+    assert read_attributes(command) == {"error.type": "Refused"}
     assert result.exit_code == 1
 
 
@@ -125,7 +125,7 @@ def test_an_exit_code_is_told(run: Run, broker: OtherBroker) -> None:
     broker.answer(matrix, {"summary": {"deployable": False}, "matrix": [], "notices": []})
     assert run("can-i-deploy", "-a", "Foo", "-e", "1", "--enable-otel", *to(broker)).exit_code == 1
     (command,) = spans(broker)["pact-broker can-i-deploy"]
-    assert (said(command), command.status.code) == ({"process.exit.code": 1}, 2)
+    assert (read_attributes(command), command.status.code) == ({"process.exit.code": 1}, 2)
 
 
 def test_lines_are_told_as_log_records_without_bodies(run: Run, broker: OtherBroker) -> None:

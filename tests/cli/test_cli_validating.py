@@ -205,7 +205,7 @@ def level(kind: str, *, strict: bool) -> str:
     return {"DATED": "WARNING", "WARNING": "ERROR" if strict else "WARNING"}.get(kind, kind)
 
 
-def found(run: Run, broker: OtherBroker, path: Path, *words: str) -> tuple[int, list[str]]:
+def publish_validated(run: Run, broker: OtherBroker, path: Path, *words: str) -> tuple[int, list[str]]:
     """Publish with validation, and give the exit code and what was told of the file."""
     broker.answer(PUBLISH, {})
     result = run("publish", str(path), "-a", "1", *words)
@@ -221,7 +221,7 @@ def test_what_is_wrong_is_told_with_its_place(
     document, kind, path, message = case
     file = tmp_path / "pact.json"
     file.write_text(json.dumps(document))
-    code, lines = found(run, broker, file, word)
+    code, lines = publish_validated(run, broker, file, word)
     grave = level(kind, strict=word == "--strict")
     assert f"{grave.lower()} at {path}: {message}" in lines
     assert (code, PUBLISH in broker.lines) == ((2, False) if grave == "ERROR" else (0, True))
@@ -233,7 +233,7 @@ def test_nothing_is_wrong_with_a_good_pact(
 ) -> None:
     file = tmp_path / "pact.json"
     file.write_text(json.dumps(document))
-    assert found(run, broker, file, "--strict") == (0, [])
+    assert publish_validated(run, broker, file, "--strict") == (0, [])
 
 
 @pytest.mark.parametrize("more", [[], ["--strict"]])
@@ -302,7 +302,7 @@ def test_warnings_leave_stdout_to_the_answer(run: Run, broker: OtherBroker, tmp_
 def test_what_is_no_json_is_an_error(run: Run, broker: OtherBroker, tmp_path: Path, content: bytes, told: str) -> None:
     file = tmp_path / "pact.json"
     file.write_bytes(content)
-    code, (line,) = found(run, broker, file, "--validate")
+    code, (line,) = publish_validated(run, broker, file, "--validate")
     assert code == 2
     assert line.startswith(f"error at /: {told}")
 
@@ -317,7 +317,7 @@ def test_a_file_that_cannot_be_read_ends_in_3(run: Run, tmp_path: Path) -> None:
 def test_without_validation_nothing_is_looked_over(run: Run, broker: OtherBroker, tmp_path: Path) -> None:
     file = tmp_path / "pact.json"
     file.write_text(json.dumps(pact(extra=1)))
-    assert found(run, broker, file) == (0, [])
+    assert publish_validated(run, broker, file) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_version_4_may_be_declared_with_an_older_name(
     message = {"description": "m", "type": "Asynchronous/Messages", "contents": {"content": "x"}, "pending": False}
     file = tmp_path / "pact.json"
     file.write_text(json.dumps(pact(message, metadata=metadata)))
-    code, lines = found(run, broker, file, "--strict")
+    code, lines = publish_validated(run, broker, file, "--strict")
     assert (code, len(lines)) == (0, 1)
     assert "is deprecated" in lines[0]
 
@@ -356,7 +356,7 @@ def test_what_only_python_accepts_is_reported_with_its_position(
 ) -> None:
     file = tmp_path / "pact.json"
     file.write_text(text)
-    code, lines = found(run, broker, file, "--validate")
+    code, lines = publish_validated(run, broker, file, "--validate")
     assert code == 2
     assert any(line.endswith(fault) for line in lines), lines
 
@@ -387,7 +387,10 @@ def test_a_surrogate_that_is_no_pair_is_published_as_it_is(
 def test_a_problem_with_such_a_surrogate_is_printed(run: Run, broker: OtherBroker, tmp_path: Path) -> None:
     file = tmp_path / "pact.json"
     file.write_text(json.dumps(http(**{"half \ud83d": 1})))
-    assert found(run, broker, file, "--strict") == (2, [f"error at {FIRST}: Unexpected attribute 'half \\ud83d'"])
+    assert publish_validated(run, broker, file, "--strict") == (
+        2,
+        [f"error at {FIRST}: Unexpected attribute 'half \\ud83d'"],
+    )
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "2.0.0", "3.0.0", "4.0"])

@@ -57,7 +57,9 @@ def verify(broker, monkeypatch):
 
     def run(version, *selectors, branch="", credentials=None):
         verifier = Verifier(shop.PROVIDER, host="127.0.0.1")
-        source = verifier.broker_source(broker.url, selector=True, use_env=False, **(credentials or known(broker)))
+        source = verifier.broker_source(
+            broker.url, selector=True, use_env=False, **(credentials or build_credentials(broker))
+        )
         names = {"mainBranch": "main_branch", "deployedOrReleased": "deployed_or_released"}
         for selector in selectors:
             source.consumer_version(**{names[name]: value for name, value in selector.items()})
@@ -70,7 +72,7 @@ def verify(broker, monkeypatch):
     return run
 
 
-def known(broker):
+def build_credentials(broker):
     names = {"token": "PACT_BROKER_TOKEN", "username": "PACT_BROKER_USERNAME", "password": "PACT_BROKER_PASSWORD"}
     return {option: broker.environ[name] for option, name in names.items() if name in broker.environ}
 
@@ -80,9 +82,14 @@ def known(broker):
 def test_the_verifier_takes_selected_and_pending_pacts_and_publishes_results(cli, verify, broker):
     story.deploy_with_branches(cli, verify)
     story.add_pending_expectation(cli, verify)
-    secret = {"token", "password"} & known(broker).keys()
+    secret = {"token", "password"} & build_credentials(broker).keys()
     with pytest.raises(RuntimeError):
-        verify("a3", {"mainBranch": True}, branch="main", credentials={**known(broker), **dict.fromkeys(secret, "x")})
+        verify(
+            "a3",
+            {"mainBranch": True},
+            branch="main",
+            credentials={**build_credentials(broker), **dict.fromkeys(secret, "x")},
+        )
     assert broker.versions(shop.PROVIDER) == ["a2", "a1"]
 
 

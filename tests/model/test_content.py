@@ -32,7 +32,7 @@ def sha(text: str) -> str:
     return build_content(parse_document(text.encode())).sha
 
 
-def kept(text: str) -> str:
+def store(text: str) -> str:
     return build_content(parse_document(text.encode())).body.decode()
 
 
@@ -105,26 +105,26 @@ def test_the_sha_of_no_interactions_is_the_originals() -> None:
 def test_a_number_has_one_form_in_the_hash_and_its_own_in_the_text(number: str, canonical: str) -> None:
     text = f'{{"interactions":[{{"n":{number}}}]}}'
     assert sha(text) == sha1(f'{{"interactions":[{{"n":{canonical}}}]}}')
-    assert f'"n":{number}}}' in kept(text)
+    assert f'"n":{number}}}' in store(text)
 
 
 def test_each_interaction_is_kept_with_an_id_in_front() -> None:
     first, second = sha1('{"a":2,"b":1}'), sha1('{"c":1}')
     text = '{"interactions":[{"b":1,"a":2},5],"messages":[{"c":1}],"x":{"b":1,"a":2}}'
-    assert kept(text) == (
+    assert store(text) == (
         f'{{"interactions":[{{"_id":"{first}","b":1,"a":2}},5],"messages":[{{"_id":"{second}","c":1}}],'
         '"x":{"b":1,"a":2}}'
     )
 
 
 def test_an_id_that_a_client_gave_is_kept_in_front() -> None:
-    assert kept('{"interactions":[{"b":1,"_id":"x"}]}') == '{"interactions":[{"_id":"x","b":1}]}'
+    assert store('{"interactions":[{"b":1,"_id":"x"}]}') == '{"interactions":[{"_id":"x","b":1}]}'
 
 
 def test_ids_come_off_again_but_for_those_of_clients() -> None:
     text = '{"interactions":[{"b":1.10},{"_id":"x","a":1},{"_id":"0","a":1},5]}'
-    assert dict(remove_broker_ids(parse_document(kept(text).encode())).tree) == json.loads(text)
-    assert sha(text) == build_content(remove_broker_ids(parse_document(kept(text).encode()))).sha
+    assert dict(remove_broker_ids(parse_document(store(text).encode())).tree) == json.loads(text)
+    assert sha(text) == build_content(remove_broker_ids(parse_document(store(text).encode()))).sha
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_what_is_no_json_object_is_refused_with_the_reason(raw: bytes, start: st
 
 @pytest.mark.parametrize("text", ['{"a":' * 50 + "1" + "}" * 50, '{"a":"' + "[{" * 100 + '"}', f'{{"a":{"9" * 5000}}}'])
 def test_what_only_looks_too_much_is_kept(text: str) -> None:
-    assert kept(text) == text
+    assert store(text) == text
 
 
 VALUES = st.recursive(
@@ -217,12 +217,12 @@ def _without_id(item: Any) -> Any:
 @few_examples
 def test_any_pact_is_kept_as_it_was_published(pact: dict[str, Any]) -> None:
     text = json.dumps(pact)
-    assert plain(exact(kept(text))) == exact(text)
+    assert plain(exact(store(text))) == exact(text)
 
 
 @given(NUMBERS)
 def test_any_number_is_kept_letter_for_letter(number: str) -> None:
-    assert exact(kept(f'{{"interactions":[],"n":[{number}]}}'))["n"] == exact(f"[{number}]")
+    assert exact(store(f'{{"interactions":[],"n":[{number}]}}'))["n"] == exact(f"[{number}]")
 
 
 @given(PACTS, st.randoms(use_true_random=False))

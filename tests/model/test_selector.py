@@ -17,11 +17,11 @@ from treaty.model.decisions.selectors import (
 NAME = "Foo"
 
 
-def asked(version: str | None = None, **criteria: object) -> Selector:
+def build_selector(version: str | None = None, **criteria: object) -> Selector:
     return Selector(pacticipant=NAME, version=version, **criteria)  # type: ignore[arg-type]  # criteria of a table
 
 
-def found(selector: Selector, *, many: bool = False) -> FoundVersion:
+def resolve(selector: Selector, *, many: bool = False) -> FoundVersion:
     return FoundVersion(selector=selector, number="1", main_branch="main", is_one_of_many=many)
 
 
@@ -29,39 +29,39 @@ def missing(selector: Selector) -> NoVersion:
     return NoVersion(selector=selector)
 
 
-LATEST_TAG = asked(tag="t", is_latest=True)
-LATEST_MAIN = asked(is_main_branch=True, is_latest=True)
-MAIN = asked(is_main_branch=True)
-LATEST_BRANCH = asked(branch="b", is_latest=True)
-BRANCH = asked(branch="b")
-LATEST = asked(is_latest=True)
-TAG = asked(tag="t")
-ENVIRONMENT = asked(environment="e")
+LATEST_TAG = build_selector(tag="t", is_latest=True)
+LATEST_MAIN = build_selector(is_main_branch=True, is_latest=True)
+MAIN = build_selector(is_main_branch=True)
+LATEST_BRANCH = build_selector(branch="b", is_latest=True)
+BRANCH = build_selector(branch="b")
+LATEST = build_selector(is_latest=True)
+TAG = build_selector(tag="t")
+ENVIRONMENT = build_selector(environment="e")
 
 
 @pytest.mark.parametrize(
     ("resolved", "text"),
     [
-        (found(LATEST_TAG), "the latest version of Foo with tag t (1)"),
+        (resolve(LATEST_TAG), "the latest version of Foo with tag t (1)"),
         (missing(LATEST_TAG), "the latest version of Foo with tag t (no such version exists)"),
         (missing(LATEST_MAIN), "the latest version of Foo from the main branch (no versions exist for this branch)"),
         (missing(MAIN), "any version of Foo from the main branch (no versions exist for this branch)"),
-        (found(LATEST_MAIN), "the latest version of Foo from branch main (1)"),
-        (found(MAIN), "the version of Foo from branch main (1)"),
-        (found(MAIN, many=True), "one of the versions of Foo from branch main (1)"),
-        (found(LATEST_BRANCH), "the latest version of Foo from branch b (1)"),
+        (resolve(LATEST_MAIN), "the latest version of Foo from branch main (1)"),
+        (resolve(MAIN), "the version of Foo from branch main (1)"),
+        (resolve(MAIN, many=True), "one of the versions of Foo from branch main (1)"),
+        (resolve(LATEST_BRANCH), "the latest version of Foo from branch b (1)"),
         (missing(LATEST_BRANCH), "the latest version of Foo from branch b (no such version exists)"),
-        (found(BRANCH), "the version of Foo from branch b (1)"),
-        (found(BRANCH, many=True), "one of the versions of Foo from branch b (1)"),
+        (resolve(BRANCH), "the version of Foo from branch b (1)"),
+        (resolve(BRANCH, many=True), "one of the versions of Foo from branch b (1)"),
         (missing(BRANCH), "a version of Foo from branch b (no such version exists)"),
-        (found(LATEST), "the latest version of Foo (1)"),
+        (resolve(LATEST), "the latest version of Foo (1)"),
         (missing(LATEST), "the latest version of Foo (no such version exists)"),
-        (found(TAG), "a version of Foo with tag t (1)"),
-        (found(TAG, many=True), "a version of Foo with tag t (1)"),
+        (resolve(TAG), "a version of Foo with tag t (1)"),
+        (resolve(TAG, many=True), "a version of Foo with tag t (1)"),
         (missing(TAG), "a version of Foo with tag t (no such version exists)"),
-        (missing(asked("9", tag="t")), "a version of Foo with tag t (9)"),
-        (found(ENVIRONMENT), "the version of Foo currently in e (1)"),
-        (found(ENVIRONMENT, many=True), "one of the versions of Foo currently in e (1)"),
+        (missing(build_selector("9", tag="t")), "a version of Foo with tag t (9)"),
+        (resolve(ENVIRONMENT), "the version of Foo currently in e (1)"),
+        (resolve(ENVIRONMENT, many=True), "one of the versions of Foo currently in e (1)"),
         (
             missing(ENVIRONMENT),
             (
@@ -69,10 +69,10 @@ ENVIRONMENT = asked(environment="e")
                 "(no version is currently recorded as deployed/released in this environment)"
             ),
         ),
-        (missing(asked("9")), "version 9 of Foo (no such version exists)"),
-        (found(asked("1")), "version 1 of Foo"),
-        (NoPacticipant(selector=asked()), "any version of Foo (no such pacticipant exists)"),
-        (AnyVersion(selector=asked()), "any version of Foo"),
+        (missing(build_selector("9")), "version 9 of Foo (no such version exists)"),
+        (resolve(build_selector("1")), "version 1 of Foo"),
+        (NoPacticipant(selector=build_selector()), "any version of Foo (no such pacticipant exists)"),
+        (AnyVersion(selector=build_selector()), "any version of Foo"),
     ],
 )
 def test_a_selector_is_described_by_what_it_asks_for_and_what_it_found(resolved: ResolvedSelector, text: str) -> None:
@@ -82,11 +82,11 @@ def test_a_selector_is_described_by_what_it_asks_for_and_what_it_found(resolved:
 @pytest.mark.parametrize(
     ("selector", "text"),
     [
-        (asked("1", tag="t", branch="b"), "No version with tag t exists for Foo"),
-        (asked("1", branch="b", environment="e"), "No version of Foo from branch b exists"),
+        (build_selector("1", tag="t", branch="b"), "No version with tag t exists for Foo"),
+        (build_selector("1", branch="b", environment="e"), "No version of Foo from branch b exists"),
         (LATEST_MAIN, "No version of Foo from the main branch exists"),
         (ENVIRONMENT, "No version of Foo is currently recorded as deployed or released in environment e"),
-        (asked("1"), "No pacts or verifications have been published for version 1 of Foo"),
+        (build_selector("1"), "No pacts or verifications have been published for version 1 of Foo"),
         (LATEST, "No pacts or verifications have been published for Foo"),
     ],
 )
@@ -97,13 +97,13 @@ def test_the_first_criterion_names_what_is_missing(selector: Selector, text: str
 @pytest.mark.parametrize(
     ("ignored", "number", "is_covered"),
     [
-        (AnyVersion(selector=asked()), "1", True),
-        (AnyVersion(selector=asked()), None, True),
-        (found(asked("1")), "1", True),
-        (found(asked("1")), "2", False),
-        (found(asked("1")), None, False),
-        (missing(asked("1")), "1", False),
-        (NoPacticipant(selector=asked()), None, False),
+        (AnyVersion(selector=build_selector()), "1", True),
+        (AnyVersion(selector=build_selector()), None, True),
+        (resolve(build_selector("1")), "1", True),
+        (resolve(build_selector("1")), "2", False),
+        (resolve(build_selector("1")), None, False),
+        (missing(build_selector("1")), "1", False),
+        (NoPacticipant(selector=build_selector()), None, False),
     ],
 )
 def test_what_is_ignored_is_a_version_or_a_pacticipant_as_a_whole(
@@ -117,11 +117,11 @@ def test_what_is_ignored_is_a_version_or_a_pacticipant_as_a_whole(
 @pytest.mark.parametrize(
     ("selector", "is_name_only", "is_number_only"),
     [
-        (asked(), True, False),
-        (asked("1"), False, True),
+        (build_selector(), True, False),
+        (build_selector("1"), False, True),
         *((selector, False, False) for selector in (LATEST, MAIN, TAG, BRANCH, ENVIRONMENT)),
         *(
-            (asked("1", **criterion), False, False)
+            (build_selector("1", **criterion), False, False)
             for criterion in ({"tag": "t"}, {"branch": "b"}, {"is_latest": True})
         ),
     ],

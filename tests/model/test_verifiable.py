@@ -32,7 +32,7 @@ from treaty.model.decisions.verifiable_pacts import (
 SINCE = datetime(2024, 5, 6, tzinfo=UTC)
 
 
-def found(selector, version=1, *, consumer="Till", content=1, **more):
+def select(selector, version=1, *, consumer="Till", content=1, **more):
     return SelectedPact(
         selector=selector,
         consumer=consumer,
@@ -58,85 +58,85 @@ def descriptions(*findings):
 
 SELECTORS = [
     (
-        found(OverallLatest()),
+        select(OverallLatest()),
         "latest",
         "latest version of a consumer that has a pact with Ledger (1)",
         SelectedBy(is_latest=True, version_id=10),
     ),
     (
-        found(OverallLatest(consumer="Till")),
+        select(OverallLatest(consumer="Till")),
         "latest",
         "latest version of Till that has a pact with Ledger (1)",
         SelectedBy(is_latest=True, version_id=10),
     ),
     (
-        found(MainBranch(), branch="trunk"),
+        select(MainBranch(), branch="trunk"),
         "latest from main branch",
         "latest version from the main branch 'trunk' (1)",
         SelectedBy(is_latest=True, version_id=10),
     ),
     (
-        found(MainBranch(consumer="Till", is_default=True), branch="main"),
+        select(MainBranch(consumer="Till", is_default=True), branch="main"),
         "latest from main branch",
         "latest version of Till from the main branch 'main' (1)",
         SelectedBy(version_id=10),
     ),
     (
-        found(LatestFromBranch(branch="feat/x")),
+        select(LatestFromBranch(branch="feat/x")),
         "latest from branch feat/x",
         "latest version from branch 'feat/x' (1)",
         SelectedBy(branch="feat/x", is_latest=True, version_id=10),
     ),
     (
-        found(EveryBranch(consumer="Till"), branch="feat/x"),
+        select(EveryBranch(consumer="Till"), branch="feat/x"),
         "latest from branch feat/x",
         "latest version of Till from branch 'feat/x' (1)",
         SelectedBy(branch="feat/x", is_latest=True, version_id=10),
     ),
     (
-        found(LatestWithTag(tag="dev", consumer="Till")),
+        select(LatestWithTag(tag="dev", consumer="Till")),
         "latest with tag dev",
         "latest version of Till tagged 'dev' (1)",
         SelectedBy(tag="dev", is_latest=True, version_id=10),
     ),
     (
-        found(LatestWithTag(tag="dev", fallback_tag="prod"), is_fallback=True),
+        select(LatestWithTag(tag="dev", fallback_tag="prod"), is_fallback=True),
         "latest with tag prod",
         "latest version tagged 'prod' (fallback tag used as no pact was found with tag 'dev') (1)",
         SelectedBy(tag="dev", is_latest=True, version_id=10),
     ),
     (
-        found(AllWithTag(tag="prod")),
+        select(AllWithTag(tag="prod")),
         "one of prod",
         "all consumer versions tagged 'prod' (1)",
         SelectedBy(tag="prod", version_id=10),
     ),
     (
-        found(AllWithTag(tag="prod", consumer="Till")),
+        select(AllWithTag(tag="prod", consumer="Till")),
         "one of Till prod",
         "all Till versions tagged 'prod' (1)",
         SelectedBy(tag="prod", version_id=10),
     ),
     (
-        found(Deployed(), environment="live"),
+        select(Deployed(), environment="live"),
         "deployed to live",
         "consumer version(s) currently deployed to live (1)",
         SelectedBy(version_id=10),
     ),
     (
-        found(Released(environment="live", consumer="Till"), environment="live"),
+        select(Released(environment="live", consumer="Till"), environment="live"),
         "released in live",
         "version(s) of Till released and supported in live (1)",
         SelectedBy(environment="live", version_id=10),
     ),
     (
-        found(InEnvironment(environment="live"), environment="live"),
+        select(InEnvironment(environment="live"), environment="live"),
         "in environment live",
         "a consumer version in environment live (1)",
         SelectedBy(environment="live", version_id=10),
     ),
     (
-        found(InEnvironment(environment="live", consumer="Till"), environment="live"),
+        select(InEnvironment(environment="live", consumer="Till"), environment="live"),
         "in environment live",
         "Till version in environment live (1)",
         SelectedBy(environment="live", version_id=10),
@@ -152,19 +152,19 @@ def test_each_kind_of_selector_is_told_in_its_own_words(finding, short, long, me
 
 
 def test_the_same_content_is_verified_once_under_its_highest_version():
-    older, newer = found(LatestFromBranch(branch="b"), 1), found(LatestFromBranch(branch="a"), 2)
+    older, newer = select(LatestFromBranch(branch="b"), 1), select(LatestFromBranch(branch="a"), 2)
     (pact,) = group_by_content([older, newer])
     assert (pact.version, pact.selections) == ("2", (newer, older))
 
 
 def test_the_same_content_of_two_consumers_is_verified_twice():
-    pacts = group_by_content([found(OverallLatest(), content=1), found(OverallLatest(), consumer="Apron", content=2)])
+    pacts = group_by_content([select(OverallLatest(), content=1), select(OverallLatest(), consumer="Apron", content=2)])
     assert [pact.consumer for pact in pacts] == ["Apron", "Till"]
 
 
 def test_pacts_stand_by_consumer_whatever_its_case_and_then_by_version():
     findings = [
-        found(OverallLatest(), version, consumer=consumer, content=content)
+        select(OverallLatest(), version, consumer=consumer, content=content)
         for content, (consumer, version) in enumerate([("b", 2), ("C", 1), ("b", 1), ("A", 9)])
     ]
     assert [(pact.consumer, pact.version) for pact in group_by_content(findings)] == [
@@ -177,23 +177,23 @@ def test_pacts_stand_by_consumer_whatever_its_case_and_then_by_version():
 
 def test_the_selectors_of_a_pact_stand_by_kind_and_name():
     ordered = [
-        found(OverallLatest(), 1),
-        found(OverallLatest(), 2),
-        found(LatestFromBranch(branch="a"), 2),
-        found(LatestFromBranch(branch="b"), 1),
-        found(LatestWithTag(tag="a"), 2),
-        found(LatestWithTag(tag="b"), 1),
-        found(AllWithTag(tag="a", consumer="Till"), 2),
-        found(AllWithTag(tag="a"), 1),
-        found(AllWithTag(tag="b"), 1),
-        found(Deployed(), 2, environment="b"),
-        found(Deployed(), 1, environment="c"),
-        found(Deployed(), 1, environment="a", is_production=True),
-        found(Released(), 1, environment="a"),
-        found(Released(), 1, environment="a", is_production=True),
-        found(MainBranch(consumer="Till"), 2, branch="main"),
-        found(MainBranch(), 1, branch="main"),
-        found(InEnvironment(environment="a"), 2, environment="a"),
+        select(OverallLatest(), 1),
+        select(OverallLatest(), 2),
+        select(LatestFromBranch(branch="a"), 2),
+        select(LatestFromBranch(branch="b"), 1),
+        select(LatestWithTag(tag="a"), 2),
+        select(LatestWithTag(tag="b"), 1),
+        select(AllWithTag(tag="a", consumer="Till"), 2),
+        select(AllWithTag(tag="a"), 1),
+        select(AllWithTag(tag="b"), 1),
+        select(Deployed(), 2, environment="b"),
+        select(Deployed(), 1, environment="c"),
+        select(Deployed(), 1, environment="a", is_production=True),
+        select(Released(), 1, environment="a"),
+        select(Released(), 1, environment="a", is_production=True),
+        select(MainBranch(consumer="Till"), 2, branch="main"),
+        select(MainBranch(), 1, branch="main"),
+        select(InEnvironment(environment="a"), 2, environment="a"),
     ]
     (pact,) = group_by_content(reversed(ordered))
     assert list(pact.selections) == ordered
@@ -201,11 +201,11 @@ def test_the_selectors_of_a_pact_stand_by_kind_and_name():
 
 def test_places_share_a_line_for_each_consumer_filter():
     assert descriptions(
-        found(Deployed(), 1, environment="a"),
-        found(Deployed(), 2, environment="b"),
-        found(Deployed(), 3, environment="c"),
-        found(Deployed(consumer="Till"), 1, environment="d"),
-        found(Released(), 1, environment="a"),
+        select(Deployed(), 1, environment="a"),
+        select(Deployed(), 2, environment="b"),
+        select(Deployed(), 3, environment="c"),
+        select(Deployed(consumer="Till"), 1, environment="d"),
+        select(Released(), 1, environment="a"),
     ) == [
         "consumer version(s) currently deployed to a (1), b (2) and c (3)",
         "version(s) of Till currently deployed to d (1)",
@@ -214,7 +214,7 @@ def test_places_share_a_line_for_each_consumer_filter():
 
 
 def test_several_criteria_are_told_in_the_plural():
-    (pact,) = group_by_content([found(OverallLatest()), found(LatestFromBranch(branch="main"))])
+    (pact,) = group_by_content([select(OverallLatest()), select(LatestFromBranch(branch="main"))])
     (text,) = texts(pact)
     assert text == (
         "The pact at URL is being verified because the pact content belongs to the consumer versions matching the "
@@ -227,7 +227,7 @@ def test_several_criteria_are_told_in_the_plural():
 def test_a_fallback_is_used_only_when_no_consumer_has_the_tag():
     first, second = LatestWithTag(tag="a", fallback_tag="z"), LatestWithTag(tag="b", fallback_tag="z", consumer="Till")
     without = LatestWithTag(tag="c")
-    assert list_needed_fallbacks([first, second, without], [found(LatestWithTag(tag="a"), consumer="Apron")]) == [
+    assert list_needed_fallbacks([first, second, without], [select(LatestWithTag(tag="a"), consumer="Apron")]) == [
         second
     ]
 
@@ -242,15 +242,15 @@ def test_a_fallback_is_used_only_when_no_consumer_has_the_tag():
     ],
 )
 def test_a_pact_is_pending_until_each_tag_has_succeeded(successes, is_pending, tags):
-    (pact,) = mark_pending(group_by_content([found(OverallLatest())]), successes)
+    (pact,) = mark_pending(group_by_content([select(OverallLatest())]), successes)
     assert (pact.is_pending, pact.pending_tags) == (is_pending, tags)
 
 
 def test_work_in_progress_is_merged_in_the_order_in_which_it_was_found():
     candidates = [
-        ("a", found(LatestWithTag(tag="x"), 1)),
-        ("b", found(LatestWithTag(tag="x"), 1)),
-        ("a", found(LatestFromBranch(branch="y"), 2)),
+        ("a", select(LatestWithTag(tag="x"), 1)),
+        ("b", select(LatestWithTag(tag="x"), 1)),
+        ("a", select(LatestFromBranch(branch="y"), 2)),
     ]
     (pact,) = group_wip(candidates, [])
     assert (pact.version, pact.is_wip, pact.is_pending, pact.pending_tags) == ("2", True, True, ("a", "b", "a"))
@@ -259,8 +259,8 @@ def test_work_in_progress_is_merged_in_the_order_in_which_it_was_found():
 
 
 def test_what_was_selected_is_no_work_in_progress():
-    explicit = group_by_content([found(OverallLatest(), content=1)])
-    candidates = [(None, found(LatestFromBranch(branch="b"), content=content)) for content in (1, 2)]
+    explicit = group_by_content([select(OverallLatest(), content=1)])
+    candidates = [(None, select(LatestFromBranch(branch="b"), content=content)) for content in (1, 2)]
     assert [pact.sha for pact in group_wip(candidates, explicit)] == ["sha2"]
 
 
@@ -279,7 +279,7 @@ def test_the_window_holds_four_of_five_ages_within_its_bounds(ages, days):
 
 
 def progress(*selectors):
-    (pact,) = group_wip([(None, found(selector)) for selector in selectors], [])
+    (pact,) = group_wip([(None, select(selector)) for selector in selectors], [])
     return pact
 
 
@@ -338,7 +338,7 @@ WHO = [
 
 
 def pending(*, tags=(), is_pending=True) -> VerifiablePact:
-    (pact,) = group_by_content([found(OverallLatest())])
+    (pact,) = group_by_content([select(OverallLatest())])
     return pact._replace(is_pending=is_pending, pending_tags=tags)
 
 
@@ -436,7 +436,7 @@ def test_a_fallback_branch_is_a_selector_of_its_own(consumer):
 
 
 def test_one_criterion_is_told_in_the_singular():
-    (pact,) = group_by_content([found(OverallLatest())])
+    (pact,) = group_by_content([select(OverallLatest())])
     assert texts(pact)[0].split("\n")[0] == (
         "The pact at URL is being verified because the pact content belongs to the consumer version matching the "
         "following criterion:"

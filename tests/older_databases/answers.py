@@ -148,11 +148,11 @@ def _names(api: Api, facts: dict[str, Any]) -> list[dict[str, str]]:
     """Fill the variables of routes, once with plain names and once with hostile ones."""
     identity = facts["identities"]["administrator's token"]
 
-    def got(path: str) -> Any:
+    def fetch(path: str) -> Any:
         return api.get(path, headers=identity).json()
 
     def uuid(path: str, kind: str, number: int = 0) -> str:
-        listed = got(path)["_embedded"][kind]
+        listed = fetch(path)["_embedded"][kind]
         return str(listed[number]["uuid"])
 
     production, test = facts["environments"]["production"], facts["environments"]["test"]

@@ -7,7 +7,7 @@ import pytest
 from treaty.web.api.overview.network_drawing import BOX_HEIGHT, GAP, draw_graph
 
 
-def made(applications, lines, *, seed, has_circles):
+def generate_edges(applications, lines, *, seed, has_circles):
     """Make up integrations. Without circles, an application consumes later ones only."""
     chance = random.Random(seed)  # noqa: S311 - it is no secret
     edges: set[tuple[str, str]] = set()
@@ -20,10 +20,10 @@ def made(applications, lines, *, seed, has_circles):
 
 
 GRAPHS = [
-    made(8, 7, seed=1, has_circles=False),
-    made(30, 60, seed=2, has_circles=False),
-    made(60, 90, seed=3, has_circles=True),
-    made(200, 150, seed=4, has_circles=True),
+    generate_edges(8, 7, seed=1, has_circles=False),
+    generate_edges(30, 60, seed=2, has_circles=False),
+    generate_edges(60, 90, seed=3, has_circles=True),
+    generate_edges(200, 150, seed=4, has_circles=True),
 ]
 
 

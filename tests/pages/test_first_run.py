@@ -46,11 +46,11 @@ def test_three_commands_lead_from_nothing_to_a_green_page(tmp_path):
         published = run(publish, tmp_path)
         assert published.returncode == 0, published.stderr
         assert run(ask, tmp_path).returncode == 1
-        assert "Not verified" in shown(page)
+        assert "Not verified" in read_rows(page)
         Filler(server.address).verify("Web Shop", "1.0.0", "Prices", "a1", success=True)
         assert run(ask, tmp_path).returncode == 0
-        assert "Verified" in shown(page)
-        assert "Not verified" not in shown(page)
+        assert "Verified" in read_rows(page)
+        assert "Not verified" not in read_rows(page)
 
 
 def commands(page: Page) -> list[str]:
@@ -60,6 +60,6 @@ def commands(page: Page) -> list[str]:
     return [block.inner_text() for block in page.locator("pre.command code").all()]
 
 
-def shown(page: Page) -> str:
+def read_rows(page: Page) -> str:
     page.goto("/")
     return page.locator("tbody").inner_text()

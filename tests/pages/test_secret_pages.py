@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from tests.api.conftest import PASSWORD, accounts, database  # noqa: F401 - fixtures
-from tests.pages.test_webhook_forms import FIELDS, fields_of, made
+from tests.pages.test_webhook_forms import FIELDS, create_webhook, fields_of
 from treaty.model.accounts.access import Role
 
 BASIC = {"authorization": "Basic " + base64.b64encode(f"ci:{PASSWORD}".encode()).decode()}
@@ -30,7 +30,7 @@ def send(submit):
 
 
 def _hook(send, **more):
-    return made(send, **more)
+    return create_webhook(send, **more)
 
 
 def test_a_secret_is_created_used_changed_and_deleted(api, see, send):

@@ -33,7 +33,7 @@ SECRETS = {"username": "me", "password": "pass-canary-2", "secret": "sign-canary
 CANARIES = ("tok-canary-1", "pass-canary-2", "sign-canary-3")
 
 
-def made(submit, **more):
+def create_webhook(submit, **more):
     return submit("/webhooks/new", {**FIELDS, **more}).moved_to.partition("?")[0]
 
 
@@ -71,7 +71,7 @@ def events_of(shown: Shown) -> dict[str, str]:
 def test_a_form_names_several_applications_and_saving_it_again_changes_nothing(api, show, submit, fields, shown):
     for name in ("Till", "Kiosk"):
         api.post("/pacticipants", {"name": name})
-    path = made(submit, **fields)
+    path = create_webhook(submit, **fields)
     body = api.get(path).json()
     roles = ("consumer", "consumers", "provider", "providers", "digest")
     assert {name: body[name] for name in roles if name in body} == shown
@@ -99,7 +99,7 @@ def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
         "pauseWhenFailing": "yes",
         **SECRETS,
     }
-    path = made(submit, **more)
+    path = create_webhook(submit, **more)
     webhook = history.get(path).json()
     expected = {
         "description": "Build it",
@@ -131,7 +131,7 @@ def test_a_webhook_is_created_and_the_api_shows_it(history, show, submit):
 @about_html
 @pytest.mark.parametrize("event_type", EVENT_TYPES, ids=lambda event_type: event_type.name)
 def test_each_event_is_chosen_by_its_label_and_survives_saving_the_form(history, show, submit, event_type):
-    path = made(submit, events=event_type.name)
+    path = create_webhook(submit, events=event_type.name)
     edit = show(f"{path}/edit")
     assert f'value="{event_type.name}" checked' in edit.answer.text
     assert f'<label for="event-{event_type.name}">{event_type.label}</label>' in edit.answer.text
@@ -142,7 +142,7 @@ def test_each_event_is_chosen_by_its_label_and_survives_saving_the_form(history,
 @about_html
 def test_secrets_are_on_no_page_and_are_kept_unless_others_are_typed(show, submit):
     with receiving() as receiver:
-        path = made(submit, url=f"{receiver.url}/x", **SECRETS)
+        path = create_webhook(submit, url=f"{receiver.url}/x", **SECRETS)
         edit = show(f"{path}/edit")
         assert submit(f"{path}/edit", {**fields_of(edit), "description": "Other"}).status == 303
         again = submit(f"{path}/try", {"example": ""})
@@ -246,7 +246,7 @@ def test_a_preview_is_what_arrives(api, show, submit):
     text = "|".join(f"${{pactbroker.{name}}}" for name in (*names, "pactUrl", "verificationResultUrl"))
     with receiving() as receiver:
         more = {"url": f"{receiver.url}/x", "headers": "Content-Type: text/plain", "body": text}
-        path = made(submit, events=["provider_verification_failed"], **more)
+        path = create_webhook(submit, events=["provider_verification_failed"], **more)
         preview = show(f"{path}/try")
         (key,) = events_of(preview).values()
         shown = submit(f"{path}/try", {"example": key})
@@ -297,7 +297,7 @@ def test_past_events_are_those_of_the_pacts_that_it_is_about(api, submit, scope,
 
 
 def test_a_webhook_is_changed_and_deleted_and_the_next_page_shows_it(api, show, submit):
-    path = made(submit)
+    path = create_webhook(submit)
     fields = {**fields_of(show(f"{path}/edit")), "description": ""}
     del fields["enabled"]
     moved = submit(f"{path}/edit", fields).moved_to
@@ -316,14 +316,14 @@ def test_a_webhook_is_changed_and_deleted_and_the_next_page_shows_it(api, show, 
 
 @about_html
 def test_a_secret_can_be_taken_away(api, show, submit):
-    path = made(submit, **SECRETS)
+    path = create_webhook(submit, **SECRETS)
     assert "secret" in api.get(path).json()
     submit(f"{path}/edit", {**fields_of(show(f"{path}/edit")), "removeSecret": "yes"})
     assert "secret" not in api.get(path).json()
 
 
 def test_a_delivery_is_sent_again(api, show, submit):
-    path = made(submit)
+    path = create_webhook(submit)
     api.publish("Till", "1", "Ledger")
     logs = next(link for link in show(path).links if link.startswith("/triggered-webhooks/"))
     moved = submit(logs.replace("/logs", "/again"), {}).moved_to
@@ -336,7 +336,7 @@ def test_a_delivery_is_sent_again(api, show, submit):
 
 @about_html
 def test_a_form_on_another_site_does_nothing(api, show, submit):
-    path = made(submit)
+    path = create_webhook(submit)
     api.publish("Till", "1", "Ledger")
     logs = next(link for link in show(path).links if link.startswith("/triggered-webhooks/"))
     ways = ("/webhooks/new", f"{path}/edit", f"{path}/delete", f"{path}/try", logs.replace("/logs", "/again"))

@@ -99,7 +99,7 @@ def test_a_hundred_thousand_versions_go_and_no_request_is_slower_for_it(tmp_path
         cleaned: list[str] = []
         cleaning = times_while(server, 9, lambda: cleaned.append(subprocess.check_output(command, text=True)))
     assert json.loads(cleaned[0])["clean"]["versions"]["deleted"] > 85_000
-    print(f"\nwithout cleaning: {told(usual)}\nwhile cleaning:   {told(cleaning)}")  # noqa: T201 - what it is run for
+    print(f"\nwithout cleaning: {describe_times(usual)}\nwhile cleaning:   {describe_times(cleaning)}")  # noqa: T201 - what it is run for
     assert slow(cleaning) <= 2 * slow(usual) + 0.001, "that much more is what the machine may be to blame for"
 
 
@@ -122,7 +122,7 @@ def slow(times):
     return sum(seconds > SLOW for seconds in times) / len(times)
 
 
-def told(times):
+def describe_times(times):
     at = {
         name: 1000 * times[int((len(times) - 1) * part)] for name, part in {"p50": 0.5, "p99": 0.99, "max": 1}.items()
     }

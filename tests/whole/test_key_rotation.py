@@ -96,7 +96,7 @@ def _is_right(arrival: Arrival) -> bool:
     )
 
 
-def _kept(database_url: str) -> str:
+def _dump(database_url: str) -> str:
     """All that the database holds of webhooks and what was sent to them."""
     engine = create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as db:
@@ -126,7 +126,7 @@ def test_the_key_changes_while_a_server_delivers(
     assert all(_is_right(arrival) for arrival in receiver.wait(len(published)))
     _hook(broker, receiver)
     assert "All 5 secrets" in _rotated(database_url, tmp_path, "--finish"), "a server encrypted with the former key"
-    assert CANARY not in _kept(database_url)
+    assert CANARY not in _dump(database_url)
     assert CANARY not in broker.log
     assert oct((tmp_path / "treaty.key").stat().st_mode & 0o777) == "0o600"
 
@@ -194,17 +194,17 @@ def test_whoever_has_the_wrong_key_is_told_which_setting_is_to_be_mended(
 ) -> None:
     broker.end()
     (tmp_path / "treaty.key").unlink()
-    before = _kept(database_url)
+    before = _dump(database_url)
     failed = _rotate(database_url, tmp_path, PACT_BROKER_SECRET_KEY=FIRST)
     assert failed.returncode == 1
     assert "3 secrets were encrypted with a key that is not configured" in failed.stderr
     assert "previous_secret_keys" in failed.stderr
-    assert _kept(database_url) == before
+    assert _dump(database_url) == before
     with running(database_url, cwd=tmp_path, environ={**OPEN, "PACT_BROKER_SECRET_KEY": FIRST}) as server:
         assert "3 secrets are encrypted with another key than that of" in server.log
         assert "previous_secret_keys" in server.log
         _publish(server, "1")
-        eventually(lambda: "stored under another key" in _kept(database_url), lambda: server.log)
+        eventually(lambda: "stored under another key" in _dump(database_url), lambda: server.log)
 
 
 def test_only_one_at_a_time_changes_the_key(broker: Server, database_url: str, tmp_path: Path) -> None:

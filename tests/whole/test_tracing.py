@@ -76,7 +76,7 @@ def _until(name: str, ready: Callable[[Any], bool] = lambda _span: True) -> Any:
     return eventually(find, lambda: [span.name for span in _Collector.spans])
 
 
-def _said(span: Any) -> dict[str, object]:
+def _read_attributes(span: Any) -> dict[str, object]:
     return {
         attribute.key: attribute.value.string_value
         if attribute.value.HasField("string_value")
@@ -98,7 +98,7 @@ def test_a_request_its_statements_and_its_deliveries_are_one_trace(collector, re
         sent = _until("POST webhook")
 
     assert (request_span.trace_id.hex(), request_span.parent_span_id.hex()) == (TRACE, PARENT)
-    assert _said(request_span) == {
+    assert _read_attributes(request_span) == {
         "http.request.method": "POST",
         "http.route": "/contracts/publish",
         "http.response.status_code": 200,
@@ -107,7 +107,7 @@ def test_a_request_its_statements_and_its_deliveries_are_one_trace(collector, re
     assert any(span.name.startswith("INSERT") for span in statements)
     assert "INSERT publication" in {span.name for span in statements}
     assert (sent.trace_id.hex(), sent.parent_span_id) == (TRACE, request_span.span_id)
-    assert _said(sent) == {
+    assert _read_attributes(sent) == {
         "http.request.method": "POST",
         "server.address": "127.0.0.1",
         "http.response.status_code": 200,
@@ -125,7 +125,7 @@ def test_names_in_paths_are_not_told_and_failures_are(collector, tmp_path):
         httpx.get(f"{server.address}/pacticipants/Secret%20Till")
         httpx.get(f"{server.address}/test/error")
     missing = _until("GET /pacticipants/{pacticipant}")
-    assert _said(missing)["http.response.status_code"] == 404
+    assert _read_attributes(missing)["http.response.status_code"] == 404
     assert missing.status.code == 0
     assert _until("GET /test/error").status.code == 2
 

@@ -77,7 +77,7 @@ def add_example_data(db: Connection, *, now: datetime, settings: Settings) -> bo
     if pacticipants.list_names(db) or deployments.list_all(db):
         return False
     shop = _Shop(db, now, _show_responses(settings))
-    shop.found()
+    shop.create_organization()
     # In the order of time: a pipeline takes hours, in which others go on.
     for at, step in sorted(_plan(shop), key=lambda planned: planned[0]):
         step(at)
@@ -146,7 +146,7 @@ class _Shop:
     def base_url(self) -> str:
         return self.settings.base_urls[0] if self.settings.base_urls else f"http://127.0.0.1:{self.settings.port}"
 
-    def found(self) -> None:
+    def create_organization(self) -> None:
         """Add the applications, environments and webhooks."""
         at = self.now - timedelta(days=_FOUNDED_DAYS)
         with self._acting_as("platform-team", at):

@@ -100,9 +100,7 @@ class CompiledSchema:
         if validator.is_valid(value):
             return []
         return [
-            violation
-            for error in validator.iter_errors(value)
-            for violation in self._flatten(error, value, is_relaxed)
+            violation for error in validator.iter_errors(value) for violation in self._flatten(error, value, is_relaxed)
         ]
 
     def check_text(self, value: Any, *, is_sequential: bool = False) -> list[Violation]:
