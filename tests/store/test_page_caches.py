@@ -30,16 +30,16 @@ def test_only_the_thread_that_handles_requests_has_much_memory_for_pages(databas
     with ThreadPoolExecutor(1) as threads:
         other = threads.submit(database.read, read_cache_size).result()
 
-    assert database.read(read_cache_size) == 64 * 1024
-    assert other == 8 * 1024
+    assert database.read(read_cache_size) == 16 * 1024
+    assert other == 2 * 1024
 
 
 def test_a_setting_limits_the_memory_for_pages(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
     create_missing_file(url)
-    settings = Settings(database_url=url, sqlite_cache_bytes=16 * 2**20)
+    settings = Settings(database_url=url, sqlite_cache_bytes=32 * 2**20)
     with closing(open_server_database(settings)) as database, ThreadPoolExecutor(1) as threads:
         other = threads.submit(database.read, read_cache_size).result()
 
-        assert database.read(read_cache_size) == 16 * 1024
-        assert other == 2 * 1024
+        assert database.read(read_cache_size) == 32 * 1024
+        assert other == 4 * 1024
