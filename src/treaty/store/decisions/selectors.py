@@ -138,15 +138,13 @@ def resolve(db: Connection, selectors: Sequence[Selector], named: NamedIds) -> l
     A selector has as many targets as it matches versions; without a match it has one target, of `NoVersion`. One that
     names a version by an alias becomes a selector of that version.
     """
-    return [
-        target
-        for selector in (_without_alias(selector, named) for selector in selectors)
-        for target in _resolve_selector(db, selector, named)
-    ]
+    if named.aliases:
+        selectors = [_without_alias(selector, named) for selector in selectors]
+    return [target for selector in selectors for target in _resolve_selector(db, selector, named)]
 
 
 def _without_alias(selector: Selector, named: NamedIds) -> Selector:
-    number = named.aliases.get((selector.pacticipant, selector.version or "")) if named.aliases else None
+    number = named.aliases.get((selector.pacticipant, selector.version or ""))
     return selector if number is None else replace(selector, version=number)
 
 
