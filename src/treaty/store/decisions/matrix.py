@@ -5,7 +5,6 @@ statements depends on the query, not on the number of versions or results.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -56,8 +55,7 @@ from treaty.store.tables import (
 from treaty.store.versions import branches
 
 
-@dataclass(frozen=True, slots=True)
-class FactsWithIds:
+class FactsWithIds(NamedTuple):
     """The facts of a query, and the versions in their rows by id."""
 
     facts: MatrixFacts
@@ -210,7 +208,9 @@ class TargetIds(NamedTuple):
     @classmethod
     def collect(cls, targets: Sequence[SelectorTarget]) -> "TargetIds":
         # Dictionaries keep the order, which makes statements and their plans reproducible.
-        version_ids, whole_ids, pacticipant_ids = dict[int, None](), dict[int, None](), dict[int, None]()
+        version_ids: dict[int, None] = {}
+        whole_ids: dict[int, None] = {}
+        pacticipant_ids: dict[int, None] = {}
         for resolved, pacticipant_id, version_id in targets:
             if version_id is not None:
                 version_ids[version_id] = None

@@ -4,7 +4,7 @@ Pacticipants and versions given by name are looked up for the whole query at onc
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -56,8 +56,7 @@ class SelectorTarget(NamedTuple):
     """None unless the selector matches a version."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamedIds:
+class NamedIds(NamedTuple):
     """Ids of the existing pacticipants and versions that a query names, and its environment if it exists."""
 
     pacticipants: dict[str, int]
@@ -66,7 +65,7 @@ class NamedIds:
     environments: list[str]
     aliases: dict[AliasKey, str]
     """The numbers of the versions that aliases in the query lead to."""
-    recording: list[str] = field(default_factory=list)
+    recording: list[str]
     """Names of those of the environments that record decisions."""
 
 
@@ -105,7 +104,7 @@ def load_named_ids(db: Connection, selectors: Collection[Selector], environment:
     # Each number is looked up for each pacticipant: a few needless hits on an index cost less than pairs in SQL.
     numbers = list({selector.version or "" for selector in selectors})
     values = {"names": names, "numbers": numbers, "environment": environment}
-    named = NamedIds({}, {}, [], {})
+    named = NamedIds({}, {}, [], {}, [])
     for pacticipant_id, name, version_id, number in fetch_rows(
         db, _NAMED_WITH_ENVIRONMENT if environment else _NAMED, values
     ):
