@@ -5,23 +5,26 @@ statements depends on the query, not on the number of versions or results.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
     Connection,
     Select,
     Table,
     and_,
     bindparam,
-    false,
+    literal_column,
     null,
     select,
-    true,
+    type_coerce,
     union_all,
 )
+from sqlalchemy.types import NullType
 
 from treaty.errors import NotFound
 from treaty.model.decisions.matrix import (
@@ -323,11 +326,18 @@ def _partners_statement(
 
 _VERSIONS: Final[BindParameter[Any]] = bindparam("versions", expanding=True)
 _is_head: Final = and_(tag_head.c.pacticipant_id == tag.c.pacticipant_id, tag_head.c.name == tag.c.name)
+
+
+def _as_stored(time: ColumnElement[datetime]) -> ColumnElement[Any]:
+    """Select a time as the driver returns it, which is enough to sort by it."""
+    return type_coerce(time, NullType()).label("since")
+
+
 # The rows of both unions are sorted in Python, which takes less time than a database needs to sort a few rows.
 _TAGS_AND_BRANCHES: Final = union_all(
     select(
-        true().label("is_tag"),
-        tag.c.created_at.label("since"),
+        literal_column("1").label("is_tag"),
+        _as_stored(tag.c.created_at),
         tag.c.id,
         tag.c.version_id,
         tag.c.name,
@@ -336,7 +346,14 @@ _TAGS_AND_BRANCHES: Final = union_all(
     .outerjoin_from(tag, tag_head, _is_head)
     .where(tag.c.version_id.in_(_VERSIONS)),
     # The order of branches is that of their rows alone.
-    select(false(), null(), branch_version.c.id, branch_version.c.version_id, branch.c.name, branch.c.head_version_id)
+    select(
+        literal_column("0"),
+        null(),
+        branch_version.c.id,
+        branch_version.c.version_id,
+        branch.c.name,
+        branch.c.head_version_id,
+    )
     .join_from(branch_version, branch, branch.c.id == branch_version.c.branch_id)
     .where(branch_version.c.version_id.in_(_VERSIONS)),
 )
@@ -346,7 +363,7 @@ _ORDER_OF_TAGS_AND_BRANCHES: Final = attrgetter("is_tag", "since", "id")
 def _environments_of_versions(table: Table, ended_at: str) -> Select[*tuple[Any, ...]]:
     columns = ("uuid", "name", "display_name", "is_production", "created_at", "updated_at", "position")
     return (
-        select(table.c.version_id, *(environment.c[name] for name in columns), table.c.created_at.label("since"))
+        select(table.c.version_id, *(environment.c[name] for name in columns), _as_stored(table.c.created_at))
         .join_from(table, environment, environment.c.id == table.c.environment_id)
         .where(table.c.version_id.in_(_VERSIONS), table.c[ended_at].is_(None))
     )
