@@ -1,11 +1,14 @@
-"""Selectors of a matrix query, the versions that they resolve to, and the texts that describe them."""
+"""Selectors of a matrix query, the versions that they resolve to, and the texts that describe them.
+
+A decision has a selector and a version for each counterpart. As named tuples they are made several times as fast.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Selector:
+class Selector(NamedTuple):
     """Selects the versions of a pacticipant that meet all criteria or, without criteria, the pacticipant as a whole."""
 
     pacticipant: str
@@ -37,8 +40,7 @@ class AnyVersion:
     selector: Selector
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundVersion:
+class FoundVersion(NamedTuple):
     """One version that a selector matches."""
 
     selector: Selector

@@ -4,7 +4,6 @@ Pacticipants and versions given by name are looked up for the whole query at onc
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -144,7 +143,7 @@ def resolve(db: Connection, selectors: Sequence[Selector], named: NamedIds) -> l
 
 def _without_alias(selector: Selector, named: NamedIds) -> Selector:
     number = named.aliases.get((selector.pacticipant, selector.version or ""))
-    return selector if number is None else replace(selector, version=number)
+    return selector if number is None else selector._replace(version=number)
 
 
 def _resolve_selector(db: Connection, selector: Selector, named: NamedIds) -> list[SelectorTarget]:
