@@ -5,6 +5,7 @@ A decision has a selector and a version for each counterpart. As named tuples th
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -91,6 +92,7 @@ def is_ignored_by(ignored: ResolvedSelector, pacticipant: str, number: str | Non
             return False
 
 
+@lru_cache(maxsize=1024)  # most reasons of a decision are about the same version
 def describe(resolved: ResolvedSelector) -> str:
     """Describe a selector and the version that it matches, in the original broker's words."""
     return next(text for applies, text in _descriptions(resolved) if applies)
