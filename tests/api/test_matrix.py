@@ -152,6 +152,24 @@ def test_a_row_shows_where_its_versions_stand(api: Api, history: History) -> Non
 
 
 @pytest.mark.usefixtures("pair")
+def test_a_row_lists_tags_branches_and_environments_in_the_order_in_which_its_version_got_them(
+    api: Api, history: History, clock: Clock
+) -> None:
+    history.release("Bar", "10", "zone")
+    clock.now += timedelta(hours=1)
+    history.deploy("Bar", "10", "area")
+    for name in ("two", "one"):
+        clock.now += timedelta(hours=1)
+        history.tag("Bar", "10", name)
+        history.branch("Bar", "10", name)
+    (row,) = ask(api, f"{FOO}&q[][version]=1&{BAR}&q[][version]=10")["matrix"]
+    version = row["provider"]["version"]
+    assert [environment["name"] for environment in version["environments"]] == ["zone", "area"]
+    assert [tag["name"] for tag in version["tags"]] == ["prod", "two", "one"]
+    assert [branch["name"] for branch in version["branches"]] == ["main", "two", "one"]
+
+
+@pytest.mark.usefixtures("pair")
 def test_an_unverified_row_holds_nulls(api: Api) -> None:
     (row,) = ask(api, f"{FOO}&q[][version]=3&{BAR}")["matrix"]
     assert row["provider"] == {

@@ -54,8 +54,7 @@ class PairKey(NamedTuple):
     sha: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PairFacts:
+class PairFacts(NamedTuple):
     """Facts about a pact and a provider version."""
 
     newer_provider: PassedVersion | None = None

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -50,8 +49,7 @@ class VersionName(NamedTuple):
         return f"{self.pacticipant} ({self.number})" if self.number else self.pacticipant
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PactVerification:
+class PactVerification(NamedTuple):
     """The pact to verify, with a version of the provider."""
 
     consumer: str
@@ -63,8 +61,7 @@ class PactVerification:
     """The branch of a new version."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What changes the answer or its cause: a sentence, and the commands or the page for it."""
 
     text: str
@@ -77,8 +74,7 @@ class Step:
     """UUID of the webhook to repair."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Explanation:
+class Explanation(NamedTuple):
     """Why an obstacle exists, and who can remove it."""
 
     cause: Cause
@@ -89,13 +85,13 @@ class Explanation:
     since: datetime | None
     actor: str | None
     """The pacticipant whose team has to act; None if the broker itself will."""
+    step: Step
     contacts: Sequence[Contact] = ()
     look_at: VersionName | None = None
     """The version to look at: the one at fault, or the one that would do."""
     passed: PassedVersion | None = None
     """Of a regression: the provider version that verified the pact last."""
     is_pending: bool = False
-    step: Step
 
     @property
     def summary(self) -> str:

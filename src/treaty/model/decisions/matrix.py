@@ -402,7 +402,7 @@ def select_latest(rows: Sequence[MatrixRow], latest_by: LatestBy | None) -> Sequ
         case LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION:
             # A comparison and a verification of the same versions both count, so both are shown.
             return _highest_of_each(
-                rows, lambda row: (*_consumer_version_key(row), row.provider_version, _describe_kind(row))
+                rows, lambda row: (*_consumer_version_key(row), row.provider_version, row.comparison is None)
             )
         case LatestBy.CONSUMER_VERSION:
             return _highest_of_each(rows, _consumer_version_key)
@@ -417,22 +417,14 @@ def _consumer_version_key(row: MatrixRow) -> tuple[str | None, ...]:
     return row.consumer, row.consumer_version, row.provider
 
 
-def _describe_kind(row: MatrixRow) -> str | None:
-    return None if row.comparison is None else "compared"
-
-
-def _group(
-    rows: Iterable[MatrixRow], key: Callable[[MatrixRow], tuple[str | None, ...]]
-) -> Iterable[Sequence[MatrixRow]]:
-    groups: dict[tuple[str | None, ...], list[MatrixRow]] = {}
+def _group(rows: Iterable[MatrixRow], key: Callable[[MatrixRow], tuple[object, ...]]) -> Iterable[Sequence[MatrixRow]]:
+    groups: dict[tuple[object, ...], list[MatrixRow]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups.values()
 
 
-def _highest_of_each(
-    rows: Sequence[MatrixRow], key: Callable[[MatrixRow], tuple[str | None, ...]]
-) -> Sequence[MatrixRow]:
+def _highest_of_each(rows: Sequence[MatrixRow], key: Callable[[MatrixRow], tuple[object, ...]]) -> Sequence[MatrixRow]:
     highest = [_highest(group) for group in _group(rows, key)]
     # Returning the same list lets the caller see that nothing was hidden.
     return rows if len(highest) == len(rows) else highest

@@ -1,11 +1,15 @@
-"""Selectors of a matrix query, the versions that they resolve to, and the texts that describe them."""
+"""Selectors of a matrix query, the versions that they resolve to, and the texts that describe them.
+
+A decision has a selector and a version for each counterpart. As named tuples they are made several times as fast.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Selector:
+class Selector(NamedTuple):
     """Selects the versions of a pacticipant that meet all criteria or, without criteria, the pacticipant as a whole."""
 
     pacticipant: str
@@ -37,8 +41,7 @@ class AnyVersion:
     selector: Selector
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundVersion:
+class FoundVersion(NamedTuple):
     """One version that a selector matches."""
 
     selector: Selector
@@ -89,6 +92,7 @@ def is_ignored_by(ignored: ResolvedSelector, pacticipant: str, number: str | Non
             return False
 
 
+@lru_cache(maxsize=1024)  # most reasons of a decision are about the same version
 def describe(resolved: ResolvedSelector) -> str:
     """Describe a selector and the version that it matches, in the original broker's words."""
     return next(text for applies, text in _descriptions(resolved) if applies)

@@ -178,10 +178,11 @@ def _add_newer(
     of_consumers = [pact_ids.ids[key] for key, reason in reasons.items() if _is_at_destination(reason.consumer)]
     providers = cause_pairs.load_newer_providers(db, of_providers)
     consumers = cause_pairs.load_newer_consumers(db, of_consumers)
+    if not providers and not consumers:
+        return
     for key in reasons:
         content_id, consumer_version_id, provider_version_id = pact_ids.ids[key]
-        facts[key] = replace(
-            facts[key],
+        facts[key] = facts[key]._replace(
             newer_provider=providers.get((content_id, provider_version_id)),
             newer_consumer=consumers.get((consumer_version_id, provider_version_id)),
         )
@@ -227,8 +228,8 @@ def _add_requests(
     skipped = cause_pairs.load_skipped(db, [pact_ids.ids[key] for key in keys])
     for key in keys:
         request, is_answered = requests.get(key, (None, False))
-        facts[key] = replace(
-            facts[key], request=request, is_answered=is_answered, skipped_at=skipped.get(pact_ids.ids[key])
+        facts[key] = facts[key]._replace(
+            request=request, is_answered=is_answered, skipped_at=skipped.get(pact_ids.ids[key])
         )
 
 
@@ -241,8 +242,7 @@ def _add_failures(db: Connection, facts: dict[PairKey, PairFacts], reasons: Mapp
     failures = cause_pairs.load_failures(db, set(numbers.values()))
     for key, number in numbers.items():
         failure = failures[number]
-        facts[key] = replace(
-            facts[key],
+        facts[key] = facts[key]._replace(
             last_success=failure.last_success,
             failing_since=failure.failing_since,
             is_pending=failure.is_pending,

@@ -5,11 +5,26 @@ statements depends on the query, not on the number of versions or results.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BindParameter, Connection, Select, Table, and_, bindparam, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    literal_column,
+    null,
+    select,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.types import NullType
 
 from treaty.errors import NotFound
 from treaty.model.decisions.matrix import (
@@ -43,8 +58,7 @@ from treaty.store.tables import (
 from treaty.store.versions import branches
 
 
-@dataclass(frozen=True, slots=True)
-class FactsWithIds:
+class FactsWithIds(NamedTuple):
     """The facts of a query, and the versions in their rows by id."""
 
     facts: MatrixFacts
@@ -194,17 +208,12 @@ class TargetIds(NamedTuple):
     """Pacticipants of which any version counts."""
     pacticipant_ids: list[int]
 
-    def with_inferred(self, targets: Sequence[SelectorTarget]) -> "TargetIds":
-        """Add targets of other pacticipants, which therefore repeat no id."""
-        if not targets:
-            return self
-        inferred = TargetIds.collect(targets)
-        return TargetIds(*([*own, *other] for own, other in zip(self, inferred, strict=True)))
-
     @classmethod
     def collect(cls, targets: Sequence[SelectorTarget]) -> "TargetIds":
         # Dictionaries keep the order, which makes statements and their plans reproducible.
-        version_ids, whole_ids, pacticipant_ids = dict[int, None](), dict[int, None](), dict[int, None]()
+        version_ids: dict[int, None] = {}
+        whole_ids: dict[int, None] = {}
+        pacticipant_ids: dict[int, None] = {}
         for resolved, pacticipant_id, version_id in targets:
             if version_id is not None:
                 version_ids[version_id] = None
@@ -226,7 +235,7 @@ def _build_scope(
     replaced: Sequence[SelectorTarget],
     ignored: Sequence[SelectorTarget],
 ) -> MatrixScope:
-    ids = specified_ids.with_inferred(inferred)
+    ids = TargetIds.collect((*specified, *inferred)) if inferred else specified_ids
     ignored_ids = TargetIds.collect(ignored) if ignored else _NO_IDS
     is_single_pacticipant = len(specified_ids.pacticipant_ids) == 1 and _has_open_partners(query, specified)
     return MatrixScope(
@@ -316,25 +325,45 @@ def _partners_statement(
 
 
 _VERSIONS: Final[BindParameter[Any]] = bindparam("versions", expanding=True)
-_BRANCHES: Final = (
-    select(branch_version.c.version_id, branch.c.name, branch.c.head_version_id)
-    .join_from(branch_version, branch, branch.c.id == branch_version.c.branch_id)
-    .where(branch_version.c.version_id.in_(_VERSIONS))
-    .order_by(branch_version.c.id)
-)
 _is_head: Final = and_(tag_head.c.pacticipant_id == tag.c.pacticipant_id, tag_head.c.name == tag.c.name)
-_TAGS: Final = (
-    select(tag.c.version_id, tag.c.name, tag_head.c.version_id)
+
+
+def _as_stored(time: ColumnElement[datetime]) -> ColumnElement[Any]:
+    """Select a time as the driver returns it, which is enough to sort by it."""
+    return type_coerce(time, NullType()).label("since")
+
+
+# The rows of both unions are sorted in Python, which takes less time than a database needs to sort a few rows.
+_TAGS_AND_BRANCHES: Final = union_all(
+    select(
+        literal_column("1").label("is_tag"),
+        _as_stored(tag.c.created_at),
+        tag.c.id,
+        tag.c.version_id,
+        tag.c.name,
+        tag_head.c.version_id.label("head_id"),
+    )
     .outerjoin_from(tag, tag_head, _is_head)
-    .where(tag.c.version_id.in_(_VERSIONS))
-    .order_by(tag.c.created_at, tag.c.id)
+    .where(tag.c.version_id.in_(_VERSIONS)),
+    # The order of branches is that of their rows alone.
+    select(
+        literal_column("0"),
+        null(),
+        branch_version.c.id,
+        branch_version.c.version_id,
+        branch.c.name,
+        branch.c.head_version_id,
+    )
+    .join_from(branch_version, branch, branch.c.id == branch_version.c.branch_id)
+    .where(branch_version.c.version_id.in_(_VERSIONS)),
 )
+_ORDER_OF_TAGS_AND_BRANCHES: Final = attrgetter("is_tag", "since", "id")
 
 
 def _environments_of_versions(table: Table, ended_at: str) -> Select[*tuple[Any, ...]]:
     columns = ("uuid", "name", "display_name", "is_production", "created_at", "updated_at", "position")
     return (
-        select(table.c.version_id, *(environment.c[name] for name in columns), table.c.created_at.label("since"))
+        select(table.c.version_id, *(environment.c[name] for name in columns), _as_stored(table.c.created_at))
         .join_from(table, environment, environment.c.id == table.c.environment_id)
         .where(table.c.version_id.in_(_VERSIONS), table.c[ended_at].is_(None))
     )
@@ -343,7 +372,8 @@ def _environments_of_versions(table: Table, ended_at: str) -> Select[*tuple[Any,
 _ENVIRONMENTS: Final = union_all(
     _environments_of_versions(deployed_version, "undeployed_at"),
     _environments_of_versions(released_version, "support_ended_at"),
-).order_by("since", "name")
+)
+_ORDER_OF_ENVIRONMENTS: Final = attrgetter("since", "name")
 _MAX_VERSIONS: Final = 1000
 """Maximum number of versions in one statement, since databases limit the number of its parameters."""
 
@@ -357,11 +387,13 @@ def load_versions(
     ids = list(details_by_id)
     for start in range(0, len(ids), _MAX_VERSIONS):
         values = {"versions": ids[start : start + _MAX_VERSIONS]}
-        for version_id, name, head_id in fetch_rows(db, _BRANCHES, values):
-            details_by_id[version_id].branches.append(BranchSummary(name, head_id == version_id))
-        for version_id, name, head_id in fetch_rows(db, _TAGS, values):
-            details_by_id[version_id].tags.append(TagSummary(name, head_id == version_id))
-        for row in fetch_rows(db, _ENVIRONMENTS, values):
+        for row in sorted(fetch_rows(db, _TAGS_AND_BRANCHES, values), key=_ORDER_OF_TAGS_AND_BRANCHES):
+            version, is_head = details_by_id[row.version_id], row.head_id == row.version_id
+            if row.is_tag:
+                version.tags.append(TagSummary(row.name, is_head))
+            else:
+                version.branches.append(BranchSummary(row.name, is_head))
+        for row in sorted(fetch_rows(db, _ENVIRONMENTS, values), key=_ORDER_OF_ENVIRONMENTS):
             details_by_id[row[0]].environments.append(EnvironmentSummary._make(row[1:-1]))
     return {key: version_details.summarize() for key, version_details in details.items()}
 

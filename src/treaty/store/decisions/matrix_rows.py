@@ -6,7 +6,6 @@ the same joins and conditions, so that both modules agree on which rows exist.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -43,8 +42,7 @@ MAX_BOUND_IDS: Final = 500
 """Longer lists of ids are rendered into the statement, since databases limit the number of its parameters."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MatrixScope:
+class MatrixScope(NamedTuple):
     """The versions and pacticipants whose rows a query selects, by id."""
 
     version_ids: Sequence[int]
@@ -58,15 +56,15 @@ class MatrixScope:
 
     The others are inferred from the destination. What they have between themselves is no part of the query.
     """
+    is_single_pacticipant: bool
+    """Whether the query names one pacticipant and no destination, so that any other may be its partner."""
+    latest_by: LatestBy | None
+    limit: int | None
     replaced_version_ids: Sequence[int] = ()
     """Versions that the specified ones would replace at the destination. They count only for contracts of a pacticipant
     with itself, since old and new version run side by side during a deployment."""
     pair: tuple[int, int] | None = None
     """Consumer and provider, if only contracts in this direction count."""
-    is_single_pacticipant: bool
-    """Whether the query names one pacticipant and no destination, so that any other may be its partner."""
-    latest_by: LatestBy | None
-    limit: int | None
     ignored_version_ids: Sequence[int] = ()
     ignored_pacticipant_ids: Sequence[int] = ()
 

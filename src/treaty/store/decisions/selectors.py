@@ -4,7 +4,6 @@ Pacticipants and versions given by name are looked up for the whole query at onc
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -56,8 +55,7 @@ class SelectorTarget(NamedTuple):
     """None unless the selector matches a version."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamedIds:
+class NamedIds(NamedTuple):
     """Ids of the existing pacticipants and versions that a query names, and its environment if it exists."""
 
     pacticipants: dict[str, int]
@@ -66,7 +64,7 @@ class NamedIds:
     environments: list[str]
     aliases: dict[AliasKey, str]
     """The numbers of the versions that aliases in the query lead to."""
-    recording: list[str] = field(default_factory=list)
+    recording: list[str]
     """Names of those of the environments that record decisions."""
 
 
@@ -105,7 +103,7 @@ def load_named_ids(db: Connection, selectors: Collection[Selector], environment:
     # Each number is looked up for each pacticipant: a few needless hits on an index cost less than pairs in SQL.
     numbers = list({selector.version or "" for selector in selectors})
     values = {"names": names, "numbers": numbers, "environment": environment}
-    named = NamedIds({}, {}, [], {})
+    named = NamedIds({}, {}, [], {}, [])
     for pacticipant_id, name, version_id, number in fetch_rows(
         db, _NAMED_WITH_ENVIRONMENT if environment else _NAMED, values
     ):
@@ -138,16 +136,14 @@ def resolve(db: Connection, selectors: Sequence[Selector], named: NamedIds) -> l
     A selector has as many targets as it matches versions; without a match it has one target, of `NoVersion`. One that
     names a version by an alias becomes a selector of that version.
     """
-    return [
-        target
-        for selector in (_without_alias(selector, named) for selector in selectors)
-        for target in _resolve_selector(db, selector, named)
-    ]
+    if named.aliases:
+        selectors = [_without_alias(selector, named) for selector in selectors]
+    return [target for selector in selectors for target in _resolve_selector(db, selector, named)]
 
 
 def _without_alias(selector: Selector, named: NamedIds) -> Selector:
-    number = named.aliases.get((selector.pacticipant, selector.version or "")) if named.aliases else None
-    return selector if number is None else replace(selector, version=number)
+    number = named.aliases.get((selector.pacticipant, selector.version or ""))
+    return selector if number is None else selector._replace(version=number)
 
 
 def _resolve_selector(db: Connection, selector: Selector, named: NamedIds) -> list[SelectorTarget]:

@@ -216,7 +216,8 @@ def _read_values(
         elif length:
             elements = params[name]
             values += [convert(element) for element in elements] if convert else elements
-            values += values[-1:] * (length - len(elements))
+            if length > len(elements):
+                values += values[-1:] * (length - len(elements))
     return values
 
 

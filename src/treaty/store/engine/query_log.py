@@ -12,10 +12,12 @@ RawRow = tuple[Any, ...]
 
 
 class Cursor(Protocol):
-    """The result of a statement, as both drivers return it."""
+    """Runs statements and returns their rows, as in both drivers."""
 
     @property
     def rowcount(self) -> int: ...
+
+    def execute(self, sql: str, values: Sequence[Any], /) -> object: ...
 
     def fetchmany(self, size: int, /) -> list[RawRow]: ...
 
@@ -66,9 +68,9 @@ class QueryLog:
 
         It stops at the first difference: later queries may have been chosen by the rows of earlier ones.
         """
-        driver = driver_of(db)
+        cursor = driver_of(db).cursor()
         for sql, values, only_first, rows in self._queries:
-            if _run(driver, sql, values, only_first=only_first) != rows:
+            if _run(cursor, sql, values, only_first=only_first) != rows:
                 return False
         return True
 
@@ -109,12 +111,12 @@ def fetch(db: Connection, sql: str, values: Sequence[Any], *, only_first: bool) 
     All queries of the store's modules end here. A query that did not would be missing from the log, and a cached
     response could be outdated.
     """
-    rows = _run(driver_of(db), sql, values, only_first=only_first)
+    rows = _run(driver_of(db).cursor(), sql, values, only_first=only_first)
     if log := _CURRENT.log:
         log.add(sql, values, only_first=only_first, rows=rows)
     return rows
 
 
-def _run(driver: Driver, sql: str, values: Sequence[Any], *, only_first: bool) -> list[RawRow]:
-    cursor = driver.execute(sql, values)
+def _run(cursor: Cursor, sql: str, values: Sequence[Any], *, only_first: bool) -> list[RawRow]:
+    cursor.execute(sql, values)
     return cursor.fetchmany(1) if only_first else cursor.fetchall()

@@ -61,7 +61,9 @@ def parse_leniently(text: str) -> Query:
 
 
 def _decode(text: str) -> str:
-    decoded = unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "replace")
+    decoded = text.replace("+", " ")
+    if "%" in decoded:
+        decoded = unquote_to_bytes(decoded).decode("utf-8", "replace")
     if "\0" in decoded:
         raise Malformed("ArgumentError - a query parameter contains a null character")
     return decoded
@@ -70,6 +72,8 @@ def _decode(text: str) -> str:
 def _path(key: str) -> tuple[str, list[str]]:
     """Split `q[][k]`, and its malformed variant `q[]k`, into the name and its keys."""
     name, bracket, rest = key.partition("[")
+    if "]" not in key:  # most names are plain
+        return name, []
     keys = _KEYS.findall(bracket + rest)
     tail = re.search(r"\]([^\[\]]+)$", key)
     if len(keys) > MAX_DEPTH:
