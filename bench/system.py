@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, insert
 
 from treaty.model.pacts import content as contents
 from treaty.model.pacts import documents
-from treaty.store import tables
+from treaty.store import newest_results, tables
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 
@@ -86,6 +86,7 @@ def _fill(db: Connection, system: System) -> None:
     for at, (consumer, provider) in enumerate(system.edges):
         _add_pacts(db, system, at, consumer, provider)
     _add_webhooks(db, system)
+    newest_results.refresh_all(db)
 
 
 def _add(db: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> None:

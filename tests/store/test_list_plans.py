@@ -55,7 +55,7 @@ def test_the_overview_counts_states_without_reading_results(database: Database) 
     """Rows of results are spread over their table, and SQLite reads each page again after a write."""
     _, steps_by_statement = plans(database, overview.load_states)
     steps = [step for steps in steps_by_statement.values() for step in steps]
-    assert "SEARCH verdict USING COVERING INDEX ix_verification_newest (content_id=?)" in steps
+    assert "SEARCH newest_result USING COVERING INDEX ix_verification_newest (content_id=?)" in steps
     assert not [step for step in steps if step.startswith("SEARCH verification")]
 
 

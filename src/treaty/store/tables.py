@@ -423,9 +423,16 @@ integration: Final = Table(
     Column("allows_first_deployments", Boolean),
     # When the event `contract_unused` happened; NULL once the contract is in use again.
     Column("unused_since", Time),
+    # The newest result for the latest pact, and the values of `latest_publication_id` and `contract_data_updated_at`
+    # for which it was copied: it is valid while they are the same (store/newest_results.py).
+    _to("verification", "newest_result_id", nullable=True, ondelete="SET NULL"),
+    Column("newest_result_state", Text),
+    Column("newest_result_publication_id", Integer),
+    Column("newest_result_at", Time),
     UniqueConstraint("consumer_id", "provider_id"),
     Index(None, "provider_id"),
     Index(None, "latest_publication_id"),
+    Index(None, "newest_result_id"),
     # The order of the list. An expression determines the position of NULL, because SQLite has no other way in an index.
     Index(
         "ix_integration_busiest",
