@@ -12,10 +12,10 @@ So writes of an earlier Treaty, which runs beside this one during a rolling upda
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
 
 from treaty.model.overview.overview import PactState
-from treaty.store.engine.database import execute, fetch_column
+from treaty.store.engine.database import execute
 from treaty.store.tables import integration, publication, verification
 
 NO_RESULT: Final = "none"
@@ -81,37 +81,10 @@ REFRESH: Final = update(integration).values(
 )
 """Copies the newest result into the integrations that a statement adds as its condition."""
 
-_BATCH_SIZE: Final = 500
-_IDS: Final[Any] = bindparam("ids", expanding=True)
-_REFRESH_BATCH: Final = REFRESH.where(integration.c.id.in_(_IDS))
-# The rows are locked by a statement of their own. A single statement would wait for another write to a row, and then
-# copy the result that was the newest before that write, with the time of the write: a wrong copy that looks valid.
-_LOCKED: Final = (
-    select(integration.c.id)
-    .where(integration.c.id > bindparam("after"))
-    .order_by(integration.c.id)
-    .limit(_BATCH_SIZE)
-    .with_for_update()
-)
-
-
-def refresh_batch(db: Connection, after: int) -> int | None:
-    """Copy the newest results of some integrations, those with the lowest ids above `after`.
-
-    Returns the highest id of them, or None if there were none.
-    """
-    ids = fetch_column(db, _LOCKED, {"after": after})
-    if not ids:
-        return None
-    execute(db, _REFRESH_BATCH, {"ids": ids})
-    return int(ids[-1])
-
 
 def refresh_all(db: Connection) -> None:
-    """Copy the newest results of all integrations, in an open transaction."""
-    after: int | None = 0
-    while after is not None:
-        after = refresh_batch(db, after)
+    """Copy the newest results of all integrations. No other transaction may add results meanwhile."""
+    execute(db, REFRESH, {})
 
 
 _EXPECTED: Final = build_values(integration.c.latest_publication_id, integration.c.contract_data_updated_at)

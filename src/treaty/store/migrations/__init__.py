@@ -89,10 +89,10 @@ def _prepare(database: Postgresql, target: str) -> None:
     if indexes or prepare:
         # A connection of its own: `CREATE INDEX` cannot run in a transaction, and the other one holds the lock.
         with database.connect_separately() as db:
-            for index in indexes:
-                online.build(db, index)
             if prepare:
                 prepare(db)
+            for index in indexes:
+                online.build(db, index)
 
 
 @contextmanager

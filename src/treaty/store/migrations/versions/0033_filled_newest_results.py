@@ -24,14 +24,17 @@ _FILL = f"""
         newest_result_publication_id = latest_publication_id,
         newest_result_at = contract_data_updated_at
     WHERE newest_result_at IS NULL"""  # noqa: S608 - constants
-_LOCK = "SELECT id FROM integration WHERE id > :after AND newest_result_at IS NULL ORDER BY id LIMIT :size FOR UPDATE"
+_LOCK = """
+    SELECT id FROM integration WHERE id > :after AND newest_result_at IS NULL
+    ORDER BY id LIMIT :size FOR UPDATE SKIP LOCKED"""
 
 
 def prepare(db: Connection) -> None:
     """Fill the columns while other servers write, a batch in each transaction.
 
     The rows are locked first: a single statement could wait for the write of a new result, and would then copy the
-    result before it, with the time of the new one.
+    result before it, with the time of the new one. Rows that another transaction has locked are skipped: the states of
+    these integrations are computed until their next write.
     """
     after: int | None = 0
     while after is not None:
