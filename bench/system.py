@@ -68,12 +68,10 @@ def number(version: int) -> str:
 
 
 def build(system: System, path: Path) -> None:
-    """Make the database of a system."""
+    """Make the database of a system, without statistics: Treaty never lets SQLite collect them."""
     database = open_database(f"sqlite:///{path}")
     migrate(database)
     database.write(lambda db: _fill(db, system))
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("ANALYZE")
     database.close()
 
 

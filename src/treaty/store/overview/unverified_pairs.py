@@ -25,6 +25,7 @@ from sqlalchemy import (
 from treaty.model.overview.attention import Attention, CauseGroup, group_by_cause
 from treaty.model.overview.overview import UnverifiedTogether, compute_pact_state
 from treaty.store.engine.batches import fetch_in_batches
+from treaty.store.engine.conditions import IsAmong
 from treaty.store.engine.database import fetch_first, fetch_rows, fetch_tuples
 from treaty.store.provider_contracts.conditions import has_any_contracts, is_uncompared
 from treaty.store.tables import (
@@ -85,7 +86,8 @@ def _select_unverified_pairs(
     # their index: those of one application follow each other, and their publications and results are in the same pages.
     columns = (consumer_runs.c.environment_id, consumer_runs.c.pacticipant_id, consumer_runs.c.version_id)
     is_running = consumer_runs.c[consumer_record[1].name].is_(None)
-    consumer_runs = select(*columns).where(is_running).cte("running").prefix_with("MATERIALIZED")
+    is_in_environments = IsAmong(consumer_runs.c.environment_id, "environments")
+    consumer_runs = select(*columns).where(is_running, is_in_environments).cte("running").prefix_with("MATERIALIZED")
     # A success of a verifier is no result for a provider version whose contract has not been compared.
     lacks_comparison = is_uncompared(publication.c.content_id, provider_runs.c.version_id) if has_contracts else false()
     is_unverified = or_(verification.c.id.is_(None), and_(verification.c.success, lacks_comparison))
@@ -104,7 +106,9 @@ def _select_unverified_pairs(
         .join(publication, publication.c.consumer_version_id == consumer_runs.c.version_id)
         .join(
             provider_runs,
-            (provider_runs.c.environment_id == consumer_runs.c.environment_id)
+            # The sum prevents SQLite, which has no statistics, from reading all running versions of the environment for
+            # each pact: those of the provider are few.
+            (provider_runs.c.environment_id + 0 == consumer_runs.c.environment_id)
             & (provider_runs.c.pacticipant_id == publication.c.provider_id)
             & provider_ended_at.is_(None),
         )
@@ -115,7 +119,6 @@ def _select_unverified_pairs(
             & verification.c.is_latest,
         )
         .where(
-            consumer_runs.c.environment_id.in_(bindparam("environments", expanding=True)),
             publication.c.is_current,
             or_(is_unverified, ~verification.c.success),
         )
