@@ -3,8 +3,9 @@
 Three rules apply to all tables. `position` orders the versions of a pacticipant; tags, branch versions and publications
 have a copy, so that "the latest with ..." is one index look-up. Columns that decisions need are denormalized:
 `branch.head_version_id`, `tag_head`, `integration.latest_publication_id`, `publication.is_current`,
-`verification.is_latest`, `version.documents_sha` and `version.is_self_verified`. A content is stored once for each
-consumer, provider and hash, apart from its publications.
+`verification.is_latest`, `version.documents_sha` and `version.is_self_verified`. The columns
+`integration.newest_result_*`, for pages, state by themselves whether they are valid (store/newest_results.py). A
+content is stored once for each consumer, provider and hash, apart from its publications.
 """
 
 from collections.abc import Callable
