@@ -71,11 +71,12 @@ def build(system: System, path: Path) -> None:
     """Make the database of a system, without statistics: Treaty never lets SQLite collect them."""
     database = open_database(f"sqlite:///{path}")
     migrate(database)
-    database.write(lambda db: _fill(db, system))
+    database.write(lambda db: fill(db, system))
     database.close()
 
 
-def _fill(db: Connection, system: System) -> None:
+def fill(db: Connection, system: System) -> None:
+    """Add a system to an empty database."""
     _add(db, tables.pacticipant, (_pacticipant(at) for at in range(system.applications)))
     _add(db, tables.label, (_label(at) for at in range(system.applications)))
     _add(db, tables.environment, (_environment(at, one) for at, one in enumerate(ENVIRONMENTS)))
