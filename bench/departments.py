@@ -48,8 +48,8 @@ COPIED: Final = (
     tables.released_version,
     tables.content,
     tables.publication,
-    tables.integration,
     tables.verification,
+    tables.integration,
     tables.tag_success,
     tables.usage_term,
     tables.usage_interaction,
@@ -122,6 +122,8 @@ def _shift_row(row: Sequence[Any], shifted: Sequence[tuple[int, int]]) -> list[A
 
 def _target(column: Column[Any]) -> str | None:
     """Return the table whose ids a column contains, if it has rows of the department."""
+    if column.name == "newest_result_publication_id":  # no foreign key
+        return "publication"
     table = column.table.name
     target = table if column.name == "id" else next((key.column.table.name for key in column.foreign_keys), None)
     return target if target in _NAMES else None

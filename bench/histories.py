@@ -15,7 +15,7 @@ from bench.wire import UNIQUE
 from treaty.model.maintenance.backups import ColumnKind, TableLayout
 from treaty.model.pacts import content as contents
 from treaty.model.pacts import documents
-from treaty.store import tables
+from treaty.store import newest_results, tables
 from treaty.store.engine.database import open_database
 from treaty.store.maintenance.backup_rows import add_rows
 from treaty.store.migrations import migrate
@@ -154,6 +154,7 @@ def fill(db: Connection, history: History) -> None:
         _add_pacts(db, history, pair)
     if history.hub_versions:
         _add_hubs(db, history.of_hubs)
+    newest_results.refresh_all(db)
 
 
 def _add(db: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> None:

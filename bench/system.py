@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, insert
 
 from treaty.model.pacts import content as contents
 from treaty.model.pacts import documents
-from treaty.store import tables
+from treaty.store import newest_results, tables
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 
@@ -68,16 +68,15 @@ def number(version: int) -> str:
 
 
 def build(system: System, path: Path) -> None:
-    """Make the database of a system."""
+    """Make the database of a system, without statistics: Treaty never lets SQLite collect them."""
     database = open_database(f"sqlite:///{path}")
     migrate(database)
-    database.write(lambda db: _fill(db, system))
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("ANALYZE")
+    database.write(lambda db: fill(db, system))
     database.close()
 
 
-def _fill(db: Connection, system: System) -> None:
+def fill(db: Connection, system: System) -> None:
+    """Add a system to an empty database."""
     _add(db, tables.pacticipant, (_pacticipant(at) for at in range(system.applications)))
     _add(db, tables.label, (_label(at) for at in range(system.applications)))
     _add(db, tables.environment, (_environment(at, title) for at, title in enumerate(ENVIRONMENTS)))
@@ -86,6 +85,7 @@ def _fill(db: Connection, system: System) -> None:
     for at, (consumer, provider) in enumerate(system.edges):
         _add_pacts(db, system, at, consumer, provider)
     _add_webhooks(db, system)
+    newest_results.refresh_all(db)
 
 
 def _add(db: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> None:

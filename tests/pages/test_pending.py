@@ -152,3 +152,10 @@ def test_over_random_histories_pending_and_stale_are_what_pacts_for_verification
         before = clock.now - timedelta(days=days)
         expected = sorted((at, pair) for pair, at in history.active.items() if at < before)
         assert pairs(show(f"/pending?stale={days}&pageSize=200")) == [pair for _, pair in expected], days
+
+
+def test_a_page_says_which_days_it_shows_instead_of_others(show):
+    assert (
+        "“abc” is not a number of days from 1 to 3,650. The list is that of 30 days." in show("/pending?stale=abc").text
+    )
+    assert "is not a number of days" not in show("/pending?stale=030").text

@@ -9,12 +9,13 @@ from typing import cast
 import pytest
 from sqlalchemy import Connection, insert
 
+from bench import system
 from tests.databases import open_new
 from tests.store.plans import plans
 from treaty.model.paging import Page
 from treaty.store import tables
 from treaty.store.engine.database import Database
-from treaty.store.overview import overview
+from treaty.store.overview import overview, pending, running_pairs, unverified_pairs
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.store.versions import details
 
@@ -55,8 +56,28 @@ def test_the_overview_counts_states_without_reading_results(database: Database) 
     """Rows of results are spread over their table, and SQLite reads each page again after a write."""
     _, steps_by_statement = plans(database, overview.load_states)
     steps = [step for steps in steps_by_statement.values() for step in steps]
-    assert "SEARCH verdict USING COVERING INDEX ix_verification_newest (content_id=?)" in steps
+    assert "SEARCH newest_result USING COVERING INDEX ix_verification_newest (content_id=?)" in steps
     assert not [step for step in steps if step.startswith("SEARCH verification")]
+
+
+RUNNING = {
+    "unverified pairs": lambda db: unverified_pairs.load_unverified(db, slice(4)),
+    "environments of pairs": lambda db: running_pairs.load_environments(db, {(1, 2), (2, 3)}),
+    "pending pacts": lambda db: pending.list_pending(db, "", PAGE),
+}
+
+
+@pytest.mark.parametrize("ask", RUNNING.values(), ids=RUNNING)
+def test_running_versions_and_pacts_are_found_by_their_application(
+    database: Database, ask: Callable[[Connection], object]
+) -> None:
+    """SQLite has no statistics here: it would read all versions of an environment, or all publications, for each."""
+    database.write(lambda db: system.fill(db, system.System(applications=10, integrations=15, versions=20, webhooks=1)))
+    _, steps_by_statement = plans(database, ask)
+    steps = [step for steps in steps_by_statement.values() for step in steps]
+    assert [step for step in steps if "publication" in step]
+    assert not [step for step in steps if step.startswith("SCAN publication")]
+    assert not [step for step in steps if step.startswith("SEARCH provider_runs") and "(environment_id" in step]
 
 
 def test_the_dashboard_looks_only_at_the_consumers_of_its_pages(database: Database) -> None:

@@ -3,8 +3,9 @@
 Three rules apply to all tables. `position` orders the versions of a pacticipant; tags, branch versions and publications
 have a copy, so that "the latest with ..." is one index look-up. Columns that decisions need are denormalized:
 `branch.head_version_id`, `tag_head`, `integration.latest_publication_id`, `publication.is_current`,
-`verification.is_latest`, `version.documents_sha` and `version.is_self_verified`. A content is stored once for each
-consumer, provider and hash, apart from its publications.
+`verification.is_latest`, `version.documents_sha` and `version.is_self_verified`. The columns
+`integration.newest_result_*`, for pages, state by themselves whether they are valid (store/newest_results.py). A
+content is stored once for each consumer, provider and hash, apart from its publications.
 """
 
 from collections.abc import Callable
@@ -423,9 +424,16 @@ integration: Final = Table(
     Column("allows_first_deployments", Boolean),
     # When the event `contract_unused` happened; NULL once the contract is in use again.
     Column("unused_since", Time),
+    # The newest result for the latest pact, and the values of `latest_publication_id` and `contract_data_updated_at`
+    # for which it was copied: it is valid while they are the same (store/newest_results.py).
+    _to("verification", "newest_result_id", nullable=True, ondelete="SET NULL"),
+    Column("newest_result_state", Text),
+    Column("newest_result_publication_id", Integer),
+    Column("newest_result_at", Time),
     UniqueConstraint("consumer_id", "provider_id"),
     Index(None, "provider_id"),
     Index(None, "latest_publication_id"),
+    Index(None, "newest_result_id"),
     # The order of the list. An expression determines the position of NULL, because SQLite has no other way in an index.
     Index(
         "ix_integration_busiest",

@@ -28,6 +28,7 @@ from sqlalchemy import (
 from treaty.model.pacts.pacts import Pact
 from treaty.model.verifications.verifications import NewVerification, Verification
 from treaty.model.versions import Tag
+from treaty.store import newest_results
 from treaty.store.engine.database import execute, fetch_all, fetch_column, fetch_first, fetch_one
 from treaty.store.pacts.pacts import CONSUMER, CONSUMER_ID, CONTENT_ID, PROVIDER, PROVIDER_ID
 from treaty.store.tables import (
@@ -280,7 +281,12 @@ _ADD_IN_ORDER: Final = _ADD.values(created_at=case((_NEWEST_TIME > _NOW, _NEWEST
 _TOUCH: Final = (
     update(integration)
     .where(integration.c.consumer_id == CONSUMER_ID, integration.c.provider_id == PROVIDER_ID)
-    .values(contract_data_updated_at=bindparam("now"))
+    .values(
+        contract_data_updated_at=bindparam("now"),
+        **newest_results.build_values(
+            integration.c.latest_publication_id, bindparam("now", type_=integration.c.contract_data_updated_at.type)
+        ),
+    )
 )
 # "Pending" and "work in progress" depend on the tags that the provider version had when it verified a content, not on
 # those that it has now. So each success is stored with these tags.

@@ -72,7 +72,8 @@ def group_by_cause(
     for index, both in enumerate(keys):
         for key in both:
             members[key][index] = None
-    heap: _Heap = [(-len(indexes), not key[0], min(indexes), key) for key, indexes in members.items()]
+    # Each dictionary begins with its lowest index.
+    heap: _Heap = [(-len(indexes), not key[0], next(iter(indexes)), key) for key, indexes in members.items()]
     heapify(heap)
     groups: list[CauseGroup[T]] = []
     while (largest := _pop_largest(heap, members)) is not None:

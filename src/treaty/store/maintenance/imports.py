@@ -15,6 +15,7 @@ from treaty.model.maintenance.imports import DeploymentFact
 from treaty.model.pacts.pacts import Contract
 from treaty.model.verifications.verifications import NewVerification
 from treaty.model.versions import Version
+from treaty.store import newest_results
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_one, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
@@ -292,6 +293,10 @@ _ADD_TAG_SUCCESS: Final = insert(tag_success).values(
     is_wip=bindparam("is_wip"),
     verified_at=bindparam("verified_at"),
 )
+# The time of change of the pair may stay the same, so this insertion would not invalidate the copy.
+_REFRESH_NEWEST_RESULT: Final = newest_results.REFRESH.where(
+    integration.c.consumer_id == CONSUMER_ID, integration.c.provider_id == PROVIDER_ID
+)
 _TAGS_AT_THAT_TIME: Final = (
     select(tag.c.name).where(tag.c.version_id == _VERSION_ID, tag.c.created_at <= _RECORDED_AT).order_by(tag.c.id)
 )
@@ -314,6 +319,7 @@ def add_result(db: Connection, result: NewVerification, *, tags: Sequence[str] |
     number: int = fetch_scalar(db, _ADD_RESULT, {**params, "tags": result.tags_json(tags)})
     for name in tags if result.success else ():
         execute(db, _ADD_TAG_SUCCESS, {**params, "number": number, "tag": name})
+    execute(db, _REFRESH_NEWEST_RESULT, params)
     return number
 
 

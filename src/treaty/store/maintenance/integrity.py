@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Table, Update, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.sql.dml import Delete, Insert
 
+from treaty.store import newest_results
 from treaty.store.tables import (
     branch,
     branch_version,
@@ -178,6 +179,12 @@ CHECKS: Final = (
         integration,
         _WRONG_LATEST,
         _repair_by_update(integration, _WRONG_LATEST, latest_publication_id=_LATEST_OF_PAIR),
+    ),
+    IntegrityCheck(
+        "the newest result that each integration has a copy of is that of its latest pact",
+        integration,
+        newest_results.IS_WRONG,
+        (newest_results.REFRESH.where(newest_results.IS_WRONG),),
     ),
 )
 

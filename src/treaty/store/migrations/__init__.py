@@ -1,7 +1,7 @@
 """The schema's history, and how a database is brought up to date."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -51,8 +51,9 @@ def migrate(database: Database) -> bool:
 def _upgrade_online(database: Postgresql, before: str) -> None:
     """Upgrade tables that other servers use: each revision in a transaction, which is short.
 
-    Indexes of large tables are built before it. A transaction that changes a table waits for all others that use it,
-    and blocks those that come later meanwhile, so it gives up after LOCK_TIMEOUT_SECONDS.
+    Indexes of large tables are built before it, and new columns are filled in batches. A transaction that changes a
+    table waits for all others that use it, and blocks those that come later meanwhile, so it gives up after
+    LOCK_TIMEOUT_SECONDS.
     """
     for target in REVISIONS[REVISIONS.index(before) + 1 :]:
         try:
@@ -63,7 +64,7 @@ def _upgrade_online(database: Postgresql, before: str) -> None:
                 # This statement has to be the last one before the indexes: a prepared query keeps its snapshot until
                 # the next statement, and an index waits for all snapshots.
                 db.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
-                _build_indexes(database, target)
+                _prepare(database, target)
                 run_migrations(db, target)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in _LOCK_FAILURES:
@@ -76,16 +77,20 @@ def _upgrade_online(database: Postgresql, before: str) -> None:
             ) from error
 
 
-def _build_indexes(database: Postgresql, target: str) -> None:
+def _prepare(database: Postgresql, target: str) -> None:
+    """Do what a revision does beside other servers: see `online`."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - slow to load, and needed once in a database's life
 
     from treaty.store.migrations import online  # noqa: PLC0415 - loads alembic
 
     script = ScriptDirectory.from_config(_configure_alembic()).get_revision(target)
     indexes: Sequence[LargeIndex] = getattr(script.module, "INDEXES", ())
-    if indexes:
-        # A connection of its own: this statement cannot run in a transaction, and the other one holds the lock.
+    prepare: Callable[[Connection], None] | None = getattr(script.module, "prepare", None)
+    if indexes or prepare:
+        # A connection of its own: `CREATE INDEX` cannot run in a transaction, and the other one holds the lock.
         with database.connect_separately() as db:
+            if prepare:
+                prepare(db)
             for index in indexes:
                 online.build(db, index)
 

@@ -1,9 +1,12 @@
-"""Indexes of tables that may have many rows: on PostgreSQL they are built beforehand, while other servers write.
+"""Work on tables that may have many rows: on PostgreSQL it is done beforehand, while other servers write.
 
-`CREATE INDEX` in the transaction of a migration would block all writes to the table until the end of the migration.
+`CREATE INDEX` in the transaction of a migration would block all writes to the table until the end of the migration,
+and an update of all rows would block writes to these rows. A migration lists its indexes as INDEXES, and may have a
+function `prepare`, which is called with a connection in autocommit mode.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from alembic import op
@@ -53,3 +56,15 @@ def create_unless_built(index: LargeIndex) -> None:
         postgresql_where=condition,
         sqlite_where=condition,
     )
+
+
+@contextmanager
+def begin_separately(db: Connection) -> Iterator[None]:
+    """Run statements in a short transaction, on a connection of PostgreSQL in autocommit mode."""
+    db.execute(text("BEGIN"))
+    try:
+        yield
+    except BaseException:
+        db.execute(text("ROLLBACK"))
+        raise
+    db.execute(text("COMMIT"))

@@ -24,6 +24,7 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    null,
     or_,
     select,
     union,
@@ -44,6 +45,7 @@ from treaty.model.overview.overview import (
 )
 from treaty.model.paging import Page, Paged
 from treaty.model.webhooks.deliveries import DeliveryStatus
+from treaty.store import newest_results
 from treaty.store.decisions import matrix
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar, fetch_tuples
@@ -103,6 +105,11 @@ class _OverviewShape:
         return self.has_environment or self.has_contracts
 
     @property
+    def shows_latest(self) -> bool:
+        """Whether the latest pact represents each integration."""
+        return not self.has_environment and not self.has_branch
+
+    @property
     def may_repeat_pairs(self) -> bool:
         """Whether a pair can have several rows, because several versions of its consumer run in the environment."""
         return self.has_environment and not self.has_branch
@@ -135,13 +142,7 @@ def _build_state(success: ColumnElement[Any]) -> ColumnElement[Any]:
 # and after each write, the other connections to a SQLite file read again all pages that they need.
 _verdict: Final = verification.alias("verdict")
 _NEWEST_VERDICT: Final = (
-    select(
-        case(
-            (_verdict.c.success, PactState.VERIFIED.value),
-            (_verdict.c.was_pending, PactState.PENDING.value),
-            else_=PactState.FAILED.value,
-        )
-    )
+    select(newest_results.state_of(_verdict))
     .where(_verdict.c.content_id == publication.c.content_id)
     .order_by(_verdict.c.created_at.desc(), _verdict.c.id.desc())
     .limit(1)
@@ -150,6 +151,22 @@ _NEWEST_VERDICT: Final = (
 )
 _STATE_WITHOUT_CONTRACTS: Final = case(
     (publication.c.id.is_(None), PactState.NO_PACT.value), else_=func.coalesce(_NEWEST_VERDICT, _NOT_VERIFIED)
+)
+# The latest pact's newest result is denormalized into the integration, so that most states need no other table.
+_STATE_OF_LATEST: Final = case(
+    (integration.c.latest_publication_id.is_(None), PactState.NO_PACT.value),
+    (and_(newest_results.IS_VALID, newest_results.HAS_RESULT), integration.c.newest_result_state),
+    (newest_results.IS_VALID, _NOT_VERIFIED),
+    else_=func.coalesce(
+        newest_results.select_newest_of(
+            integration.c.latest_publication_id, newest_results.state_of(newest_results.RESULT)
+        ),
+        _NOT_VERIFIED,
+    ),
+)
+_RESULT_OF_LATEST: Final = case(
+    (newest_results.IS_VALID, integration.c.newest_result_id),
+    else_=newest_results.select_newest_of(integration.c.latest_publication_id, newest_results.RESULT.c.id),
 )
 _STATE: Final = _build_state(decisive_success(verification))
 _RANKS: Final = {state.value: rank for rank, state in enumerate(PactState)}
@@ -242,14 +259,16 @@ _STATES_IN_ENVIRONMENT: Final = {
 def _state_column(shape: _OverviewShape) -> ColumnElement[Any]:
     if shape.has_environment:
         return _STATES_IN_ENVIRONMENT[shape.has_contracts]
-    return _STATE if shape.has_contracts else _STATE_WITHOUT_CONTRACTS
+    if shape.has_contracts:
+        return _STATE
+    return _STATE_OF_LATEST if shape.shows_latest else _STATE_WITHOUT_CONTRACTS
 
 
 def _result_id(shape: _OverviewShape) -> ColumnElement[Any]:
     """Return the id of the result that determines the state of a pact."""
-    return (
-        case((_PROVIDER_IS_LIVE, _WORST_LIVE_RESULT), else_=NEWEST_RESULT) if shape.has_environment else NEWEST_RESULT
-    )
+    if shape.has_environment:
+        return case((_PROVIDER_IS_LIVE, _WORST_LIVE_RESULT), else_=NEWEST_RESULT)
+    return _RESULT_OF_LATEST if shape.shows_latest else NEWEST_RESULT
 
 
 _PACT_OF_MEMBER: Final = select_pact_of_member(branch_version)
@@ -335,8 +354,6 @@ class _State(NamedTuple):
     publication_id: int | None
     position: int | None
     verification_id: int | None
-    is_old: int
-    """Whether the pact was published long enough ago to be overdue: 1 or 0, which need no conversion."""
     state: str
 
 
@@ -347,16 +364,14 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
     Counting needs the state of every integration, so these rows are narrow; details are loaded for one page only. They
     are in order if a pair can have several rows: then a page is cut out of these rows.
     """
-    is_old = publication.c.created_at <= bindparam("overdue_since", type_=Time)
     states = _select_integrations(
         shape,
         integration.c.id,
         integration.c.consumer_id,
         integration.c.provider_id,
-        publication.c.id.label("publication_id"),
-        publication.c.position,
-        (verification.c.id if shape.needs_result else NEWEST_RESULT).label("verification_id"),
-        case((is_old, 1), else_=0).label("is_old"),
+        (integration.c.latest_publication_id if shape.shows_latest else publication.c.id).label("publication_id"),
+        (null() if shape.shows_latest else publication.c.position).label("position"),
+        (verification.c.id if shape.needs_result else _result_id(shape)).label("verification_id"),
         _state_column(shape).label("state"),
         has_names=bool(shape.word_count) or shape.may_repeat_pairs,
         has_details=shape.needs_result,
@@ -365,14 +380,41 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
 
 
 @lru_cache(maxsize=256)
-def _select_page(shape: _OverviewShape, *, has_pacts: bool) -> Select[*tuple[Any, ...]]:
-    """Select the ids of a page of matching integrations, and those of their pacts, in order."""
+def _count_states(
+    shape: _OverviewShape, *, has_warnings: bool
+) -> Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]:
+    """Count the matching integrations by state; with `has_warnings`, also select the failed and the overdue ones.
+
+    The rows of counts have no other columns of `_State` than the state, and the rows of integrations have no count.
+    """
+    states = _select_states(shape).cte("states").prefix_with("MATERIALIZED")
+    nulls = [null().label(name) for name in _State._fields if name != "state"]
+    counts = select(func.count().label("count"), *nulls, states.c.state).group_by(states.c.state)
+    if not has_warnings:
+        return counts
+    published_at = select(publication.c.created_at).where(publication.c.id == states.c.publication_id).scalar_subquery()
+    is_overdue = and_(states.c.state == PactState.CHANGED.value, published_at <= bindparam("overdue_since", type_=Time))
+    warnings = select(null(), *(states.c[name] for name in _State._fields)).where(
+        or_(states.c.state == PactState.FAILED.value, is_overdue)
+    )
+    return union_all(counts, warnings)
+
+
+@lru_cache(maxsize=256)
+def _select_page(shape: _OverviewShape, *, has_state: bool) -> Select[*tuple[Any, ...]]:
+    """Select the ids of a page of matching integrations, and those of their pacts, in order.
+
+    With `has_state`, they have the state of a parameter.
+    """
+    reads_state = has_state or shape.sorting is OverviewSorting.STATE
     page = _select_integrations(
         shape,
         integration.c.id,
-        *([publication.c.id.label("publication_id")] if has_pacts else []),
-        has_details=shape.sorting is OverviewSorting.VERIFIED,
+        (integration.c.latest_publication_id if shape.shows_latest else publication.c.id).label("publication_id"),
+        has_details=shape.sorting is OverviewSorting.VERIFIED or (reads_state and shape.needs_result),
     )
+    if has_state:
+        page = page.where(_state_column(shape) == bindparam("state"))
     return (
         page.order_by(*_build_order(shape))
         .limit(bindparam("limit", type_=Integer))
@@ -454,21 +496,23 @@ def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the 
 ) -> Overview:
     """Count the matching integrations by state, load a page of them, and pick out some that need attention.
 
-    A changed pact is overdue if it was published no later than `overdue_since`.
+    A changed pact is overdue if it was published no later than `overdue_since`. In an environment, nothing is picked
+    out: there, the running versions need attention.
     """
     # Counts cover all states, so that a page that shows one state can link to the others.
     of_any_state = replace(overview_filter, state=None)
     shape = _build_shape(of_any_state, sorting, is_reversed=is_reversed, has_contracts=has_any_contracts(db))
-    states = _load_states(db, shape, of_any_state, overdue_since)
-    counts = {PactState(state): count for state, count in Counter(row.state for row in states).items()}
     state = overview_filter.state
-    total = len(states) if state is None else counts.get(state, 0)
-    if shape.may_repeat_pairs:
-        matching = [row for row in states if state is None or row.state == state.value]
-        rows: Sequence[Any] = matching[page.offset : page.offset + page.limit]
+    if shape.has_environment:
+        states = _load_states(db, shape, of_any_state)
+        counts = {PactState(name): count for name, count in Counter(row.state for row in states).items()}
+        rows = _cut_page(db, shape, states, overview_filter, page)
+        warnings: _Warnings = ((), ())
     else:
-        rows = _load_rows_of_page(db, shape, states, overview_filter, page) if page.offset < total else []
-    failed, overdue = _load_warnings(db, states, groups)
+        counts, warnings = _load_counts(db, shape, of_any_state, overdue_since if groups else None)
+        rows = _load_rows_of_page(db, shape, overview_filter, page)
+    total = counts.get(state, 0) if state else sum(counts.values())
+    failed, overdue = _describe_warnings(db, warnings, groups)
     return Overview(
         counts=counts,
         integrations=Paged(_load_page(db, rows, overview_filter.environment), page, total),
@@ -481,7 +525,37 @@ def load_warnings(
     db: Connection, groups: ShownGroups, *, overdue_since: datetime
 ) -> tuple[Attention[IntegrationSummary], Attention[IntegrationSummary]]:
     """Load some groups of the failed and of the overdue integrations, and count all of them."""
-    return _load_warnings(db, _load_all_states(db, overdue_since), groups)
+    _, warnings = _load_counts(db, _build_shape_of_all(db), OverviewFilter(), overdue_since)
+    return _describe_warnings(db, warnings, groups)
+
+
+_Warnings = tuple[Sequence[_State], Sequence[_State]]
+"""The failed integrations, the most recent first, and the overdue ones, the oldest first."""
+
+
+def _load_counts(
+    db: Connection, shape: _OverviewShape, overview_filter: OverviewFilter, overdue_since: datetime | None
+) -> tuple[dict[PactState, int], _Warnings]:
+    """Count the matching integrations by state, and list those that need attention if `overdue_since` is a time.
+
+    Ids grow with time, so they serve as the order.
+    """
+    params = {**_build_params(overview_filter), "overdue_since": overdue_since}
+    counts: dict[PactState, int] = {}
+    failed: list[_State] = []
+    overdue: list[_State] = []
+    is_failed = PactState.FAILED.value  # reading a member's value takes long
+    for count, *values in fetch_rows(db, _count_states(shape, has_warnings=overdue_since is not None), params):
+        row = _State(*values)
+        if count is not None:
+            counts[PactState(row.state)] = count
+        elif row.state == is_failed:
+            failed.append(row)
+        else:
+            overdue.append(row)
+    failed.sort(key=lambda row: -(row.verification_id or 0))  # a failed comparison has no result of a verifier
+    overdue.sort(key=lambda row: row.publication_id or 0)
+    return counts, (failed, overdue)
 
 
 def _load_page(db: Connection, rows: Sequence[Any], environment_name: str | None) -> list[IntegrationSummary]:
@@ -490,43 +564,48 @@ def _load_page(db: Connection, rows: Sequence[Any], environment_name: str | None
 
 
 def _load_rows_of_page(
-    db: Connection, shape: _OverviewShape, states: Sequence[_State], overview_filter: OverviewFilter, page: Page
+    db: Connection, shape: _OverviewShape, overview_filter: OverviewFilter, page: Page
 ) -> Sequence[Any]:
     params: dict[str, Any] = {**_build_params(overview_filter), "limit": page.limit, "offset": page.offset}
-    state, is_by_state = overview_filter.state, shape.sorting is OverviewSorting.STATE
-    if state is None and not is_by_state:
-        return fetch_rows(db, _select_page(shape, has_pacts=True), params)
-    # The states have been computed already, which takes longer than to load the order of all integrations.
-    by_name = replace(shape, sorting=OverviewSorting.CONSUMER, is_reversed=False) if is_by_state else shape
-    params |= {"limit": len(states), "offset": 0}
-    ids = fetch_column(db, _select_page(by_name, has_pacts=False), params)
+    state = overview_filter.state
+    if state is None:
+        return fetch_rows(db, _select_page(shape, has_state=False), params)
+    return fetch_rows(db, _select_page(shape, has_state=True), {**params, "state": state.value})
+
+
+def _cut_page(
+    db: Connection, shape: _OverviewShape, states: Sequence[_State], overview_filter: OverviewFilter, page: Page
+) -> Sequence[_State]:
+    """Cut a page out of the states of all matching integrations, which take longer to compute than to put in order."""
+    state = overview_filter.state
     matching = {row.id: row for row in states if state is None or row.state == state.value}
-    rows = [matching[id_] for id_ in ids if id_ in matching]
-    if is_by_state:
-        rows.sort(key=lambda row: _RANKS[row.state], reverse=shape.is_reversed)
+    rows = list(matching.values())
+    if not shape.may_repeat_pairs:
+        is_by_state = shape.sorting is OverviewSorting.STATE
+        by_name = replace(shape, sorting=OverviewSorting.CONSUMER, is_reversed=False) if is_by_state else shape
+        params = {**_build_params(overview_filter), "limit": len(states), "offset": 0}
+        ids = fetch_column(db, _select_page(by_name, has_state=False), params)
+        rows = [matching[id_] for id_ in ids if id_ in matching]
+        if is_by_state:
+            rows.sort(key=lambda row: _RANKS[row.state], reverse=shape.is_reversed)
     return rows[page.offset : page.offset + page.limit]
 
 
-def _load_states(
-    db: Connection, shape: _OverviewShape, overview_filter: OverviewFilter, overdue_since: datetime | None
-) -> Sequence[_State]:
+def _load_states(db: Connection, shape: _OverviewShape, overview_filter: OverviewFilter) -> Sequence[_State]:
     """Load the state of each matching integration, once for each pair."""
-    params = {**_build_params(overview_filter), "overdue_since": overdue_since}
-    states = fetch_tuples(db, _select_states(shape), params, _State)
+    states = fetch_tuples(db, _select_states(shape), _build_params(overview_filter), _State)
     return _keep_worst_of_pairs(states) if shape.may_repeat_pairs else states
 
 
-def _load_all_states(db: Connection, overdue_since: datetime | None) -> Sequence[_State]:
-    no_filter = OverviewFilter()
+def _build_shape_of_all(db: Connection) -> _OverviewShape:
     has_contracts = has_any_contracts(db)
-    shape = _build_shape(no_filter, OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_contracts)
-    return _load_states(db, shape, no_filter, overdue_since)
+    return _build_shape(OverviewFilter(), OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_contracts)
 
 
 def load_states(db: Connection) -> list[tuple[int, tuple[int, int], PactState]]:
     """Load the id, the pair (ids of consumer and provider) and the state of each integration."""
     states = {state.value: state for state in PactState}  # quicker than the constructor
-    rows = _load_all_states(db, None)
+    rows = _load_states(db, _build_shape_of_all(db), OverviewFilter())
     return [(row.id, (row.consumer_id, row.provider_id), states[row.state]) for row in rows]
 
 
@@ -546,24 +625,16 @@ def _compute_severity(row: Any) -> tuple[int, int]:
     return (-_RANKS[row.state], row.position)
 
 
-def _load_warnings(
-    db: Connection, states: Sequence[_State], groups: ShownGroups
+def _describe_warnings(
+    db: Connection, warnings: _Warnings, groups: ShownGroups
 ) -> tuple[Attention[IntegrationSummary], Attention[IntegrationSummary]]:
-    """Group the failures, the most recent first, and the overdue pacts, the oldest first.
-
-    Ids grow with time, so they serve as the order.
-    """
-    if not groups:
-        return Attention(), Attention()
-    is_failed, is_changed = PactState.FAILED.value, PactState.CHANGED.value  # reading a member's value takes long
-    failed = [row for row in states if row.state == is_failed]
-    overdue = [row for row in states if row.state == is_changed and row.is_old]
-    failed.sort(key=lambda row: -(row.verification_id or 0))  # a failed comparison has no result of a verifier
-    overdue.sort(key=lambda row: row.publication_id or 0)
-    grouped = [_group(failed, groups.get(AttentionKind.FAILED)), _group(overdue, groups.get(AttentionKind.OVERDUE))]
-    shown = {row.id: row for attention in grouped for group in attention.groups for row in group.items}
+    failed, overdue = (
+        _group(rows, groups.get(kind))
+        for rows, kind in zip(warnings, (AttentionKind.FAILED, AttentionKind.OVERDUE), strict=True)
+    )
+    shown = {row.id: row for attention in (failed, overdue) for group in attention.groups for row in group.items}
     summaries = _load_summaries(db, shown.values(), None)
-    return _describe_groups(grouped[0], summaries), _describe_groups(grouped[1], summaries)
+    return _describe_groups(failed, summaries), _describe_groups(overdue, summaries)
 
 
 def _group(rows: Sequence[_State], shown: slice | None) -> Attention[_State]:
@@ -606,8 +677,9 @@ def _load_summaries(
 @lru_cache(maxsize=256)
 def _select_edges(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
     names = (_consumer.c.name.label("consumer"), _provider.c.name.label("provider"))
-    columns = (integration.c.id, *names, publication.c.position, _state_column(shape).label("state"))
-    return _select_integrations(shape, *columns).order_by(*_build_order(shape))
+    position = [publication.c.position] if shape.may_repeat_pairs else []
+    columns = (integration.c.id, *names, *position, _state_column(shape).label("state"))
+    return _select_integrations(shape, *columns, has_details=shape.needs_result).order_by(*_build_order(shape))
 
 
 def list_network_edges(db: Connection, overview_filter: OverviewFilter) -> list[NetworkEdge]:
@@ -641,7 +713,8 @@ _BY_ID: Final = _select_integrations(
 
 
 def _select_by_publication(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
-    source = _join_details(_join_names(publication.join(integration, _IS_OF_PAIR)), _result_id(shape))
+    result = _result_id(shape) if shape.has_environment else NEWEST_RESULT  # any pact, not only the latest of its pair
+    source = _join_details(_join_names(publication.join(integration, _IS_OF_PAIR)), result)
     columns = (integration.c.id, *_SUMMARY_COLUMNS, _state_column(shape).label("state"))
     return select(*columns).select_from(source).where(publication.c.id.in_(_IDS))
 

@@ -106,9 +106,10 @@ _main_branch: Final = branch.alias("main_branch")
 @cache
 def _select_pending(*, is_named: bool) -> CompoundSelect[*tuple[Any, ...]]:
     is_main = (_main_branch.c.pacticipant_id == _consumer.c.id) & (_main_branch.c.name == _consumer.c.main_branch)
+    # The sum prevents SQLite, which has no statistics, from looking for the branch of each publication.
+    head_version_id = _main_branch.c.head_version_id + 0
     of_heads = _consumer.join(_main_branch, is_main).join(
-        publication,
-        and_(publication.c.consumer_version_id == _main_branch.c.head_version_id, publication.c.is_current),
+        publication, and_(publication.c.consumer_version_id == head_version_id, publication.c.is_current)
     )
     latest = _consumer.join(integration, integration.c.consumer_id == _consumer.c.id).join(
         publication, publication.c.id == integration.c.latest_publication_id

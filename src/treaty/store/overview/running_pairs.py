@@ -26,6 +26,7 @@ from treaty.model.overview.overview import (
     compute_worst_state,
 )
 from treaty.store.engine.batches import fetch_in_batches
+from treaty.store.engine.conditions import IsAmong
 from treaty.store.engine.database import fetch_rows
 from treaty.store.provider_contracts.conditions import decisive_success, has_any_contracts, is_uncompared
 from treaty.store.tables import (
@@ -47,6 +48,7 @@ _RECORDS: Final[tuple[_Record, ...]] = (
 )
 """The tables of running versions, each with the column that is NULL while a version runs."""
 _IDS: Final[Any] = bindparam("ids", expanding=True)
+_IS_OF_PROVIDERS: Final = IsAmong(publication.c.provider_id, "providers")
 _provider_version: Final = version.alias("provider_version")
 
 
@@ -79,7 +81,7 @@ def _select_pacts(record: _Record) -> Select[*tuple[Any, ...]]:
         .join(content, content.c.id == publication.c.content_id)
         .outerjoin(verification, verification.c.id == select_newest_id(publication.c.content_id))
         .outerjoin(_provider_version, _provider_version.c.id == verification.c.provider_version_id)
-        .where(runs.c.pacticipant_id.in_(_IDS), ended_at.is_(None), publication.c.is_current)
+        .where(runs.c.pacticipant_id.in_(_IDS), ended_at.is_(None), publication.c.is_current, _IS_OF_PROVIDERS)
     )
 
 
@@ -106,7 +108,9 @@ def _select_neighbours(consumers: _Record, providers: _Record, *, has_contracts:
         .join(publication, publication.c.consumer_version_id == runs.c.version_id)
         .join(
             provider_runs,
-            (provider_runs.c.environment_id == runs.c.environment_id)
+            # The sum prevents SQLite, which has no statistics, from reading all running versions of the environment for
+            # each pact: those of the provider are few.
+            (provider_runs.c.environment_id + 0 == runs.c.environment_id)
             & (provider_runs.c.pacticipant_id == publication.c.provider_id)
             & provider_runs.c[providers[1].name].is_(None),
         )
@@ -121,6 +125,7 @@ def _select_neighbours(consumers: _Record, providers: _Record, *, has_contracts:
             runs.c.pacticipant_id.in_(_IDS),
             runs.c[consumers[1].name].is_(None),
             publication.c.is_current,
+            _IS_OF_PROVIDERS,
         )
     )
 
@@ -147,7 +152,7 @@ def load_environments(
     Pairs are ids of consumer and provider.
     """
     running: dict[tuple[int, int], dict[str, list[RunningPair]]] = defaultdict(lambda: defaultdict(list))
-    for pair, member in _list_running(db, {consumer for consumer, _ in pairs}):
+    for pair, member in _list_running(db, *_split_pairs(pairs)):
         if pair in pairs:
             running[pair][member.environment].append(member)
     return {pair: list(map(_summarize, environments.values())) for pair, environments in running.items()}
@@ -171,19 +176,29 @@ _PACTICIPANT_ID: Final = select(pacticipant.c.id, pacticipant.c.name).where(
 def list_of_pair(db: Connection, consumer: str, provider: str) -> list[RunningPair]:
     """List the versions of a pair that run in the same environment, in the order of the pipeline."""
     ids = {row.name: row.id for row in fetch_rows(db, _PACTICIPANT_ID, {"names": [consumer, provider]})}
-    pair = (ids.get(consumer), ids.get(provider))
-    return [member for each, member in _list_running(db, {ids[consumer]} if consumer in ids else ()) if each == pair]
+    if len(ids) < len({consumer, provider}):
+        return []
+    return [member for _, member in _list_running(db, [ids[consumer]], [ids[provider]])]
 
 
-def _list_running(db: Connection, consumer_ids: Collection[int]) -> Iterable[tuple[tuple[int, int], RunningPair]]:
+def _split_pairs(pairs: Collection[tuple[int, int]]) -> tuple[Collection[int], Collection[int]]:
+    return {consumer for consumer, _ in pairs}, {provider for _, provider in pairs}
+
+
+def _list_running(
+    db: Connection, consumer_ids: Collection[int], provider_ids: Collection[int]
+) -> Iterable[tuple[tuple[int, int], RunningPair]]:
+    """List the running versions of the pacts between some consumers and providers, each with the ids of its pair."""
+    params = {"providers": sorted(provider_ids)}
     # A version that is both deployed and released to an environment runs there once.
     pacts = {
-        (row.environment_id, row.version_id, row.provider_id): row for row in fetch_in_batches(db, _PACTS, consumer_ids)
+        (row.environment_id, row.version_id, row.provider_id): row
+        for row in fetch_in_batches(db, _PACTS, consumer_ids, params)
     }
     if not pacts:
         return
     neighbours: dict[tuple[int, int, int], dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
-    for row in fetch_in_batches(db, _select_all_neighbours(has_contracts=has_any_contracts(db)), consumer_ids):
+    for row in fetch_in_batches(db, _select_all_neighbours(has_contracts=has_any_contracts(db)), consumer_ids, params):
         neighbours[row.environment_id, row.version_id, row.provider_id][row.provider_version].append(row)
     for key, pact in sorted(pacts.items(), key=lambda item: (*pipeline_key(item[1]), item[1].version)):
         pair = (pact.consumer_id, pact.provider_id)

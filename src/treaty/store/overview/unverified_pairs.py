@@ -1,31 +1,32 @@
 """Versions that run in the same environment without a successful result between them."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import product
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     Table,
     and_,
     bindparam,
     case,
     cast,
+    exists,
     false,
-    literal,
     null,
     or_,
     select,
-    union_all,
 )
 
 from treaty.model.overview.attention import Attention, CauseGroup, group_by_cause
 from treaty.model.overview.overview import UnverifiedTogether, compute_pact_state
-from treaty.store.engine.batches import fetch_in_batches, split
-from treaty.store.engine.database import fetch_rows, fetch_tuples
+from treaty.store.engine.batches import fetch_in_batches
+from treaty.store.engine.conditions import IsAmong
+from treaty.store.engine.database import fetch_first, fetch_rows, fetch_tuples
 from treaty.store.provider_contracts.conditions import has_any_contracts, is_uncompared
 from treaty.store.tables import (
     deployed_version,
@@ -78,12 +79,15 @@ def _select_unverified_pairs(
     narrow, because all of them are counted and only some are shown.
     """
     consumer_record, provider_record = _RECORDS[consumer_table], _RECORDS[provider_table]
-    consumer_runs, provider_runs = (
-        table.alias(alias)
-        for (table, _), alias in ((consumer_record, "consumer_runs"), (provider_record, "provider_runs"))
-    )
-    consumer_ended_at = consumer_runs.c[consumer_record[1].name]
+    consumer_runs: FromClause = consumer_record[0].alias("consumer_runs")
+    provider_runs = provider_record[0].alias("provider_runs")
     provider_ended_at = provider_runs.c[provider_record[1].name]
+    # The running versions are selected first, since they are few compared with all publications, and in the order of
+    # their index: those of one application follow each other, and their publications and results are in the same pages.
+    columns = (consumer_runs.c.environment_id, consumer_runs.c.pacticipant_id, consumer_runs.c.version_id)
+    is_running = consumer_runs.c[consumer_record[1].name].is_(None)
+    is_in_environments = IsAmong(consumer_runs.c.environment_id, "environments")
+    consumer_runs = select(*columns).where(is_running, is_in_environments).cte("running").prefix_with("MATERIALIZED")
     # A success of a verifier is no result for a provider version whose contract has not been compared.
     lacks_comparison = is_uncompared(publication.c.content_id, provider_runs.c.version_id) if has_contracts else false()
     is_unverified = or_(verification.c.id.is_(None), and_(verification.c.success, lacks_comparison))
@@ -102,7 +106,9 @@ def _select_unverified_pairs(
         .join(publication, publication.c.consumer_version_id == consumer_runs.c.version_id)
         .join(
             provider_runs,
-            (provider_runs.c.environment_id == consumer_runs.c.environment_id)
+            # The sum prevents SQLite, which has no statistics, from reading all running versions of the environment for
+            # each pact: those of the provider are few.
+            (provider_runs.c.environment_id + 0 == consumer_runs.c.environment_id)
             & (provider_runs.c.pacticipant_id == publication.c.provider_id)
             & provider_ended_at.is_(None),
         )
@@ -113,22 +119,14 @@ def _select_unverified_pairs(
             & verification.c.is_latest,
         )
         .where(
-            publication.c.consumer_version_id.in_(bindparam("ids", expanding=True)),
-            consumer_runs.c.environment_id.in_(bindparam("environments", expanding=True)),
-            consumer_ended_at.is_(None),
             publication.c.is_current,
             or_(is_unverified, ~verification.c.success),
         )
     )
 
 
-_RUNNING_VERSIONS: Final = union_all(
-    *(
-        select(literal(table.name).label("record"), table.c.version_id, table.c.environment_id).where(
-            ended_at.is_(None)
-        )
-        for table, ended_at in _RECORDS.values()
-    )
+_RECORDS_IN_USE: Final = select(
+    *(exists().where(ended_at.is_(None)).label(name) for name, (_, ended_at) in _RECORDS.items())
 )
 _ENVIRONMENTS: Final = select(environment.c.id, environment.c.display_name, environment.c.is_production)
 _IDS: Final[Any] = bindparam("ids", expanding=True)
@@ -172,23 +170,20 @@ def load_unverified(db: Connection, shown: slice, *, max_counted: int | None = N
 
 
 def _list_pairs(db: Connection, environments: Collection[int]) -> list[_Pair]:
-    # The running versions are fetched first: in a single statement, the databases would begin with all publications.
-    ids: dict[str, set[int]] = defaultdict(set)
-    for record, version_id, environment_id in fetch_rows(db, _RUNNING_VERSIONS, {}):
-        if environment_id in environments:
-            ids[record].add(version_id)
+    if not environments:
+        return []
     has_contracts = has_any_contracts(db)
+    in_use = fetch_first(db, _RECORDS_IN_USE, {})
+    records = [name for name, is_in_use in zip(_RECORDS, in_use, strict=True) if is_in_use]
     # A version that is both deployed and released yields the same pair several times: a dictionary keeps it once.
     return list(
         dict.fromkeys(
             pair
-            for consumer_record in sorted(ids)
-            for provider_record in sorted(ids)
-            for batch in split(ids[consumer_record])
+            for consumer_record, provider_record in product(records, repeat=2)
             for pair in fetch_tuples(
                 db,
                 _select_unverified_pairs(consumer_record, provider_record, has_contracts=has_contracts),
-                {"ids": batch, "environments": sorted(environments)},
+                {"environments": sorted(environments)},
                 _Pair,
             )
         )
@@ -197,17 +192,18 @@ def _list_pairs(db: Connection, environments: Collection[int]) -> list[_Pair]:
 
 def _merge_environments(pairs: Iterable[_Pair], environments: Mapping[int, Any]) -> list[_Together]:
     """Merge the environments in which the same versions run together; the first result determines the state."""
-    merged: dict[tuple[int, int], list[_Pair]] = defaultdict(list)
+    names = {id_: (row.display_name,) for id_, row in environments.items()}
+    merged: dict[tuple[int, int], _Together] = {}
     for pair in pairs:
-        merged[pair.consumer_version, pair.provider_version].append(pair)
-    return [
-        _Together(
-            same[0],
-            tuple(dict.fromkeys(environments[pair.environment].display_name for pair in same)),
-            any(environments[pair.environment].is_production for pair in same),
-        )
-        for same in merged.values()
-    ]
+        key = (pair.consumer_version, pair.provider_version)
+        first = merged.get(key)
+        if first is None:
+            # Production comes first, so the first pair decides whether any environment is a production environment.
+            merged[key] = _Together(pair, names[pair.environment], environments[pair.environment].is_production)
+        else:
+            both = dict.fromkeys(first.environments + names[pair.environment])
+            merged[key] = _Together(first.pair, tuple(both), first.is_production)
+    return list(merged.values())
 
 
 def _describe(

@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from treaty.model.pacts.pacts import Contract
 from treaty.model.webhooks.events import PreviousContent
+from treaty.store import newest_results
 from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.pacts.pacts import CONSUMER_ID, CONTENT_ID, IS_OF_PAIR, PROVIDER_ID, VERSION_ID, VERSION_POSITION
@@ -170,13 +171,22 @@ _ADD_INTEGRATION: Final = insert(integration).values(
     contract_data_updated_at=bindparam("now"),
     created_at=bindparam("now"),
 )
+_NOW: Final = bindparam("now", type_=integration.c.contract_data_updated_at.type)
 _OF_INTEGRATION: Final = and_(integration.c.consumer_id == CONSUMER_ID, integration.c.provider_id == PROVIDER_ID)
 _SET_LATEST: Final = (
     update(integration)
     .where(_OF_INTEGRATION)
-    .values(latest_publication_id=_LATEST_OF_PAIR, contract_data_updated_at=bindparam("now"))
+    .values(
+        latest_publication_id=_LATEST_OF_PAIR,
+        contract_data_updated_at=_NOW,
+        **newest_results.build_values(_LATEST_OF_PAIR, _NOW),
+    )
 )
-_TOUCH: Final = update(integration).where(_OF_INTEGRATION).values(contract_data_updated_at=bindparam("now"))
+_TOUCH: Final = (
+    update(integration)
+    .where(_OF_INTEGRATION)
+    .values(contract_data_updated_at=_NOW, **newest_results.build_values(integration.c.latest_publication_id, _NOW))
+)
 
 
 def add(db: Connection, contract: Contract, state: PublicationState, *, now: datetime) -> ContentKey | None:

@@ -1,6 +1,6 @@
 """Reads deliveries for the API and the pages: their states and the log of each attempt."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, case, func, select
@@ -169,8 +169,10 @@ _LATEST_OF_WEBHOOK: Final = (
     .correlate(_some_webhook)
     .scalar_subquery()
 )
-_LATEST_OF_WEBHOOKS: Final = _TRIGGERED.where(
-    triggered_webhook.c.id.in_(select(_LATEST_OF_WEBHOOK).select_from(_some_webhook))
+_IDS_OF_LATEST: Final = select(_LATEST_OF_WEBHOOK).select_from(_some_webhook)
+_LATEST_OF_WEBHOOKS: Final = _TRIGGERED.where(triggered_webhook.c.id.in_(_IDS_OF_LATEST))
+_LATEST_OF_FAILING: Final = _TRIGGERED.where(
+    triggered_webhook.c.id.in_(_IDS_OF_LATEST.where(_some_webhook.c.failing_since.is_not(None)))
 )
 
 
@@ -181,4 +183,13 @@ def list_of_webhook(db: Connection, uuid: str, page: Page) -> Paged[TriggeredWeb
 
 def load_latest(db: Connection) -> dict[str, TriggeredWebhook]:
     """Load the latest delivery to each webhook that has any, by the webhook's UUID."""
-    return {latest.webhook: latest for latest in _fetch(db, _LATEST_OF_WEBHOOKS, {}) if latest.webhook is not None}
+    return _by_webhook(_fetch(db, _LATEST_OF_WEBHOOKS, {}))
+
+
+def load_latest_of_failing(db: Connection) -> dict[str, TriggeredWebhook]:
+    """Load the latest delivery to each webhook that has failed several times in a row, by the webhook's UUID."""
+    return _by_webhook(_fetch(db, _LATEST_OF_FAILING, {}))
+
+
+def _by_webhook(deliveries: Iterable[TriggeredWebhook]) -> dict[str, TriggeredWebhook]:
+    return {delivery.webhook: delivery for delivery in deliveries if delivery.webhook is not None}

@@ -59,7 +59,7 @@ _NO_CONTENT_POLICY: Final = {"content-security-policy": "default-src 'none'"}
 @router.get(urls.SYSTEM_SVG, permission=Permission.READ, produces=(SVG,), query=network_queries.NETWORK_PARAMETERS)
 def draw_network(request: Request) -> WithHeaders:
     """Draw the network as SVG: applications, their integrations, and the states of the pacts."""
-    query = network_queries.read_query(request)
+    query = network_queries.parse_query(request)
     picture = SvgNetwork(network_queries.load_view(request, query).edges, query.focus)
     return WithHeaders(picture, {**_download_header("network.svg"), **_NO_CONTENT_POLICY})
 
@@ -67,7 +67,7 @@ def draw_network(request: Request) -> WithHeaders:
 @router.get(urls.SYSTEM_DOT, permission=Permission.READ, produces=(GRAPHVIZ,), query=network_queries.NETWORK_PARAMETERS)
 def list_network_as_dot(request: Request) -> WithHeaders:
     """Export the network in the DOT language of Graphviz."""
-    query = network_queries.read_query(request)
+    query = network_queries.parse_query(request)
     graph = DotNetwork(network_queries.load_view(request, query).edges, query.focus)
     return WithHeaders(graph, _download_header("network.dot"))
 
@@ -77,7 +77,7 @@ def list_network_as_dot(request: Request) -> WithHeaders:
 )
 def list_network_as_mermaid(request: Request) -> WithHeaders:
     """Export the network as a Mermaid flowchart."""
-    query = network_queries.read_query(request)
+    query = network_queries.parse_query(request)
     flowchart = MermaidNetwork(network_queries.load_view(request, query).edges, query.focus)
     return WithHeaders(flowchart, _download_header("network.mmd"))
 

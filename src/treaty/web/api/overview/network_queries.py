@@ -11,6 +11,7 @@ from treaty.store.overview import overview
 from treaty.web.http.page_queries import read_choice
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
+from treaty.web.http.strict_queries import check_choice
 
 MAX_EDGES: Final = 6000
 """Maximum number of edges in a drawing; beyond it the user has to filter."""
@@ -64,6 +65,13 @@ class NetworkView:
         for edge in self.edges:
             edges.setdefault(edge.consumer, []).append(edge)
         return edges
+
+
+def parse_query(request: Request) -> NetworkQuery:
+    """Parse the query parameters. Raises Invalid for unknown values, which `read_query` ignores."""
+    check_choice(request, "depth", [*map(str, DEPTHS), "all"])
+    check_choice(request, "state", (state.value for state in PactState))
+    return read_query(request)
 
 
 def read_query(request: Request, focus: str | None = None) -> NetworkQuery:

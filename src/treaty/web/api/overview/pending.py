@@ -1,6 +1,6 @@
 """Pending pacts, work in progress, and stale integrations: handler and representation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -23,10 +23,10 @@ from treaty.web.api.paging import PAGE_PARAMETERS, PageLinks, PageState, filtere
 from treaty.web.hal import represent
 from treaty.web.hal.documents import Hal, Link
 from treaty.web.hal.shapes import Omittable
-from treaty.web.http.page_queries import read_number
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
+from treaty.web.http.strict_queries import parse_number
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -120,18 +120,23 @@ _Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 )
 def list_pending(request: Request) -> PendingList:
     """List pending pacts of main branches, the oldest first; or work in progress; or stale integrations."""
-    return load_pending(request, read_page(request, default=(1, PAGE_SIZE)))
+    return load_pending(request, read_page(request, default=(1, PAGE_SIZE)), _parse_days)
 
 
-def load_pending(request: Request, page: Page) -> PendingList:
+def _parse_days(request: Request, name: str, default: int) -> int:
+    return parse_number(request, name, default=default, maximum=MAX_DAYS)
+
+
+def load_pending(request: Request, page: Page, read_days: Callable[[Request, str, int], int]) -> PendingList:
+    """Load a page of the list that the query selects; `read_days` reads a parameter with a default."""
     part = request.option("q") or ""
     filters = {name: value for name in ("q", "wip", "stale") if (value := request.option(name)) is not None}
     if request.option("stale") is not None:
-        days = read_number(request, "stale", DEFAULT_STALE_DAYS, MAX_DAYS)
+        days = read_days(request, "stale", DEFAULT_STALE_DAYS)
         stale = pending.list_stale(request.db, part, page, before=request.now - timedelta(days=days))
         return PendingList(view=PendingView.STALE, days=days, paged=stale, filters=filters)
     if request.option("wip") is not None:
-        days = read_number(request, "wip", DEFAULT_RECENT_DAYS, MAX_DAYS)
+        days = read_days(request, "wip", DEFAULT_RECENT_DAYS)
         wip = pending.list_wip(request.db, part, page, since=request.now - timedelta(days=days))
         return PendingList(view=PendingView.WIP, days=days, paged=wip, filters=filters)
     pacts = pending.list_pending(request.db, part, page)

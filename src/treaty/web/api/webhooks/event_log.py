@@ -22,6 +22,7 @@ from treaty.web.hal.shapes import JsonObject, Omittable, TimeText
 from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.router import Router
+from treaty.web.http.strict_queries import parse_number
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -108,8 +109,8 @@ def list_events(request: Request) -> EventQuery:
         parse_cursor(after)
     names = _read_names(request)
     consumer, provider = (_read_pacticipant(request, role) for role in ("consumer", "provider"))
-    limit = _read_number(request, "limit", default=DEFAULT_PAGE_SIZE, minimum=1, maximum=MAX_PAGE_SIZE)
-    wait = _read_number(request, "wait", default=0, minimum=0, maximum=MAX_WAIT_SECONDS)
+    limit = parse_number(request, "limit", default=DEFAULT_PAGE_SIZE, minimum=1, maximum=MAX_PAGE_SIZE)
+    wait = parse_number(request, "wait", default=0, minimum=0, maximum=MAX_WAIT_SECONDS)
     return EventQuery(
         after=_START_NAMES.get(after, after),
         event_filter=EventFilter(names=names, consumer=consumer, provider=provider),
@@ -145,15 +146,6 @@ def _read_pacticipant(request: Request, role: str) -> str | None:
         f"There is no application '{name}' yet, so there are no events of it. {suggestion}".rstrip()
     )
     return name
-
-
-def _read_number(request: Request, name: str, *, default: int, minimum: int, maximum: int) -> int:
-    text = request.name_parameter(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit()) or not minimum <= int(text[:10]) <= maximum:
-        raise Invalid.member(name, f"must be a whole number from {minimum} to {maximum}")
-    return int(text)
 
 
 def _list_parameters(request: Request) -> Iterator[tuple[str, str]]:

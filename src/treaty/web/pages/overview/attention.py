@@ -26,7 +26,8 @@ router = Router()
 FIRST_GROUPS: Final = dict.fromkeys(AttentionKind, slice(4))
 """The causes of each kind on the overview."""
 MAX_COUNTED: Final = 200
-"""The overview counts versions without a result up to this number: counting all of them takes long in large systems."""
+"""Versions without a result are counted up to this number, except on their own page: counting all of them takes long in
+large systems."""
 _GROUPS_OF_ALL_KINDS: Final = dict.fromkeys(AttentionKind, slice(10))
 """The causes of each kind on the page of all kinds."""
 GROUPS_PER_PAGE: Final = 50
@@ -64,7 +65,10 @@ def show_attention(request: Request) -> HtmlPage:
     kind, page = read_choice(AttentionKind, request.option("kind")), read_rows_page(request, GROUPS_PER_PAGE)
     groups = {kind: slice(page.offset, page.offset + page.limit)} if kind else _GROUPS_OF_ALL_KINDS
     failed, overdue = overview.load_warnings(request.db, groups, overdue_since=request.now - OVERDUE_AFTER)
-    view = load_attention(request.db, failed, overdue, groups)
+    # The page of this kind counts all of its problems, which takes long in large systems; the others show that there
+    # are more.
+    max_counted = None if kind is AttentionKind.TOGETHER else MAX_COUNTED
+    view = load_attention(request.db, failed, overdue, groups, max_counted=max_counted)
     context = {"attention": view, "kind": kind.value if kind else None, "names_shown": MAX_NAMES, "page": page}
     return HtmlPage("attention.html", context)
 
@@ -86,5 +90,5 @@ def load_attention(
         overdue=overdue,
         webhooks=shown,
         webhook_count=len(failing),
-        outcomes=triggered_webhooks.load_latest(db) if shown else {},
+        outcomes=triggered_webhooks.load_latest_of_failing(db) if shown else {},
     )
