@@ -157,6 +157,31 @@ def test_a_version_and_a_command_are_copied(page):
     page.wait_for_function("navigator.clipboard.readText().then(text => text.startsWith('[![Pact]('))")
 
 
+def test_versions_in_tables_are_copied_whole_by_pointer_and_by_keyboard(site, page):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    site.publish("consumer-02", commit)
+    page.goto("/?q=consumer-02")
+    button = page.get_by_role("button", name=f"Copy version {commit}")
+    expect(button).to_have_count(0)
+    height = page.evaluate("document.body.scrollHeight")
+    version = page.get_by_role("link", name=commit[:8], exact=True)
+    version.hover()
+    button.click()
+    page.wait_for_function(f"navigator.clipboard.readText().then(text => text === '{commit}')")
+    assert page.evaluate("document.body.scrollHeight") == height, "the button takes no room"
+    page.evaluate("navigator.clipboard.writeText('')")
+    page.get_by_role("searchbox").first.focus()
+    page.get_by_role("searchbox").first.hover()
+    expect(button).to_have_count(0)
+    version.focus()
+    page.keyboard.press("Tab")
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"navigator.clipboard.readText().then(text => text === '{commit}')")
+    page.keyboard.press("Tab")
+    expect(button).to_have_count(0)
+
+
 def test_the_keys_are_listed_and_lead_to_pages(page):
     page.goto(f"/pacticipants/{PROVIDER}")
     page.get_by_role("link", name="Network").first.focus()

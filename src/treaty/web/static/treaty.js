@@ -36,6 +36,24 @@ const addCopyButtons = (root) => {
 };
 addCopyButtons(document);
 
+// Versions in tables share one button, which stands beside the version with the pointer or the focus: rows need no room
+// for it, and it is the next stop of the Tab key.
+const versionButton = Object.assign(copyButton("", ""), { className: "copy over" });
+const offerVersion = ({ target }) => {
+  if (!(target instanceof Element) || target === versionButton) return;
+  const place = target.closest("a, .number");
+  const number = place?.matches(".number") ? place : place?.querySelector(".number");
+  if (number && place.closest("td, th[scope=row]")) {
+    versionButton.dataset.copy = number.title || number.textContent;
+    versionButton.title = versionButton.ariaLabel = `Copy version ${versionButton.dataset.copy}`;
+    if (place.nextSibling !== versionButton) (number.closest("a") ?? number).after(versionButton);
+  } else if (document.activeElement !== versionButton) {
+    versionButton.remove();
+  }
+};
+addEventListener("mouseover", offerVersion);
+addEventListener("focusin", offerVersion);
+
 // The secret of the set-up link goes into the form, and out of the address, so that it is in no history.
 for (const area of document.querySelectorAll("[data-fragment-field]")) {
   const field = area.querySelector("input");
