@@ -1,0 +1,230 @@
+"""The two kinds of databases: how statements of the application are logged, and how the floor executes them again."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any, Final, NamedTuple, Protocol
+
+import psycopg
+from psycopg import IsolationLevel
+from sqlalchemy import Engine, event
+
+from treaty.store.engine.database import Database
+
+THREADS: Final = 8
+"""Threads of the floor that wait for PostgreSQL, each with a connection: as many as the application has by default."""
+MAX_ATTEMPTS: Final = 12
+"""Attempts of a transaction that loses a race, as the application has."""
+
+
+class Access(Enum):
+    """The method of a `Database` that ran statements, which decides about their transaction."""
+
+    READ_ONCE = "read_once"
+    READ = "read"
+    WRITE = "write"
+    WRITE_IN_SNAPSHOT = "write_in_snapshot"
+
+
+class Execution(NamedTuple):
+    """A statement that the driver was given, with its parameters, or with a row of parameters for each execution."""
+
+    sql: str
+    parameters: Sequence[Any]
+    has_rows: bool = False
+
+
+Transactions = Sequence[tuple[Access, Sequence[Execution]]]
+Replay = Callable[[Transactions], Awaitable[None]]
+
+
+class Dialect(Protocol):
+    """A kind of database."""
+
+    def log_executions(self, engine: Engine) -> list[Execution]:
+        """Return the list to which new connections of an engine add their executions. A process has a single one."""
+        ...
+
+    def make_repeatable(self, sql: str) -> str:
+        """Let a statement add a row that exists: those of the usage index contain ids that were recorded."""
+        ...
+
+    def open_replay(self, database: Database) -> Replay:
+        """Return the function that executes transactions on connections with the settings of the application."""
+        ...
+
+
+def find_dialect(url: str) -> Dialect:
+    """Return the kind of the database at a URL."""
+    return SqliteDialect() if url.startswith("sqlite") else PostgresDialect()
+
+
+_EXECUTIONS: Final[list[Execution]] = []
+
+
+class _SqliteCursor(sqlite3.Cursor):
+    """A cursor that logs its executions."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> "_SqliteCursor":
+        _EXECUTIONS.append(Execution(sql, _copy(parameters)))
+        super().execute(sql, parameters)
+        return self
+
+    def executemany(self, sql: str, rows: Any, /) -> "_SqliteCursor":
+        rows = list(rows)
+        _EXECUTIONS.append(Execution(sql, tuple(map(_copy, rows)), has_rows=True))
+        super().executemany(sql, rows)
+        return self
+
+
+class _SqliteConnection(sqlite3.Connection):
+    """A connection whose cursors log their executions."""
+
+    def cursor(self, factory: Any = _SqliteCursor) -> Any:
+        return super().cursor(factory)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        cursor: sqlite3.Cursor = self.cursor().execute(sql, parameters)
+        return cursor
+
+
+def _copy(parameters: Sequence[Any]) -> tuple[Any, ...]:
+    """Copy parameters, so that they can be sent to another process."""
+    return tuple(bytes(value) if isinstance(value, memoryview) else value for value in parameters)
+
+
+class SqliteDialect:
+    """SQLite, whose statements run on the event loop, as the application's do."""
+
+    _BEGIN: Final = {
+        Access.READ: "BEGIN",
+        Access.WRITE: "BEGIN IMMEDIATE",
+        Access.WRITE_IN_SNAPSHOT: "BEGIN IMMEDIATE",
+    }
+
+    def log_executions(self, engine: Engine) -> list[Execution]:
+        event.listen(engine, "do_connect", self._set_factory)
+        return _EXECUTIONS
+
+    @staticmethod
+    def _set_factory(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+        options["factory"] = _SqliteConnection
+
+    def make_repeatable(self, sql: str) -> str:
+        return sql.replace("INSERT INTO usage_", "INSERT OR IGNORE INTO usage_", 1)
+
+    def open_replay(self, database: Database) -> Replay:
+        connection: Any = database.engine.raw_connection().driver_connection
+
+        async def replay(transactions: Transactions) -> None:
+            for access, executions in transactions:
+                begin = self._BEGIN.get(access)
+                if begin:
+                    connection.execute(begin)
+                _execute(connection, executions)
+                if begin:
+                    connection.execute("COMMIT")
+
+        return replay
+
+
+def _execute(connection: Any, executions: Sequence[Execution]) -> None:
+    for sql, parameters, has_rows in executions:
+        if has_rows:
+            connection.cursor().executemany(sql, parameters)
+            continue
+        cursor = connection.execute(sql, parameters)
+        if cursor.description:
+            cursor.fetchall()
+
+
+class _PostgresCursor(psycopg.Cursor[Any]):
+    """A cursor that logs its executions."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "_PostgresCursor":
+        _EXECUTIONS.append(Execution(query, tuple(params or ())))
+        super().execute(query, params, **options)
+        return self
+
+    def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
+        rows = list(params_seq)
+        _EXECUTIONS.append(Execution(query, tuple(map(tuple, rows)), has_rows=True))
+        super().executemany(query, rows, **options)
+
+
+class PostgresDialect:
+    """PostgreSQL. Statements run in threads, since the event loop must not wait for another process."""
+
+    def log_executions(self, engine: Engine) -> list[Execution]:
+        event.listen(engine, "do_connect", self._set_factory)
+        return _EXECUTIONS
+
+    @staticmethod
+    def _set_factory(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+        options["cursor_factory"] = _PostgresCursor
+
+    def make_repeatable(self, sql: str) -> str:
+        return f"{sql} ON CONFLICT DO NOTHING" if sql.startswith("INSERT INTO usage_") else sql
+
+    def open_replay(self, database: Database) -> Replay:
+        threads = ThreadPoolExecutor(THREADS)
+        sessions = threading.local()
+
+        def work(transactions: Transactions) -> None:
+            if not hasattr(sessions, "session"):
+                sessions.session = _PostgresSession(database.engine.raw_connection().driver_connection)
+            for access, executions in transactions:
+                sessions.session.run(access, executions)
+
+        async def replay(transactions: Transactions) -> None:
+            await asyncio.get_running_loop().run_in_executor(threads, work, transactions)
+
+        return replay
+
+
+class _PostgresSession:
+    """A connection, and how its next transaction will begin."""
+
+    _ISOLATION: Final = {
+        Access.READ: (IsolationLevel.REPEATABLE_READ, True),
+        Access.WRITE: (IsolationLevel.READ_COMMITTED, False),
+        Access.WRITE_IN_SNAPSHOT: (IsolationLevel.REPEATABLE_READ, False),
+    }
+
+    def __init__(self, connection: Any) -> None:
+        self._connection: psycopg.Connection[Any] = connection
+        self._access: Access | None = None
+
+    def run(self, access: Access, executions: Sequence[Execution]) -> None:
+        """Run a transaction, again if it loses a race."""
+        self._prepare(access)
+        for _ in range(MAX_ATTEMPTS - 1):
+            try:
+                with self._transaction():
+                    _execute(self._connection, executions)
+            except (psycopg.IntegrityError, psycopg.OperationalError):
+                continue
+            return
+        with self._transaction():
+            _execute(self._connection, executions)
+
+    def _prepare(self, access: Access) -> None:
+        if access is self._access:
+            return
+        self._connection.autocommit = access is Access.READ_ONCE
+        if access in self._ISOLATION:
+            self._connection.isolation_level, self._connection.read_only = self._ISOLATION[access]
+        self._access = access
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            yield
+            self._connection.commit()
+        except BaseException:
+            self._connection.rollback()
+            raise
