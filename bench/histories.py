@@ -18,6 +18,7 @@ from treaty.store import tables
 from treaty.store.engine.database import Database, open_database
 from treaty.store.maintenance.backup_rows import add_rows, continue_ids
 from treaty.store.migrations import migrate
+from treaty.workers.usage import IndexingWorker
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 PER_CONTENT: Final = 50
@@ -140,6 +141,7 @@ def build(history: History, url: str) -> None:
     database.write(partial(fill_fast, history=history))
     if database.engine.dialect.name == "postgresql":
         database.write(continue_all_ids)
+        IndexingWorker(database).index_all()  # this takes PostgreSQL long, and would happen while it is measured
         analyze(database)
     database.close()
 

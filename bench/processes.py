@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -30,43 +30,56 @@ COMPARED: Final = (
     "publish-new",
 )
 _SETTINGS: Final = {"TREATY_SECRET_KEY": "a key of the benchmark, which is no secret"}
-HEADER: Final = (
-    f"{f'{NAME}, {CLIENTS} clients':28}{'req/s':>8}{'with 2':>8}{'ratio':>7}{'CPU ms':>8}{'with 2':>8}{'client':>8}"
-    f"{'limit':>8}"
-)
+_COLUMNS: Final = ("req/s", "with 2", "ratio", "limit", "server", "with 2", "database", "with 2", "client")
+HEADER: Final = f"{f'{NAME}, {CLIENTS} clients':28}{''.join(f'{column:>9}' for column in _COLUMNS)}"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Round:
+    """A short round with a server. Times are in milliseconds of a processor for each request."""
+
+    per_second: float
+    server: float
+    """Of all processes of the server."""
+    database: float
+    """Of PostgreSQL's processes."""
+    client: float
+
+    @property
+    def processor(self) -> float:
+        return self.server + self.database + self.client
+
+
+@dataclass(frozen=True, slots=True)
 class _Target:
-    """A running server on a copy of a history. Times are in milliseconds of a processor for each request."""
+    """A running server on a copy of a history."""
 
     store: Store
     database: str
     port: int
     pid: int
-    rates: list[float] = field(default_factory=list)
-    """Requests per second."""
-    processor: list[float] = field(default_factory=list)
-    """Times of the server's processes and of PostgreSQL's."""
-    client: list[float] = field(default_factory=list)
 
-    def measure(self, driver: Driver, requests: Sequence[Request], seconds: float) -> None:
-        before = self.store.processor_seconds(self.database, self.pid)
+    def measure(self, driver: Driver, requests: Sequence[Request], seconds: float) -> _Round:
+        total, server = self._processor_seconds()
         result = driver.drive(self.port, requests, clients=CLIENTS, seconds=seconds, sleeps=True)
-        worked = self.store.processor_seconds(self.database, self.pid) - before
-        count = len(result.times)
-        self.rates.append(count / result.elapsed)
-        self.processor.append(worked / count * 1000)
-        self.client.append(result.processor / count * 1000)
+        total_after, server_after = self._processor_seconds()
+        worked, of_server = total_after - total, server_after - server
+        per_request = 1000 / len(result.times)
+        return _Round(
+            per_second=len(result.times) / result.elapsed,
+            server=of_server * per_request,
+            database=(worked - of_server) * per_request,
+            client=result.processor * per_request,
+        )
 
-    def forget(self) -> None:
-        for figures in (self.rates, self.processor, self.client):
-            figures.clear()
+    def _processor_seconds(self) -> tuple[float, float]:
+        """Return for how long the server and PostgreSQL have worked together, and the server alone."""
+        return self.store.processor_seconds(self.database, self.pid), servers.all_processor_seconds(self.pid)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """An operation with one process and with two: medians of the rounds."""
+    """An operation with one process and with two: medians of the rounds. Times are in milliseconds for each request."""
 
     operation: str
     title: str
@@ -74,21 +87,39 @@ class Comparison:
     per_second_of_two: float
     ratio: float
     """Of consecutive rounds."""
-    processor: float
-    """Milliseconds for which the server and PostgreSQL worked for a request."""
-    processor_of_two: float
-    client: float
-    """The same of the client, with two processes."""
     limit: float
-    """The ratio if all processors of the machine worked for the requests to two processes all the time."""
+    """The ratio if all processors of the machine did nothing but work for the requests to two processes."""
+    server: float
+    server_of_two: float
+    database: float
+    database_of_two: float
+    client: float
+
+    @classmethod
+    def build(cls, operation: Operation, first: Sequence[_Round], second: Sequence[_Round]) -> "Comparison":
+        per_second = median(one.per_second for one in first)
+        processor = median(two.processor for two in second)
+        return cls(
+            operation=operation.name,
+            title=operation.title,
+            per_second=per_second,
+            per_second_of_two=median(two.per_second for two in second),
+            ratio=median(two.per_second / one.per_second for one, two in zip(first, second, strict=True)),
+            limit=(os.cpu_count() or 1) * 1000 / processor / per_second,
+            server=median(one.server for one in first),
+            server_of_two=median(two.server for two in second),
+            database=median(one.database for one in first),
+            database_of_two=median(two.database for two in second),
+            client=median(two.client for two in second),
+        )
 
     @property
     def line(self) -> str:
         """Write the row of the table."""
-        rates = f"{self.per_second:8.0f}{self.per_second_of_two:8.0f}{self.ratio:7.2f}"
-        times = f"{self.processor:8.2f}{self.processor_of_two:8.2f}{self.client:8.2f}{self.limit:8.2f}"
+        rates = f"{self.per_second:9.0f}{self.per_second_of_two:9.0f}{self.ratio:9.2f}{self.limit:9.2f}"
+        times = (self.server, self.server_of_two, self.database, self.database_of_two, self.client)
         verdict = "met" if self.ratio >= MIN_RATIO else "not met"
-        return f"{self.title:28}{rates}{times}  {verdict}"
+        return f"{self.title:28}{rates}{''.join(f'{time:9.2f}' for time in times)}  {verdict}"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -120,25 +151,13 @@ def _compare(
     driver: Driver, targets: Sequence[_Target], operation: Operation, history: History, *, seconds: float, rounds: int
 ) -> Comparison:
     requests = [_requests(operation, history, target.port) for target in targets]
-    for target, target_requests in zip(targets, requests, strict=True):
-        target.measure(driver, target_requests, WARM_UP)
-        target.forget()
+    for number, (target, target_requests) in enumerate(zip(targets, requests, strict=True), start=1):
+        driver.warm_up(target.port, target_requests, count=number * target.store.warm_up_requests, seconds=WARM_UP)
+    measured: tuple[list[_Round], list[_Round]] = ([], [])
     for _ in range(rounds):
-        for target, target_requests in zip(targets, requests, strict=True):
-            target.measure(driver, target_requests, seconds)
-    first, second = targets
-    busy = median(map(sum, zip(second.processor, second.client, strict=True)))
-    return Comparison(
-        operation=operation.name,
-        title=operation.title,
-        per_second=median(first.rates),
-        per_second_of_two=median(second.rates),
-        ratio=median(two / one for one, two in zip(first.rates, second.rates, strict=True)),
-        processor=median(first.processor),
-        processor_of_two=median(second.processor),
-        client=median(second.client),
-        limit=(os.cpu_count() or 1) * 1000 / busy / median(first.rates) if busy else 0.0,
-    )
+        for target, target_requests, target_rounds in zip(targets, requests, measured, strict=True):
+            target_rounds.append(target.measure(driver, target_requests, seconds))
+    return Comparison.build(operation, *measured)
 
 
 def _requests(operation: Operation, history: History, port: int) -> list[Request]:

@@ -247,8 +247,6 @@ def _bench(store: Store, history: History, wanted: Sequence[Operation], running:
     server = servers.treaty_server(urls[0], ports[0], {}, log=Path(os.devnull), folder=store.folder)
     pid = running.enter_context(server)
     floor_pid = running.enter_context(servers.floor_server(urls[1], recordings, ports[1]))
-    if store.kind == "PostgreSQL":  # where indexing takes processor time of other processes, too
-        servers.wait_until_idle(pid)
     return Bench(
         store=store,
         history=history,
@@ -281,7 +279,9 @@ def _measured(
         concerned = [bench for bench in benches if bench.history in operations.histories_of(operation)]
         for bench in concerned:
             for target in (bench.real, bench.floor):
-                driver.drive(target.port, target.requests[operation.name], clients=1, seconds=WARM_UP)
+                driver.warm_up(
+                    target.port, target.requests[operation.name], count=bench.store.warm_up_requests, seconds=WARM_UP
+                )
         for clients in CLIENTS:
             for result in _figures(driver, concerned, operation, clients, options):
                 print(figures.line(figures.cells(result)), flush=True)

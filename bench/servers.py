@@ -19,6 +19,8 @@ from bench.recording import Recording
 from bench.wire import Request
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
+WARM_UP_CLIENTS: Final = 8
+"""So that a server uses all of its connections."""
 PATIENCE: Final = 120
 """Seconds until a server that does not answer is given up."""
 
@@ -152,6 +154,13 @@ class Driver:
         self._orders.send(Order(port=port, requests=requests, clients=clients, seconds=seconds, sleeps=sleeps))
         result: Result = self._orders.recv()
         return result
+
+    def warm_up(self, port: int, requests: Sequence[Request], *, count: int, seconds: float) -> None:
+        """Send a number of requests at least, for some time or more."""
+        clients = 1
+        while count > 0:
+            count -= len(self.drive(port, requests, clients=clients, seconds=seconds).times)
+            clients = WARM_UP_CLIENTS
 
 
 @contextmanager

@@ -34,6 +34,8 @@ class Store(Protocol):
     kind: str
     """SQLite or PostgreSQL."""
     folder: Path
+    warm_up_requests: int
+    """Number of requests to a process after which it is as fast as it will be."""
 
     def url(self, name: str) -> str:
         """Return the URL of a database. SQLite creates it when it is opened."""
@@ -67,6 +69,7 @@ class SqliteStore:
 
     folder: Path
     kind: str = "SQLite"
+    warm_up_requests: int = 1
 
     def path(self, name: str) -> Path:
         return self.folder / f"{name}.sqlite"
@@ -103,6 +106,9 @@ class PostgresStore:
     folder: Path
     server_url: str
     kind: str = "PostgreSQL"
+    warm_up_requests: int = 128
+    """Each of eight connections prepares a statement when it has executed it five times, and PostgreSQL decides after
+    five more executions whether it will plan the statement again each time."""
 
     def url(self, name: str) -> str:
         return f"{self.server_url}/{name}"
