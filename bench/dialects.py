@@ -3,11 +3,11 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import Enum
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import psycopg
 from psycopg import IsolationLevel
@@ -39,7 +39,16 @@ class Execution(NamedTuple):
 
 
 Transactions = Sequence[tuple[Access, Sequence[Execution]]]
-Replay = Callable[[Transactions], Awaitable[None]]
+
+
+class Replayer(Protocol):
+    """Connections with the settings of the application, but with the driver alone."""
+
+    async def replay(self, transactions: Transactions) -> None:
+        """Execute transactions, one after the other."""
+
+    def close(self) -> None:
+        """Close the connections."""
 
 
 class Dialect(Protocol):
@@ -53,14 +62,12 @@ class Dialect(Protocol):
         """Let a statement add a row that exists: those of the usage index contain ids that were recorded."""
         ...
 
-    def open_replay(self, database: Database) -> Replay:
-        """Return the function that executes transactions on connections with the settings of the application."""
-        ...
+    def open_replayer(self, database: Database) -> Replayer: ...
 
 
-def find_dialect(url: str) -> Dialect:
-    """Return the kind of the database at a URL."""
-    return SqliteDialect() if url.startswith("sqlite") else PostgresDialect()
+def find_dialect(database: Database) -> Dialect:
+    """Return the kind of a database."""
+    return SqliteDialect() if database.engine.dialect.name == "sqlite" else PostgresDialect()
 
 
 _EXECUTIONS: Final[list[Execution]] = []
@@ -100,12 +107,6 @@ def _copy(parameters: Sequence[Any]) -> tuple[Any, ...]:
 class SqliteDialect:
     """SQLite, whose statements run on the event loop, as the application's do."""
 
-    _BEGIN: Final = {
-        Access.READ: "BEGIN",
-        Access.WRITE: "BEGIN IMMEDIATE",
-        Access.WRITE_IN_SNAPSHOT: "BEGIN IMMEDIATE",
-    }
-
     def log_executions(self, engine: Engine) -> list[Execution]:
         event.listen(engine, "do_connect", self._set_factory)
         return _EXECUTIONS
@@ -117,19 +118,34 @@ class SqliteDialect:
     def make_repeatable(self, sql: str) -> str:
         return sql.replace("INSERT INTO usage_", "INSERT OR IGNORE INTO usage_", 1)
 
-    def open_replay(self, database: Database) -> Replay:
-        connection: Any = database.engine.raw_connection().driver_connection
+    def open_replayer(self, database: Database) -> Replayer:
+        return _SqliteReplayer(database)
 
-        async def replay(transactions: Transactions) -> None:
-            for access, executions in transactions:
-                begin = self._BEGIN.get(access)
-                if begin:
-                    connection.execute(begin)
-                _execute(connection, executions)
-                if begin:
-                    connection.execute("COMMIT")
 
-        return replay
+class _SqliteReplayer:
+    """A connection."""
+
+    _BEGIN: Final = {
+        Access.READ: "BEGIN",
+        Access.WRITE: "BEGIN IMMEDIATE",
+        Access.WRITE_IN_SNAPSHOT: "BEGIN IMMEDIATE",
+    }
+
+    def __init__(self, database: Database) -> None:
+        self._pooled = database.engine.raw_connection()
+        self._connection: Any = self._pooled.driver_connection
+
+    async def replay(self, transactions: Transactions) -> None:
+        for access, executions in transactions:
+            begin = self._BEGIN.get(access)
+            if begin:
+                self._connection.execute(begin)
+            _execute(self._connection, executions)
+            if begin:
+                self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        self._pooled.close()
 
 
 def _execute(connection: Any, executions: Sequence[Execution]) -> None:
@@ -170,20 +186,34 @@ class PostgresDialect:
     def make_repeatable(self, sql: str) -> str:
         return f"{sql} ON CONFLICT DO NOTHING" if sql.startswith("INSERT INTO usage_") else sql
 
-    def open_replay(self, database: Database) -> Replay:
-        threads = ThreadPoolExecutor(THREADS)
-        sessions = threading.local()
+    def open_replayer(self, database: Database) -> Replayer:
+        return _PostgresReplayer(database)
 
-        def work(transactions: Transactions) -> None:
-            if not hasattr(sessions, "session"):
-                sessions.session = _PostgresSession(database.engine.raw_connection().driver_connection)
-            for access, executions in transactions:
-                sessions.session.run(access, executions)
 
-        async def replay(transactions: Transactions) -> None:
-            await asyncio.get_running_loop().run_in_executor(threads, work, transactions)
+class _PostgresReplayer:
+    """Threads with a connection each."""
 
-        return replay
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._threads = ThreadPoolExecutor(THREADS)
+        self._own = threading.local()
+        self._sessions: list[_PostgresSession] = []
+
+    async def replay(self, transactions: Transactions) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._run, transactions)
+
+    def _run(self, transactions: Transactions) -> None:
+        session: _PostgresSession | None = getattr(self._own, "session", None)
+        if session is None:
+            session = self._own.session = _PostgresSession(self._database)
+            self._sessions.append(session)
+        for access, executions in transactions:
+            session.run(access, executions)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        for session in self._sessions:
+            session.close()
 
 
 class _PostgresSession:
@@ -195,9 +225,14 @@ class _PostgresSession:
         Access.WRITE_IN_SNAPSHOT: (IsolationLevel.REPEATABLE_READ, False),
     }
 
-    def __init__(self, connection: Any) -> None:
-        self._connection: psycopg.Connection[Any] = connection
+    def __init__(self, database: Database) -> None:
+        self._pooled = database.engine.raw_connection()
+        self._connection: psycopg.Connection[Any] = cast("psycopg.Connection[Any]", self._pooled.driver_connection)
         self._access: Access | None = None
+
+    def close(self) -> None:
+        self._prepare(Access.WRITE)
+        self._pooled.close()
 
     def run(self, access: Access, executions: Sequence[Execution]) -> None:
         """Run a transaction, again if it loses a race."""

@@ -9,12 +9,12 @@ from typing import Any, Final
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from bench.dialects import Dialect, Execution, Replay, Transactions, find_dialect
+from bench.dialects import Dialect, Execution, Replayer, Transactions, find_dialect
 from bench.recording import Recording, Statement, Transaction, replace_filling
 from bench.wire import OPERATION, unique
 from treaty import app
 from treaty.settings import Settings
-from treaty.store.engine.database import open_database
+from treaty.store.engine.database import Database, open_database
 
 LATE: Final = 1 << 60
 """Later than any time that something was recorded at."""
@@ -23,9 +23,9 @@ LATE: Final = 1 << 60
 class Floor:
     """Answers each request with as many bytes as the real application, after the same statements."""
 
-    def __init__(self, recordings: Mapping[str, Recording], replay: Replay) -> None:
+    def __init__(self, recordings: Mapping[str, Recording], replayer: Replayer) -> None:
         self._recordings = {name.encode(): recording for name, recording in recordings.items()}
-        self._replay = replay
+        self._replayer = replayer
         self._numbers = count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,9 +37,12 @@ class Floor:
         while (await receive()).get("more_body"):
             pass
         if recording.transactions:
-            await self._replay(_fill(recording, next(self._numbers)))
+            await self._replayer.replay(_fill(recording, next(self._numbers)))
         await send({"type": "http.response.start", "status": recording.status, "headers": list(recording.headers)})
         await send({"type": "http.response.body", "body": recording.body})
+
+    def close(self) -> None:
+        self._replayer.close()
 
 
 def _fill(recording: Recording, number: int) -> Transactions:
@@ -97,16 +100,16 @@ async def _live(receive: Receive, send: Send) -> None:
     await send({"type": f"{message['type']}.complete"})
 
 
-def build_floor(url: str, recordings: Mapping[str, Recording]) -> Floor:
+def build_floor(database: Database, recordings: Mapping[str, Recording]) -> Floor:
     """Build the floor on a database, with connections like those of the real application."""
-    dialect = find_dialect(url)
+    dialect = find_dialect(database)
     repeatable = {name: _make_repeatable(recording, dialect) for name, recording in recordings.items()}
-    return Floor(repeatable, dialect.open_replay(open_database(url)))
+    return Floor(repeatable, dialect.open_replayer(database))
 
 
 def serve(url: str, recordings: Mapping[str, Recording], port: int) -> None:
     """Serve the floor, on the server program of the real application."""
     settings = Settings(port=port, database_url=url, log_level="error")
     app.prepare_logging(settings)
-    server = uvicorn.Server(app.server_config(settings, build_floor(url, recordings)))
+    server = uvicorn.Server(app.server_config(settings, build_floor(open_database(url), recordings)))
     server.run([socket.create_server((settings.host[0], settings.port), backlog=2048)])

@@ -76,8 +76,8 @@ class Recording:
 class _LoggedDatabase:
     """A database that logs its transactions."""
 
-    def __init__(self, database: Database, url: str) -> None:
-        self._executions = find_dialect(url).log_executions(database.engine)
+    def __init__(self, database: Database) -> None:
+        self._executions = find_dialect(database).log_executions(database.engine)
         self._accesses: list[tuple[Access, int]] = []
         """With the number of executions before each."""
         self._database = database
@@ -142,7 +142,7 @@ def record(url: str, wanted: Mapping[str, Asked], host: str) -> dict[str, Record
     """Do each request some times on a database, and say what the last time came to."""
     settings = Settings(database_url=url, log_level="error")
     prepare_logging(settings)
-    database = _LoggedDatabase(open_database(url), url)
+    database = _LoggedDatabase(open_database(url))
     app = build_application(settings, database)
     try:
         return {name: _record(app, database, template, name, host) for name, template in wanted.items()}
