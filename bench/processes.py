@@ -152,7 +152,8 @@ def _compare(
 ) -> Comparison:
     requests = [_requests(operation, history, target.port) for target in targets]
     for number, (target, target_requests) in enumerate(zip(targets, requests, strict=True), start=1):
-        driver.warm_up(target.port, target_requests, count=number * target.store.warm_up_requests, seconds=WARM_UP)
+        count = number * target.store.warm_up_requests
+        driver.warm_up(target.port, target_requests, count=count, seconds=WARM_UP, sleeps=True)
     measured: tuple[list[_Round], list[_Round]] = ([], [])
     for _ in range(rounds):
         for target, target_requests, target_rounds in zip(targets, requests, measured, strict=True):

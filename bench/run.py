@@ -83,11 +83,12 @@ def main() -> None:
         folder.chmod(0o755)  # PostgreSQL runs as another user
         stores: list[Store] = [] if options.no_sqlite else [SqliteStore(folder)]
         document |= _measure_others(stores, folder, options)
-        if options.postgres:
+        compares_processes = options.postgres and _is_chosen(processes.NAME, options)
+        if options.postgres and (selection or compares_processes):
             stores.append(running.enter_context(postgres_store(folder)))
+        if compares_processes:
+            document[processes.NAME] = _compare_processes(stores[-1], options)
         for store in stores:
-            if store.kind == "PostgreSQL" and _is_chosen(processes.NAME, options):
-                document[processes.NAME] = _compare_processes(store, options)
             if selection:
                 results, startup = _measure_operations(store, selection, options)
                 document["figures"] += [result.as_json() for result in results]
@@ -280,7 +281,11 @@ def _measured(
         for bench in concerned:
             for target in (bench.real, bench.floor):
                 driver.warm_up(
-                    target.port, target.requests[operation.name], count=bench.store.warm_up_requests, seconds=WARM_UP
+                    target.port,
+                    target.requests[operation.name],
+                    count=bench.store.warm_up_requests,
+                    seconds=WARM_UP,
+                    sleeps=bench.store.has_processes,
                 )
         for clients in CLIENTS:
             for result in _figures(driver, concerned, operation, clients, options):
@@ -317,6 +322,7 @@ def _round(
     driver: Driver, store: Store, target: Target, operation: Operation, *, clients: int, seconds: float
 ) -> Round:
     before = store.processor_seconds(target.database, target.pid)
-    result = driver.drive(target.port, target.requests[operation.name], clients=clients, seconds=seconds)
+    requests, sleeps = target.requests[operation.name], store.has_processes
+    result = driver.drive(target.port, requests, clients=clients, seconds=seconds, sleeps=sleeps)
     processor = store.processor_seconds(target.database, target.pid) - before
     return Round.of(result, processor or None)

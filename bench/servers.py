@@ -155,11 +155,13 @@ class Driver:
         result: Result = self._orders.recv()
         return result
 
-    def warm_up(self, port: int, requests: Sequence[Request], *, count: int, seconds: float) -> None:
+    def warm_up(
+        self, port: int, requests: Sequence[Request], *, count: int, seconds: float, sleeps: bool = False
+    ) -> None:
         """Send a number of requests at least, for some time or more."""
         clients = 1
         while count > 0:
-            count -= len(self.drive(port, requests, clients=clients, seconds=seconds).times)
+            count -= len(self.drive(port, requests, clients=clients, seconds=seconds, sleeps=sleeps).times)
             clients = WARM_UP_CLIENTS
 
 

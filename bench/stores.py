@@ -36,6 +36,8 @@ class Store(Protocol):
     folder: Path
     warm_up_requests: int
     """Number of requests to a process after which it is as fast as it will be."""
+    has_processes: bool
+    """Whether the database has processes of its own, to which the load leaves the processor while it waits."""
 
     def url(self, name: str) -> str:
         """Return the URL of a database. SQLite creates it when it is opened."""
@@ -70,6 +72,7 @@ class SqliteStore:
     folder: Path
     kind: str = "SQLite"
     warm_up_requests: int = 1
+    has_processes: bool = False
 
     def path(self, name: str) -> Path:
         return self.folder / f"{name}.sqlite"
@@ -109,6 +112,7 @@ class PostgresStore:
     warm_up_requests: int = 128
     """Each of eight connections prepares a statement when it has executed it five times, and PostgreSQL decides after
     five more executions whether it will plan the statement again each time."""
+    has_processes: bool = True
 
     def url(self, name: str) -> str:
         return f"{self.server_url}/{name}"
