@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,12 +52,12 @@ class Deliveries:
         yield f"ms from an event to its delivery: {times} (target {MOST_MILLISECONDS:g}: {verdict})"
 
 
-def measure(path: Path, *, is_quick: bool) -> Deliveries:
-    """Measure on a server with a SQLite file, of which nobody else makes use."""
+def measure(url: str, folder: Path, *, is_quick: bool) -> Deliveries:
+    """Measure on a server with a database of which no other process makes use."""
     port = servers.free_port()
     with (
         receiving() as receiver,
-        servers.real_server(path, port, OPEN),
+        servers.treaty_server(url, port, OPEN, log=Path(os.devnull), folder=folder),
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
     ):
         _subscribe(client, receiver, histories.consumer(0))

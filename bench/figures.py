@@ -25,7 +25,8 @@ class Round:
     size: float
     """Bytes of an answer's body."""
     processor: float | None
-    """How long the server's thread ran for a request; None where the system does not tell."""
+    """How long the server's thread ran for a request, or all its threads and PostgreSQL's processes; None where the
+    system does not tell."""
 
     @classmethod
     def of(cls, result: Result, seconds: float | None) -> "Round":
@@ -39,6 +40,8 @@ class Round:
 class Figures:
     """What is known of an operation on a history, with some clients."""
 
+    database: str
+    """SQLite or PostgreSQL."""
     operation: str
     title: str
     history: str
@@ -82,13 +85,21 @@ class Measured:
     floor: list[Round] = field(default_factory=list)
 
     def figures(
-        self, operation: Operation, history: str, *, clients: int, statements: int, shorter: "Measured | None"
+        self,
+        operation: Operation,
+        history: str,
+        *,
+        database: str,
+        clients: int,
+        statements: int,
+        shorter: "Measured | None",
     ) -> Figures:
         """Sum up the rounds: the median of each figure, and of the ratios of rounds one after the other."""
         size, replayed = self.real[0].size, self.floor[0].size
         assert abs(size - replayed) <= size / 50, f"{operation.name}: {replayed:.0f} bytes, not {size:.0f}"
         of_floor = [real.per_second / floor.per_second for real, floor in zip(self.real, self.floor, strict=True)]
         return Figures(
+            database=database,
             operation=operation.name,
             title=operation.title,
             history=history,

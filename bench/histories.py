@@ -4,21 +4,21 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, func, insert, select, text
 
 from bench.wire import UNIQUE
 from treaty.model.maintenance.backups import ColumnKind, TableLayout
 from treaty.model.pacts import content as contents
 from treaty.model.pacts import documents
 from treaty.store import newest_results, tables
-from treaty.store.engine.database import open_database
-from treaty.store.maintenance.backup_rows import add_rows
+from treaty.store.engine.database import Database, open_database
+from treaty.store.maintenance.backup_rows import add_rows, continue_ids
 from treaty.store.migrations import migrate
+from treaty.workers.usage import IndexingWorker
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 PER_CONTENT: Final = 50
@@ -134,12 +134,43 @@ def _padded(text: bytes, mark: bytes) -> bytes:
     return b" " * (-text.index(mark) % 3) + text
 
 
-def build(history: History, path: Path) -> None:
+def build(history: History, url: str) -> None:
     """Make the database of a history."""
-    database = open_database(f"sqlite:///{path}")
+    database = open_database(url)
     migrate(database)
-    database.write(lambda db: fill(db, history))
+    database.write(partial(fill_fast, history=history))
+    if database.engine.dialect.name == "postgresql":
+        database.write(continue_all_ids)
+        IndexingWorker(database).index_all()  # this takes PostgreSQL long, and would happen while it is measured
+        analyze(database)
     database.close()
+
+
+def fill_fast(db: Connection, history: History) -> None:
+    """Add a history to an empty database, as `fill` does, without the checks that the database would make."""
+    hurry_postgresql(db)
+    fill(db, history)
+
+
+def hurry_postgresql(db: Connection) -> None:
+    """Check no foreign keys in this transaction, and do not wait for the disk."""
+    if db.dialect.name == "postgresql":
+        db.execute(text("SET LOCAL session_replication_role = replica"))
+        db.execute(text("SET LOCAL synchronous_commit = off"))
+
+
+def continue_all_ids(db: Connection) -> None:
+    """Let PostgreSQL assign ids after those that were inserted."""
+    for table in tables.metadata.sorted_tables:
+        if "id" in table.c and table.c.id.identity:
+            last = db.execute(select(func.max(table.c.id))).scalar()
+            continue_ids(db, TableLayout(name=table.name, columns={}, last_id=last))
+
+
+def analyze(database: Database) -> None:
+    """Collect PostgreSQL's statistics. Treaty never lets SQLite collect them, since its plans would be others."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
 
 
 def fill(db: Connection, history: History) -> None:

@@ -11,18 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, event, func, select, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.schema import CreateIndex, DropIndex
 
 from bench import builds, departments, histories
 from bench.departments import HISTORY, Block
 from bench.histories import LARGE, History
 from bench.stores import SqliteStore, Store
-from treaty.model.maintenance.backups import TableLayout
 from treaty.store.engine.database import Database, open_database
-from treaty.store.maintenance.backup_rows import continue_ids
 from treaty.store.migrations import migrate
-from treaty.store.tables import metadata
 from treaty.workers.usage import IndexingWorker
 
 PROGRESS: Final = 5.0
@@ -94,10 +91,10 @@ def _add_history(store: Store, scale: Scale, state: _State) -> None:
     template = _build_department(store.folder) if scale.departments else ""
     database = _open_fast(store.create(scale.name))
     migrate(database)
-    database.write(partial(_fill, history=scale.history))
+    database.write(partial(histories.fill_fast, history=scale.history))
     if scale.departments:
         state.blocks = database.write(lambda db: departments.add_first(db, template))
-    database.write(continue_all_ids)
+    database.write(histories.continue_all_ids)
     IndexingWorker(database).index_all()  # so that no server has to do it while it is measured
     database.close()
     state.has_history = True
@@ -134,33 +131,22 @@ def _copy_departments(url: str, scale: Scale, state: _State) -> None:
             numbers = range(first, min(first + COPIES_PER_TRANSACTION, scale.departments))
             database.write(partial(_copy, state=state, numbers=numbers))
             progress.report(numbers.stop * RESULTS)
-        database.write(continue_all_ids)
+        database.write(histories.continue_all_ids)
     _create_indexes(database)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        # Treaty never lets SQLite collect statistics, whose plans would be others.
-        is_sqlite = connection.dialect.name == "sqlite"
-        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)" if is_sqlite else "VACUUM ANALYZE"))
+    if database.engine.dialect.name == "sqlite":
+        with database.engine.connect() as connection:
+            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    else:
+        histories.analyze(database)
     database.close()
     state.is_complete = True
     state.save()
 
 
-def _fill(db: Connection, *, history: History) -> None:
-    _hurry_postgresql(db)
-    histories.fill(db, history)
-
-
 def _copy(db: Connection, *, state: _State, numbers: range) -> None:
-    _hurry_postgresql(db)
+    histories.hurry_postgresql(db)
     for number in numbers:
         departments.copy(db, state.blocks, number)
-
-
-def _hurry_postgresql(db: Connection) -> None:
-    """Check no foreign keys in this transaction, and do not wait for the disk."""
-    if db.dialect.name == "postgresql":
-        db.execute(text("SET LOCAL session_replication_role = replica"))
-        db.execute(text("SET LOCAL synchronous_commit = off"))
 
 
 def _open_fast(url: str) -> Database:
@@ -174,14 +160,6 @@ def _open_fast(url: str) -> Database:
 def _hurry(connection: sqlite3.Connection, _record: object) -> None:
     for pragma in ("synchronous = OFF", "foreign_keys = OFF", "cache_size = -400000", "temp_store = MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def continue_all_ids(db: Connection) -> None:
-    """Let PostgreSQL assign ids after those that were inserted."""
-    for table in metadata.sorted_tables:
-        if "id" in table.c and table.c.id.identity:
-            last = db.execute(select(func.max(table.c.id))).scalar()
-            continue_ids(db, TableLayout(name=table.name, columns={}, last_id=last))
 
 
 def _drop_indexes(db: Connection) -> None:

@@ -22,6 +22,8 @@ class Order:
     requests: Sequence[Request]
     clients: int
     seconds: float
+    sleeps: bool = False
+    """Whether the process sleeps while it waits for responses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Result:
     elapsed: float
     size: float
     """Bytes of an answer's body, on average."""
+    processor: float
+    """Seconds for which this process has run."""
 
 
 @dataclass(slots=True)
@@ -98,7 +102,7 @@ def drive(order: Order, numbers: "count[int]") -> Result:
     """Send requests for some time."""
     load = _Load(order, numbers)
     waiting = selectors.EpollSelector() if hasattr(selectors, "EpollSelector") else selectors.DefaultSelector()
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     end = began + order.seconds
     clients = [_Client(_connected(order.port)) for _ in range(order.clients)]
     for client in clients:
@@ -106,7 +110,7 @@ def drive(order: Order, numbers: "count[int]") -> Result:
         load.send(client)
     busy = len(clients)
     while busy:
-        for key, _ in waiting.select(0):
+        for key, _ in waiting.select(None if order.sleeps else 0):
             if load.take(key.data):
                 if time.perf_counter() < end:
                     load.send(key.data)
@@ -116,7 +120,7 @@ def drive(order: Order, numbers: "count[int]") -> Result:
     waiting.close()
     for client in clients:
         client.connection.close()
-    return Result(load.times, elapsed, load.size / len(load.times))
+    return Result(load.times, elapsed, load.size / len(load.times), time.process_time() - worked)
 
 
 def work(orders: "Connection[Any, Any]") -> None:

@@ -8,10 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from bench import floor, load
@@ -20,6 +19,8 @@ from bench.recording import Recording
 from bench.wire import Request
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
+WARM_UP_CLIENTS: Final = 8
+"""So that a server uses all of its connections."""
 PATIENCE: Final = 120
 """Seconds until a server that does not answer is given up."""
 
@@ -28,13 +29,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
-
-
-@contextmanager
-def real_server(path: Path, port: int, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[int]:
-    """Run `treaty serve` on a SQLite file; give the number of its process."""
-    with treaty_server(f"sqlite:///{path}", port, settings, log=Path(os.devnull), folder=path.parent) as pid:
-        yield pid
 
 
 @contextmanager
@@ -54,9 +48,9 @@ def treaty_server(url: str, port: int, settings: Mapping[str, str], *, log: Path
 
 
 @contextmanager
-def floor_server(path: Path, recordings: Mapping[str, Recording], port: int) -> Iterator[int]:
+def floor_server(url: str, recordings: Mapping[str, Recording], port: int) -> Iterator[int]:
     """Run the floor on a database; give the number of its process."""
-    process = _SPAWN.Process(target=floor.serve, args=(path, recordings, port), daemon=True)
+    process = _SPAWN.Process(target=floor.serve, args=(url, recordings, port), daemon=True)
     process.start()
     assert process.pid is not None
     try:
@@ -97,10 +91,10 @@ def _attempts() -> Iterator[None]:
     raise TimeoutError(f"no server answered within {PATIENCE} s")
 
 
-def start_time(path: Path) -> float:
+def start_time(url: str, folder: Path) -> float:
     """Measure the seconds from starting a server to its first heartbeat."""
     began = time.monotonic()
-    with real_server(path, free_port()):
+    with treaty_server(url, free_port(), {}, log=Path(os.devnull), folder=folder):
         return time.monotonic() - began
 
 
@@ -122,9 +116,14 @@ def processor_seconds(pid: int) -> float | None:
 
 
 def all_processor_seconds(pid: int) -> float:
-    """Return for how long all threads of a process have run, where the system tells."""
-    paths = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(path.read_text("ascii").split()[0]) for path in paths) / 1e9
+    """Return for how long all threads of a process and of its descendants have run, where the system tells."""
+    seconds = 0.0
+    for thread in Path(f"/proc/{pid}/task").glob("*"):
+        with suppress(OSError):  # a thread may end meanwhile
+            seconds += int((thread / "schedstat").read_text("ascii").split()[0]) / 1e9
+            children = (thread / "children").read_text("ascii").split()
+            seconds += sum(all_processor_seconds(int(child)) for child in children)
+    return seconds
 
 
 IDLE_SECONDS: Final = 1.0
@@ -148,11 +147,22 @@ class Driver:
     def __init__(self, orders: "Connection[Any, Any]") -> None:
         self._orders = orders
 
-    def drive(self, port: int, requests: Sequence[Request], *, clients: int, seconds: float) -> Result:
-        """Send requests for some time."""
-        self._orders.send(Order(port=port, requests=requests, clients=clients, seconds=seconds))
+    def drive(
+        self, port: int, requests: Sequence[Request], *, clients: int, seconds: float, sleeps: bool = False
+    ) -> Result:
+        """Send requests for some time. With `sleeps`, leave the processor to others while waiting for responses."""
+        self._orders.send(Order(port=port, requests=requests, clients=clients, seconds=seconds, sleeps=sleeps))
         result: Result = self._orders.recv()
         return result
+
+    def warm_up(
+        self, port: int, requests: Sequence[Request], *, count: int, seconds: float, sleeps: bool = False
+    ) -> None:
+        """Send a number of requests at least, for some time or more."""
+        clients = 1
+        while count > 0:
+            count -= len(self.drive(port, requests, clients=clients, seconds=seconds, sleeps=sleeps).times)
+            clients = WARM_UP_CLIENTS
 
 
 @contextmanager

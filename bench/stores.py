@@ -17,7 +17,7 @@ from tests import postgres
 _SETTINGS: Final = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "60",
+    "max_connections": "100",
     "shared_buffers": "1GB",
     "effective_cache_size": "3GB",
     "maintenance_work_mem": "512MB",
@@ -34,6 +34,10 @@ class Store(Protocol):
     kind: str
     """SQLite or PostgreSQL."""
     folder: Path
+    warm_up_requests: int
+    """Number of requests to a process after which it is as fast as it will be."""
+    has_processes: bool
+    """Whether the database has processes of its own, to which the load leaves the processor while it waits."""
 
     def url(self, name: str) -> str:
         """Return the URL of a database. SQLite creates it when it is opened."""
@@ -41,6 +45,12 @@ class Store(Protocol):
 
     def create(self, name: str) -> str:
         """Create a database if it is missing, and return its URL."""
+        ...
+
+    def exists(self, name: str) -> bool: ...
+
+    def size(self, name: str) -> int:
+        """Return the size of a database in bytes."""
         ...
 
     def copy(self, name: str, copied_name: str) -> str:
@@ -61,6 +71,8 @@ class SqliteStore:
 
     folder: Path
     kind: str = "SQLite"
+    warm_up_requests: int = 1
+    has_processes: bool = False
 
     def path(self, name: str) -> Path:
         return self.folder / f"{name}.sqlite"
@@ -70,6 +82,12 @@ class SqliteStore:
 
     def create(self, name: str) -> str:
         return self.url(name)
+
+    def exists(self, name: str) -> bool:
+        return self.path(name).exists()
+
+    def size(self, name: str) -> int:
+        return self.path(name).stat().st_size
 
     def copy(self, name: str, copied_name: str) -> str:
         self.drop(copied_name)
@@ -91,15 +109,29 @@ class PostgresStore:
     folder: Path
     server_url: str
     kind: str = "PostgreSQL"
+    warm_up_requests: int = 128
+    """Each of eight connections prepares a statement when it has executed it five times, and PostgreSQL decides after
+    five more executions whether it will plan the statement again each time."""
+    has_processes: bool = True
 
     def url(self, name: str) -> str:
         return f"{self.server_url}/{name}"
 
     def create(self, name: str) -> str:
-        with self._connect() as db:
-            if not db.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+        if not self.exists(name):
+            with self._connect() as db:
                 db.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
         return self.url(name)
+
+    def exists(self, name: str) -> bool:
+        with self._connect() as db:
+            return db.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+
+    def size(self, name: str) -> int:
+        with self._connect() as db:
+            row = db.execute("SELECT pg_database_size(%s)", [name]).fetchone()
+        assert row
+        return int(row[0])
 
     def copy(self, name: str, copied_name: str) -> str:
         self.drop(copied_name)

@@ -194,7 +194,7 @@ def test_what_commands_do_stands_in_the_audit_trail_under_their_names(treaty, da
 
 
 def test_what_a_command_cleans_away_stands_in_the_audit_trail_under_its_name(tmp_path):
-    build(History(name="old", pairs=1, versions=200, bystanders=0), tmp_path / "old.sqlite")
+    build(History(name="old", pairs=1, versions=200, bystanders=0), f"sqlite:///{tmp_path / 'old.sqlite'}")
     url = f"sqlite:///{tmp_path / 'old.sqlite'}"
     cleaned = servers.run("treaty", "clean", "--database-url", url, "--output", "json", cwd=tmp_path)
     count = json.loads(cleaned.stdout)["clean"]["branches"]["deleted"]

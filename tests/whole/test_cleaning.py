@@ -27,7 +27,7 @@ HISTORY = History(name="old", pairs=2, versions=500, bystanders=0)
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     path = tmp_path_factory.mktemp("original") / "treaty.sqlite"
-    build(HISTORY, path)
+    build(HISTORY, f"sqlite:///{path}")
     return path
 
 
@@ -91,7 +91,7 @@ SLOW = 0.2
 
 @pytest.mark.long
 def test_a_hundred_thousand_versions_go_and_no_request_is_slower_for_it(tmp_path):
-    build(LONG_HISTORY, tmp_path / "treaty.sqlite")
+    build(LONG_HISTORY, f"sqlite:///{tmp_path / 'treaty.sqlite'}")
     url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
     with running(url, cwd=tmp_path) as server:
         usual = times_while(server, 8, lambda: time.sleep(60))

@@ -141,7 +141,7 @@ def test_copies_of_a_department_have_its_answers_and_its_rows(database_url: str,
         blocks = database.write(lambda db: departments.add_first(db, template))
         for number in range(1, COPIES):
             database.write(partial(departments.copy, blocks=blocks, department=number))
-        database.write(huge.continue_all_ids)
+        database.write(histories.continue_all_ids)
         assert database.read(lambda db: departments.count(db, blocks)) == COPIES
         assert {finding.broken for finding in database.read(check_integrity)} == {0}
         assert _count_rows(database) == {name: before[name] + COPIES * counts[name] for name in counts}

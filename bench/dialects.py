@@ -1,0 +1,265 @@
+"""The two kinds of databases: how statements of the application are logged, and how the floor executes them again."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any, Final, NamedTuple, Protocol, cast
+
+import psycopg
+from psycopg import IsolationLevel
+from sqlalchemy import Engine, event
+
+from treaty.store.engine.database import Database
+
+THREADS: Final = 8
+"""Threads of the floor that wait for PostgreSQL, each with a connection: as many as the application has by default."""
+MAX_ATTEMPTS: Final = 12
+"""Attempts of a transaction that loses a race, as the application has."""
+
+
+class Access(Enum):
+    """The method of a `Database` that ran statements, which decides about their transaction."""
+
+    READ_ONCE = "read_once"
+    READ = "read"
+    WRITE = "write"
+    WRITE_IN_SNAPSHOT = "write_in_snapshot"
+
+
+class Execution(NamedTuple):
+    """A statement that the driver was given, with its parameters, or with a row of parameters for each execution."""
+
+    sql: str
+    parameters: Sequence[Any]
+    has_rows: bool = False
+
+
+Transactions = Sequence[tuple[Access, Sequence[Execution]]]
+
+
+class Replayer(Protocol):
+    """Connections with the settings of the application, but with the driver alone."""
+
+    async def replay(self, transactions: Transactions) -> None:
+        """Execute transactions, one after the other."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class Dialect(Protocol):
+    """A kind of database."""
+
+    def log_executions(self, engine: Engine) -> list[Execution]:
+        """Return the list to which new connections of an engine add their executions. A process has a single one."""
+        ...
+
+    def make_repeatable(self, sql: str) -> str:
+        """Let a statement add a row that exists: those of the usage index contain ids that were recorded."""
+        ...
+
+    def open_replayer(self, database: Database) -> Replayer: ...
+
+
+def find_dialect(database: Database) -> Dialect:
+    """Return the kind of a database."""
+    return SqliteDialect() if database.engine.dialect.name == "sqlite" else PostgresDialect()
+
+
+_EXECUTIONS: Final[list[Execution]] = []
+
+
+class _SqliteCursor(sqlite3.Cursor):
+    """A cursor that logs its executions."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> "_SqliteCursor":
+        _EXECUTIONS.append(Execution(sql, _copy(parameters)))
+        super().execute(sql, parameters)
+        return self
+
+    def executemany(self, sql: str, rows: Any, /) -> "_SqliteCursor":
+        rows = list(rows)
+        _EXECUTIONS.append(Execution(sql, tuple(map(_copy, rows)), has_rows=True))
+        super().executemany(sql, rows)
+        return self
+
+
+class _SqliteConnection(sqlite3.Connection):
+    """A connection whose cursors log their executions."""
+
+    def cursor(self, factory: Any = _SqliteCursor) -> Any:
+        return super().cursor(factory)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        cursor: sqlite3.Cursor = self.cursor().execute(sql, parameters)
+        return cursor
+
+
+def _copy(parameters: Sequence[Any]) -> tuple[Any, ...]:
+    """Copy parameters, so that they can be sent to another process."""
+    return tuple(bytes(value) if isinstance(value, memoryview) else value for value in parameters)
+
+
+class SqliteDialect:
+    """SQLite, whose statements run on the event loop, as the application's do."""
+
+    def log_executions(self, engine: Engine) -> list[Execution]:
+        event.listen(engine, "do_connect", self._set_factory)
+        return _EXECUTIONS
+
+    @staticmethod
+    def _set_factory(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+        options["factory"] = _SqliteConnection
+
+    def make_repeatable(self, sql: str) -> str:
+        return sql.replace("INSERT INTO usage_", "INSERT OR IGNORE INTO usage_", 1)
+
+    def open_replayer(self, database: Database) -> Replayer:
+        return _SqliteReplayer(database)
+
+
+class _SqliteReplayer:
+    """A connection."""
+
+    _BEGIN: Final = {
+        Access.READ: "BEGIN",
+        Access.WRITE: "BEGIN IMMEDIATE",
+        Access.WRITE_IN_SNAPSHOT: "BEGIN IMMEDIATE",
+    }
+
+    def __init__(self, database: Database) -> None:
+        self._pooled = database.engine.raw_connection()
+        self._connection: Any = self._pooled.driver_connection
+
+    async def replay(self, transactions: Transactions) -> None:
+        for access, executions in transactions:
+            begin = self._BEGIN.get(access)
+            if begin:
+                self._connection.execute(begin)
+            _execute(self._connection, executions)
+            if begin:
+                self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        self._pooled.close()
+
+
+def _execute(connection: Any, executions: Sequence[Execution]) -> None:
+    for sql, parameters, has_rows in executions:
+        if has_rows:
+            connection.cursor().executemany(sql, parameters)
+            continue
+        cursor = connection.execute(sql, parameters)
+        if cursor.description:
+            cursor.fetchall()
+
+
+class _PostgresCursor(psycopg.Cursor[Any]):
+    """A cursor that logs its executions."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "_PostgresCursor":
+        _EXECUTIONS.append(Execution(query, tuple(params or ())))
+        super().execute(query, params, **options)
+        return self
+
+    def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
+        rows = list(params_seq)
+        _EXECUTIONS.append(Execution(query, tuple(map(tuple, rows)), has_rows=True))
+        super().executemany(query, rows, **options)
+
+
+class PostgresDialect:
+    """PostgreSQL. Statements run in threads, since the event loop must not wait for another process."""
+
+    def log_executions(self, engine: Engine) -> list[Execution]:
+        event.listen(engine, "do_connect", self._set_factory)
+        return _EXECUTIONS
+
+    @staticmethod
+    def _set_factory(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
+        options["cursor_factory"] = _PostgresCursor
+
+    def make_repeatable(self, sql: str) -> str:
+        return f"{sql} ON CONFLICT DO NOTHING" if sql.startswith("INSERT INTO usage_") else sql
+
+    def open_replayer(self, database: Database) -> Replayer:
+        return _PostgresReplayer(database)
+
+
+class _PostgresReplayer:
+    """Threads with a connection each."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._threads = ThreadPoolExecutor(THREADS)
+        self._own = threading.local()
+        self._sessions: list[_PostgresSession] = []
+
+    async def replay(self, transactions: Transactions) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._run, transactions)
+
+    def _run(self, transactions: Transactions) -> None:
+        session: _PostgresSession | None = getattr(self._own, "session", None)
+        if session is None:
+            session = self._own.session = _PostgresSession(self._database)
+            self._sessions.append(session)
+        for access, executions in transactions:
+            session.run(access, executions)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        for session in self._sessions:
+            session.close()
+
+
+class _PostgresSession:
+    """A connection, and how its next transaction will begin."""
+
+    _ISOLATION: Final = {
+        Access.READ: (IsolationLevel.REPEATABLE_READ, True),
+        Access.WRITE: (IsolationLevel.READ_COMMITTED, False),
+        Access.WRITE_IN_SNAPSHOT: (IsolationLevel.REPEATABLE_READ, False),
+    }
+
+    def __init__(self, database: Database) -> None:
+        self._pooled = database.engine.raw_connection()
+        self._connection: psycopg.Connection[Any] = cast("psycopg.Connection[Any]", self._pooled.driver_connection)
+        self._access: Access | None = None
+
+    def close(self) -> None:
+        self._prepare(Access.WRITE)
+        self._pooled.close()
+
+    def run(self, access: Access, executions: Sequence[Execution]) -> None:
+        """Run a transaction, again if it loses a race."""
+        self._prepare(access)
+        for _ in range(MAX_ATTEMPTS - 1):
+            try:
+                with self._transaction():
+                    _execute(self._connection, executions)
+            except (psycopg.IntegrityError, psycopg.OperationalError):
+                continue
+            return
+        with self._transaction():
+            _execute(self._connection, executions)
+
+    def _prepare(self, access: Access) -> None:
+        if access is self._access:
+            return
+        self._connection.autocommit = access is Access.READ_ONCE
+        if access in self._ISOLATION:
+            self._connection.isolation_level, self._connection.read_only = self._ISOLATION[access]
+        self._access = access
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            yield
+            self._connection.commit()
+        except BaseException:
+            self._connection.rollback()
+            raise
