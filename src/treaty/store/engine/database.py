@@ -16,7 +16,7 @@ from math import ceil
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, cast
 
-from sqlalchemy import URL, Connection, Dialect, Engine, Executable, create_engine, event
+from sqlalchemy import URL, BindParameter, Connection, Dialect, Engine, Executable, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
@@ -563,7 +563,27 @@ def _positional_dialect(dialect_class: Any) -> Dialect:
     It is the same for all databases, since prepared statements are cached by dialect.
     """
     dialect: Dialect = dialect_class(paramstyle="format")
+    dialect.statement_compiler = _with_literal_limits(dialect_class.statement_compiler)
     return dialect
+
+
+def _with_literal_limits(compiler: Any) -> Any:
+    """Derive a compiler that writes constant limits into the SQL, such as that of "the newest result".
+
+    For a parameter, PostgreSQL expects a tenth of all rows. Then a plan for any parameters seems more expensive than
+    one for the given ones, and PostgreSQL plans the statement anew for each execution, which takes up to ten times as
+    long as executing it.
+    """
+
+    class LiteralLimits(compiler):  # type: ignore[misc]  # its base depends on the driver
+        def limit_clause(self, select: Any, **options: Any) -> str:
+            limit, offset = select._limit_clause, select._offset_clause  # noqa: SLF001 - there is no public way
+            if offset is None and isinstance(limit, BindParameter) and limit.value is not None:
+                options["literal_binds"] = True
+            text: str = super().limit_clause(select, **options)
+            return text
+
+    return LiteralLimits
 
 
 def _prepared(db: Connection, statement: Executable, values: Mapping[str, Any]) -> PreparedStatement:
