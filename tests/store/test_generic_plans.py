@@ -20,12 +20,12 @@ ADDITION = """
     ANALYZE version;
 """
 NEWEST = (
-    select(version.c.number)
+    select(version.c.number.label("newest_number"))
     .where(version.c.pacticipant_id == bindparam("pacticipant"))
     .order_by(version.c.position.desc())
     .limit(1)
 )
-PLANS = "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%version.position DESC%'"
+PLANS = "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%newest_number%'"
 
 
 @pytest.fixture
