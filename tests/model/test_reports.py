@@ -167,6 +167,11 @@ WRITTEN: Final = {
         "",
         {LIST: "passed", HEALTH: "failed"},
     ),
+    "Schemathesis 3, its progress": (
+        "GET /orders .    [ 33%]\nGET /orders/{id} .F   [ 66%]\nGET /health S   [100%]\n",
+        "",
+        {LIST: "passed", GET: "failed", HEALTH: "skipped"},
+    ),
     "pytest-xdist": (
         "[gw0] [ 50%] PASSED tests/a.py::t[GET /orders]\n[gw1] [100%] FAILED tests/a.py::t[GET /health]\n",
         "",

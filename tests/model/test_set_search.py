@@ -53,6 +53,11 @@ def test_the_smallest_exclusion_is_found_and_the_first_in_order_of_several(const
     assert exclusion.members == find_by_trying(constraints)
 
 
+def test_what_needs_an_excluded_member_through_others_is_left_out() -> None:
+    chain = Constraints(excluded=1 << 4, needs=[1 << 1, 1 << 2, 1 << 3, 1 << 4, 0, 0], conflicts=[0] * 6)
+    assert find_exclusion(chain).members == 0b11111
+
+
 @settings(max_examples=choose(40, slow=100, long=2000), deadline=None, database=None)
 @given(constraints())
 def test_a_search_that_ends_early_finds_a_valid_exclusion(constraints: Constraints) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.model.compare.http_cases import FLAG, NUMBER, TEXT, WHOLE, Case, Json, items, parameter, ref, thing
 from treaty.model.compare import Profile
+from treaty.model.compare.parameters import coerce
 
 
 def closed(**properties: Any) -> Json:
@@ -130,3 +131,8 @@ def test_the_reference_converts_a_value_for_one_branch_after_the_other(
     operation = {"parameters": [parameter("a", "query", {"oneOf": branches})]}
     case = Case(rule="a=12", version="3.1.0", operation=operation, request={"query": "a=12"}, profile=profile)
     assert {finding.code for finding in case.compare().findings} == (set() if fits else {"request.query.incompatible"})
+
+
+@pytest.mark.parametrize(("value", "text"), [(1, "1"), (True, "true"), (None, ""), ("x", "x"), ([1], [1]), ({}, {})])
+def test_a_value_that_another_branch_has_converted_becomes_a_text_again(value: Any, text: Any) -> None:
+    assert coerce(value, TEXT, {}) == text

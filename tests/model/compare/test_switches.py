@@ -216,6 +216,13 @@ STRICT = [
         (RETURNED.format(".a", "properties.a.enum"),),
     ),
     (
+        ruled(
+            thing(a=items(ENUM)), {"a": ["X"]}, {"$.a[0]": {"matchers": [{"match": "equality"}]}, "$.a[*]": TYPE_RULE}
+        ),
+        (RETURNED.format(".a.0", "properties.a.items.enum"),),
+        (RETURNED.format(".a.0", "properties.a.items.enum"),),
+    ),
+    (
         ruled(ENUM, "X", {"$": {"matchers": [{"match": "regex", "regex": "^[A-Z]$"}]}}),
         (RETURNED.format("", "enum"),),
         (),

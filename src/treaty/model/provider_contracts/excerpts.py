@@ -186,6 +186,6 @@ def cut_line(line: str, column: int = 1, *, length: int = MAX_LINE_LENGTH) -> st
     """Cut a long line to its part around a column."""
     if len(line) <= length:
         return line.rstrip("\r")
-    start = max(0, column - 1 - _LENGTH_BEFORE) if column > length else 0
+    start = column - 1 - _LENGTH_BEFORE if column > max(length, _LENGTH_BEFORE) else 0
     part = line[start : start + length]
     return f"{'…' if start else ''}{part}{'…' if start + length < len(line) else ''}"
