@@ -1,4 +1,4 @@
-"""PostgreSQL plans a frequent statement once, and not anew for each execution."""
+"""PostgreSQL plans a frequent statement once, and not again for each execution."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -135,4 +135,5 @@ def test_the_reference_converts_a_value_for_one_branch_after_the_other(
 
 @pytest.mark.parametrize(("value", "text"), [(1, "1"), (True, "true"), (None, ""), ("x", "x"), ([1], [1]), ({}, {})])
 def test_a_value_that_another_branch_has_converted_becomes_a_text_again(value: Any, text: Any) -> None:
-    assert coerce(value, TEXT, {}) == text
+    no_definitions: Any = {}
+    assert coerce(value, TEXT, no_definitions) == text

@@ -571,7 +571,7 @@ def _with_literal_limits(compiler: Any) -> Any:
     """Derive a compiler that writes constant limits into the SQL, such as that of "the newest result".
 
     For a parameter, PostgreSQL expects a tenth of all rows. Then a plan for any parameters seems more expensive than
-    one for the given ones, and PostgreSQL plans the statement anew for each execution, which takes up to ten times as
+    one for the given ones, and PostgreSQL plans the statement again for each execution, which takes up to ten times as
     long as executing it.
     """
 
