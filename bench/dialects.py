@@ -104,16 +104,21 @@ def _copy(parameters: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(bytes(value) if isinstance(value, memoryview) else value for value in parameters)
 
 
+def _log_executions(engine: Engine, **options: Any) -> list[Execution]:
+    """Connect with these options of the driver, whose classes log what they execute, and return the log."""
+
+    def set_options(_dialect: object, _record: object, _arguments: object, driver_options: dict[str, Any]) -> None:
+        driver_options.update(options)
+
+    event.listen(engine, "do_connect", set_options)
+    return _EXECUTIONS
+
+
 class SqliteDialect:
     """SQLite, whose statements run on the event loop, as the application's do."""
 
     def log_executions(self, engine: Engine) -> list[Execution]:
-        event.listen(engine, "do_connect", self._set_factory)
-        return _EXECUTIONS
-
-    @staticmethod
-    def _set_factory(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
-        options["factory"] = _SqliteConnection
+        return _log_executions(engine, factory=_SqliteConnection)
 
     def make_repeatable(self, sql: str) -> str:
         return sql.replace("INSERT INTO usage_", "INSERT OR IGNORE INTO usage_", 1)
@@ -176,12 +181,7 @@ class PostgresDialect:
     """PostgreSQL. Statements run in threads, since the event loop must not wait for another process."""
 
     def log_executions(self, engine: Engine) -> list[Execution]:
-        event.listen(engine, "do_connect", self._set_factory)
-        return _EXECUTIONS
-
-    @staticmethod
-    def _set_factory(_dialect: object, _record: object, _arguments: object, options: dict[str, Any]) -> None:
-        options["cursor_factory"] = _PostgresCursor
+        return _log_executions(engine, cursor_factory=_PostgresCursor)
 
     def make_repeatable(self, sql: str) -> str:
         return f"{sql} ON CONFLICT DO NOTHING" if sql.startswith("INSERT INTO usage_") else sql

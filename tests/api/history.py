@@ -60,3 +60,14 @@ class History:
     def _done(answer: Answer) -> Answer:
         assert answer.status in {200, 201, 204}, answer.text
         return answer
+
+
+def fill_ledger(api: Api) -> History:
+    """Publish pacts of Till with Ledger: versions 1 and 2 alike on main, 3 bare, 4 on a branch, 5 tagged."""
+    history = History(api)
+    history.publish("Till", "1", "Ledger", 1, branch="main", tags=["prod"])
+    history.publish("Till", "2", "Ledger", 1, branch="main", tags=["dev"])
+    history.publish("Till", "3", "Ledger", 2)
+    history.publish("Till", "4", "Ledger", 3, branch="feat/x")
+    history.publish("Till", "5", "Ledger", 4, tags=["dev"])
+    return history

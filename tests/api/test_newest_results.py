@@ -30,7 +30,7 @@ def api(make_api: Callable[..., Api]) -> Api:
 
 def states(database: Database) -> list[str]:
     """The states of all integrations; also checks that they are those without any copies."""
-    found = [state.value for *_, state in database.read(overview.load_states)]
+    stored = [state.value for *_, state in database.read(overview.load_states)]
     computed: list[str] = []
 
     def look_without_copies(db: Connection) -> None:
@@ -40,9 +40,9 @@ def states(database: Database) -> list[str]:
 
     with pytest.raises(Undone):
         database.write(look_without_copies)
-    assert found == computed
+    assert stored == computed
     assert [rule for rule in database.read(integrity.check_integrity) if rule.broken] == []
-    return found
+    return stored
 
 
 class Undone(Exception):

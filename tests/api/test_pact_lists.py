@@ -3,7 +3,7 @@
 import pytest
 
 from tests.api.conftest import Answer, Api
-from tests.api.history import History
+from tests.api.history import History, fill_ledger
 
 PAIR = "/pacts/provider/Ledger/consumer/Till"
 PROVIDER = "/pacts/provider/Ledger"
@@ -11,13 +11,8 @@ PROVIDER = "/pacts/provider/Ledger"
 
 @pytest.fixture
 def history(api: Api) -> History:
-    """Versions 1 and 2 alike on main, 3 bare, 4 on a branch, 5 tagged, and another consumer."""
-    filled_history = History(api)
-    filled_history.publish("Till", "1", "Ledger", 1, branch="main", tags=["prod"])
-    filled_history.publish("Till", "2", "Ledger", 1, branch="main", tags=["dev"])
-    filled_history.publish("Till", "3", "Ledger", 2)
-    filled_history.publish("Till", "4", "Ledger", 3, branch="feat/x")
-    filled_history.publish("Till", "5", "Ledger", 4, tags=["dev"])
+    """The pacts of a till with a ledger, and another consumer."""
+    filled_history = fill_ledger(api)
     filled_history.publish("apron", "7", "Ledger", 9, branch="main", tags=["dev"])
     return filled_history
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.api.conftest import Answer, Api, Clock, pact, publication
-from tests.api.history import History
+from tests.api.history import History, fill_ledger
 
 PAIR = "/pacts/provider/Ledger/consumer/Till"
 EXTENDED = "application/vnd.pactbrokerextended.v1+json, application/hal+json;q=0.5"
@@ -158,14 +158,8 @@ def test_merged_content_is_known_by_its_own_sha(api: Api) -> None:
 
 @pytest.fixture
 def history(api: Api) -> History:
-    """Versions 1 and 2 alike, 3 untagged, 4 on a branch, 5 tagged."""
-    filled_history = History(api)
-    filled_history.publish("Till", "1", "Ledger", 1, branch="main", tags=["prod"])
-    filled_history.publish("Till", "2", "Ledger", 1, branch="main", tags=["dev"])
-    filled_history.publish("Till", "3", "Ledger", 2)
-    filled_history.publish("Till", "4", "Ledger", 3, branch="feat/x")
-    filled_history.publish("Till", "5", "Ledger", 4, tags=["dev"])
-    return filled_history
+    """The pacts of a till with a ledger."""
+    return fill_ledger(api)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ IS_VALID: Final = and_(_IS_CURRENT, or_(HAS_RESULT, integration.c.newest_result_
 """Whether the copy in an integration is valid. NULL, which is not true either, without a latest publication."""
 
 _latest: Final = publication.alias("latest")
-_result: Final = verification.alias("newest_result")
+RESULT: Final = verification.alias("newest_result")
+"""The results among which `select_newest_of` finds the newest one."""
 
 
 def state_of(result: Any) -> ColumnElement[str]:
@@ -52,15 +53,12 @@ def select_newest_of(publication_id: ColumnElement[Any], column: ColumnElement[A
     content_id = select(_latest.c.content_id).where(_latest.c.id == publication_id).correlate_except(_latest)
     return (
         select(column)
-        .where(_result.c.content_id == content_id.scalar_subquery())
-        .order_by(_result.c.created_at.desc(), _result.c.id.desc())
+        .where(RESULT.c.content_id == content_id.scalar_subquery())
+        .order_by(RESULT.c.created_at.desc(), RESULT.c.id.desc())
         .limit(1)
-        .correlate_except(_result)
+        .correlate_except(RESULT)
         .scalar_subquery()
     )
-
-
-RESULT: Final = _result
 
 
 def build_values(publication_id: ColumnElement[Any], changed_at: ColumnElement[Any]) -> dict[str, ColumnElement[Any]]:
@@ -69,16 +67,15 @@ def build_values(publication_id: ColumnElement[Any], changed_at: ColumnElement[A
     The provider must be locked, so that no other write adds a result for the pair at the same time.
     """
     return {
-        "newest_result_id": select_newest_of(publication_id, _result.c.id),
-        "newest_result_state": func.coalesce(select_newest_of(publication_id, state_of(_result)), NO_RESULT),
+        "newest_result_id": select_newest_of(publication_id, RESULT.c.id),
+        "newest_result_state": func.coalesce(select_newest_of(publication_id, state_of(RESULT)), NO_RESULT),
         "newest_result_publication_id": publication_id,
         "newest_result_at": changed_at,
     }
 
 
-REFRESH: Final = update(integration).values(
-    build_values(integration.c.latest_publication_id, integration.c.contract_data_updated_at)
-)
+_VALUES: Final = build_values(integration.c.latest_publication_id, integration.c.contract_data_updated_at)
+REFRESH: Final = update(integration).values(_VALUES)
 """Copies the newest result into the integrations that a statement adds as its condition."""
 
 
@@ -87,11 +84,8 @@ def refresh_all(db: Connection) -> None:
     execute(db, REFRESH, {})
 
 
-_EXPECTED: Final = build_values(integration.c.latest_publication_id, integration.c.contract_data_updated_at)
 IS_WRONG: Final = and_(
     IS_VALID,
-    or_(
-        *(integration.c[name].is_distinct_from(_EXPECTED[name]) for name in ("newest_result_id", "newest_result_state"))
-    ),
+    or_(*(integration.c[name].is_distinct_from(_VALUES[name]) for name in ("newest_result_id", "newest_result_state"))),
 )
 """Whether a copy claims to be valid, and differs from the results; for the integrity check."""
