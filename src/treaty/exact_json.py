@@ -58,7 +58,8 @@ def parse_json(text: str) -> tuple[Json, bool]:
     return _parse(text, parse_float, parse_integer, has_negative_zero=has_negative_zero), is_plain
 
 
-_NEGATIVE_ZERO: Final = re.compile(r"-0(?![0-9.eE])")
+_NEGATIVE_ZERO: Final = re.compile(r"-0(?=[\s,\]}]|$)(?<![^\s:,\[]-0)")
+"""Matches it between characters that can surround a number, and so in hardly any string: UUIDs often contain `-0`."""
 
 
 def _parse(

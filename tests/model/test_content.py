@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -106,6 +107,14 @@ def test_a_number_has_one_form_in_the_hash_and_its_own_in_the_text(number: str, 
     text = f'{{"interactions":[{{"n":{number}}}]}}'
     assert sha(text) == sha1(f'{{"interactions":[{{"n":{canonical}}}]}}')
     assert f'"n":{number}}}' in store(text)
+
+
+@pytest.mark.parametrize(
+    "place", ["[-0]", "[1,-0,1]", "[1, -0 , 1]", "[\n-0\n]", "[\t-0\r]", '{"n":-0}', '{"n": -0, "m": "-0]"}']
+)
+def test_a_negative_zero_is_stored_as_it_was_written(place: str) -> None:
+    compact = re.sub(r"\s", "", place)
+    assert f'"n":{compact}}}' in store(f'{{"interactions":[{{"n":{place}}}]}}')
 
 
 def test_each_interaction_is_kept_with_an_id_in_front() -> None:

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Column, Connection, bindparam, func, select, text
 
 from tests.databases import open_kept
-from treaty.store.engine.database import Database, fetch_scalar
+from treaty.store.engine.database import Database, fetch_column, fetch_scalar
+from treaty.store.engine.prepared import MAX_PLACEHOLDERS, MIN_ARRAY_LENGTH
 from treaty.store.tables import version
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 EXECUTIONS = 15
 """psycopg prepares a statement after five, and PostgreSQL then plans it for five more before it compares costs."""
+PLANNED_BEFORE_COMPARING = 5
 ADDITION = """
     INSERT INTO pacticipant (id, name, display_name, created_at, updated_at) VALUES (1, 'Shop', 'Shop', now(), now());
     INSERT INTO version (pacticipant_id, number, position, created_at, updated_at)
@@ -43,3 +46,30 @@ def test_a_constant_limit_allows_a_generic_plan(database: Database) -> None:
         return int(db.execute(text(PLANS)).scalar_one())
 
     assert database.read(count_generic_plans) > 0
+
+
+LENGTHS = [1, 2, MAX_PLACEHOLDERS, MAX_PLACEHOLDERS + 1, MIN_ARRAY_LENGTH, 16, 100]
+"""Ascending: all arrays have the same statement, whose plan for any array must not seem expensive for the shortest."""
+CUSTOM_PLANS = "SELECT max(custom_plans) FROM pg_prepared_statements WHERE statement LIKE '%listed_number%'"
+
+
+@pytest.mark.parametrize("column", [version.c.number, version.c.position], ids=["texts", "numbers"])
+def test_a_list_of_any_length_allows_a_generic_plan(database: Database, column: Column[Any]) -> None:
+    database.write(lambda db: db.execute(text(ADDITION)))
+    newer = version.alias("newer")
+    expensive = select(func.count()).where(newer.c.position > version.c.position).scalar_subquery()
+    statement = (
+        select(version.c.number.label("listed_number"), expensive.label("newer"))
+        .where(version.c.pacticipant_id == bindparam("pacticipant"))
+        .where(column.in_(bindparam("values", expanding=True)))
+    )
+    to_value = str if column is version.c.number else int
+
+    def count_custom_plans(db: Connection) -> int:
+        for count in LENGTHS:
+            for number in range(EXECUTIONS):
+                values = [to_value(value) for value in range(number + 1, number + 1 + count)]
+                assert len(fetch_column(db, statement, {"pacticipant": 1, "values": values})) == count
+        return int(db.execute(text(CUSTOM_PLANS)).scalar_one())
+
+    assert database.read(count_custom_plans) == PLANNED_BEFORE_COMPARING

@@ -20,7 +20,7 @@ from treaty.store.engine.database import (
     fetch_scalar,
     open_database,
 )
-from treaty.store.engine.prepared import MAX_LIST_LENGTH
+from treaty.store.engine.prepared import MAX_LIST_LENGTH, MAX_PLACEHOLDERS, MIN_ARRAY_LENGTH
 from treaty.store.tables import environment
 
 pytestmark = pytest.mark.each_on_postgresql  # the cases are statements
@@ -35,6 +35,11 @@ ADD = insert(environment).values(
 )
 NAMED = select(environment.c.name, environment.c.is_production, environment.c.created_at, environment.c.contacts).where(
     environment.c.name == bindparam("name")
+)
+SET_TIME = (
+    update(environment)
+    .where(environment.c.name == bindparam("place"))
+    .values(created_at=bindparam("created_at", type_=environment.c.created_at.type))
 )
 AMONG = (
     select(environment.c.name)
@@ -90,10 +95,36 @@ def test_parameters_may_be_the_attributes_of_an_object(ask: Ask) -> None:
     assert ask(lambda db: fetch_all(db, NAMED, parameters, Place)) == [parameters]
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 7, MAX_LIST_LENGTH, MAX_LIST_LENGTH + 1])
-def test_a_list_may_have_any_length(ask: Ask, count: int) -> None:
-    names = [*"abcde", *(f"other-{number}" for number in range(MAX_LIST_LENGTH))][:count]
-    assert ask(lambda db: fetch_column(db, AMONG, {"names": names})) == [*"abcde"][:count]
+LENGTHS = [0, 1, 2, 3, 5, 7, MAX_PLACEHOLDERS, 9, MIN_ARRAY_LENGTH, 11, MAX_LIST_LENGTH, MAX_LIST_LENGTH + 1]
+VALUES: dict[str, list[Any]] = {
+    "name": [*"abcde", *(f"other-{number}" for number in range(MAX_LIST_LENGTH))],
+    "id": [*range(1, 1 + max(LENGTHS))],
+    "created_at": [NOON + timedelta(days=number) for number in range(max(LENGTHS))],
+}
+
+
+@pytest.mark.parametrize("column_name", VALUES)
+def test_a_list_may_have_any_length(database: Database, ask: Ask, column_name: str) -> None:
+    for days, name in enumerate("abcde"):
+        created_at = NOON + timedelta(days=days)
+        database.write(partial(execute, statement=SET_TIME, params={"place": name, "created_at": created_at}))
+    listed = environment.c[column_name].in_(bindparam("values", expanding=True))
+    for count in LENGTHS:
+        for condition, names in ((listed, [*"abcde"][:count]), (~listed, [*"abcde"][count:])):
+            statement = select(environment.c.name).where(condition).order_by(environment.c.name)
+            values = VALUES[column_name][:count]
+            assert ask(partial(fetch_column, statement=statement, params={"values": values})) == names
+            assert ask(partial(fetch_column, statement=statement, params={"values": tuple(values)})) == names
+
+
+def test_a_statement_may_have_short_and_long_lists(ask: Ask) -> None:
+    is_named = environment.c.name.in_(bindparam("names", expanding=True))
+    is_excluded = environment.c.id.in_(bindparam("excluded", expanding=True))
+    statement = select(environment.c.name).where(is_named, ~is_excluded).order_by(environment.c.name)
+    long_names = [*"abcd", *(f"other-{number}" for number in range(20))]
+    for names, excluded in ((long_names, [1]), ([*"abcd"], [1, *range(100, 120)]), (long_names, [1, *range(100, 120)])):
+        params = {"names": names, "excluded": excluded}
+        assert ask(partial(fetch_column, statement=statement, params=params)) == ["b", "c", "d"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, MAX_LIST_LENGTH + 1])

@@ -73,6 +73,9 @@ def _join_digits(humps: list[str]) -> list[str]:
 
 
 def _split_scripts(word: str, *, is_query: bool) -> Iterator[str]:
+    if word.isascii():  # nearly all words; examining each character would take ten times as long
+        yield word[:MAX_WORD_LENGTH]
+        return
     for is_ideographic, characters in groupby(word, lambda character: bool(_IDEOGRAPHIC.match(character))):
         run = "".join(characters)
         if not is_ideographic:

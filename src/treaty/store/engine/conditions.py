@@ -6,14 +6,13 @@ the plan that it caches after some executions compares each row with each id.
 
 from typing import Any, Final, Self
 
-from sqlalchemy import BindParameter, Boolean, ColumnElement, Integer, Select, Text, bindparam
+from sqlalchemy import BindParameter, Boolean, ColumnElement, Integer, Select, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 _IDS: Final = ARRAY(Integer)
-_TEXTS: Final = ARRAY(Text)
 
 
 class Condition(ColumnElement[bool]):
@@ -27,13 +26,9 @@ class Condition(ColumnElement[bool]):
         return self
 
 
-class IsAnyOf(Condition, FunctionElement[bool]):
-    """Condition that a column is one of the ids or texts in a parameter, each of which is looked up in an index."""
-
-    def __init__(self, column: ColumnElement[int] | ColumnElement[str], parameter: str) -> None:
-        super().__init__(column)
-        self.column = column
-        self.parameter = parameter
+def is_any_of(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Build the condition that a column is one of the values in a parameter, which are looked up in an index."""
+    return column.in_(bindparam(parameter, expanding=True))
 
 
 class IsAmong(Condition, FunctionElement[bool]):
@@ -47,21 +42,6 @@ class IsAmong(Condition, FunctionElement[bool]):
         super().__init__(value)
         self.value = value
         self.ids = ids
-
-
-@compiles(IsAnyOf, "sqlite")
-def _look_up_on_sqlite(element: IsAnyOf, compiler: SQLCompiler, **options: Any) -> str:
-    ids: BindParameter[Any] = bindparam(element.parameter, expanding=True)
-    return compiler.process(element.column.in_(ids), **options)
-
-
-@compiles(IsAnyOf, "postgresql")
-def _look_up_on_postgresql(element: IsAnyOf, compiler: SQLCompiler, **options: Any) -> str:
-    column = compiler.process(element.column, **options)
-    if isinstance(element.column.type, Text):
-        # Comparing them with each row that the other columns of an index find takes long, so they are joined.
-        return f"{column} IN (SELECT unnest({_process_array(element.parameter, compiler, options, _TEXTS)}))"
-    return f"{column} = ANY({_process_array(element.parameter, compiler, options)})"
 
 
 @compiles(IsAmong, "sqlite")
@@ -79,6 +59,6 @@ def _test_on_postgresql(element: IsAmong, compiler: SQLCompiler, **options: Any)
     return f"({value} IN {compiler.process(element.ids.scalar_subquery(), **options)}) IS TRUE"
 
 
-def _process_array(parameter: str, compiler: SQLCompiler, options: dict[str, Any], kind: ARRAY[Any] = _IDS) -> str:
-    array: BindParameter[Any] = bindparam(parameter, type_=kind)
+def _process_array(parameter: str, compiler: SQLCompiler, options: dict[str, Any]) -> str:
+    array: BindParameter[Any] = bindparam(parameter, type_=_IDS)
     return compiler.process(array, **options)

@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from math import ceil
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar, cast
 
-from sqlalchemy import URL, BindParameter, Connection, Dialect, Engine, Executable, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
@@ -27,6 +27,7 @@ from treaty.store.engine.database_faults import describe_first_line, is_error_in
 from treaty.store.engine.database_files import DatabaseFiles, create_private, find_path, forbid_creation
 from treaty.store.engine.database_urls import parse_url
 from treaty.store.engine.file_checks import check_file
+from treaty.store.engine.postgresql_sql import build_postgresql_dialect
 from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
 
 if TYPE_CHECKING:
@@ -353,7 +354,7 @@ class Postgresql:
         self._autocommit_engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._driver_error = self.engine.dialect.loaded_dbapi.Error
         dialect_class: Any = type(self.engine.dialect)
-        dialect = _positional_dialect(dialect_class)
+        dialect = build_postgresql_dialect(dialect_class)
         event.listen(self.engine, "connect", lambda _, record: record.info.update({_DIALECT_KEY: dialect}))
 
     def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
@@ -554,36 +555,6 @@ def execute_many(db: Connection, statement: Executable, rows: Sequence[Mapping[s
 
 _DIALECT_KEY: Final = "treaty_dialect"
 """Key in a connection's `info` of the dialect for statements that bypass SQLAlchemy."""
-
-
-@cache
-def _positional_dialect(dialect_class: Any) -> Dialect:
-    """Create a dialect with positional parameters: a tuple of values is built faster than a dictionary.
-
-    It is the same for all databases, since prepared statements are cached by dialect.
-    """
-    dialect: Dialect = dialect_class(paramstyle="format")
-    dialect.statement_compiler = _with_literal_limits(dialect_class.statement_compiler)
-    return dialect
-
-
-def _with_literal_limits(compiler: Any) -> Any:
-    """Derive a compiler that writes constant limits into the SQL, such as that of "the newest result".
-
-    For a parameter, PostgreSQL expects a tenth of all rows. Then a plan for any parameters seems more expensive than
-    one for the given ones, and PostgreSQL plans the statement again for each execution, which takes up to ten times as
-    long as executing it.
-    """
-
-    class LiteralLimits(compiler):  # type: ignore[misc]  # its base depends on the driver
-        def limit_clause(self, select: Any, **options: Any) -> str:
-            limit, offset = select._limit_clause, select._offset_clause  # noqa: SLF001 - there is no public way
-            if offset is None and isinstance(limit, BindParameter) and limit.value is not None:
-                options["literal_binds"] = True
-            text: str = super().limit_clause(select, **options)
-            return text
-
-    return LiteralLimits
 
 
 def _prepared(db: Connection, statement: Executable, values: Mapping[str, Any]) -> PreparedStatement:

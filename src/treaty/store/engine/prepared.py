@@ -7,7 +7,7 @@ long as SQLite needs to run it, and as long as PostgreSQL, so Treaty passes the 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -22,7 +22,18 @@ from treaty.store.engine.query_log import driver_of, fetch
 
 SQLITE: Final = sqlite.dialect()
 MAX_LIST_LENGTH: Final = 1024
-"""Number of values up to which the variants of a statement with a list are cached."""
+"""Number of values up to which the variants of a statement with a list are cached on SQLite."""
+MAX_PLACEHOLDERS: Final = 8
+"""Number of values up to which a list has placeholders on PostgreSQL; longer ones are arrays.
+
+Planning a statement with many placeholders takes milliseconds.
+"""
+MIN_ARRAY_LENGTH: Final = 10
+"""Number of values that PostgreSQL expects of an array that it does not know.
+
+It keeps a plan for any parameters if that seems to cost no more than one for the given parameters. So a statement with
+a shorter array would be planned again for each execution.
+"""
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import ExpandedState, SQLCompiler
@@ -68,55 +79,82 @@ class PreparedStatement:
         return values
 
 
-_PADDED_LENGTHS: Final = [0, *(1 << length.bit_length() for length in range(MAX_LIST_LENGTH))]
-"""Length of each list after padding, a power of two. Lists repeat their last value, which does not change `IN`."""
+_ARRAY: Final = -1
+"""Stands for the length of a list that is passed as an array."""
 
 
 class _Variants:
     """The variants of a statement, one per length of its lists.
 
-    `IN` needs a placeholder for each value. Lists are padded, so that a statement has at most twelve variants per list,
-    and the database's cache of prepared statements is not filled with variants that occur once.
+    `IN` needs a placeholder for each value. Lists are padded to powers of two, by repeating their last value, which
+    does not change `IN`: so a statement has few variants per list, and the database's cache of prepared statements is
+    not filled with variants that occur once.
     """
 
-    __slots__ = ("_converters", "_dialect", "_has_literals", "_lists", "_make", "_statement", "_variants")
+    __slots__ = ("_converters", "_dialect", "_lists", "_literals", "_make", "_pad", "_statement", "_variants")
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
-        binds = _compile(statement, dialect).binds
+        binds = _compile(statement, dialect, frozenset()).binds
         columns = _columns(statement)
         row: type[tuple[Any, ...]] = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024 - its fields are a statement's
         self._statement = statement
         self._dialect = dialect
+        self._pad = _pad_on_sqlite if dialect.name == "sqlite" else _pad_on_postgresql
         self._lists = tuple(name for name, bind in binds.items() if bind.expanding)
-        self._has_literals = any(bind.literal_execute for bind in binds.values())
+        self._literals = frozenset(name for name, bind in binds.items() if bind.literal_execute)
         self._make = partial(tuple.__new__, row)  # the constructor of a named tuple counts its arguments each time
         converts = ((index, _from_driver(kind, dialect)) for index, (_, kind) in enumerate(columns))
         self._converters = tuple((index, convert) for index, convert in converts if convert)
-        self._variants: dict[tuple[int, ...], PreparedStatement] = {}
+        self._variants: dict[tuple[int | None, ...], PreparedStatement] = {}
 
     def get(self, params: Params) -> PreparedStatement:
         """Return the variant for parameters, from the cache if possible."""
-        try:
-            lengths = tuple([_PADDED_LENGTHS[len(params[name])] for name in self._lists]) if self._lists else ()
-        except IndexError:  # longer than MAX_LIST_LENGTH
-            return self._prepare(params)
+        pad = self._pad
+        lengths = tuple([pad(len(params[name])) for name in self._lists]) if self._lists else ()
         return self._variants.get(lengths) or self._add(lengths, params)
 
-    def _add(self, lengths: tuple[int, ...], params: Params) -> PreparedStatement:
-        if self._has_literals:  # the values are part of the SQL, so it serves these parameters only
-            return self._prepare(params)
-        samples = {name: [None] * length for name, length in zip(self._lists, lengths, strict=True)}
+    def _add(self, lengths: tuple[int | None, ...], params: Params) -> PreparedStatement:
+        arrays = frozenset(name for name, length in zip(self._lists, lengths, strict=True) if length == _ARRAY)
+        if self._literals:  # the values are part of the SQL, so it serves these parameters only
+            return self._prepare(params, arrays - self._literals)
+        if None in lengths:
+            return self._prepare(params, arrays)
+        samples = {name: [None] * (length or 0) for name, length in zip(self._lists, lengths, strict=True)}
         # Threads share the cache: setdefault returns the variant of the thread that was first.
-        return self._variants.setdefault(lengths, self._prepare(samples))
+        return self._variants.setdefault(lengths, self._prepare(samples, arrays))
 
-    def _prepare(self, samples: Params) -> PreparedStatement:
+    def _prepare(self, samples: Params, arrays: frozenset[str]) -> PreparedStatement:
         """Prepare a variant for lists as long as those of `samples`. Literals get their values from there, too."""
-        compiled = _compile(self._statement, self._dialect)
+        compiled = _compile(self._statement, self._dialect, arrays)
         required = {name: samples.get(name) for name, bind in compiled.binds.items() if bind.required}
         state = compiled.construct_expanded_state(required)
         lengths = {name: len(samples[name]) for name in self._lists}
-        placeholders = list(_placeholders(compiled, state, lengths))
+        placeholders = [
+            replace(placeholder, convert=partial(_pad_array, placeholder.convert))
+            if placeholder.name in arrays
+            else placeholder
+            for placeholder in _placeholders(compiled, state, lengths)
+        ]
         return PreparedStatement(state.statement, _build_reader(placeholders), self._make, self._converters)
+
+
+def _pad_on_sqlite(length: int) -> int | None:
+    """Return the padded length of a list; None for one that is so long that its variant is not cached."""
+    return _find_power_of_two(length) if length <= MAX_LIST_LENGTH else None
+
+
+def _pad_on_postgresql(length: int) -> int:
+    return _find_power_of_two(length) if length <= MAX_PLACEHOLDERS else _ARRAY
+
+
+def _find_power_of_two(length: int) -> int:
+    return 1 << (length - 1).bit_length() if length else 0
+
+
+def _pad_array(convert: Converter | None, values: Iterable[Any]) -> Any:
+    padded = list(values)
+    padded += padded[-1:] * (MIN_ARRAY_LENGTH - len(padded))
+    return convert(padded) if convert else padded
 
 
 def prepare(statement: Executable, params: Params, dialect: Dialect = SQLITE) -> PreparedStatement:
@@ -128,9 +166,11 @@ _variants: Final = lru_cache(maxsize=2048)(_Variants)
 
 
 @lru_cache(maxsize=64)  # few: a compiled statement is large, and is used again only for literals and other lengths
-def _compile(statement: Executable, dialect: Dialect) -> "SQLCompiler":
+def _compile(statement: Executable, dialect: Dialect, arrays: frozenset[str]) -> "SQLCompiler":
+    """Compile a statement that passes the lists in the parameters `arrays` as arrays."""
     assert isinstance(statement, ClauseElement)  # noqa: S101 - true of every statement of Treaty
-    return cast("SQLCompiler", statement.compile(dialect=dialect))
+    options = {"arrays": arrays} if arrays else {}
+    return cast("SQLCompiler", statement.compile(dialect=dialect, compile_kwargs=options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from treaty.model.maintenance.metrics import IndexProgress
 from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, TermKey, field_of
 from treaty.model.usage.words import list_words
 from treaty.store.engine.batches import execute_in_batches, fetch_in_batches
-from treaty.store.engine.conditions import IsAnyOf
+from treaty.store.engine.conditions import is_any_of
 from treaty.store.engine.database import execute, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.engine.inserts import add_rows
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
@@ -116,16 +116,17 @@ _OCCURRENCES: Final = select(usage_occurrence.c.interaction_id).where(
     usage_occurrence.c.content_id == bindparam("content")
 )
 _TERMS: Final = select(usage_term.c.place, usage_term.c.name, usage_term.c.id).where(
-    usage_term.c.provider_id == bindparam("provider_id"), IsAnyOf(usage_term.c.name, "names")
+    usage_term.c.provider_id == bindparam("provider_id"), is_any_of(usage_term.c.name, "names")
 )
 _INTERACTIONS: Final = select(usage_interaction.c.digest, usage_interaction.c.id).where(
     usage_interaction.c.consumer_id == bindparam("consumer_id"),
     usage_interaction.c.provider_id == bindparam("provider_id"),
-    IsAnyOf(usage_interaction.c.digest, "digests"),
+    is_any_of(usage_interaction.c.digest, "digests"),
 )
+_FEW_DIGESTS: Final = 16
 _digest: Final = func.unnest(bindparam("digests", type_=ARRAY(Text))).table_valued("digest").render_derived("wanted")
-# PostgreSQL expects hardly any interactions of a pair. It would compare each of them with each digest.
-_INTERACTIONS_ON_POSTGRESQL: Final = select(
+# PostgreSQL expects hardly any interactions of a pair. It would compare each of them with each of many digests.
+_MANY_INTERACTIONS_ON_POSTGRESQL: Final = select(
     _digest.c.digest,
     select(usage_interaction.c.id)
     .where(
@@ -186,8 +187,10 @@ def mark(db: Connection, key: ContentKey, indexed: IndexedContent) -> None:
 
 
 def _find_interactions(db: Connection, pair: Mapping[str, int], digests: Iterable[str]) -> dict[str, int]:
-    statement = _INTERACTIONS if db.dialect.name == "sqlite" else _INTERACTIONS_ON_POSTGRESQL
-    rows = fetch_in_batches(db, statement, list(digests), pair, parameter="digests")
+    batch = list(digests)
+    is_few = len(batch) <= _FEW_DIGESTS
+    statement = _INTERACTIONS if is_few or db.dialect.name == "sqlite" else _MANY_INTERACTIONS_ON_POSTGRESQL
+    rows = fetch_in_batches(db, statement, batch, pair, parameter="digests")
     return {row.digest: row.id for row in rows if row.id is not None}
 
 

@@ -17,7 +17,7 @@ from treaty.model.usage.usage import (
 )
 from treaty.model.usage.words import list_query_words
 from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.conditions import IsAmong, IsAnyOf
+from treaty.store.engine.conditions import IsAmong, is_any_of
 from treaty.store.tables import usage_interaction, usage_occurrence
 from treaty.store.usage.pacts import PactsOfProvider, list_in_use, load_basis
 from treaty.store.usage.queries import (
@@ -30,21 +30,21 @@ from treaty.store.usage.queries import (
     list_operation_terms,
 )
 
-_IN_USE: Final = select(usage_occurrence.c.interaction_id).where(IsAnyOf(usage_occurrence.c.content_id, "ids"))
+_IN_USE: Final = select(usage_occurrence.c.interaction_id).where(is_any_of(usage_occurrence.c.content_id, "ids"))
 _INTERACTIONS: Final = select(
     usage_interaction.c.id,
     usage_interaction.c.kind,
     usage_interaction.c.operation_id,
     usage_interaction.c.description_id,
-).where(IsAnyOf(usage_interaction.c.operation_id, "operations"), IsAmong(usage_interaction.c.id, _IN_USE))
-_OF_OPERATIONS: Final = select(usage_interaction.c.id).where(IsAnyOf(usage_interaction.c.operation_id, "operations"))
+).where(is_any_of(usage_interaction.c.operation_id, "operations"), IsAmong(usage_interaction.c.id, _IN_USE))
+_OF_OPERATIONS: Final = select(usage_interaction.c.id).where(is_any_of(usage_interaction.c.operation_id, "operations"))
 
 
 @cache
 def _select_occurrences(shape: Shape | None) -> Select[int, int]:
     """Build the statement for the occurrences of some operations' interactions, all or those that a search finds."""
     return select(usage_occurrence.c.content_id, usage_occurrence.c.interaction_id).where(
-        IsAnyOf(usage_occurrence.c.content_id, "ids"),
+        is_any_of(usage_occurrence.c.content_id, "ids"),
         IsAmong(usage_occurrence.c.interaction_id, _OF_OPERATIONS),
         *is_found(shape),
     )
@@ -62,7 +62,7 @@ def _select_rows(shape: Shape | None) -> Select[int, int, int, str]:
         )
         .join_from(usage_interaction, usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
         .where(
-            IsAnyOf(usage_interaction.c.operation_id, "operations"),
+            is_any_of(usage_interaction.c.operation_id, "operations"),
             IsAmong(usage_occurrence.c.content_id, "ids"),
             *is_found(shape),
         )

@@ -46,7 +46,7 @@ from treaty.model.usage.usage import (
 from treaty.model.usage.words import list_query_words
 from treaty.spelling import find_similar_names
 from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.conditions import IsAmong, IsAnyOf
+from treaty.store.engine.conditions import IsAmong, is_any_of
 from treaty.store.engine.database import fetch_rows, fetch_scalar
 from treaty.store.tables import (
     content,
@@ -211,8 +211,8 @@ def _meets_criteria(interaction_id: ColumnElement[int], shape: Shape) -> list[Co
 
 def _meets(interaction_id: ColumnElement[int], parameter: str, criterion: _Criterion) -> ColumnElement[bool]:
     if not criterion.is_dense:
-        return IsAmong(interaction_id, select(_met.c.interaction_id).where(IsAnyOf(_met.c.term_id, parameter)))
-    has_term = (IsAnyOf if criterion.is_selective else IsAmong)(_met.c.term_id, parameter)
+        return IsAmong(interaction_id, select(_met.c.interaction_id).where(is_any_of(_met.c.term_id, parameter)))
+    has_term = is_any_of(_met.c.term_id, parameter) if criterion.is_selective else IsAmong(_met.c.term_id, parameter)
     # With a limit, PostgreSQL looks each interaction up. It would read all expectations for `EXISTS`.
     first: Select[int] = select(literal_column("1")).where(has_term, _met.c.interaction_id == interaction_id)
     return first.limit(literal_column("1")).scalar_subquery().is_not(None)
@@ -233,13 +233,13 @@ def _select_matching(shape: Shape) -> Select[int]:
         .where(_occurring.c.content_id == content.c.id, *_meets_criteria(_occurring.c.interaction_id, shape))
         .limit(literal_column("1"))
     )
-    return select(content.c.id).where(IsAnyOf(content.c.id, "ids"), first.scalar_subquery().is_not(None))
+    return select(content.c.id).where(is_any_of(content.c.id, "ids"), first.scalar_subquery().is_not(None))
 
 
 _EXPECTATIONS_UP_TO: Final = select(func.count()).select_from(
     select(literal_column("1"))
     .select_from(usage_expectation)
-    .where(IsAnyOf(usage_expectation.c.term_id, "terms"))
+    .where(is_any_of(usage_expectation.c.term_id, "terms"))
     .limit(bindparam("limit", type_=Integer))
     .subquery()
 )
@@ -249,7 +249,7 @@ _EXPECTATIONS_UP_TO: Final = select(func.count()).select_from(
 def _select_interactions(shape: Shape) -> Select[int, int]:
     """Build the statement for the interactions of a page's contents that meet the criteria."""
     return select(usage_occurrence.c.content_id, usage_occurrence.c.interaction_id).where(
-        IsAnyOf(usage_occurrence.c.content_id, "ids"), *_meets_criteria(usage_occurrence.c.interaction_id, shape)
+        is_any_of(usage_occurrence.c.content_id, "ids"), *_meets_criteria(usage_occurrence.c.interaction_id, shape)
     )
 
 
@@ -262,7 +262,11 @@ def _select_expectations(*, is_by_interaction: bool) -> Select[*tuple[Any, ...]]
 
     Interactions and the names of terms are looked up separately: joins would read them for each expectation.
     """
-    has_term = (IsAmong if is_by_interaction else IsAnyOf)(usage_expectation.c.term_id, "shown")
+    has_term = (
+        IsAmong(usage_expectation.c.term_id, "shown")
+        if is_by_interaction
+        else is_any_of(usage_expectation.c.term_id, "shown")
+    )
     # Terms are in the index of an interaction. Only for those that are shown, the row itself is read.
     strictness = select(_own.c.strictness).where(
         _own.c.term_id == usage_expectation.c.term_id, _own.c.interaction_id == usage_expectation.c.interaction_id
@@ -271,7 +275,7 @@ def _select_expectations(*, is_by_interaction: bool) -> Select[*tuple[Any, ...]]
         usage_expectation.c.interaction_id,
         usage_expectation.c.term_id,
         strictness.scalar_subquery().label("strictness"),
-    ).where(IsAnyOf(usage_expectation.c.interaction_id, "ids"), has_term)
+    ).where(is_any_of(usage_expectation.c.interaction_id, "ids"), has_term)
 
 
 _INTERACTIONS: Final = select(
@@ -280,14 +284,14 @@ _INTERACTIONS: Final = select(
     usage_interaction.c.kind,
     usage_interaction.c.description_id,
     usage_interaction.c.operation_id,
-).where(IsAnyOf(usage_interaction.c.id, "ids"))
+).where(is_any_of(usage_interaction.c.id, "ids"))
 
 
 @cache
 def _select_other_consumers(shape: Shape) -> Select[int, str]:
     # Of all contents, also of those that are not in use.
     return select(pacticipant.c.id, pacticipant.c.name).where(
-        IsAnyOf(pacticipant.c.id, "ids"),
+        is_any_of(pacticipant.c.id, "ids"),
         exists().where(
             usage_interaction.c.consumer_id == pacticipant.c.id,
             usage_interaction.c.provider_id == PROVIDER_ID,
@@ -511,15 +515,15 @@ def is_found(shape: Shape | None) -> list[ColumnElement[bool]]:
 _INTERACTIONS_OF_OPERATIONS: Final = (
     select(usage_interaction.c.operation_id, usage_interaction.c.description_id, usage_interaction.c.consumer_id)
     .where(
-        IsAnyOf(usage_interaction.c.operation_id, "operations"),
+        is_any_of(usage_interaction.c.operation_id, "operations"),
         IsAmong(
             usage_interaction.c.id,
-            select(usage_occurrence.c.interaction_id).where(IsAnyOf(usage_occurrence.c.content_id, "ids")),
+            select(usage_occurrence.c.interaction_id).where(is_any_of(usage_occurrence.c.content_id, "ids")),
         ),
     )
     .distinct()
 )
-_NAMES_OF_TERMS: Final = select(usage_term.c.id, usage_term.c.name).where(IsAnyOf(usage_term.c.id, "ids"))
+_NAMES_OF_TERMS: Final = select(usage_term.c.id, usage_term.c.name).where(is_any_of(usage_term.c.id, "ids"))
 
 
 def list_operations(db: Connection, provider: str, page: Page) -> ExpectedOperations:
