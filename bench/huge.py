@@ -92,10 +92,12 @@ def _add_history(store: Store, scale: Scale, state: _State) -> None:
     database = _open_fast(store.create(scale.name))
     migrate(database)
     database.write(partial(histories.fill_fast, history=scale.history))
+    database.write(histories.continue_all_ids)
+    # So that no server has to do it while it is measured. The ids of copies follow those of the first department, so
+    # nothing else may be added after it.
+    IndexingWorker(database).index_all()
     if scale.departments:
         state.blocks = database.write(lambda db: departments.add_first(db, template))
-    database.write(histories.continue_all_ids)
-    IndexingWorker(database).index_all()  # so that no server has to do it while it is measured
     database.close()
     state.has_history = True
     state.save()

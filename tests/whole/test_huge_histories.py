@@ -17,13 +17,15 @@ from bench.builds import Team
 from bench.histories import History
 from bench.operations import OPERATIONS, Asked
 from bench.recording import call
+from bench.stores import SqliteStore
 from bench.wire import json_body, request
 from tests import databases
 from treaty.actions.maintenance.integrity import check_integrity
 from treaty.settings import Settings
 from treaty.store.decisions import badges
-from treaty.store.engine.database import Database
+from treaty.store.engine.database import Database, open_database
 from treaty.store.tables import metadata
+from treaty.store.usage import contents
 from treaty.web.application import Server, build_application
 
 TINY: Final = History(name="tiny", pairs=1, versions=60, bystanders=0)
@@ -148,6 +150,24 @@ def test_copies_of_a_department_have_its_answers_and_its_rows(database_url: str,
         for number in range(COPIES):
             answers = _ask(app, _of_department(number))
             assert answers == {name: (status, _rename(body, number)) for name, (status, body) in original.items()}
+        _assert_new_rows_get_new_ids(app)
+
+
+def test_departments_are_built_beside_a_history_with_an_index(template: str, tmp_path: Path):
+    store = SqliteStore(tmp_path)
+    database = open_database(template)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("VACUUM INTO ?", (str(store.path(huge.DEPARTMENT.name)),))
+    database.close()
+    (tmp_path / "sqlite-department.json").write_text('{"blocks": {}, "has_history": false, "is_complete": true}')
+    scale = huge.Scale(name="tiny", history=TINY, departments=COPIES)
+    huge.build(store, scale)
+    with _serving(store.url(scale.name)) as (database, app):
+        assert {finding.broken for finding in database.read(check_integrity)} == {0}
+        answers = [_ask(app, _of_department(number)) for number in range(COPIES)]
+        assert {status for answer in answers for status, _ in answer.values()} == SUCCESSFUL
+        progress = database.read(contents.count_contents)
+        assert progress.indexed == progress.contents
         _assert_new_rows_get_new_ids(app)
 
 
