@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.api.conftest import BASE, Api
+from tests.api.client import BASE, Api
 from tests.api.history import q
 from treaty.cli import import_copying
 from treaty.cli.import_reports import CopyReport

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from tests.api import golden
-from tests.api.conftest import PASSWORD
+from tests.api.credentials import PASSWORD
 from treaty.web.http.router import Router
 from treaty.web.urls import Url
 

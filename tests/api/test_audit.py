@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import select, text
 
 from tests.api.browsers import Browser
-from tests.api.conftest import PASSWORD, publication
+from tests.api.client import publication
+from tests.api.credentials import PASSWORD
 from tests.api.writes import FORM, FORMS, WEBHOOK, WRITE_NOTHING, WRITES, world
 from tests.databases import open_kept
 from treaty import actions

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.api.browsers import PAGE, Browser
-from tests.api.conftest import PASSWORD, pact
+from tests.api.client import pact
+from tests.api.credentials import PASSWORD
 from tests.api.test_credentials import bearer
 from treaty.app import warn_of_proxies
 from treaty.errors import InvalidSetting

@@ -17,7 +17,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
-from tests.api.conftest import SECRET_KEY, Api, Clock
+from tests.api.client import SECRET_KEY, Api, Clock
 from tests.api.steps import Steps
 from tests.api.test_matrix_histories import (
     HAPPENINGS,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
 from tests.api.history import History
 from tests.api.test_credentials import bearer
 from treaty.actions.accounts.credentials import IssuedToken

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.conftest import pact
+from tests.api.client import pact
 from tests.api.history import History
 from tests.api.test_comparisons import FITTING, deployable, publish_contract, work
 from treaty.actions.provider_contracts.comparisons import ComparisonBudget, compare_pairs
@@ -18,7 +18,7 @@ from treaty.workers.comparisons import ComparisonWorker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from treaty.store.engine.database import Database
 
 INTERACTIONS = 5

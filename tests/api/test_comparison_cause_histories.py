@@ -11,7 +11,7 @@ import pytest
 from hypothesis import event, given, note
 from hypothesis import strategies as st
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.history import History
 from tests.api.steps import Steps
 from tests.api.test_comparison_histories import (

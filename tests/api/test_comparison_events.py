@@ -13,7 +13,7 @@ from tests.api.test_comparisons import FITTING, UNFITTING, publish_contract, wor
 from treaty.workers.comparisons import ComparisonWorker
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from treaty.store.engine.database import Database
 
 EVENTS = (

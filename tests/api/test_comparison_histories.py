@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from tests.api.conftest import Api, Clock, pact
+from tests.api.client import Api, Clock, pact
 from tests.api.history import History
 from tests.api.test_provider_contracts import OPENAPI, RESULT, build, document
 from tests.scale import IS_LONG

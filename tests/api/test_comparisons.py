@@ -16,7 +16,7 @@ from treaty.workers.cleanup import Cleaner
 from treaty.workers.comparisons import ComparisonWorker
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from treaty.store.engine.database import Database
 
 FITTING, UNFITTING = "prices", "orders"

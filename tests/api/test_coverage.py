@@ -14,7 +14,7 @@ from tests.api.test_provider_contracts import PUBLISH, PUBLISH_SEVERAL, PUT, bui
 from treaty.web.api.provider_contracts import publication
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Answer, Api
+    from tests.api.client import Answer, Api
     from treaty.store.engine.database import Database
 
 COVERAGE = "/contracts/bi-directional/provider/Prices/version/1/coverage"

@@ -12,7 +12,8 @@ from sqlalchemy import select, text
 
 from tests.api import golden
 from tests.api.browsers import FORM, PAGE, Browser
-from tests.api.conftest import PASSWORD, SECRET_KEY, hash_quickly
+from tests.api.client import SECRET_KEY
+from tests.api.credentials import PASSWORD, hash_quickly
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials, throttling
 from treaty.errors import Conflict, Invalid

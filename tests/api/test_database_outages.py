@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from tests import postgres
-from tests.api.conftest import SECRET_KEY, Answer, Api, build_settings, publication
+from tests.api.client import SECRET_KEY, Answer, Api, build_settings, publication
 from tests.api.test_deliveries import OPEN
 from tests.receiver import Reply, receiving
 from tests.waiting import PATIENCE, eventually

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.history import q
 from tests.api.test_matrix_histories import (
     BRANCHES,

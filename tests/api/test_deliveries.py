@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import BASE, SECRET_KEY, Answer, Api
+from tests.api.client import BASE, SECRET_KEY, Answer, Api
 from tests.databases import open_kept
 from tests.receiver import Receiver, Reply, receiving
 from tests.waiting import PATIENCE, eventually

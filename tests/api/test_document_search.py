@@ -16,7 +16,7 @@ from treaty.model.usage.documents import MAX_NAMES, DocumentedName, index_docume
 from treaty.workers.usage import IndexingWorker
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from treaty.store.engine.database import Database
 
 SHOP = """\

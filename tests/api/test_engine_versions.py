@@ -17,7 +17,7 @@ from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.recomparisons import RecomparisonWorker
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Answer, Api, Clock
+    from tests.api.client import Answer, Api, Clock
     from treaty.store.engine.database import Database
 
 ENGINE = "/provider-contracts/engine"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import BASE, Api
+from tests.api.client import BASE, Api
 from tests.api.history import History
 from tests.databases import open_kept
 from tests.receiver import Receiver, receiving

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.api.conftest import PASSWORD
+from tests.api.credentials import PASSWORD
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
 from treaty.model.accounts.access import Role

@@ -15,7 +15,7 @@ from functools import partial
 import pytest
 from pydantic import SecretStr
 
-from tests.api.conftest import SECRET_KEY, Api, Clock, pact
+from tests.api.client import SECRET_KEY, Api, Clock, pact
 from tests.api.history import q
 from tests.api.imports import differences, everything, import_from
 from tests.databases import open_new

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.history import History
 from tests.api.imports import broker
 from tests.api.test_import_histories import make_other  # noqa: F401 - a fixture

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.api.conftest import Api, pact
+from tests.api.client import Api, pact
 
 TIME: Final = "2024-01-01T00:00:00+00:00"
 TIMES: Final = {"createdAt": TIME, "updatedAt": TIME}

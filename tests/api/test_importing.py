@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from tests.api.conftest import pact
+from tests.api.client import pact
 from tests.api.history import History, q
 from tests.api.imports import broker, import_from
 from tests.api.test_import_histories import make_other  # noqa: F401 - a fixture

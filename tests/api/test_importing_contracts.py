@@ -20,7 +20,7 @@ from treaty.workers.comparisons import ComparisonWorker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from treaty.store.engine.database import Database
 
 CONTRACT = "/contracts/bi-directional/provider/Prices/version/1/provider-contract"

@@ -14,7 +14,7 @@ from tests.api.test_comparisons import FITTING, UNFITTING, badge, deployable, pu
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.conftest import Answer, Api, Clock
+    from tests.api.client import Answer, Api, Clock
 
 PACT = "/pacts/provider/Prices/consumer/Shop"
 

@@ -13,7 +13,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from tests.api.conftest import Api, Clock, pact
+from tests.api.client import Api, Clock, pact
 from tests.api.history import History, q
 from tests.histories import history_settings
 from tests.oracle.matrix_oracle import Expected, Publication, World, expected

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
 
 pytestmark = pytest.mark.slow_on_postgresql  # about contents, which are stored like any others
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.api.conftest import PASSWORD, SECRET_KEY, Answer, Api
+from tests.api.client import SECRET_KEY, Answer, Api
+from tests.api.credentials import PASSWORD
 from tests.receiver import Receiver, Reply, receiving
 from treaty.actions.maintenance.key_rotation import reencrypt
 from treaty.model.accounts.access import Role

@@ -19,7 +19,7 @@ from tests.scale import choose
 from treaty.model.compare import CompiledDocument, Document, Profile, UnusablePact, compare, compile_document
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Answer, Api
+    from tests.api.client import Answer, Api
     from treaty.store.engine.database import Database
     from treaty.workers.comparisons import ComparisonWorker
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, text
 
-from tests.api.conftest import Api, Clock, pact
+from tests.api.client import Api, Clock, pact
 from tests.api.test_imported_values import RESULT, import_facts
 from tests.waiting import PATIENCE, eventually
 from treaty.actions.maintenance import integrity

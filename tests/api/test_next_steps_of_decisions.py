@@ -6,7 +6,7 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
-from tests.api.conftest import BASE
+from tests.api.client import BASE
 from tests.api.history import History
 from tests.api.steps import Steps
 from tests.api.test_audit import only_sqlite

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import insert, select, update
 
-from tests.api.conftest import SECRET_KEY, Api
+from tests.api.client import SECRET_KEY, Api
 from tests.receiver import Receiver, receiving
 from treaty.actions.webhooks import plain_secrets as actions
 from treaty.app import encrypt_plain_secrets

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests.api import golden
 from tests.api.browsers import FORM, PAGE, Browser
-from tests.api.conftest import PASSWORD
+from tests.api.credentials import PASSWORD
 from tests.api.test_credentials import SESSION, basic, bearer
 from tests.api.test_second_factor import set_up
 from treaty.actions.accounts.accounts import get_account

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from click.testing import Result
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
 from tests.api.history import History
 from tests.api.test_recorded_decisions import history, recorded, records_decisions  # noqa: F401 - a fixture
 from tests.api.test_version_set_commands import call  # noqa: F401 - a fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answer, Api, Clock
+from tests.api.client import Answer, Api, Clock
 from tests.api.history import History
 from tests.api.test_comparisons import FITTING, publish_contract
 from tests.api.test_credentials import bearer

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.api import examples, golden
-from tests.api.conftest import SECRET_KEY, pact
+from tests.api.client import SECRET_KEY, pact
 from tests.api.examples import CONSUMER, EXTENDED, PROVIDER
 from tests.api.history import History
 from tests.api.writes import WEBHOOK, WRITES, world
@@ -30,7 +30,7 @@ from treaty.workers.cleanup import Cleaner
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.api.conftest import Answer, Api, Clock
+    from tests.api.client import Answer, Api, Clock
     from treaty.web.http.router import Route
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.api import golden
-from tests.api.conftest import SECRET_KEY, pact, publication
+from tests.api.client import SECRET_KEY, pact, publication
 from tests.api.writes import CONSUMER, FORM, PAIR, PROVIDER, WRITES, world
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.api.browsers import Browser
-from tests.api.conftest import pact
+from tests.api.client import pact
 from tests.api.test_credentials import bearer
 from tests.api.test_scopes import limited, only_sqlite  # noqa: F401 - a fixture
 from tests.cli.conftest import Answer, serving

@@ -10,7 +10,8 @@ from pyotp.totp import TOTP
 from sqlalchemy import text
 
 from tests.api.browsers import Browser
-from tests.api.conftest import PASSWORD, SECRET_KEY
+from tests.api.client import SECRET_KEY
+from tests.api.credentials import PASSWORD
 from tests.api.test_credentials import SESSION, basic, bearer, dumped
 from treaty.actions.accounts import credentials, second_factors
 from treaty.actions.accounts.accounts import get_account

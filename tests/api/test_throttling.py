@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
 from tests.api.browsers import Browser
-from tests.api.conftest import PASSWORD, SECRET_KEY
+from tests.api.client import SECRET_KEY
+from tests.api.credentials import PASSWORD
 from treaty.actions.accounts import credentials
 from treaty.actions.accounts import throttling as throttling_actions
 from treaty.model.accounts.access import Role

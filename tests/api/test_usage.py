@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import Connection, text
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.history import History, q
 from treaty.model.maintenance.retention import Retention
 from treaty.store.engine.database import Database

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, text
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
 from tests.api.test_usage import consumers, count_rows, interaction, publish, remove_consumer, usage
 from tests.databases import open_kept
 from tests.waiting import eventually

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.history import History
 from tests.api.test_usage import PROVIDER, publish
 from tests.scale import IS_LONG

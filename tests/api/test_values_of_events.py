@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, update
 
-from tests.api.conftest import BASE
+from tests.api.client import BASE
 from tests.api.test_deliveries import Broker, broker, make_broker, receiver  # noqa: F401 - fixtures
 from treaty.actions.webhooks import deliveries
 from treaty.model.decisions.metadata import Metadata, SelectedBy, encode
@@ -22,7 +22,7 @@ from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from tests.receiver import Receiver
 
 pytestmark = pytest.mark.slow_on_postgresql  # about what webhooks are sent; other tests have the same statements

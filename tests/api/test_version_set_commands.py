@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.history import History
 from tests.cli.conftest import Answer, Request, serving
 from tests.cli.test_cli_causes import check_golden

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from tests.cli.conftest import Request
     from treaty.store.engine.database import Database
 

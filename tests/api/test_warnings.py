@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.api import golden
-from tests.api.conftest import publication
+from tests.api.client import publication
 from tests.api.history import History
 from tests.api.writes import WEBHOOK, WRITES, world
 from treaty.web.http.unknown_members import MAX_NAMED
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Answer, Api
+    from tests.api.client import Answer, Api
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ROUTES = {

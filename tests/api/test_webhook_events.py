@@ -27,7 +27,7 @@ from treaty.workers.notices import NoticeWorker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from treaty.model.webhooks.deliveries import Delivery
 
 URL = "http://127.0.0.1:1/"

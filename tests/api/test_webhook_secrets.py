@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
 from tests.receiver import Receiver, Reply, receiving
 from treaty.model.accounts.access import Role
 

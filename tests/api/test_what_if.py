@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.api.conftest import Answer, Api, pact
+from tests.api.client import Answer, Api, pact
 from tests.api.history import History
 from tests.api.test_comparisons import publish_contract
 from tests.api.test_credentials import bearer

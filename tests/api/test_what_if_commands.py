@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import Api, pact
+from tests.api.client import Api, pact
 from tests.api.history import History
 from tests.api.test_provider_contracts import OPENAPI
 from tests.api.test_version_set_commands import Ask, call  # noqa: F401 - a fixture

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, func, select, text
 
 from tests.api import golden
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.test_merging import PARTS, WAYS, Merge, described
 from tests.api.writes import CONSUMER, PROVIDER, WRITES, World
 from tests.scale import choose

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.absence import require
+from tests.api.conftest import accounts, api, clock, database, make_api  # noqa: F401 - fixtures
 from treaty.cli import PACT_BROKER
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import pytest
 from click.testing import CliRunner
 
 from tests.api.cause_scenarios import SCENARIOS, SETTINGS, Stage
-from tests.api.conftest import accounts, clock, database, make_api  # noqa: F401 - fixtures
 from tests.api.test_audit import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
 from tests.cli.conftest import serving
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from tests.cli.conftest import OtherBroker, Run
     from treaty.store.engine.database import Database
 
@@ -54,9 +53,9 @@ def check_golden(name: str, text: str) -> None:
 @only_sqlite
 @pytest.mark.parametrize("cause", Cause, ids=lambda cause: cause.value)
 def test_each_cause_is_explained_in_six_lines(
-    make_api: Callable[..., Api],  # noqa: F811 - the fixture
-    database: Database,  # noqa: F811 - the fixture
-    clock: Clock,  # noqa: F811 - the fixture
+    make_api: Callable[..., Api],
+    database: Database,
+    clock: Clock,
     cause: Cause,
 ) -> None:
     stage = Stage(make_api(**SETTINGS.get(cause, {})), database, clock)
@@ -69,9 +68,9 @@ def test_each_cause_is_explained_in_six_lines(
 
 @only_sqlite
 def test_a_long_list_is_counted(
-    make_api: Callable[..., Api],  # noqa: F811 - the fixture
-    database: Database,  # noqa: F811 - the fixture
-    clock: Clock,  # noqa: F811 - the fixture
+    make_api: Callable[..., Api],
+    database: Database,
+    clock: Clock,
 ) -> None:
     stage = Stage(make_api(), database, clock)
     SCENARIOS[Cause.NEVER_PASSED](stage)

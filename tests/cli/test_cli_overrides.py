@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from tests.api.conftest import clock, database, make_api  # noqa: F401 - fixtures
 from tests.api.history import History
 from tests.api.test_audit import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from tests.cli.conftest import OtherBroker, Run
 
     Command = Callable[..., Result]
@@ -32,7 +31,7 @@ CREATE = ("override", "create", *WEB, "--environment", "prod", "--reason", "The 
 
 
 @pytest.fixture
-def api(make_api: Callable[..., Api]) -> Api:  # noqa: F811 - the fixture
+def api(make_api: Callable[..., Api]) -> Api:
     """`web` 1 has no result with seven providers in production."""
     api = make_api()
     history = History(api)

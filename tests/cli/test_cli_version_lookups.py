@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from tests.api.conftest import api, clock, database, make_api  # noqa: F401 - fixtures
 from tests.api.history import History
 from tests.api.test_scopes import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from tests.cli.conftest import OtherBroker, Run
 
     Ask = Callable[..., Result]
@@ -33,7 +32,7 @@ UNKNOWN = f"No version fad5fb02 of web-shop. Did you mean {COMMIT}?"
 
 
 @pytest.fixture
-def shop(api: Api) -> History:  # noqa: F811 - the fixture
+def shop(api: Api) -> History:
     history = History(api)
     history.environment("test")
     history.publish("web-shop", COMMIT, "prices", branch="main")

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 
 from tests.api.cause_scenarios import SCENARIOS, Stage
-from tests.api.conftest import clock, database, make_api  # noqa: F401 - fixtures
 from tests.api.test_audit import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
 from tests.cli.conftest import serving
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from tests.cli.conftest import OtherBroker, Run
     from treaty.store.engine.database import Database
 
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def stage(
-    make_api: Callable[..., Api],  # noqa: F811 - the fixture
-    database: Database,  # noqa: F811 - the fixture
-    clock: Clock,  # noqa: F811 - the fixture
+    make_api: Callable[..., Api],
+    database: Database,
+    clock: Clock,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Stage:

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.api.conftest import Answer, Api, api, clock, database, make_api  # noqa: F401 - fixtures
+from tests.api.client import Answer, Api
+from tests.api.conftest import accounts, api, clock, database, make_api  # noqa: F401 - fixtures
 from tests.pages import company_site
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tests.api.conftest import PASSWORD
+from tests.api.credentials import PASSWORD
 from tests.api.history import History
 from tests.pages.test_webhook_forms import fields_of
 

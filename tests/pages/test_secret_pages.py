@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tests.api.conftest import PASSWORD, accounts, database  # noqa: F401 - fixtures
+from tests.api.credentials import PASSWORD
 from tests.pages.test_webhook_forms import FIELDS, create_webhook, fields_of
 from treaty.model.accounts.access import Role
 
@@ -106,7 +106,7 @@ def test_a_form_names_an_unknown_secret(send):
         assert "secret with the name 'missing'" in refused.text.lower()
 
 
-def test_an_unapproved_server_is_explained_in_the_form(accounts, show, submit):  # noqa: F811 - the fixture
+def test_an_unapproved_server_is_explained_in_the_form(accounts, show, submit):
     writer = {"authorization": f"Bearer {accounts(Role.READ_WRITE).text}"}
     submit("/secrets/new", {**SECRET, "origins": "https://other.example"}, **BASIC)
     fields = {**FIELDS, "body": "${user.TOKEN}"}

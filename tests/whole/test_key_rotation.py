@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 from tests.receiver import Arrival, Receiver, receiving
 from tests.waiting import eventually
 from tests.whole.servers import BIN, Server, run, running

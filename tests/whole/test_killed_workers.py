@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 from tests.receiver import Reply, receiving
 from tests.waiting import PATIENCE, eventually
 from tests.whole import servers

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.api.conftest import Api, build_settings
+from tests.api.client import Api, build_settings
 from tests.api.test_notices import parameters_of_queue
 from tests.waiting import PATIENCE
 from treaty.store.engine.database import open_database

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 from tests.api.test_provider_contracts import OPENAPI, build, document
 from tests.waiting import PATIENCE, eventually
 from tests.whole import shop

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from tests.api.conftest import hash_quickly
+from tests.api.credentials import hash_quickly
 from tests.waiting import PATIENCE
 from tests.whole import servers
 from treaty.actions.accounts import accounts, credentials

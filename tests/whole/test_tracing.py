@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 from tests.receiver import Receiver, receiving
 from tests.waiting import eventually
 from tests.whole.servers import running, start

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.test_usage import PROVIDER, count_rows, interaction, publish
 from tests.databases import open_kept
 from tests.waiting import eventually

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 from tests.receiver import Receiver, Reply, receiving
 from tests.waiting import eventually
 from tests.whole.servers import Server, running, start
