@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from tests.api.test_audit import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
 from tests.cli.commands import WORDS
-from tests.cli.conftest import serving
+from tests.http_server import serving
 from treaty.cli import PACT_BROKER
 
 SHOP = "web-storefront"

@@ -11,7 +11,7 @@ from tests.api.history import History
 from tests.api.steps import Steps
 from tests.api.test_audit import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import serving
+from tests.http_server import serving
 from treaty.cli import PACT_BROKER
 
 HTML = "text/html,application/xhtml+xml"

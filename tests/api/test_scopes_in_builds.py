@@ -10,7 +10,7 @@ from tests.api.browsers import Browser
 from tests.api.client import pact
 from tests.api.test_credentials import bearer
 from tests.api.test_scopes import limited, only_sqlite  # noqa: F401 - a fixture
-from tests.cli.conftest import Answer, serving
+from tests.http_server import Answer, serving
 from treaty.cli import PACT_BROKER
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import SCOPES_BY_BUILD, BuildKind, Scope

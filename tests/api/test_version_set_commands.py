@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 from tests.api.client import Api
 from tests.api.history import History
-from tests.cli.conftest import Answer, Request, serving
 from tests.cli.test_cli_causes import check_golden
+from tests.http_server import Answer, Request, serving
 from treaty.cli import PACT_BROKER, TREATY
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

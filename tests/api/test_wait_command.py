@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import Answer, serving
+from tests.http_server import Answer, serving
 from treaty.cli import PACT_BROKER
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from tests.api.client import Api
-    from tests.cli.conftest import Request
+    from tests.http_server import Request
     from treaty.store.engine.database import Database
 
     Run = Callable[..., Result]

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from tests.api.cause_scenarios import SCENARIOS, SETTINGS, Stage
 from tests.api.test_audit import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import serving
+from tests.http_server import serving
 from treaty.cli import PACT_BROKER
 from treaty.cli.causes import MAX_LINES
 from treaty.model.decisions.causes import Cause

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from tests.api.history import History
 from tests.api.test_audit import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import serving
 from tests.cli.test_cli_causes import check_golden
+from tests.http_server import serving
 from treaty.cli import TREATY
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tests.api.history import History
 from tests.api.test_scopes import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import serving
+from tests.http_server import serving
 from treaty.cli import PACT_BROKER
 from treaty.cli.verdicts import verification_required
 

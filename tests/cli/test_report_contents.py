@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from tests.api.cause_scenarios import SCENARIOS, Stage
 from tests.api.test_audit import only_sqlite
 from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import serving
 from tests.cli.test_cli_compare import OPENAPI, USES_COUNT
+from tests.http_server import serving
 from treaty.cli import TREATY
 from treaty.model.compare.positions import find_extents
 from treaty.model.decisions.causes import Cause
