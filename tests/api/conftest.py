@@ -1,17 +1,26 @@
-"""Clients of the application in this process, on both databases, and users in them."""
+"""Clients of the application in this process, on both databases; users in them; commands that call them."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import Connection
 
-from tests.api.client import SECRET_KEY, Api, Clock, build_settings
-from tests.api.credentials import PASSWORD, VAULT, hash_quickly
+from tests.api.client import SECRET_KEY, Api, Clock, build_settings, pact
+from tests.api.commands import Run, answer_with
+from tests.api.credentials import PASSWORD, VAULT, bearer, hash_quickly
 from tests.databases import open_kept
+from tests.http_server import Answer, Request, serving
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
 from treaty.actions.accounts.credentials import IssuedToken
+from treaty.cli import PACT_BROKER
 from treaty.model.accounts.access import Role
+from treaty.model.accounts.scopes import Scope, build_limits
 from treaty.store.engine.database import Database
 from treaty.web.application import build_application
 
@@ -67,3 +76,64 @@ def accounts(database: Database, clock: Clock) -> Callable[..., IssuedToken]:
         return database.write(lambda db: credentials.add_token(db, account, draft_token, vault=VAULT, now=clock.now))
 
     return add
+
+
+@pytest.fixture
+def limited_token(
+    database: Database, accounts: Callable[..., IssuedToken], clock: Clock
+) -> Callable[..., dict[str, str]]:
+    """Add a token of an administrator, limited to scopes and applications; return its header."""
+    numbers = count()
+
+    def add(
+        *scopes: Scope, of: str = "administrator", applications: Sequence[str] = (), **properties: Any
+    ) -> dict[str, str]:
+        number = next(numbers)
+        if not number:
+            accounts(Role.ADMINISTRATOR)
+        limits = build_limits(scopes, applications)
+        draft = credentials.TokenDraft(name=f"build {number}", limits=limits, **properties)
+
+        def write(db: Connection) -> IssuedToken:
+            owner = account_actions.get_account(db, of)
+            return credentials.add_token(db, owner, draft, vault=VAULT, now=clock.now)
+
+        return bearer(database.write(write))
+
+    return add
+
+
+@pytest.fixture
+def run_build(make_api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
+    """Call `pact-broker` with a token, as a build does."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pacts").mkdir()
+    (tmp_path / "pacts" / "shop-prices.json").write_text(json.dumps(pact("Shop", "Prices")))
+    with serving(answer_with(make_api())) as address:
+
+        def run(headers: Mapping[str, str], *words: str) -> Result:
+            token = headers["authorization"].removeprefix("Bearer ")
+            env = {"PACT_BROKER_BASE_URL": address, "PACT_BROKER_TOKEN": token, "PACT_BROKER_HTTP_RETRIES": "1"}
+            return CliRunner().invoke(PACT_BROKER, words, prog_name="pact-broker", env=env)
+
+        yield run
+
+
+@pytest.fixture
+def run_command(api: Api) -> Iterator[Run]:
+    """Call a command with the application of this process."""
+
+    def respond(request: Request) -> Answer:
+        headers = [(name, value) for name, value in request.headers.items() if name in {"accept", "content-type"}]
+        answer = api.send(request.method, request.path, request.body, headers)
+        # The application of this process does not know where it is served.
+        body = answer.body.replace(b"http://localhost", f"http://{request.headers['host']}".encode())
+        return Answer(answer.status, body, {"Content-Type": answer.headers.get("content-type", "")})
+
+    with serving(respond) as url:
+
+        def run_command(*words: str, program: object = PACT_BROKER, **env: str) -> Result:
+            variables = {"PACT_BROKER_BASE_URL": url, "PACT_BROKER_HTTP_RETRIES": "1"} | env
+            return CliRunner().invoke(program, words, prog_name="pact-broker", env=variables)  # type: ignore[arg-type]  # a program
+
+        yield run_command

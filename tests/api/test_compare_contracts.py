@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.api.client import Answer, Api
+from tests.api.credentials import bearer
 from tests.api.history import History
-from tests.api.test_credentials import bearer
 from treaty.actions.accounts.credentials import IssuedToken
 from treaty.model.accounts.access import Role
 

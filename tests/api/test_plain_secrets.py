@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import insert, select, update
 
 from tests.api.client import SECRET_KEY, Api
+from tests.databases import on_sqlite
 from tests.receiver import Receiver, receiving
 from treaty.actions.webhooks import plain_secrets as actions
 from treaty.app import encrypt_plain_secrets
@@ -21,7 +22,7 @@ from treaty.store.webhooks import plain_secrets
 
 STARS = "*" * 10
 OPEN = {"webhook_scheme_whitelist": ("http", "https"), "webhook_host_whitelist": ("127.0.0.1", "ci.example")}
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 Start = Callable[[], None]
 
 

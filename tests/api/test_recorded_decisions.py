@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from tests.api.client import Answer, Api, Clock
+from tests.api.credentials import bearer
 from tests.api.history import History
 from tests.api.test_comparisons import FITTING, publish_contract
-from tests.api.test_credentials import bearer
-from tests.api.test_scopes import limited  # noqa: F401 - a fixture
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import Scope
 from treaty.model.maintenance.retention import DEFAULT_VERSION_SELECTORS, Retention, add_in_use_selectors
@@ -203,12 +202,12 @@ def test_who_may_not_record_gets_the_answer_or_the_reason(
 def test_a_limited_token_records_decisions_about_its_applications(
     api: Api,
     history: History,
-    limited: Callable[..., dict[str, str]],  # noqa: F811 - the fixture
+    limited_token: Callable[..., dict[str, str]],
     make_api: Callable[..., Api],
 ) -> None:
     history.publish("till", "1", "prices")
-    its_own = limited(Scope.RECORD_DEPLOYMENTS, applications=("web", "prices"))
-    reads = limited(Scope.READ, Scope.PUBLISH_PACTS)
+    its_own = limited_token(Scope.RECORD_DEPLOYMENTS, applications=("web", "prices"))
+    reads = limited_token(Scope.READ, Scope.PUBLISH_PACTS)
     api = make_api()  # knows that there are users
     for body in (about("web@2"), about("web@2", "prices@1"), of("web", version="2")):
         record(api, body, headers=its_own)

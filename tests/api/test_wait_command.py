@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from tests.api.test_scopes_in_builds import bridge
+from tests.api.commands import answer_with
 from tests.http_server import Answer, serving
 from treaty.cli import PACT_BROKER
 
@@ -53,7 +53,7 @@ def run(api: Api, monkeypatch: pytest.MonkeyPatch, failures: list[int]) -> Itera
     api.put("/pacticipants/Prices/versions/7", {})
     uuid = api.post("/environments", {"name": "production", "production": True}).json()["uuid"]
     api.post(f"/pacticipants/Prices/versions/7/deployed-versions/environment/{uuid}", {})
-    respond = bridge(api)
+    respond = answer_with(api)
 
     def respond_or_fail(request: Request) -> Answer:
         status = failures.pop(0) if failures and request.path.startswith("/events") else 200

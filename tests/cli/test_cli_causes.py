@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.api.cause_scenarios import SCENARIOS, SETTINGS, Stage
-from tests.api.test_audit import only_sqlite
-from tests.api.test_scopes_in_builds import bridge
+from tests.api.commands import answer_with
+from tests.databases import on_sqlite
 from tests.http_server import serving
 from treaty.cli import PACT_BROKER
 from treaty.cli.causes import MAX_LINES
@@ -36,7 +36,7 @@ QUESTION = ("can-i-deploy", "--pacticipant", "Shop", "--version", "1", "--to-env
 
 def ask(stage: Stage, *words: str) -> tuple[Result, str]:
     """Ask the broker, and return the explanation without what differs from run to run."""
-    with serving(bridge(stage.api)) as address:
+    with serving(answer_with(stage.api)) as address:
         result = CliRunner().invoke(PACT_BROKER, [*words, "-b", address], prog_name="pact-broker")
     text = result.stderr.replace(address, "http://broker")
     return result, re.sub(r"(webhooks/)[\w-]{22,36}", r"\1UUID", text)
@@ -50,7 +50,7 @@ def check_golden(name: str, text: str) -> None:
     assert len(text.splitlines()) <= MAX_LINES
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("cause", Cause, ids=lambda cause: cause.value)
 def test_each_cause_is_explained_in_six_lines(
     make_api: Callable[..., Api],
@@ -66,7 +66,7 @@ def test_each_cause_is_explained_in_six_lines(
     check_golden(cause.value, text)
 
 
-@only_sqlite
+@on_sqlite
 def test_a_long_list_is_counted(
     make_api: Callable[..., Api],
     database: Database,

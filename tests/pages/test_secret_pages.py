@@ -5,12 +5,13 @@ import base64
 import pytest
 
 from tests.api.credentials import PASSWORD
+from tests.databases import on_sqlite
 from tests.pages.test_webhook_forms import FIELDS, create_webhook, fields_of
 from treaty.model.accounts.access import Role
 
 BASIC = {"authorization": "Basic " + base64.b64encode(f"ci:{PASSWORD}".encode()).decode()}
 SECRET = {"name": "TOKEN", "value": "planted-value", "description": "Builds", "origins": "ci.example.org\r\n"}
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 @pytest.fixture
