@@ -23,6 +23,7 @@ from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import Scope, build_limits
 from treaty.store.engine.database import Database
 from treaty.web.application import build_application
+from treaty.workers.comparisons import ComparisonWorker
 
 
 @pytest.fixture
@@ -137,3 +138,8 @@ def run_command(api: Api) -> Iterator[Run]:
             return CliRunner().invoke(program, words, prog_name="pact-broker", env=variables)  # type: ignore[arg-type]  # a program
 
         yield run_command
+
+
+@pytest.fixture
+def comparison_worker(database: Database, clock: Clock) -> ComparisonWorker:
+    return ComparisonWorker(database, clock=clock)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from tests.api.client import Api, Clock, pact
+from tests.api.contracts import OPENAPI, RESULT, build, document
 from tests.api.history import History
-from tests.api.test_provider_contracts import OPENAPI, RESULT, build, document
 from tests.scale import IS_LONG
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database

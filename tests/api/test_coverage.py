@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
+from tests.api.contracts import PUBLISH, PUBLISH_SEVERAL, PUT, build, encode, notices
 from tests.api.history import History
-from tests.api.test_provider_contracts import PUBLISH, PUBLISH_SEVERAL, PUT, build, encode, notices
 from treaty.web.api.provider_contracts import publication
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.api.client import Answer, Api, Clock
+from tests.api.comparisons import FITTING, publish_contract
 from tests.api.credentials import bearer
 from tests.api.history import History
-from tests.api.test_comparisons import FITTING, publish_contract
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import Scope
 from treaty.model.maintenance.retention import DEFAULT_VERSION_SELECTORS, Retention, add_in_use_selectors

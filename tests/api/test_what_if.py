@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from tests.api.client import Answer, Api, pact
+from tests.api.comparisons import publish_contract
+from tests.api.contracts import OPENAPI
 from tests.api.credentials import bearer
 from tests.api.history import History
-from tests.api.test_comparisons import publish_contract
-from tests.api.test_provider_contracts import OPENAPI
 from treaty.actions.accounts.credentials import IssuedToken
 from treaty.model.accounts.access import Role
 from treaty.store import tables

@@ -7,8 +7,8 @@ import pytest
 
 from tests.api.client import Api, pact
 from tests.api.commands import Run
+from tests.api.contracts import OPENAPI
 from tests.api.history import History
-from tests.api.test_provider_contracts import OPENAPI
 from tests.api.test_what_if import tell
 from tests.databases import on_sqlite
 from treaty.cli import TREATY

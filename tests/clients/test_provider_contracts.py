@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.api.test_provider_contracts import OPENAPI
+from tests.api.contracts import OPENAPI
 from tests.clients.registry import PROVIDER_CONTRACTS, RUBY, client, exercises
 from tests.clients.test_ruby import program
 

@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.api.contracts import PUBLISH, RESULT, build, document
 from tests.api.history import History
-from tests.api.test_provider_contracts import PUBLISH, RESULT, build, document
 
 DOCUMENT = """\
 openapi: 3.1.0
