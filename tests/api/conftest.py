@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from tests.api.client import SECRET_KEY, Api, Clock, build_settings, pact
 from tests.api.commands import Run, answer_with
+from tests.api.comparison_histories import ComparisonBroker
 from tests.api.credentials import PASSWORD, VAULT, bearer, hash_quickly
+from tests.api.decision_histories import SETTINGS, Broker
 from tests.databases import open_kept
 from tests.http_server import Answer, Request, serving
 from treaty.actions.accounts import accounts as account_actions
@@ -21,7 +25,8 @@ from treaty.actions.accounts.credentials import IssuedToken
 from treaty.cli import PACT_BROKER
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import Scope, build_limits
-from treaty.store.engine.database import Database
+from treaty.settings import Settings
+from treaty.store.engine.database import Database, open_database
 from treaty.web.application import build_application
 from treaty.workers.comparisons import ComparisonWorker
 
@@ -142,4 +147,41 @@ def run_command(api: Api) -> Iterator[Run]:
 
 @pytest.fixture
 def comparison_worker(database: Database, clock: Clock) -> ComparisonWorker:
+    """A worker that compares pacts with contracts when it is told to."""
     return ComparisonWorker(database, clock=clock)
+
+
+@pytest.fixture
+def forgetful_broker(database_url: str, clock: Clock) -> Iterator[Broker]:
+    """A broker for random histories of decisions."""
+    database = open_database(database_url)
+
+    def forget() -> None:
+        with database.engine.begin() as connection:
+            connection.execute(text("DELETE FROM pacticipant"))
+            connection.execute(text("DELETE FROM environment"))
+
+    chosen = Settings(database_url=database_url, log_level="error", **SETTINGS)  # type: ignore[arg-type]  # settings by name
+    with closing(Api(build_application(chosen, database, clock=clock))) as api:
+        yield Broker(api, clock, forget)
+    database.close()
+
+
+@pytest.fixture
+def comparison_broker(database_url: str, clock: Clock) -> Iterator[ComparisonBroker]:
+    """Two servers on one database for random histories of comparisons."""
+    database = open_database(database_url)
+    options: dict[str, Any] = {
+        "database_url": database_url,
+        "log_level": "error",
+        "allow_dangerous_contract_modification": True,
+    }
+    # The server with time shares the test's processor with others, so it has all the time there is.
+    patient = Settings(**options, comparison_budget=timedelta(minutes=10))
+    hurried = Settings(**options, comparison_budget=timedelta(0))
+    with (
+        closing(Api(build_application(patient, database, clock=clock))) as api,
+        closing(Api(build_application(hurried, open_database(database_url), clock=clock))) as other,
+    ):
+        yield ComparisonBroker(api, other, ComparisonWorker(database, clock=clock), database)
+    database.close()

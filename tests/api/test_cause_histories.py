@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from tests.api.client import SECRET_KEY, Api, Clock
-from tests.api.steps import Steps
-from tests.api.test_matrix_histories import (
+from tests.api.decision_histories import (
     HAPPENINGS,
     PUBLISHED,
     SETTINGS,
@@ -31,6 +30,7 @@ from tests.api.test_matrix_histories import (
     matrix_questions,
     one_of,
 )
+from tests.api.steps import Steps
 from tests.histories import SHARDS, history_settings, share
 from tests.oracle.cause_oracle import Delivery, Ended, Known, Why, list_causes
 from tests.scale import choose

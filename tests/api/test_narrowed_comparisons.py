@@ -64,10 +64,10 @@ def has_logs() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
 
 
-def work_and_count(comparison_worker: ComparisonWorker) -> tuple[int, int]:
+def work_and_count(worker: ComparisonWorker) -> tuple[int, int]:
     """Compare what is queued, and return how many results were reused, and how many pacts were compared."""
     with capture_logs() as logs:
-        finish_comparisons(comparison_worker)
+        finish_comparisons(worker)
     lines = [line for line in logs if line["event"] == "narrow"]
     return sum(line["reused"] for line in lines), sum(line["compared"] for line in lines)
 
