@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from tests import databases, postgres, processor_time
 from tests.absence import unavailable
+from tests.receiver import Receiver, receiving
 from tests.waiting import PATIENCE
 
 POSTGRES_URL: Final = "TREATY_TEST_POSTGRES_URL"
@@ -315,3 +316,10 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
         return
     with postgres.database(request.getfixturevalue("postgres_url")) as url:
         yield url
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A server that records the requests of webhooks."""
+    with receiving() as receiver:
+        yield receiver

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
 from tests.api.client import SECRET_KEY, Api, Clock, build_settings, pact
 from tests.api.commands import Run, answer_with
 from tests.api.comparison_histories import ComparisonBroker
 from tests.api.credentials import PASSWORD, VAULT, bearer, hash_quickly
-from tests.api.decision_histories import SETTINGS, Broker
-from tests.databases import open_kept
+from tests.api.decision_histories import SETTINGS, ForgetfulBroker
+from tests.api.deliveries import OPEN, Broker
+from tests.databases import open_kept, open_new
 from tests.http_server import Answer, Request, serving
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
@@ -152,7 +154,7 @@ def comparison_worker(database: Database, clock: Clock) -> ComparisonWorker:
 
 
 @pytest.fixture
-def forgetful_broker(database_url: str, clock: Clock) -> Iterator[Broker]:
+def forgetful_broker(database_url: str, clock: Clock) -> Iterator[ForgetfulBroker]:
     """A broker for random histories of decisions."""
     database = open_database(database_url)
 
@@ -163,7 +165,7 @@ def forgetful_broker(database_url: str, clock: Clock) -> Iterator[Broker]:
 
     chosen = Settings(database_url=database_url, log_level="error", **SETTINGS)  # type: ignore[arg-type]  # settings by name
     with closing(Api(build_application(chosen, database, clock=clock))) as api:
-        yield Broker(api, clock, forget)
+        yield ForgetfulBroker(api, clock, forget)
     database.close()
 
 
@@ -185,3 +187,45 @@ def comparison_broker(database_url: str, clock: Clock) -> Iterator[ComparisonBro
     ):
         yield ComparisonBroker(api, other, ComparisonWorker(database, clock=clock), database)
     database.close()
+
+
+@pytest.fixture
+def make_broker(database_url: str) -> Iterator[Callable[..., Broker]]:
+    """Make brokers that deliver webhooks, all on the test's database."""
+    with ExitStack() as stack:
+
+        def make(*, starts: bool = True, **settings: Any) -> Broker:
+            options = {"database_url": database_url, "secret_key": SECRET_KEY, "log_level": "fatal", **OPEN, **settings}
+            database = open_kept(database_url, connections=4)
+            stack.callback(database.close)
+            broker = Broker(database, Settings(**options))
+            stack.callback(broker.api.close)
+            if starts:
+                broker.worker.start()
+                stack.callback(broker.worker.stop)
+            return broker
+
+        yield make
+
+
+@pytest.fixture
+def make_separate_api(tmp_path: Path, clock: Clock) -> Iterator[Callable[[str], Api]]:
+    """Make clients of applications with databases of their own, on SQLite."""
+    brokers = []
+
+    def make(name: str) -> Api:
+        chosen = Settings(
+            database_url=f"sqlite:///{tmp_path / name}.sqlite",
+            log_level="error",
+            secret_key=SecretStr(SECRET_KEY),
+            allow_dangerous_contract_modification=True,
+        )
+        database = open_new(tmp_path / f"{name}.sqlite")
+        api = Api(build_application(chosen, database, clock=clock))
+        brokers.append((api, database))
+        return api
+
+    yield make
+    for api, database in brokers:
+        api.close()
+        database.close()

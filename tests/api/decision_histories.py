@@ -27,7 +27,7 @@ SETTINGS = {
 
 
 @dataclass
-class Broker:
+class ForgetfulBroker:
     """A broker that forgets everything between two stories."""
 
     api: Api
@@ -39,7 +39,7 @@ class Broker:
 class Story:
     """Does things to the broker, and notes them for the oracle. What makes no sense is left out."""
 
-    broker: Broker
+    broker: ForgetfulBroker
     world: World = field(default_factory=World)
     records: dict[tuple[str, ...], str] = field(default_factory=dict)
     """The paths of what is recorded as deployed and released."""

@@ -24,7 +24,7 @@ from tests.api.decision_histories import (
     SETTINGS,
     START,
     VERIFIED,
-    Broker,
+    ForgetfulBroker,
     Story,
     deployment_questions,
     matrix_questions,
@@ -48,7 +48,7 @@ HISTORIES = share(choose(25, slow=60, long=20_000))
 
 
 @dataclass
-class CauseBroker(Broker):
+class CauseBroker(ForgetfulBroker):
     database: Database
 
 

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from tests import postgres
 from tests.api.client import SECRET_KEY, Answer, Api, build_settings, publication
-from tests.api.test_deliveries import OPEN
+from tests.api.deliveries import OPEN
 from tests.databases import on_sqlite
 from tests.receiver import Reply, receiving
 from tests.waiting import PATIENCE, eventually

@@ -22,7 +22,7 @@ from tests.api.decision_histories import (
     PUBLISHED,
     TAG,
     VERIFIED,
-    Broker,
+    ForgetfulBroker,
     Story,
 )
 from tests.api.history import q
@@ -38,7 +38,7 @@ EXAMPLES = choose(4, slow=8, long=100)
 
 
 @pytest.fixture
-def url(forgetful_broker: Broker) -> Iterator[str]:
+def url(forgetful_broker: ForgetfulBroker) -> Iterator[str]:
     """The URL at which the application of this process is served to the command line."""
     api = forgetful_broker.api
 
@@ -186,7 +186,7 @@ def ask_about_merging(story: Story, url: str, name: str, version: str) -> None:
     asked=st.tuples(NAME, NUMBER, ENVIRONMENT, TAG),
 )
 def test_every_way_of_asking_gives_the_right_answer(
-    forgetful_broker: Broker,
+    forgetful_broker: ForgetfulBroker,
     url: str,
     first: tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]],
     more: list[tuple[Any, ...]],

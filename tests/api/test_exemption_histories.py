@@ -21,7 +21,7 @@ from tests.api.decision_histories import (
     PUBLISHED,
     VERIFIED,
     VERSION,
-    Broker,
+    ForgetfulBroker,
     Story,
 )
 from tests.histories import history_settings
@@ -56,7 +56,7 @@ class Row(NamedTuple):
     success: bool | None
 
 
-def tell(broker: Broker, history: Iterable[tuple[Any, ...]]) -> Story:
+def tell(broker: ForgetfulBroker, history: Iterable[tuple[Any, ...]]) -> Story:
     story = Story(broker)
     for happening in history:
         story.tell(happening)
@@ -111,7 +111,7 @@ def check(question: Question, before: Any, after: Any, remaining: list[Row], kin
     is_revoked=st.booleans(),
 )
 def test_an_override_changes_the_answers_of_its_version_and_environment_while_it_is_active(
-    forgetful_broker: Broker,
+    forgetful_broker: ForgetfulBroker,
     history: list[tuple[Any, ...]],
     target: tuple[str, str, str],
     counterpart: str | None,
@@ -156,7 +156,7 @@ def test_an_override_changes_the_answers_of_its_version_and_environment_while_it
     pairs=st.dictionaries(st.tuples(NAME, NAME), st.sampled_from(["allow", "deny"]), max_size=2),
 )
 def test_a_policy_allows_only_providers_that_are_deployed_nowhere(
-    forgetful_broker: Broker,
+    forgetful_broker: ForgetfulBroker,
     history: list[tuple[Any, ...]],
     environment: str,
     of_environment: bool,  # noqa: FBT001 - drawn

@@ -13,7 +13,6 @@ from tests.api.comparisons import FITTING, UNFITTING, count_events, deployable, 
 from tests.api.contracts import OPENAPI, PUBLISH, build, document
 from tests.api.history import History
 from tests.api.imports import import_from
-from tests.api.test_import_histories import make_other  # noqa: F401 - a fixture
 from treaty.workers.comparisons import ComparisonWorker
 
 if TYPE_CHECKING:
@@ -28,8 +27,8 @@ PROFILE = "/provider-contracts/provider/Prices/profile"
 
 
 @pytest.fixture
-def source(make_other: Callable[[str], Api]) -> Api:  # noqa: F811 - the fixture
-    source = make_other("source")
+def source(make_separate_api: Callable[[str], Api]) -> Api:
+    source = make_separate_api("source")
     history = History(source)
     history.publish("Shop", "1", "Prices", FITTING, branch="main")
     history.publish("Till", "1", "Prices", UNFITTING, branch="main")

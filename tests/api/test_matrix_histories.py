@@ -12,7 +12,7 @@ from tests.api.decision_histories import (
     MANY,
     PUBLISHED,
     VERIFIED,
-    Broker,
+    ForgetfulBroker,
     Story,
     deployment_questions,
     matrix_questions,
@@ -69,7 +69,7 @@ def row_of(row: Any) -> tuple[object, ...]:
     ),
 )
 def test_the_matrix_answers_by_the_rules(
-    forgetful_broker: Broker,
+    forgetful_broker: ForgetfulBroker,
     pacts: list[tuple[Any, ...]],
     results: list[tuple[Any, ...]],
     more: list[tuple[Any, ...]],

@@ -1,7 +1,7 @@
 """Named secrets: webhooks use them, approved servers receive them, and nobody sees them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from tests.api.client import SECRET_KEY, Answer, Api
 from tests.api.credentials import PASSWORD
 from tests.databases import on_sqlite
-from tests.receiver import Receiver, Reply, receiving
+from tests.receiver import Receiver, Reply
 from treaty.actions.maintenance.key_rotation import reencrypt
 from treaty.model.accounts.access import Role
 from treaty.settings import Settings
@@ -34,12 +34,6 @@ class Client:
 
     def hook(self, url: str, **request: Any) -> Answer:
         return self.send("POST", "/webhooks", {"request": {"method": "POST", "url": url, **request}})
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 @pytest.fixture

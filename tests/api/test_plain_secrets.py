@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 
 from tests.api.client import SECRET_KEY, Api
 from tests.databases import on_sqlite
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver
 from treaty.actions.webhooks import plain_secrets as actions
 from treaty.app import encrypt_plain_secrets
 from treaty.settings import Settings
@@ -120,12 +120,6 @@ def test_a_webhook_without_plain_secrets_stays(
     before = _stored_text(database)
     start()
     assert (_stored_text(database), _encryptions(api)) == (before, [])
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 def test_encrypted_secrets_are_sent_as_before(api: Api, database: Database, start: Start, receiver: Receiver) -> None:

@@ -1,7 +1,5 @@
 """Each value in a webhook comes from the versions that its event is about, whatever other versions came to."""
 
-# ruff: noqa: F811 - fixtures have the names of parameters
-
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -11,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.api.client import BASE
-from tests.api.test_deliveries import Broker, broker, make_broker, receiver  # noqa: F401 - fixtures
+from tests.api.deliveries import Broker
 from treaty.actions.webhooks import deliveries
 from treaty.model.decisions.metadata import Metadata, SelectedBy, encode
 from treaty.model.webhooks import parameters, previews
@@ -42,6 +40,11 @@ STATUSES = {
     "success": ("success", "success", "SUCCESSFUL", "succeeded"),
     "failure": ("failure", "failed", "FAILED", "failed"),
 }
+
+
+@pytest.fixture
+def broker(make_broker: Callable[..., Broker]) -> Broker:
+    return make_broker()
 
 
 def _history(api: Api) -> None:

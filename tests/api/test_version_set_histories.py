@@ -8,7 +8,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from tests.api.decision_histories import Broker, Story
+from tests.api.decision_histories import ForgetfulBroker, Story
 from tests.histories import SHARDS, history_settings, share
 from tests.oracle.matrix_oracle import World
 from tests.oracle.sets_oracle import Ignored, Member, broken_pairs, expected_set
@@ -146,7 +146,7 @@ def read(members: Sequence[dict[str, str]]) -> list[Member]:
     exemptions=EXEMPTIONS,
 )
 def test_a_decision_for_a_set_is_that_of_trying_everything(  # noqa: PLR0913, PLR0917 - what Hypothesis draws
-    forgetful_broker: Broker,
+    forgetful_broker: ForgetfulBroker,
     shard: int,
     pacts: list[Pact],
     coupled: list[tuple[str, str]],
@@ -234,7 +234,7 @@ def apply(world: World, changes: Sequence[Change]) -> bool:
     questions=st.lists(CHANGES, min_size=QUESTIONS, max_size=QUESTIONS),
 )
 def test_the_effect_of_changes_is_that_of_making_them(
-    forgetful_broker: Broker,
+    forgetful_broker: ForgetfulBroker,
     shard: int,
     pacts: list[Pact],
     places: list[Place],

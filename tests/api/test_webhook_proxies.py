@@ -34,12 +34,6 @@ def through(proxy_url, **more):
     return {"webhook_http_proxy": SecretStr(proxy_url), "webhook_https_proxy": SecretStr(proxy_url), **more}
 
 
-@pytest.fixture
-def receiver():
-    with receiving() as receiver:
-        yield receiver
-
-
 def port_of(receiver):
     return int(receiver.url.rpartition(":")[2])
 

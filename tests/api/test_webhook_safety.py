@@ -4,7 +4,7 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,12 +28,6 @@ from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 
 PATIENT = dict.fromkeys(("webhook_connect_timeout", "webhook_read_timeout", "webhook_total_timeout"), 2 * PATIENCE)
 """Settings with which a sender waits for this machine. Tests of timeouts have shorter ones."""
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 def _send(url: str, look_up: Any = outgoing.resolve_host, **settings: Any) -> WebhookResponse | NoResponse:

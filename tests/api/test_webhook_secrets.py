@@ -1,13 +1,13 @@
 """Secrets of webhooks stay with the server that they were entered for, and are shown to nobody."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.api.client import Answer, Api
 from tests.databases import on_sqlite
-from tests.receiver import Receiver, Reply, receiving
+from tests.receiver import Receiver, Reply
 from treaty.model.accounts.access import Role
 
 pytestmark = pytest.mark.slow_on_postgresql  # about what responses contain, and not about data
@@ -21,12 +21,6 @@ SECRETS: dict[str, Any] = {
     "password": "planted-3",
 }
 OPEN = {"webhook_scheme_whitelist": ("http", "https"), "webhook_host_whitelist": ("127.0.0.1", "localhost")}
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.older_databases import filling
 from tests.older_databases.answers import ask, opened, recorded_answers
 from tests.older_databases.filling import PRICES, SECRETS, SETTINGS, SHOP, Broker, q
 from tests.older_databases.fixture import FOLDERS, KINDS, Fixture
-from tests.receiver import Arrival, Receiver, receiving
+from tests.receiver import Arrival, Receiver
 from tests.whole.servers import Server, running
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import HEAD, migrate, revision
@@ -77,12 +77,6 @@ def server(url: str, tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def broker(server: Server, url: str, fixture: Fixture, tmp_path: Path) -> Broker:
     return Broker(server, tmp_path, url, fixture.facts["identities"][ADMINISTRATOR])
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 def test_every_request_has_the_recorded_answer(fixture: Fixture, url: str, tmp_path: Path) -> None:

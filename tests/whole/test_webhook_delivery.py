@@ -4,7 +4,6 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import httpx
 import pytest
 
 from tests.api.client import publication
-from tests.receiver import Receiver, Reply, receiving
+from tests.receiver import Receiver, Reply
 from tests.waiting import eventually
 from tests.whole.servers import Server, running, start
 
@@ -22,12 +21,6 @@ OPEN = {
     "PACT_BROKER_WEBHOOK_RETRY_SCHEDULE": "1 1 1 1 1 1",
 }
 TILL, EVENTS = "Till", [{"name": "contract_published"}]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 def _hook(server: Server, receiver: Receiver, **more: Any) -> None:
