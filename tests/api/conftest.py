@@ -19,6 +19,7 @@ from tests.api.comparison_histories import ComparisonBroker
 from tests.api.credentials import PASSWORD, VAULT, bearer, hash_quickly
 from tests.api.decision_histories import SETTINGS, ForgetfulBroker
 from tests.api.deliveries import OPEN, Broker
+from tests.certificates import issue_certificate
 from tests.databases import open_kept, open_new
 from tests.http_server import Answer, Request, serving
 from treaty.actions.accounts import accounts as account_actions
@@ -229,3 +230,9 @@ def make_separate_api(tmp_path: Path, clock: Clock) -> Iterator[Callable[[str], 
     for api, database in brokers:
         api.close()
         database.close()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[str, Path]:
+    """A certificate for ci.example, as PEM, and a file with it and its key."""
+    return issue_certificate(tmp_path)

@@ -10,7 +10,7 @@ from click.testing import Result
 
 from tests.api.client import Api, Clock
 from tests.api.history import History
-from tests.api.test_recorded_decisions import history, recorded, records_decisions  # noqa: F401 - a fixture
+from tests.api.recorded_decisions import add_decided_versions, list_recorded, set_recording
 from tests.databases import on_sqlite
 from treaty.cli import TREATY
 
@@ -20,6 +20,11 @@ pytestmark = [
 ]
 Ask = Callable[..., Result]
 PRODUCTION = ("--to-environment", "production")
+
+
+@pytest.fixture
+def history(api: Api) -> History:
+    return add_decided_versions(api)
 
 
 def ask(run_command: Ask, version: str, *words: str) -> Result:
@@ -39,7 +44,7 @@ def test_the_last_line_of_a_recorded_answer_is_the_address_of_the_record(api: Ap
     assert last == "Recorded: http://broker/decisions/UUID"
     uuid = result.stdout.split()[-1].rpartition("/")[2]
     assert api.get(f"/decisions/{uuid}").json()["deployable"] is True
-    assert recorded(api) == ["web@2"]
+    assert list_recorded(api) == ["web@2"]
 
 
 def test_a_no_keeps_its_six_lines(api: Api, run_command: Ask) -> None:
@@ -48,7 +53,7 @@ def test_a_no_keeps_its_six_lines(api: Api, run_command: Ask) -> None:
     assert (result.exit_code, unrecorded.exit_code) == (1, 1)
     assert without_uuid(result.stderr) == without_uuid(unrecorded.stderr)
     assert result.stdout.splitlines()[-1].startswith("Recorded: http://")
-    assert recorded(api) == ["web@1"]
+    assert list_recorded(api) == ["web@1"]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def test_every_question_is_recorded_once(
 ) -> None:
     result = run_command("can-i-deploy", *words, *PRODUCTION, "--record")
     assert result.exit_code == exit_code, result.output
-    assert recorded(api) == [versions]
+    assert list_recorded(api) == [versions]
     assert "Recorded: http://" in result.stdout.splitlines()[-1]
 
 
@@ -92,7 +97,7 @@ def test_an_environment_can_ask_for_records(api: Api, run_command: Ask) -> None:
     assert "Recorded: http://" in run_command("can-i-deploy", "--set", "web@2", *PRODUCTION).stdout
     for words in (("--pacticipant", "web", "--version", "2"), ("--set", "web@2")):
         assert "Recorded" not in run_command("can-i-deploy", *words, *PRODUCTION, "--no-record").stdout
-    assert recorded(api) == ["web@2", "web@2"]
+    assert list_recorded(api) == ["web@2", "web@2"]
     # Changes of other properties keep the setting.
     assert run_command("update-environment", "--uuid", uuid, "--display-name", "Live").exit_code == 0
     assert api.get(f"/environments/{uuid}").json()["recordsDecisions"] is True
@@ -109,10 +114,10 @@ def test_records_need_an_environment(run_command: Ask) -> None:
 def test_a_deployment_without_a_recorded_yes_says_so(
     api: Api,
     run_command: Ask,
-    history: History,  # noqa: F811
+    history: History,
     clock: Clock,
 ) -> None:
-    records_decisions(api, history)
+    set_recording(api, history)
     deploy = ("record-deployment", "--pacticipant", "web", "--version", "2", "--environment", "production")
     result = run_command(*deploy)
     assert result.exit_code == 0

@@ -12,7 +12,7 @@ import pytest
 
 from tests.api.client import Api
 from tests.api.history import History
-from tests.api.test_usage import PROVIDER, publish
+from tests.api.usage import PROVIDER, publish
 from tests.scale import IS_LONG
 from treaty.model.usage.words import list_query_words, list_words
 

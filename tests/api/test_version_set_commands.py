@@ -8,7 +8,7 @@ import pytest
 from tests.api.client import Api
 from tests.api.commands import Run
 from tests.api.history import History
-from tests.cli.test_cli_causes import check_golden
+from tests.cli.golden_files import check_golden
 from tests.databases import on_sqlite
 from treaty.cli import PACT_BROKER, TREATY
 

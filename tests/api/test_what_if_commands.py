@@ -9,21 +9,16 @@ from tests.api.client import Api, pact
 from tests.api.commands import Run
 from tests.api.contracts import OPENAPI
 from tests.api.history import History
-from tests.api.test_what_if import tell
+from tests.api.what_if import FAILED, add_incompatible_versions
 from tests.databases import on_sqlite
 from treaty.cli import TREATY
 
 pytestmark = on_sqlite
 
 
-FAILED = (
-    "The verification for the pact between the version of till currently in prod (1) and version 2 of prices failed"
-)
-
-
 @pytest.fixture
 def ask(run_command: Run, api: Api) -> Run:
-    tell(History(api))
+    add_incompatible_versions(History(api))
 
     def ask(*words: str) -> object:
         return run_command("what-if", "--environment", "prod", *words, program=TREATY)

@@ -7,6 +7,7 @@ import os
 import ssl
 import subprocess
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,9 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests.absence import require
-from tests.api.conftest import accounts, api, clock, database, make_api  # noqa: F401 - fixtures
+from tests.api.conftest import accounts, api, authority, clock, database, make_api  # noqa: F401 - fixtures
 from tests.http_server import Answer, Request, serving
 from treaty.cli import PACT_BROKER
+from treaty.client import BrokerClient, BrokerConnection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,3 +151,19 @@ def secure(certificate: Path) -> Iterator[str]:
         yield f"https://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+class Connect(Protocol):
+    def __call__(self, url: str, waits: list[float] | None = None, **settings: Any) -> BrokerClient: ...
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Make clients that note how long they would wait, and close them at the end."""
+    with ExitStack() as stack:
+
+        def connect(url: str, waits: list[float] | None = None, **settings: Any) -> BrokerClient:
+            sleep = (waits if waits is not None else []).append
+            return stack.enter_context(BrokerClient(BrokerConnection(base_url=url, **settings), sleep=sleep))
+
+        yield connect

@@ -5,9 +5,7 @@ The lines of each cause are laid down in the files in `causes`. `TREATY_TEST_REN
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +13,10 @@ from click.testing import CliRunner
 
 from tests.api.cause_scenarios import SCENARIOS, SETTINGS, Stage
 from tests.api.commands import answer_with
+from tests.cli.golden_files import check_golden
 from tests.databases import on_sqlite
 from tests.http_server import serving
 from treaty.cli import PACT_BROKER
-from treaty.cli.causes import MAX_LINES
 from treaty.model.decisions.causes import Cause
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from tests.cli.conftest import OtherBroker, Run
     from treaty.store.engine.database import Database
 
-GOLDEN = Path(__file__).parent / "causes"
 QUESTION = ("can-i-deploy", "--pacticipant", "Shop", "--version", "1", "--to-environment", "test")
 
 
@@ -40,14 +37,6 @@ def ask(stage: Stage, *words: str) -> tuple[Result, str]:
         result = CliRunner().invoke(PACT_BROKER, [*words, "-b", address], prog_name="pact-broker")
     text = result.stderr.replace(address, "http://broker")
     return result, re.sub(r"(webhooks/)[\w-]{22,36}", r"\1UUID", text)
-
-
-def check_golden(name: str, text: str) -> None:
-    file = GOLDEN / f"{name}.txt"
-    if os.environ.get("TREATY_TEST_RENEW") == "1":
-        file.write_text(text, encoding="utf-8")
-    assert text == file.read_text("utf-8")
-    assert len(text.splitlines()) <= MAX_LINES
 
 
 @on_sqlite

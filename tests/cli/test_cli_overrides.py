@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from tests.api.commands import answer_with
 from tests.api.history import History
-from tests.cli.test_cli_causes import check_golden
+from tests.cli.golden_files import check_golden
 from tests.databases import on_sqlite
 from tests.http_server import serving
 from treaty.cli import TREATY

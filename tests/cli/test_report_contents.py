@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from tests.api.cause_scenarios import SCENARIOS, Stage
 from tests.api.commands import answer_with
-from tests.cli.test_cli_compare import OPENAPI, USES_COUNT
+from tests.cli.contracts import OPENAPI, USES_COUNT
 from tests.databases import on_sqlite
 from tests.http_server import serving
 from treaty.cli import TREATY
