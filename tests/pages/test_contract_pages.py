@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.contracts import PUBLISH, RESULT, build, document, encode
 from tests.api.history import History
-from tests.pages.test_comparison_pages import interaction, pact, publish_document, publish_pact
+from tests.pages.comparisons import interaction, pact, publish_document, publish_pact
 
 PAGE = "/contracts/bi-directional/provider/Prices/version/1/provider-contract"
 TEXT = f"{PAGE}/document"

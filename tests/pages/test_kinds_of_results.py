@@ -4,7 +4,7 @@ import pytest
 
 from tests.api.contracts import RESULT
 from tests.api.history import History
-from tests.pages.test_comparison_pages import OF_VERSIONS, interaction, pact, publish_document, publish_pact
+from tests.pages.comparisons import OF_VERSIONS, interaction, pact, publish_document, publish_pact
 
 COMPARED, VERIFIED = "(Compared with the provider contract)", "(Verified by a verifier)"
 PAIR = "provider/Prices/consumer/Shop"

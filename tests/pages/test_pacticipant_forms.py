@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.databases import on_sqlite
-from tests.pages.test_hostile import TAGS, TRICKS
+from tests.pages.hostile_texts import TAGS, TRICKS
 
 pytestmark = on_sqlite
 FIELDS = {"name": "shop", "displayName": "Web Shop", "mainBranch": "main", "repositoryUrl": "https://git.example.org/s"}

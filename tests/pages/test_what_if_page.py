@@ -4,7 +4,7 @@ import pytest
 
 from tests.api.history import History
 from tests.api.what_if import FAILED, add_incompatible_versions
-from tests.pages.test_environment_forms import uuid_of
+from tests.pages.conftest import uuid_of
 
 pytestmark = pytest.mark.long_on_postgresql  # the API runs the same statements
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tests.absence import unavailable
 from tests.databases import on_sqlite
 from tests.pages import browser as browsers
-from tests.pages.test_in_a_browser import WIDTHS
+from tests.pages.browser import WIDTHS
 from tests.whole import servers
 from treaty.store.engine.database import open_database
 

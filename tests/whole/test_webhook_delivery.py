@@ -14,13 +14,7 @@ from tests.api.client import publication
 from tests.receiver import Receiver, Reply
 from tests.waiting import eventually
 from tests.whole.servers import Server, running, start
-
-OPEN = {
-    "PACT_BROKER_WEBHOOK_SCHEME_WHITELIST": "http https",
-    "PACT_BROKER_WEBHOOK_HOST_WHITELIST": "127.0.0.1",
-    "PACT_BROKER_WEBHOOK_RETRY_SCHEDULE": "1 1 1 1 1 1",
-}
-TILL, EVENTS = "Till", [{"name": "contract_published"}]
+from tests.whole.webhooks import EVENTS, OPEN, TILL
 
 
 def _hook(server: Server, receiver: Receiver, **more: Any) -> None:
