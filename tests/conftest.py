@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import cache
@@ -21,6 +22,11 @@ from tests import databases, postgres, processor_time
 from tests.absence import unavailable
 from tests.receiver import Receiver, receiving
 from tests.waiting import PATIENCE
+
+# So that assertions of helpers show the values that they compare, as those of test modules do. A program that calls
+# pytest may have imported some of them, which pytest would warn of.
+_HELPERS: Final = {f"tests.{path.name}" for path in Path(__file__).parent.iterdir() if path.is_dir()}
+pytest.register_assert_rewrite(*(_HELPERS - sys.modules.keys()))
 
 POSTGRES_URL: Final = "TREATY_TEST_POSTGRES_URL"
 LONG: Final = "TREATY_TEST_LONG"
