@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import cache
@@ -19,7 +20,13 @@ from hypothesis import HealthCheck, settings
 
 from tests import databases, postgres, processor_time
 from tests.absence import unavailable
+from tests.receiver import Receiver, receiving
 from tests.waiting import PATIENCE
+
+# So that assertions of helpers show the values that they compare, as those of test modules do. A program that calls
+# pytest may have imported some of them, which pytest would warn of.
+_HELPERS: Final = {f"tests.{path.name}" for path in Path(__file__).parent.iterdir() if path.is_dir()}
+pytest.register_assert_rewrite(*(_HELPERS - sys.modules.keys()))
 
 POSTGRES_URL: Final = "TREATY_TEST_POSTGRES_URL"
 LONG: Final = "TREATY_TEST_LONG"
@@ -315,3 +322,10 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
         return
     with postgres.database(request.getfixturevalue("postgres_url")) as url:
         yield url
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A server that records the requests of webhooks."""
+    with receiving() as receiver:
+        yield receiver

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
 import psycopg
+import pytest
 from psycopg import sql
 from sqlalchemy import Connection, event
 
@@ -24,6 +25,9 @@ from treaty.store.migrations import migrate
 from treaty.store.tables import metadata
 
 T = TypeVar("T")
+
+on_sqlite: Final = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Runs a test on SQLite alone, because its statements are not what it tests."""
 
 _SIGNATURE: Final = "SELECT count(*), max(oid::bigint) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
 _OTHERS: Final = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -1,4 +1,4 @@
-"""The tests' own tools: fresh databases, and tests that wait for `--slow` or `--long`."""
+"""The tests' own tools: fresh databases, imports of helpers, and tests that wait for `--slow` or `--long`."""
 
 import importlib
 import os
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from tests import postgres
 from tests.absence import unavailable
+from tests.changed import ROOT, find_imports
 from tests.databases import Lender, open_kept
 from tests.scale import IS_LONG, IS_SLOW, VARIABLE
 from tests.waiting import eventually
@@ -229,3 +230,20 @@ def test_slow_and_long_tests_are_selected_by_options_or_variables(
         check=False,
     )
     assert f"{passed} passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_no_module_imports_from_a_test_module() -> None:
+    """Whoever edits a test must not break others, and pytest finds the fixtures of a conftest without imports."""
+    paths = [path for folder in ("tests", "bench") for path in (ROOT / folder).rglob("*.py")]
+    imports = {path.relative_to(ROOT).as_posix(): find_imports(path) for path in paths}
+    wrong = [
+        f"{name} imports from {file}"
+        for name, files in sorted(imports.items())
+        for file in sorted(files)
+        if file.rpartition("/")[2].startswith("test_")
+    ]
+    assert len(imports) > 400
+    assert wrong == [], (
+        "move what test modules share into a module without `test_` in its name, such as tests/api/history.py,"
+        " and fixtures into the conftest.py of their folder"
+    )

@@ -4,7 +4,8 @@ import re
 from typing import Final
 from urllib.parse import urlencode
 
-from tests.api.conftest import PASSWORD, Answer, Api
+from tests.api.client import Answer, Api
+from tests.api.credentials import PASSWORD
 from treaty.model.accounts.access import Role
 
 FORM: Final = "application/x-www-form-urlencoded"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
+from tests.api.contracts import PUBLISH, RESULT, build, document
 from tests.api.history import History
-from tests.api.test_provider_contracts import PUBLISH, RESULT, build, document
 from treaty.model.decisions.causes import Cause
 from treaty.model.webhooks.deliveries import DeliveryStatus, Execution
 from treaty.store.engine.database import Database

@@ -1,267 +1,42 @@
-"""A client that speaks HTTP to the application in this process, on both databases."""
+"""Clients of the application in this process, on both databases; users in them; commands that call them."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
+from click.testing import CliRunner, Result
 from pydantic import SecretStr
-from starlette.datastructures import Headers
-from starlette.types import Message, Scope
+from sqlalchemy import Connection, text
 
-from tests.api import described
-from tests.databases import open_kept
-from tests.waiting import PATIENCE
+from tests.api.client import SECRET_KEY, Api, Clock, build_settings, pact
+from tests.api.commands import Run, answer_with
+from tests.api.comparison_histories import ComparisonBroker
+from tests.api.credentials import PASSWORD, VAULT, bearer, hash_quickly
+from tests.api.decision_histories import SETTINGS, ForgetfulBroker
+from tests.api.deliveries import OPEN, Broker
+from tests.certificates import issue_certificate
+from tests.databases import open_kept, open_new
+from tests.http_server import Answer, Request, serving
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
 from treaty.actions.accounts.credentials import IssuedToken
+from treaty.cli import PACT_BROKER
 from treaty.model.accounts.access import Role
+from treaty.model.accounts.scopes import Scope, build_limits
 from treaty.settings import Settings
-from treaty.store.engine.database import Database
-from treaty.store.engine.vault import get_vault
-from treaty.web.application import REAUTHENTICATE_AFTER, Server, build_application
-
-BASE = "http://localhost"
-SECRET_KEY = "the key of the tests, which is no secret"  # noqa: S105
-HAL = "application/hal+json"
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-    def link(self, relation: str) -> str:
-        """The path behind a relation."""
-        href: str = self.json()["_links"][relation]["href"]
-        return href.removeprefix(BASE)
-
-
-class Api:
-    """Sends requests and waits for their answers. Paths are raw: names in them are percent-encoded by who calls."""
-
-    def __init__(self, app: Server) -> None:
-        self.client = ("127.0.0.1", 1)
-        self._app = app
-        self._loop = asyncio.new_event_loop()
-
-    def close(self) -> None:
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            self._loop.run_until_complete(asyncio.wait(tasks))
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
-        self._app.close()
-
-    def get(self, path: str, **options: Any) -> Answer:
-        return self.request("GET", path, **options)
-
-    def post(self, path: str, body: object = None, **options: Any) -> Answer:
-        return self.request("POST", path, body, **options)
-
-    def put(self, path: str, body: object = None, **options: Any) -> Answer:
-        return self.request("PUT", path, body, **options)
-
-    def patch(self, path: str, body: object = None, **options: Any) -> Answer:
-        return self.request("PATCH", path, body, **{"type": "application/merge-patch+json", **options})
-
-    def delete(self, path: str, **options: Any) -> Answer:
-        return self.request("DELETE", path, **options)
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        *,
-        accept: str = HAL,
-        type: str | None = "application/json",  # noqa: A002 - reads well where it is called
-        headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        content_type = {} if type is None else {"content-type": type}
-        request_headers = {"host": "localhost", "accept": accept, **content_type, **(headers or {})}
-        return self._loop.run_until_complete(self._send(method, path, sent, request_headers))
-
-    def send(self, method: str, path: str, body: bytes, headers: Iterable[tuple[str, str]]) -> Answer:
-        """Send exactly these headers, besides Host. They may occur more than once."""
-        raw = [(name.encode(), value.encode("latin-1")) for name, value in (("host", "localhost"), *headers)]
-        return self._loop.run_until_complete(self._send(method, path, body, Headers(raw=raw)))
-
-    def together(self, requests: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[Answer]:
-        """Send requests without a body at the same time: methods, paths and headers."""
-
-        async def send() -> list[Answer]:
-            host = {"host": "localhost"}
-            return await asyncio.gather(
-                *(self._send(method, path, b"", {**host, **headers}) for method, path, headers in requests)
-            )
-
-        return self._loop.run_until_complete(send())
-
-    def waiting(self, path: str, meanwhile: Callable[[], object]) -> Answer:
-        """Send a request that waits for an event, and do something in the meantime."""
-
-        async def send() -> Answer:
-            answer = asyncio.ensure_future(self._send("GET", path, b"", {"host": "localhost", "accept": HAL}))
-            while not self._app.waiting_clients:
-                assert not answer.done(), answer.result()
-                await asyncio.sleep(0.01)
-            await asyncio.to_thread(meanwhile)
-            return await asyncio.wait_for(answer, PATIENCE)
-
-        return self._loop.run_until_complete(send())
-
-    @property
-    def waiting_clients(self) -> int:
-        return self._app.waiting_clients
-
-    def end_waiting(self) -> None:
-        """End the waiting of all clients, as the shutdown of a server does."""
-        self._loop.call_soon_threadsafe(self._app.end_waiting)
-
-    def begin_draining(self) -> None:
-        """Begin what a server does between the signal to end and its shutdown."""
-        self._app.begin_draining()
-
-    def abandoned(self, path: str) -> Answer:
-        """Send a request that waits for an event, and disconnect."""
-        return self._loop.run_until_complete(
-            self._send("GET", path, b"", {"host": "localhost", "accept": HAL}, is_abandoned=True)
-        )
-
-    def held_back(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str], meanwhile: Callable[[], object]
-    ) -> Answer:
-        """Send a request whose body takes long to arrive, and do something before its last part is sent."""
-
-        async def pause() -> None:
-            await asyncio.to_thread(meanwhile)
-            await asyncio.sleep(REAUTHENTICATE_AFTER + 0.1)
-
-        request_headers = {"host": "localhost", "content-length": str(len(body)), **headers}
-        return self._loop.run_until_complete(self._send(method, path, body, request_headers, pause))
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        pause: Callable[[], Awaitable[None]] | None = None,
-        *,
-        is_abandoned: bool = False,
-    ) -> Answer:
-        raw_path, _, query = path.removeprefix(BASE).partition("?")
-        scope: Scope = {
-            "type": "http",
-            "method": method,
-            "scheme": "http",
-            "path": raw_path,
-            "raw_path": raw_path.encode(),
-            "query_string": query.encode(),
-            "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
-            "client": self.client,
-            "server": ("localhost", 80),
-        }
-        sent: list[Message] = []
-
-        parts = [body] if pause is None else [body[:1], body[1:]]
-
-        async def receive() -> Message:
-            if not parts and is_abandoned:
-                return {"type": "http.disconnect"}
-            if not parts:
-                await asyncio.Event().wait()  # the client stays connected
-            part = parts.pop(0) if parts else b""
-            if pause is not None and not parts:
-                await pause()
-            return {"type": "http.request", "body": part, "more_body": bool(parts)}
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        await self._app(scope, receive, send)
-        response_headers = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
-        answer = Answer(sent[0]["status"], response_headers, b"".join(message.get("body", b"") for message in sent[1:]))
-        described.hold(method, raw_path, answer)
-        return answer
-
-    def publish(self, consumer: str, version: str, provider: str, content: object = None, **more: object) -> Answer:
-        """Publish a pact; contents that differ are different pacts."""
-        return self.post("/contracts/publish", publication(consumer, version, provider, content, **more))
-
-
-def publication(consumer: str, version: str, provider: str, content: object = None, **more: object) -> dict[str, Any]:
-    """The body of `POST /contracts/publish` for one pact."""
-    import base64  # noqa: PLC0415 - used here alone
-
-    encoded = base64.b64encode(json.dumps(pact(consumer, provider, content)).encode()).decode()
-    contract = {
-        "consumerName": consumer,
-        "providerName": provider,
-        "specification": "pact",
-        "contentType": "application/json",
-        "content": encoded,
-    }
-    return {"pacticipantName": consumer, "pacticipantVersionNumber": version, "contracts": [contract], **more}
-
-
-def pact(consumer: str, provider: str, content: object = None) -> dict[str, object]:
-    """A pact with one interaction, which `content` makes different from others."""
-    interaction = {
-        "description": f"a request for {content or 'a thing'}",
-        "request": {"method": "GET", "path": f"/{content or 'thing'}"},
-        "response": {"status": 200},
-    }
-    return {
-        "consumer": {"name": consumer},
-        "provider": {"name": provider},
-        "interactions": [interaction],
-        "metadata": {"pactSpecification": {"version": "2.0.0"}},
-    }
-
-
-@dataclass
-class Clock:
-    """The time that the application sees. It stands still until it is moved."""
-
-    now: datetime = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
+from treaty.store.engine.database import Database, open_database
+from treaty.web.application import build_application
+from treaty.workers.comparisons import ComparisonWorker
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-def build_settings(*, database_url: str, **given: Any) -> Settings:
-    """Build settings. Those that have only the database of their own are built once, since that takes 4 ms."""
-    is_hashable = all(isinstance(value, str | bool | int | float | tuple) for value in given.values())
-    built = _build_settings(**given) if is_hashable else Settings(**given)
-    return built.model_copy(update={"database_url": database_url})
-
-
-@lru_cache(typed=True)
-def _build_settings(**given: Any) -> Settings:
-    return Settings(**given)
 
 
 @pytest.fixture
@@ -290,16 +65,6 @@ def api(make_api: Callable[..., Api]) -> Api:
     return make_api()
 
 
-PASSWORD = "a stapled horse, correctly"  # noqa: S105
-VAULT: Final = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
-_HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-
-
-def hash_quickly(password: str) -> str:
-    """Hash a password with the least effort. It is verified as quickly, since the hash contains the parameters."""
-    return _HASHER.hash(password)
-
-
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The test's database, to make users in."""
@@ -320,3 +85,154 @@ def accounts(database: Database, clock: Clock) -> Callable[..., IssuedToken]:
         return database.write(lambda db: credentials.add_token(db, account, draft_token, vault=VAULT, now=clock.now))
 
     return add
+
+
+@pytest.fixture
+def limited_token(
+    database: Database, accounts: Callable[..., IssuedToken], clock: Clock
+) -> Callable[..., dict[str, str]]:
+    """Add a token of an administrator, limited to scopes and applications; return its header."""
+    numbers = count()
+
+    def add(
+        *scopes: Scope, of: str = "administrator", applications: Sequence[str] = (), **properties: Any
+    ) -> dict[str, str]:
+        number = next(numbers)
+        if not number:
+            accounts(Role.ADMINISTRATOR)
+        limits = build_limits(scopes, applications)
+        draft = credentials.TokenDraft(name=f"build {number}", limits=limits, **properties)
+
+        def write(db: Connection) -> IssuedToken:
+            owner = account_actions.get_account(db, of)
+            return credentials.add_token(db, owner, draft, vault=VAULT, now=clock.now)
+
+        return bearer(database.write(write))
+
+    return add
+
+
+@pytest.fixture
+def run_build(make_api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
+    """Call `pact-broker` with a token, as a build does."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pacts").mkdir()
+    (tmp_path / "pacts" / "shop-prices.json").write_text(json.dumps(pact("Shop", "Prices")))
+    with serving(answer_with(make_api())) as address:
+
+        def run(headers: Mapping[str, str], *words: str) -> Result:
+            token = headers["authorization"].removeprefix("Bearer ")
+            env = {"PACT_BROKER_BASE_URL": address, "PACT_BROKER_TOKEN": token, "PACT_BROKER_HTTP_RETRIES": "1"}
+            return CliRunner().invoke(PACT_BROKER, words, prog_name="pact-broker", env=env)
+
+        yield run
+
+
+@pytest.fixture
+def run_command(api: Api) -> Iterator[Run]:
+    """Call a command with the application of this process."""
+
+    def respond(request: Request) -> Answer:
+        headers = [(name, value) for name, value in request.headers.items() if name in {"accept", "content-type"}]
+        answer = api.send(request.method, request.path, request.body, headers)
+        # The application of this process does not know where it is served.
+        body = answer.body.replace(b"http://localhost", f"http://{request.headers['host']}".encode())
+        return Answer(answer.status, body, {"Content-Type": answer.headers.get("content-type", "")})
+
+    with serving(respond) as url:
+
+        def run_command(*words: str, program: object = PACT_BROKER, **env: str) -> Result:
+            variables = {"PACT_BROKER_BASE_URL": url, "PACT_BROKER_HTTP_RETRIES": "1"} | env
+            return CliRunner().invoke(program, words, prog_name="pact-broker", env=variables)  # type: ignore[arg-type]  # a program
+
+        yield run_command
+
+
+@pytest.fixture
+def comparison_worker(database: Database, clock: Clock) -> ComparisonWorker:
+    """A worker that compares pacts with contracts when it is told to."""
+    return ComparisonWorker(database, clock=clock)
+
+
+@pytest.fixture
+def forgetful_broker(database_url: str, clock: Clock) -> Iterator[ForgetfulBroker]:
+    """A broker for random histories of decisions."""
+    database = open_database(database_url)
+
+    def forget() -> None:
+        with database.engine.begin() as connection:
+            connection.execute(text("DELETE FROM pacticipant"))
+            connection.execute(text("DELETE FROM environment"))
+
+    chosen = Settings(database_url=database_url, log_level="error", **SETTINGS)  # type: ignore[arg-type]  # settings by name
+    with closing(Api(build_application(chosen, database, clock=clock))) as api:
+        yield ForgetfulBroker(api, clock, forget)
+    database.close()
+
+
+@pytest.fixture
+def comparison_broker(database_url: str, clock: Clock) -> Iterator[ComparisonBroker]:
+    """Two servers on one database for random histories of comparisons."""
+    database = open_database(database_url)
+    options: dict[str, Any] = {
+        "database_url": database_url,
+        "log_level": "error",
+        "allow_dangerous_contract_modification": True,
+    }
+    # The server with time shares the test's processor with others, so it has all the time there is.
+    patient = Settings(**options, comparison_budget=timedelta(minutes=10))
+    hurried = Settings(**options, comparison_budget=timedelta(0))
+    with (
+        closing(Api(build_application(patient, database, clock=clock))) as api,
+        closing(Api(build_application(hurried, open_database(database_url), clock=clock))) as other,
+    ):
+        yield ComparisonBroker(api, other, ComparisonWorker(database, clock=clock), database)
+    database.close()
+
+
+@pytest.fixture
+def make_broker(database_url: str) -> Iterator[Callable[..., Broker]]:
+    """Make brokers that deliver webhooks, all on the test's database."""
+    with ExitStack() as stack:
+
+        def make(*, starts: bool = True, **settings: Any) -> Broker:
+            options = {"database_url": database_url, "secret_key": SECRET_KEY, "log_level": "fatal", **OPEN, **settings}
+            database = open_kept(database_url, connections=4)
+            stack.callback(database.close)
+            broker = Broker(database, Settings(**options))
+            stack.callback(broker.api.close)
+            if starts:
+                broker.worker.start()
+                stack.callback(broker.worker.stop)
+            return broker
+
+        yield make
+
+
+@pytest.fixture
+def make_separate_api(tmp_path: Path, clock: Clock) -> Iterator[Callable[[str], Api]]:
+    """Make clients of applications with databases of their own, on SQLite."""
+    brokers = []
+
+    def make(name: str) -> Api:
+        chosen = Settings(
+            database_url=f"sqlite:///{tmp_path / name}.sqlite",
+            log_level="error",
+            secret_key=SecretStr(SECRET_KEY),
+            allow_dangerous_contract_modification=True,
+        )
+        database = open_new(tmp_path / f"{name}.sqlite")
+        api = Api(build_application(chosen, database, clock=clock))
+        brokers.append((api, database))
+        return api
+
+    yield make
+    for api, database in brokers:
+        api.close()
+        database.close()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[str, Path]:
+    """A certificate for ci.example, as PEM, and a file with it and its key."""
+    return issue_certificate(tmp_path)

@@ -14,7 +14,7 @@ from treaty.web.openapi import build_document
 from treaty.web.routers import list_routers
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Answer
+    from tests.api.client import Answer
 
 JsonSchema = dict[str, Any]
 

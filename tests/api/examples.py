@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from tests.api.conftest import BASE, Api
+from tests.api.client import BASE, Api
 from tests.api.example_history import add_example_history
 from tests.api.history import q
 from treaty.actions.webhooks.named_secrets import SecretDraft, add_secret

@@ -1,6 +1,6 @@
 """A small world: every pacticipant has versions 1 and 2, on branches, with tags, a label, and places where they run."""
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
 from tests.api.history import History, q
 
 CONSUMERS = ("Web Shop", "Till/2 ü")

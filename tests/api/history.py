@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
 
 
 def q(name: str) -> str:

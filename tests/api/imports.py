@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
-from tests.api.conftest import BASE, Api
+from tests.api.client import BASE, Api
 from tests.api.history import q
 from treaty.cli import import_copying
 from treaty.cli.import_reports import CopyReport
@@ -199,3 +199,23 @@ def differences(one: Answers, other: Answers, *, allowed: Callable[[str], bool] 
         for name in sorted({*one, *other})
         if one.get(name) != other.get(name) and not allowed(name)
     ]
+
+
+TIME: Final = "2024-01-01T00:00:00+00:00"
+RESULT: Final = {
+    "kind": "result",
+    "consumer": "Shop",
+    "provider": "Prices",
+    "sha": "x",
+    "number": 1,
+    "providerVersion": "9",
+    "success": True,
+    "verifiedAt": TIME,
+    "recordedAt": TIME,
+}
+
+
+def import_facts(api: Api, *facts: dict[str, Any]) -> list[str]:
+    answer = api.post("/import", {"source": "http://source.test", "run": "1", "facts": list(facts)})
+    assert answer.status == 200, answer.text
+    return [outcome["outcome"] for outcome in answer.json()["outcomes"]]

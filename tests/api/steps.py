@@ -4,7 +4,7 @@ import shlex
 from typing import Any
 from urllib.parse import unquote
 
-from tests.api.conftest import BASE, Api
+from tests.api.client import BASE, Api
 from tests.api.history import History, q
 
 PLACEHOLDERS = {"MAIN_BRANCH": "main", "PACTS": "pacts"}

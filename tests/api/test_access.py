@@ -1,11 +1,9 @@
 """Who may do what: the original's two users, and every role at every route."""
 
-import base64
-
 import pytest
 
 from tests.api import golden
-from tests.api.conftest import PASSWORD
+from tests.api.credentials import PASSWORD, basic
 from treaty.web.http.router import Router
 from treaty.web.urls import Url
 
@@ -15,10 +13,6 @@ WRITER, READER = ("writer", "w-secret"), ("reader", "r-secret")
 PAIR = "/pacts/provider/Prices/consumer/Shop/version/1"
 BADGE = "/pacts/provider/Prices/consumer/Shop/latest/badge"
 HEARTBEAT = "/diagnostic/status/heartbeat"
-
-
-def basic(user):
-    return {"authorization": "Basic " + base64.b64encode(":".join(user).encode()).decode()}
 
 
 @pytest.fixture
@@ -46,7 +40,7 @@ def test_without_credentials_nothing_is_answered(closed):
 
 @pytest.mark.parametrize("user", [("writer", "wrong"), ("", ""), ("reader", "w-secret"), ("writer", "w-secret ")])
 def test_wrong_credentials_are_refused(closed, user):
-    assert closed().get("/", headers=basic(user)).status == 401
+    assert closed().get("/", headers=basic(*user)).status == 401
 
 
 def test_what_is_no_credentials_at_all_is_refused(closed):
@@ -68,34 +62,34 @@ def test_problem_documents_say_so_too(closed):
 
 def test_the_reader_reads_and_the_writer_writes(closed):
     api = closed()
-    refused = api.put(PAIR, {"interactions": []}, headers=basic(READER))
+    refused = api.put(PAIR, {"interactions": []}, headers=basic(*READER))
     assert (refused.status, refused.json()["missingPermission"]) == (403, "publish pacts")
     assert "reader may not publish pacts: the role is read-only" in refused.json()["error"]
-    assert api.put(PAIR, {"interactions": []}, headers=basic(WRITER)).status == 201
-    assert api.get(PAIR, headers=basic(READER)).status == 200
+    assert api.put(PAIR, {"interactions": []}, headers=basic(*WRITER)).status == 201
+    assert api.get(PAIR, headers=basic(*READER)).status == 200
 
 
 def test_links_that_a_reader_may_not_use_are_left_out(closed):
     api = closed()
-    api.put(PAIR, {"interactions": []}, headers=basic(WRITER))
+    api.put(PAIR, {"interactions": []}, headers=basic(*WRITER))
     for path, relation in (
         ("/", "pb:publish-contracts"),
         ("/", "pb:publish-pact"),
         (PAIR, "pb:publish-verification-results"),
         ("/pacticipants/Shop/versions/1", "pb:record-deployment"),
     ):
-        links = [api.get(path, headers=basic(user)).json()["_links"] for user in (WRITER, READER)]
+        links = [api.get(path, headers=basic(*user)).json()["_links"] for user in (WRITER, READER)]
         assert [relation in relations for relations in links] == [True, False], relation
         assert "self" in links[1]
-    listed = [api.get("/integrations", headers=basic(user)).text for user in (WRITER, READER)]
+    listed = [api.get("/integrations", headers=basic(*user)).text for user in (WRITER, READER)]
     assert ["pb:delete_integration" in text for text in listed] == [True, False]
 
 
 def test_asking_for_pacts_for_verification_is_reading(closed):
     api = closed()
-    api.put(PAIR, {"interactions": []}, headers=basic(WRITER))
+    api.put(PAIR, {"interactions": []}, headers=basic(*WRITER))
     path = "/pacts/provider/Prices/for-verification"
-    assert api.post(path, {}, headers=basic(READER)).status == 200
+    assert api.post(path, {}, headers=basic(*READER)).status == 200
 
 
 def test_reading_can_be_public(closed):
@@ -118,7 +112,7 @@ def test_every_route_lets_in_the_roles_that_the_table_names(make_api, accounts):
     """The table is laid down, so that a route which lets in others is noticed; `./run renew` writes it anew."""
     api = make_api(host="192.0.2.1")
     callers: list[dict[str, str]] = [{}]
-    callers += [basic((accounts(role).token.user, PASSWORD)) for role in golden.ROLES if role]
+    callers += [basic(accounts(role).token.user, PASSWORD) for role in golden.ROLES if role]
     lines = []
     for kind, route in golden.routes():
         path = route.url.fill(**dict.fromkeys(route.url.names, "x"))

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Answer, Api
+    from tests.api.client import Answer, Api
 
 VERSIONS = "/pacticipants/Web%20Shop/versions"
 ALIAS = f"{VERSIONS}/1/aliases/c2"

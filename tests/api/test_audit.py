@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import select, text
 
 from tests.api.browsers import Browser
-from tests.api.conftest import PASSWORD, publication
+from tests.api.client import publication
+from tests.api.credentials import PASSWORD, basic
 from tests.api.writes import FORM, FORMS, WEBHOOK, WRITE_NOTHING, WRITES, world
-from tests.databases import open_kept
+from tests.databases import on_sqlite, open_kept
 from treaty import actions
 from treaty.actions.maintenance import integrity
 from treaty.actions.maintenance.backups import record_backup
@@ -44,11 +45,6 @@ USERS = {
     "basic_auth_read_only_username": READER[0],
     "basic_auth_read_only_password": READER[1],
 }
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-def basic(user):
-    return {"authorization": "Basic " + base64.b64encode(":".join(user).encode()).decode()}
 
 
 def events(api, query="", **options):
@@ -98,7 +94,7 @@ def written():
 # Nothing that is done is left out
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("name", written())
 def test_every_route_that_writes_leaves_an_event_of_its_own_kind(api, name):
     method, write = written()[name]
@@ -228,9 +224,9 @@ def takes_db(name):
 
 def test_an_event_says_who_did_what_when_from_where_and_with_what(make_api, clock):
     api = make_api(**USERS)
-    headers = {**basic(WRITER), "user-agent": "pact/1", "referer": "https://ci.example.org/job?token=abc"}
+    headers = {**basic(*WRITER), "user-agent": "pact/1", "referer": "https://ci.example.org/job?token=abc"}
     answer = api.post("/contracts/publish?x=1", publication("Shop", "1", "Prices", branch="main"), headers=headers)
-    event = latest(api, headers=basic(WRITER))
+    event = latest(api, headers=basic(*WRITER))
     sha = event["after"].pop("sha")
     assert len(sha) == 40
     assert event == {
@@ -361,12 +357,12 @@ def test_a_write_whose_event_cannot_be_kept_is_not_done(api, database):
 
 def test_refusals_are_told_the_first_at_once_and_then_how_many_there_were_in_a_minute(make_api, clock):
     api = make_api(**USERS, trusted_proxies=("127.0.0.1",))
-    guess = {**basic(("writer", "guess-canary")), "x-forwarded-for": "192.0.2.7"}
+    guess = {**basic("writer", "guess-canary"), "x-forwarded-for": "192.0.2.7"}
     statuses = [api.get("/", headers=guess).status for _ in range(50)]
     assert set(statuses) == {401, 429}
     api.get("/")
-    api.put("/pacticipants/Shop", {}, headers=basic(READER))
-    refusals = events(api, headers=basic(WRITER))
+    api.put("/pacticipants/Shop", {}, headers=basic(*READER))
+    refusals = events(api, headers=basic(*WRITER))
     assert [
         (event["type"], event["user_email"], event["status"], event["outcome"], event["count"]) for event in refusals
     ] == [
@@ -377,7 +373,7 @@ def test_refusals_are_told_the_first_at_once_and_then_how_many_there_were_in_a_m
     ]
     clock.now += timedelta(minutes=1)
     api.get("/")
-    later = events(api, headers=basic(WRITER))[4:]
+    later = events(api, headers=basic(*WRITER))[4:]
     assert sum(event["count"] for event in later if event["type"] == "sign_in_failure") == 48
     assert len(later) == 3
 
@@ -386,8 +382,8 @@ def test_refusals_from_a_thousand_addresses_fill_no_disk(make_api):
     api = make_api(**USERS, trusted_proxies=("127.0.0.1",))
     for number in range(300):
         api.get("/", headers={"x-forwarded-for": f"192.0.{number // 256}.{number % 256}"})
-    refusals = events(api, headers=basic(WRITER))
-    more = events(api, f"?from={refusals[-1]['uuid']}", headers=basic(WRITER))
+    refusals = events(api, headers=basic(*WRITER))
+    more = events(api, f"?from={refusals[-1]['uuid']}", headers=basic(*WRITER))
     assert len(refusals) + len(more) - 1 <= 101
     assert more[-1]["address"] is None
 
@@ -397,7 +393,7 @@ def test_what_was_counted_is_kept_when_the_server_stops(make_api):
     for _ in range(5):
         api.get("/")
     api._app._handler._denied_requests.close()  # noqa: SLF001 - as the server does when it stops
-    assert [event["count"] for event in events(api, headers=basic(WRITER))] == [1, 4]
+    assert [event["count"] for event in events(api, headers=basic(*WRITER))] == [1, 4]
 
 
 # Secrets
@@ -405,7 +401,7 @@ def test_what_was_counted_is_kept_when_the_server_stops(make_api):
 
 def test_no_secret_is_ever_in_it(make_api, database_url):
     api = make_api(**USERS)
-    headers = basic(WRITER)
+    headers = basic(*WRITER)
     request: dict[str, object] = {
         "method": "POST",
         "url": "https://user-canary:url-canary@ci.example.org/path-canary?key=query-canary",
@@ -435,8 +431,8 @@ def test_no_secret_is_ever_in_it(make_api, database_url):
     api.put("/pacticipants/Shop/labels/a?access_token=param-canary&plain=1", {}, headers=headers)
     api.patch("/pacticipants/Shop", {}, headers={**headers, "referer": "https://x:ref-canary@x.org/?a=from-canary"})
     for wrong in (
-        basic(("writer", "typo-canary")),
-        basic(("tokenasname-canary", "x")),
+        basic("writer", "typo-canary"),
+        basic("tokenasname-canary", "x"),
         {"authorization": "Bearer t-canary"},
     ):
         api.get("/", headers=wrong)
@@ -468,7 +464,7 @@ def test_no_secret_is_ever_in_it(make_api, database_url):
         ("https:///canary?canary", "(hidden)"),
     ],
 )
-@only_sqlite
+@on_sqlite
 def test_of_urls_only_that_stays_which_names_a_place(api, url, shown):
     assert api.patch("/pacticipants/Shop", {"repositoryUrl": url, "repositoryName": "a name?"}).status == 201
     created = latest(api)["after"]
@@ -487,7 +483,7 @@ def test_of_urls_only_that_stays_which_names_a_place(api, url, shown):
         ("token", "token"),
     ],
 )
-@only_sqlite
+@on_sqlite
 def test_of_queries_the_values_are_hidden_that_are_named_like_secrets(api, query, shown):
     assert api.put(f"/pacticipants/Shop/labels/a?{query}", {}).status == 201
     assert latest(api)["payload"]["queryString"] == shown
@@ -608,7 +604,7 @@ def test_an_event_says_where_to_go_on(long_trail):
 
 def test_filters_leave_what_they_name(make_api):
     api = make_api(**USERS)
-    headers = basic(WRITER)
+    headers = basic(*WRITER)
     api.patch("/pacticipants/Shop", {}, headers=headers)
     api.post("/contracts/publish", publication("Shop", "1", "Prices"), headers=headers)
     api.get("/")
@@ -669,8 +665,8 @@ def test_what_makes_no_sense_is_refused_by_its_name(api, query, member):
 @pytest.mark.parametrize("path", ["/audit", "/audit/export"])
 def test_readers_and_strangers_do_not_read_it(make_api, path):
     api = make_api(**USERS, allow_public_read=True)
-    assert api.get(path, accept="*/*", headers=basic(WRITER)).status == 200
-    assert api.get(path, accept="*/*", headers=basic(READER)).status in {401, 403}
+    assert api.get(path, accept="*/*", headers=basic(*WRITER)).status == 200
+    assert api.get(path, accept="*/*", headers=basic(*READER)).status in {401, 403}
     assert api.get(path, accept="*/*").status == 401
 
 
@@ -794,4 +790,4 @@ def test_nobody_fills_it_by_signing_out(make_api):
     for _ in range(5):
         browser.get("/sign-in")
         browser.send("/sign-out")
-    assert events(api, headers=basic(WRITER)) == []
+    assert events(api, headers=basic(*WRITER)) == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import build_settings
+from tests.api.client import build_settings
 from tests.receiver import Receiver, Reply, receiving
 from tests.waiting import eventually
 from treaty.model.audit import Action, Actor

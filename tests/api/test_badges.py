@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
 from tests.api.history import History
 
 pytestmark = pytest.mark.slow_on_postgresql  # about images; the decisions have tests of their own

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.api.browsers import PAGE, Browser
-from tests.api.conftest import PASSWORD, pact
-from tests.api.test_credentials import bearer
+from tests.api.client import pact
+from tests.api.credentials import PASSWORD, bearer
+from tests.databases import on_sqlite
 from treaty.app import warn_of_proxies
 from treaty.errors import InvalidSetting
 from treaty.model.accounts.access import Role
@@ -20,7 +21,6 @@ from treaty.web.routers import build_router
 BASE = "https://tools.example.org/pacts"
 NAMES = ("pacts", "pacts/pacts", "pactsfoo", "team/app", "pacticipants", "a%2Fb", "ü/ü")
 FORM = "application/x-www-form-urlencoded"
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(params=["/pacts", ""], ids=["kept", "removed"])
@@ -38,7 +38,7 @@ def encoded(name):
     return quote(name, safe="")
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("name", NAMES)
 def test_names_are_those_that_the_client_sent(api, prefix, name):
     path = f"/pacticipants/{encoded(name)}/branches/{encoded(name)}/versions/{encoded(name)}"
@@ -53,13 +53,13 @@ def test_names_are_those_that_the_client_sent(api, prefix, name):
     assert api.get(f"{prefix}{pair}/latest").json()["_links"]["self"]["href"].startswith(BASE + pair)
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("path", ["/pacts", "/pacts/", "/", "/p%61cts", "/pacts/?x=1"])
 def test_the_index_is_at_the_path_itself(api, path):
     assert api.get(path).json()["_links"]["self"]["href"] == BASE
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     "path", ["/pactsfoo/pacticipants", "/pact/pacticipants", "/pacts/pacts/pacticipants", "/pacts/no"]
 )
@@ -67,7 +67,7 @@ def test_a_path_that_only_begins_alike_is_not_found(api, path):
     assert api.get(path).status == 404
 
 
-@only_sqlite
+@on_sqlite
 def test_every_link_of_every_document_has_the_path(api, prefix):
     api.publish("Shop", "1", "Till", branch="main", tags=["prod"])
     visited: set[str] = set()
@@ -103,7 +103,7 @@ PAGES = (
 )
 
 
-@only_sqlite
+@on_sqlite
 def test_every_address_in_a_page_has_the_path(api, prefix):
     api.publish("Shop", "1", "Till", branch="main")
     for path in PAGES:
@@ -116,7 +116,7 @@ def test_every_address_in_a_page_has_the_path(api, prefix):
         assert [fragment for fragment in in_fragments if BASE not in fragment] == []
 
 
-@only_sqlite
+@on_sqlite
 def test_static_files_and_the_openapi_document_are_below_the_path(api, prefix):
     text = api.get(f"{prefix}/", accept=PAGE).text
     (script,) = re.findall(r'src="([^"]*)"', text)
@@ -125,7 +125,7 @@ def test_static_files_and_the_openapi_document_are_below_the_path(api, prefix):
     assert document["servers"] == [{"url": BASE}]
 
 
-@only_sqlite
+@on_sqlite
 def test_a_user_signs_in_with_cookies_for_the_path_only(make_api, accounts, prefix):
     accounts(Role.ADMINISTRATOR)
     api = make_api(base_urls=(BASE,))
@@ -144,7 +144,7 @@ def test_a_user_signs_in_with_cookies_for_the_path_only(make_api, accounts, pref
     assert browser.get(f"{prefix}/settings/users").status == 303
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("base", [BASE, "https://Tools.example.org:443/pacts"])
 def test_a_page_of_another_site_cannot_write(make_api, prefix, base):
     api = make_api(open_access=True, base_urls=(base,))
@@ -152,7 +152,7 @@ def test_a_page_of_another_site_cannot_write(make_api, prefix, base):
         assert api.post(f"{prefix}/pacticipants", {"name": "A"}, headers={"origin": site}).status == status
 
 
-@only_sqlite
+@on_sqlite
 def test_the_audit_trail_has_the_path_within_treaty(make_api, accounts, prefix):
     api = make_api(base_urls=(BASE,))
     headers = bearer(accounts(Role.ADMINISTRATOR, token=Role.ADMINISTRATOR))
@@ -190,7 +190,7 @@ SEVERAL = (
 )
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("path", "headers", "base"),
     [
@@ -221,14 +221,14 @@ def test_of_several_base_urls_the_one_that_the_request_used_is_chosen(make_api, 
     assert answer.json()["_links"]["self"]["href"] == f"{base}/pacticipants"
 
 
-@only_sqlite
+@on_sqlite
 def test_a_prefix_that_an_untrusted_client_reports_is_ignored(make_api):
     api = make_api(open_access=True, base_urls=SEVERAL)
     answer = api.get("/pacticipants", headers={"x-forwarded-prefix": "/contracts"})
     assert answer.json()["_links"]["self"]["href"] == f"{SEVERAL[0]}/pacticipants"
 
 
-@only_sqlite
+@on_sqlite
 def test_a_path_that_treaty_has_itself_is_treatys(make_api):
     """The base path /matrix: the proxy has to remove it, and an application may have the name of any resource."""
     api = make_api(open_access=True, base_urls=("https://tools.example.org/pacticipants",))
@@ -265,7 +265,7 @@ DECODED = {
 }
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("path", DECODED)
 def test_a_path_with_a_decoded_slash_is_not_found_with_the_reason(api, prefix, path):
     answer = api.request(DECODED[path], prefix + path, {})
@@ -285,7 +285,7 @@ def test_a_path_with_a_decoded_slash_is_not_found_with_the_reason(api, prefix, p
     assert "has decoded it" in api.get(prefix + path, accept=PAGE).text or DECODED[path] == "PUT"
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("settings", "headers", "has_hint"),
     [
@@ -322,7 +322,7 @@ def test_a_base_url_that_links_cannot_begin_with_is_refused(url):
         read_settings({"base_urls": (url,)}, {})
 
 
-@only_sqlite
+@on_sqlite
 def test_the_path_of_a_base_url_is_encoded_as_clients_send_it(make_api):
     urls = read_settings({}, {"PACT_BROKER_BASE_URL": "https://tools.example.org/päcts%20x/(1)/"}).base_urls
     assert urls == ("https://tools.example.org/p%C3%A4cts%20x/(1)",)

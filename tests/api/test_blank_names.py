@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 from tests.api.history import History
 from treaty.settings import Settings
 from treaty.web.routers import list_routers
@@ -16,7 +16,7 @@ from treaty.web.routers import list_routers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.api.conftest import Api
+    from tests.api.client import Api
 
 pytestmark = pytest.mark.slow_on_postgresql  # about requests, and not about data
 

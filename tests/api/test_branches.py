@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
 
 TILL = "/pacticipants/Till"
 

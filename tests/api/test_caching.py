@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from tests.api.conftest import pact
+from tests.api.client import pact
 
 pytestmark = pytest.mark.slow_on_postgresql  # about headers
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.history import History, q
 
 OK = "All required verification results are published and successful"

@@ -17,20 +17,20 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
-from tests.api.conftest import SECRET_KEY, Api, Clock
-from tests.api.steps import Steps
-from tests.api.test_matrix_histories import (
+from tests.api.client import SECRET_KEY, Api, Clock
+from tests.api.decision_histories import (
     HAPPENINGS,
     PUBLISHED,
     SETTINGS,
     START,
     VERIFIED,
-    Broker,
+    ForgetfulBroker,
     Story,
     deployment_questions,
     matrix_questions,
     one_of,
 )
+from tests.api.steps import Steps
 from tests.histories import SHARDS, history_settings, share
 from tests.oracle.cause_oracle import Delivery, Ended, Known, Why, list_causes
 from tests.scale import choose
@@ -48,7 +48,7 @@ HISTORIES = share(choose(25, slow=60, long=20_000))
 
 
 @dataclass
-class CauseBroker(Broker):
+class CauseBroker(ForgetfulBroker):
     database: Database
 
 

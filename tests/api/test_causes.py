@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from tests.api.cause_scenarios import CONTACTS, SCENARIOS, SETTINGS, Stage
 from tests.api.steps import Steps
-from tests.api.test_audit import only_sqlite
+from tests.databases import on_sqlite
 from tests.docs.generated import ROOT
 from treaty.model.decisions.causes import DESCRIPTIONS, Cause
 from treaty.model.decisions.matrix import decide
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from treaty.store.engine.database import Database
 
 HTML = "text/html,application/xhtml+xml"
@@ -112,7 +112,7 @@ def test_the_list_is_the_same_everywhere(api: Api) -> None:
     assert golden >= set(codes)
 
 
-@only_sqlite
+@on_sqlite
 def test_many_causes_are_loaded_with_as_many_statements_as_one(stage: Stage) -> None:
     SCENARIOS[Cause.NOT_REQUESTED](stage)
     count_of_one = count_statements(stage)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
+from tests.api.credentials import bearer
 from tests.api.history import History
-from tests.api.test_credentials import bearer
 from treaty.actions.accounts.credentials import IssuedToken
 from treaty.model.accounts.access import Role
 

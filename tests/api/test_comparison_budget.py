@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.conftest import pact
+from tests.api.client import pact
+from tests.api.comparisons import FITTING, deployable, finish_comparisons, publish_contract
 from tests.api.history import History
-from tests.api.test_comparisons import FITTING, deployable, publish_contract, work
 from treaty.actions.provider_contracts.comparisons import ComparisonBudget, compare_pairs
 from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.web import application
@@ -18,16 +18,11 @@ from treaty.workers.comparisons import ComparisonWorker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from treaty.store.engine.database import Database
 
 INTERACTIONS = 5
 PLENTY = 10**9
-
-
-@pytest.fixture
-def worker(database: Database, clock: Clock) -> ComparisonWorker:
-    return ComparisonWorker(database, clock=clock)
 
 
 def publish(api: Api) -> PairKey:
@@ -75,7 +70,7 @@ def deployed(api: Api) -> bool | None:
 
 
 def test_a_large_pair_is_left_to_the_worker_and_a_small_one_is_compared_all_the_same(
-    make_api: Any, worker: ComparisonWorker, monkeypatch: pytest.MonkeyPatch
+    make_api: Any, comparison_worker: ComparisonWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = make_api()
     history = History(api)
@@ -84,7 +79,7 @@ def test_a_large_pair_is_left_to_the_worker_and_a_small_one_is_compared_all_the_
     history.deploy("Prices", "1", "production")
     monkeypatch.setattr(application, "COMPARED_BYTES_PER_SECOND", 0.1)
     assert deployable(api) is None
-    work(worker)
+    finish_comparisons(comparison_worker)
     assert deployable(api) is True
     history.publish("Till", "1", "Prices", FITTING)
     monkeypatch.setattr(application, "COMPARED_BYTES_PER_SECOND", PLENTY)

@@ -11,19 +11,10 @@ import pytest
 from hypothesis import event, given, note
 from hypothesis import strategies as st
 
-from tests.api.conftest import Api
+from tests.api.client import Api
+from tests.api.comparison_histories import CONSUMERS, DOCUMENTS, MESSAGE, PROVIDER, UNUSABLE, ComparisonBroker, steps
 from tests.api.history import History
 from tests.api.steps import Steps
-from tests.api.test_comparison_histories import (
-    CONSUMERS,
-    DOCUMENTS,
-    MESSAGE,
-    PROVIDER,
-    UNUSABLE,
-    Broker,
-    broker,  # noqa: F401 - a fixture
-    steps,
-)
 from tests.histories import SHARDS, history_settings, share
 from tests.scale import choose
 
@@ -40,7 +31,7 @@ class Pair(NamedTuple):
     provider_version: str
 
 
-def list_causes(broker: Broker, pair: Pair) -> list[set[str]]:  # noqa: F811 - not the fixture
+def list_causes(broker: ComparisonBroker, pair: Pair) -> list[set[str]]:
     """Say what is in the way of a pair: for each obstacle, the causes that it may have."""
     world = broker.world
     content = world.pacts[pair.consumer, pair.version]
@@ -93,7 +84,7 @@ def check(answer: Any, expected: list[set[str]], *, is_hurried: bool = False) ->
 class ContractSteps(Steps):
     """Also publishes the documents of a provider, as the user who follows the step would."""
 
-    def __init__(self, broker: Broker, pair: Pair) -> None:  # noqa: F811 - not the fixture
+    def __init__(self, broker: ComparisonBroker, pair: Pair) -> None:
         super().__init__(broker.api, History(broker.api))
         self._broker = broker
         self._pair = pair
@@ -114,7 +105,7 @@ class ContractSteps(Steps):
             self._broker.contract(number, name, path, True)  # noqa: FBT003 - as histories do
 
 
-def carry_out(broker: Broker, pair: Pair, reason: Any) -> Pair:  # noqa: F811 - not the fixture
+def carry_out(broker: ComparisonBroker, pair: Pair, reason: Any) -> Pair:
     """Do what a reason suggests, and return the pair to ask about next."""
     if reason["cause"] == NOT_FINISHED:
         broker.work()
@@ -138,7 +129,7 @@ def is_removed(answer: Any, cause: str) -> bool:
     is_hurried=st.booleans(),
 )
 def test_a_no_about_a_contract_has_the_right_cause_and_its_step_changes_the_answer(
-    broker: Broker,  # noqa: F811 - the fixture
+    comparison_broker: ComparisonBroker,
     shard: int,
     story: list[tuple[Any, ...]],
     consumer: str,
@@ -146,28 +137,32 @@ def test_a_no_about_a_contract_has_the_right_cause_and_its_step_changes_the_answ
     is_hurried: bool,  # noqa: FBT001 - drawn
 ) -> None:
     del shard
-    broker.forget()
-    broker.pact(consumer, "1", "prices")
+    comparison_broker.forget()
+    comparison_broker.pact(consumer, "1", "prices")
     for step in story:
         note(repr(step))
         if step[0] != "ask":
-            broker.act(step)
-    pairs = [Pair(*pact, number) for pact in sorted(broker.world.pacts) for number in sorted(broker.world.versions)]
+            comparison_broker.act(step)
+    pairs = [
+        Pair(*pact, number)
+        for pact in sorted(comparison_broker.world.pacts)
+        for number in sorted(comparison_broker.world.versions)
+    ]
     # A server without time to compare has not finished, until the worker has.
-    api = broker.hurried if is_hurried else broker.api
+    api = comparison_broker.hurried if is_hurried else comparison_broker.api
     for pair in pairs:
         note(repr(pair))
-        check(ask(api, pair), list_causes(broker, pair), is_hurried=is_hurried)
+        check(ask(api, pair), list_causes(comparison_broker, pair), is_hurried=is_hurried)
     if not pairs:
         return
     pair = pairs[which % len(pairs)]
     reasons = list_obstacles(ask(api, pair))
     if reasons:
         reason = reasons[which % len(reasons)]
-        pair = carry_out(broker, pair, reason)
-        later = ask(broker.api, pair)
+        pair = carry_out(comparison_broker, pair, reason)
+        later = ask(comparison_broker.api, pair)
         assert is_removed(later, reason["cause"]), reason["next"]
         if reason["cause"] == NOT_FINISHED:
             event(NOT_FINISHED)
-            assert is_removed(ask(broker.hurried, pair), NOT_FINISHED)
-            check(later, list_causes(broker, pair))
+            assert is_removed(ask(comparison_broker.hurried, pair), NOT_FINISHED)
+            check(later, list_causes(comparison_broker, pair))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
 
+from tests.api.comparisons import FITTING, UNFITTING, count_events, finish_comparisons, publish_contract
 from tests.api.history import History
-from tests.api.test_comparisons import FITTING, UNFITTING, publish_contract, work
 from treaty.workers.comparisons import ComparisonWorker
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api
     from treaty.store.engine.database import Database
 
 EVENTS = (
@@ -31,55 +29,44 @@ def history(api: Api) -> History:
     return History(api)
 
 
-@pytest.fixture
-def worker(database: Database, clock: Clock) -> ComparisonWorker:
-    return ComparisonWorker(database, clock=clock)
-
-
-def list_events(database: Database) -> dict[str, int]:
-    """Count the deliveries by event, without the common beginning of its name."""
-    rows = database.read(lambda db: db.execute(text("SELECT event FROM triggered_webhook")).all())
-    return dict(Counter(event.removeprefix("provider_verification_") for (event,) in rows))
-
-
 def test_a_verdict_is_told_once_for_equal_contents(
-    api: Api, history: History, worker: ComparisonWorker, database: Database
+    api: Api, history: History, comparison_worker: ComparisonWorker, database: Database
 ) -> None:
     history.publish("Shop", "1", "Prices", FITTING, branch="main")
     for version in ("1", "2"):
         publish_contract(api, version)
-        work(worker)
-        assert list_events(database) == {"published": 1, "succeeded": 1}
+        finish_comparisons(comparison_worker)
+        assert count_events(database) == {"published": 1, "succeeded": 1}
     history.publish("Shop", "2", "Prices", UNFITTING, branch="main")
-    work(worker)
-    assert list_events(database) == {"published": 2, "succeeded": 1, "failed": 1}
+    finish_comparisons(comparison_worker)
+    assert count_events(database) == {"published": 2, "succeeded": 1, "failed": 1}
 
 
 def test_a_changed_verdict_is_told_again(
-    api: Api, history: History, worker: ComparisonWorker, database: Database
+    api: Api, history: History, comparison_worker: ComparisonWorker, database: Database
 ) -> None:
     history.publish("Shop", "1", "Prices", FITTING, branch="main")
     publish_contract(api, success=None)
-    work(worker)
-    assert list_events(database) == {}
+    finish_comparisons(comparison_worker)
+    assert count_events(database) == {}
     publish_contract(api, success=True)
-    work(worker)
-    assert list_events(database) == {"published": 1, "succeeded": 1}
+    finish_comparisons(comparison_worker)
+    assert count_events(database) == {"published": 1, "succeeded": 1}
     publish_contract(api, success=False)
-    work(worker)
-    assert list_events(database) == {"published": 2, "succeeded": 1, "failed": 1}
+    finish_comparisons(comparison_worker)
+    assert count_events(database) == {"published": 2, "succeeded": 1, "failed": 1}
 
 
 def test_a_provider_with_a_contract_need_not_verify_what_is_compared(
-    api: Api, history: History, worker: ComparisonWorker, database: Database
+    api: Api, history: History, comparison_worker: ComparisonWorker, database: Database
 ) -> None:
     publish_contract(api)
     history.deploy("Prices", "1", "production")
     history.publish("Shop", "1", "Prices", FITTING)
-    work(worker)
-    assert "contract_requiring_verification_published" not in list_events(database)
+    finish_comparisons(comparison_worker)
+    assert "contract_requiring_verification_published" not in count_events(database)
     message = {"description": "a price changed", "contents": {"price": 1}}
     content = {"consumer": {"name": "Shop"}, "provider": {"name": "Prices"}, "messages": [message]}
     api.put("/pacts/provider/Prices/consumer/Shop/version/2", content)
-    work(worker)
-    assert list_events(database)["contract_requiring_verification_published"] == 1
+    finish_comparisons(comparison_worker)
+    assert count_events(database)["contract_requiring_verification_published"] == 1

@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
+from tests.api.comparisons import (
+    FITTING,
+    UNFITTING,
+    badge_state,
+    can_i_deploy,
+    deployable,
+    finish_comparisons,
+    publish_contract,
+)
+from tests.api.contracts import OPENAPI, PUBLISH, build, document
 from tests.api.history import History
-from tests.api.test_provider_contracts import OPENAPI, PUBLISH, RESULT, build, document
 from treaty.model.maintenance.retention import Retention
 from treaty.store.overview.unverified_pairs import load_unverified
 from treaty.workers.cleanup import Cleaner
 from treaty.workers.comparisons import ComparisonWorker
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from treaty.store.engine.database import Database
-
-FITTING, UNFITTING = "prices", "orders"
 
 
 @pytest.fixture
@@ -27,50 +34,27 @@ def history(api: Api) -> History:
     return History(api)
 
 
-@pytest.fixture
-def worker(database: Database, clock: Clock) -> ComparisonWorker:
-    return ComparisonWorker(database, clock=clock)
-
-
-def work(worker: ComparisonWorker) -> None:
-    while worker.work_once():
-        pass
-
-
 COMPARISON_PAGE = (
     "/contracts/bi-directional/provider/Prices/version/1/consumer/Shop/version/1/cross-contract-verification-results"
 )
 
 
-def publish_contract(api: Api, version: str = "1", *, success: bool | None = True, source: str = OPENAPI) -> None:
-    result = {} if success is None else {"selfVerificationResults": {**RESULT, "success": success}}
-    contract = {name: value for name, value in document(source).items() if name != "selfVerificationResults"}
-    answer = api.post(PUBLISH, build(version, contract={**contract, **result}))
-    assert answer.status == 200, answer.text
-
-
-def can_i_deploy(api: Api, version: str = "1", pacticipant: str = "Shop") -> dict[str, Any]:
-    answer = api.get(f"/can-i-deploy?pacticipant={pacticipant}&version={version}&environment=production")
-    assert answer.status == 200, answer.text
-    body: dict[str, Any] = answer.json()
-    return body
-
-
-def deployable(api: Api, version: str = "1", pacticipant: str = "Shop") -> bool | None:
-    verdict: bool | None = can_i_deploy(api, version, pacticipant)["summary"]["deployable"]
-    return verdict
-
-
 @pytest.mark.parametrize(("content", "expected"), [(FITTING, True), (UNFITTING, False)])
 @pytest.mark.parametrize("is_background", [False, True])
 def test_a_pact_is_verified_by_the_contract_of_its_provider(
-    api: Api, history: History, worker: ComparisonWorker, *, content: str, expected: bool, is_background: bool
+    api: Api,
+    history: History,
+    comparison_worker: ComparisonWorker,
+    *,
+    content: str,
+    expected: bool,
+    is_background: bool,
 ) -> None:
     publish_contract(api)
     history.deploy("Prices", "1", "production")
     history.publish("Shop", "1", "Prices", content)
     if is_background:
-        work(worker)
+        finish_comparisons(comparison_worker)
     assert deployable(api) is expected
     (row,) = can_i_deploy(api)["matrix"]
     assert (row["verificationType"], row["verificationResult"]["success"]) == ("BDCT", expected)
@@ -147,7 +131,7 @@ def test_a_verification_alone_does_not_verify_a_version_with_a_contract(api: Api
 
 
 def test_without_time_the_pair_is_unknown_until_the_worker_has_compared_it(
-    make_api: Any, worker: ComparisonWorker
+    make_api: Any, comparison_worker: ComparisonWorker
 ) -> None:
     api = make_api(comparison_budget=0)
     history = History(api)
@@ -158,17 +142,17 @@ def test_without_time_the_pair_is_unknown_until_the_worker_has_compared_it(
     assert verdict["summary"]["deployable"] is None
     assert "is not finished yet" in verdict["summary"]["reason"]
     assert "verificationType" not in verdict["matrix"][0]
-    work(worker)
+    finish_comparisons(comparison_worker)
     assert deployable(api) is True
 
 
 def test_a_thousand_versions_share_the_comparison_of_equal_contents(
-    api: Api, history: History, worker: ComparisonWorker, database: Database
+    api: Api, history: History, comparison_worker: ComparisonWorker, database: Database
 ) -> None:
     for number in range(3):
         history.publish("Shop", str(number), "Prices", FITTING)
         publish_contract(api, str(number))
-        work(worker)
+        finish_comparisons(comparison_worker)
     counts = database.read(
         lambda db: db.execute(
             text("SELECT (SELECT count(*) FROM comparison), (SELECT count(*) FROM provider_document)")
@@ -178,14 +162,14 @@ def test_a_thousand_versions_share_the_comparison_of_equal_contents(
 
 
 def test_pairs_are_compared_ahead_of_time_in_both_directions(
-    api: Api, history: History, worker: ComparisonWorker
+    api: Api, history: History, comparison_worker: ComparisonWorker
 ) -> None:
     history.publish("Shop", "1", "Prices", FITTING, branch="main")
     publish_contract(api)
-    work(worker)
+    finish_comparisons(comparison_worker)
     assert list_compared(api) == [("Shop", "success")]
     history.publish("Till", "1", "Prices", UNFITTING, branch="feat/x")
-    work(worker)
+    finish_comparisons(comparison_worker)
     assert list_compared(api) == [("Shop", "success"), ("Till", "failure")]
 
 
@@ -310,16 +294,16 @@ def test_badges_and_pages_do_not_take_half_of_the_conditions_for_all(
     history.verify("Shop", "1", "Prices", "1")
     for name in ("Shop", "Prices"):
         history.deploy(name, "1", "production")
-    assert (badge(api), count_unverified(database)) == ("verified", 0)
+    assert (badge_state(api), count_unverified(database)) == ("verified", 0)
     publish_contract(api, success=None)
-    assert (badge(api), count_unverified(database)) == ("unknown", 1)
+    assert (badge_state(api), count_unverified(database)) == ("unknown", 1)
     publish_contract(api)
     assert deployable(api) is True
-    assert (badge(api), count_unverified(database)) == ("verified", 0)
+    assert (badge_state(api), count_unverified(database)) == ("verified", 0)
     history.verify("Shop", "1", "Prices", "1", success=False)
     publish_contract(api, success=False)
     publish_contract(api)
-    assert (badge(api), count_unverified(database)) == ("failed", 1)
+    assert (badge_state(api), count_unverified(database)) == ("failed", 1)
 
 
 def test_comparisons_of_other_pairs_do_not_count(api: Api, history: History, database: Database) -> None:
@@ -332,14 +316,8 @@ def test_comparisons_of_other_pairs_do_not_count(api: Api, history: History, dat
     publish_contract(api, success=None)
     for name in ("Shop", "Prices"):
         history.deploy(name, "1", "production")
-    assert (badge(api), count_unverified(database)) == ("unknown", 1)
+    assert (badge_state(api), count_unverified(database)) == ("unknown", 1)
     assert "Not verified" in api.get("/?q=Shop", accept="text/html").text
-
-
-def badge(api: Api) -> str:
-    path = "/pacts/provider/Prices/consumer/Shop/latest/badge"
-    location = api.get(path, accept="image/svg+xml").headers["location"]
-    return next(word for word in ("unknown", "verified", "failed") if f"-{word}-" in location)
 
 
 def count_unverified(database: Database) -> int:
@@ -347,7 +325,7 @@ def count_unverified(database: Database) -> int:
 
 
 def test_a_pact_that_the_contract_satisfies_is_not_pending(
-    api: Api, history: History, worker: ComparisonWorker
+    api: Api, history: History, comparison_worker: ComparisonWorker
 ) -> None:
     history.publish("Shop", "1", "Prices", FITTING, branch="main")
     body = {"providerVersionBranch": "main", "includePendingStatus": True}
@@ -360,7 +338,7 @@ def test_a_pact_that_the_contract_satisfies_is_not_pending(
 
     assert is_pending()
     publish_contract(api)
-    work(worker)
+    finish_comparisons(comparison_worker)
     assert not is_pending()
 
 

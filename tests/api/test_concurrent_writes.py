@@ -24,7 +24,8 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import delete, select, text, update
 
-from tests.api.conftest import PASSWORD, SECRET_KEY, VAULT, Answer, Api, hash_quickly, pact, publication
+from tests.api.client import SECRET_KEY, Answer, Api, pact, publication
+from tests.api.credentials import PASSWORD, VAULT, hash_quickly
 from tests.scale import choose
 from treaty.actions.accounts import accounts, credentials
 from treaty.actions.maintenance import key_rotation

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.databases import on_sqlite
+
 if TYPE_CHECKING:
-    from tests.api.conftest import Api
+    from tests.api.client import Api
 
 TEAM = {
     "name": "Shop team",
@@ -49,13 +51,13 @@ def test_contacts_change_only_where_a_body_has_them(api: Api) -> None:
         ([TEAM, {"name": "a", "details": "x"}], {"contacts": ["details must be a hash (at index 1)"]}),
     ],
 )
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_what_is_wrong_with_contacts_is_said(api: Api, contacts: object, errors: object) -> None:
     answer = api.post("/pacticipants", {"name": "Shop", "contacts": contacts})
     assert (answer.status, answer.json()) == (400, {"errors": errors})
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_details_may_be_anything_and_other_members_are_named(api: Api) -> None:
     created = api.post(
         "/pacticipants", {"name": "Shop", "contacts": [{"name": "Ada", "details": ANY, "role": "lead"}]}
@@ -64,7 +66,7 @@ def test_details_may_be_anything_and_other_members_are_named(api: Api) -> None:
     assert created["warnings"] == ["The field `contacts[0].role` is not known and was ignored."]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_audit_trail_does_not_keep_contacts(api: Api) -> None:
     api.post("/pacticipants", {"name": "Shop", "contacts": [TEAM]})
     api.patch("/pacticipants/Shop", {"contacts": [{"name": "Ada"}]})

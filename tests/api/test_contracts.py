@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 
 
 def contract(consumer, provider, content=None, **more):

@@ -9,75 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
+from tests.api.contracts import PUBLISH, PUBLISH_SEVERAL, PUT, build, notices
+from tests.api.coverage import COVERAGE, contract, junit, publish, publish_pact
 from tests.api.history import History
-from tests.api.test_provider_contracts import PUBLISH, PUBLISH_SEVERAL, PUT, build, encode, notices
 from treaty.web.api.provider_contracts import publication
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Answer, Api
+    from tests.api.client import Answer, Api
     from treaty.store.engine.database import Database
 
-COVERAGE = "/contracts/bi-directional/provider/Prices/version/1/coverage"
 SAME_STATEMENTS = pytest.mark.slow_on_postgresql
-OPENAPI = """\
-openapi: 3.0.3
-info: {title: Prices, version: 1.0.0}
-servers: [{url: https://prices.example.org/v1}]
-paths:
-  /prices:
-    get: {operationId: listPrices, summary: List prices, responses: {200: {description: All}}}
-    post: {operationId: addPrice, deprecated: true, responses: {201: {description: Added}}}
-  /prices/{sku}:
-    get: {operationId: getPrice, responses: {200: {description: One}}}
-"""
 ASYNCAPI = """\
 asyncapi: 3.0.0
 info: {title: Prices, version: 1.0.0}
 channels: {prices: {messages: {changed: {payload: {type: object}}}}}
 operations: {priceChanged: {action: send, channel: {$ref: '#/channels/prices'}}}
 """
-
-
-def junit(**outcomes: str) -> str:
-    """Write a report with a case for each operation, whose keys are named after the cases below."""
-    names = {"list": "GET /prices", "add": "POST /prices", "get": "GET /prices/{sku}"}
-    children = {"passed": "", "failed": '<failure message="500 instead of 200"/>', "skipped": "<skipped/>"}
-    cases = [
-        f'<testcase name="{names.get(name, name)}">{children[outcome]}</testcase>' for name, outcome in outcomes.items()
-    ]
-    return f"<testsuite>{''.join(cases)}</testsuite>"
-
-
-def contract(report: str | None, *, success: bool = True, source: str = OPENAPI, **more: object) -> dict[str, Any]:
-    content = {} if report is None else {"content": encode(report)}
-    return {
-        "content": encode(source),
-        "contentType": "application/yaml",
-        "specification": "asyncapi" if source.startswith("asyncapi") else "oas",
-        "selfVerificationResults": {"success": success, "verifier": "schemathesis", **content},
-        **more,
-    }
-
-
-def publish(api: Api, report: str | None, *, success: bool = True) -> Answer:
-    answer = api.post(PUBLISH, build(contract=contract(report, success=success)))
-    assert answer.status == 200, answer.text
-    return answer
-
-
-def publish_pact(api: Api, consumer: str, version: str, *requests: str) -> None:
-    """Publish a pact with an interaction for each request, such as `GET /v1/prices`."""
-    interactions = [
-        {
-            "description": request,
-            "request": {"method": request.split()[0], "path": request.split()[1]},
-            "response": {"status": 200},
-        }
-        for request in requests
-    ]
-    content = {"consumer": {"name": consumer}, "provider": {"name": "Prices"}, "interactions": interactions}
-    answer = api.put(f"/pacts/provider/Prices/consumer/{consumer}/version/{version}", content)
-    assert answer.status in {200, 201}, answer.text
 
 
 def operations(api: Api) -> dict[str, dict[str, Any]]:

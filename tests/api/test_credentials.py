@@ -8,11 +8,13 @@ from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from tests.api import golden
 from tests.api.browsers import FORM, PAGE, Browser
-from tests.api.conftest import PASSWORD, SECRET_KEY, hash_quickly
+from tests.api.client import SECRET_KEY
+from tests.api.credentials import PASSWORD, SESSION, basic, bearer, dump_tables, hash_quickly
+from tests.databases import on_sqlite
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials, throttling
 from treaty.errors import Conflict, Invalid
@@ -26,17 +28,7 @@ from treaty.store.engine.database import fetch_rows
 from treaty.store.engine.vault import get_vault
 from treaty.store.tables import guess
 
-SESSION = "__Host-treaty"
 OTHER = "one more battery, please"
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-def basic(name, its_password):
-    return {"authorization": "Basic " + base64.b64encode(f"{name}:{its_password}".encode()).decode()}
-
-
-def bearer(issued):
-    return {"authorization": f"Bearer {issued.text}"}
 
 
 @pytest.fixture
@@ -216,7 +208,7 @@ def _add_token(database, user, clock, *, max_lifetime=credentials.NO_MAXIMUM, na
     return database.write(add)
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("name", "is_valid"),
     [("a" * 100, True), ("a" * 101, False), ("a" * 200, False), ("", False), (" ", False), ("a\nb", False)],
@@ -265,7 +257,7 @@ def test_weak_passwords_are_told_from_others(weak):
     assert passwords.find_weakness(PASSWORD) is None
 
 
-@only_sqlite
+@on_sqlite
 def test_guessing_is_slowed_down_and_locks_nobody_else_out(make_api, accounts, clock):
     accounts(Role.READ_WRITE, "ada")
     accounts(Role.READ_WRITE, "ben")
@@ -308,7 +300,7 @@ def test_an_address_that_guesses_at_many_names_has_to_wait_for_all(make_api, acc
     assert api.get("/", headers={"x-forwarded-for": "192.0.2.8", **basic("ada", PASSWORD)}).status == 200
 
 
-@only_sqlite
+@on_sqlite
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(make_api, accounts, database, clock):
     accounts(Role.READ_WRITE, "ada")
     its_hash = passwords.hash_password(PASSWORD)  # as hard to verify as those of users, unlike those of other tests
@@ -411,7 +403,7 @@ def test_the_password_of_a_user_of_the_settings_changes_no_account_of_the_same_n
         ("http://pacts", "treaty"),
     ],
 )
-@only_sqlite
+@on_sqlite
 def test_cookies_are_as_safe_as_the_address_allows(make_api, accounts, base_url, name):
     accounts(Role.ADMINISTRATOR)
     browser = Browser(make_api(base_urls=(base_url,)))
@@ -420,7 +412,7 @@ def test_cookies_are_as_safe_as_the_address_allows(make_api, accounts, base_url,
     assert ("; Secure" in cookie) is name.startswith("__Host-")
 
 
-@only_sqlite
+@on_sqlite
 def test_a_session_that_was_planted_is_not_the_one_that_is_opened(browser):
     browser.cookies[SESSION] = planted = "planted-by-an-attacker"
     browser.sign_in()
@@ -432,7 +424,7 @@ def test_a_session_that_was_planted_is_not_the_one_that_is_opened(browser):
     assert browser.api.get("/user", headers={"cookie": f"{SESSION}={first}"}).status == 401
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     "onward",
     [
@@ -454,14 +446,14 @@ def test_signing_in_leads_nowhere_else(browser, onward):
     assert "a=b" not in answer.headers["set-cookie"]
 
 
-@only_sqlite
+@on_sqlite
 def test_signing_in_leads_on_to_pages_whatever_their_names(browser):
     assert browser.sign_in(next="/pacticipants/Caf\N{LATIN SMALL LETTER E WITH ACUTE} %2F?q=a b").headers[
         "location"
     ] == ("/pacticipants/Caf%C3%A9%20%2F?q=a%20b")
 
 
-@only_sqlite
+@on_sqlite
 def test_a_write_that_comes_with_a_session_needs_what_only_our_pages_know(browser):
     browser.sign_in()
     csrf = browser.token("/settings/account")
@@ -475,7 +467,7 @@ def test_a_write_that_comes_with_a_session_needs_what_only_our_pages_know(browse
     assert browser.post("/settings/sessions/end", csrf_token="").status == 403
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     "fetch_headers",
     [
@@ -500,7 +492,7 @@ def test_no_route_takes_what_another_site_has_a_browser_send(api, accounts, fetc
             assert "sent by a page of another site" in answer.text
 
 
-@only_sqlite
+@on_sqlite
 def test_a_form_of_the_sign_in_page_is_refused_without_its_cookie(browser):
     csrf = browser.token("/sign-in")
     browser.cookies.clear()
@@ -509,7 +501,7 @@ def test_a_form_of_the_sign_in_page_is_refused_without_its_cookie(browser):
     assert "without the cookie" in answer.text
 
 
-@only_sqlite
+@on_sqlite
 def test_guessing_on_the_sign_in_page_is_slowed_down_too(browser):
     statuses = [browser.sign_in(its_password=f"guess {number}").status for number in range(6)]
     assert statuses == [400] * 5 + [429]
@@ -549,22 +541,6 @@ def test_users_of_the_settings_sign_in_by_form_and_their_sessions_end_with_their
 # The database
 
 
-def dumped(database):
-    with database.engine.connect() as connection:
-        tables = [row[0] for row in connection.execute(text(_TABLES[connection.dialect.name]))]
-        return "\n".join(
-            str(tuple(row))
-            for table in tables
-            for row in connection.execute(text(f'SELECT * FROM "{table}"'))  # noqa: S608 - our own tables
-        )
-
-
-_TABLES = {
-    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
-    "postgresql": "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
-}
-
-
 def test_a_copy_of_the_database_holds_nothing_to_sign_in_with(api, accounts, database):
     issued = accounts(Role.ADMINISTRATOR)
     browser = Browser(api)
@@ -572,7 +548,7 @@ def test_a_copy_of_the_database_holds_nothing_to_sign_in_with(api, accounts, dat
     default = api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"][0]["uuid"]
     owner = basic("administrator", PASSWORD)
     regenerated = api.post(f"/settings/tokens/{default}/regenerate", {}, headers=owner).json()["value"]
-    copy = dumped(database)
+    copy = dump_tables(database)
     assert issued.token.uuid in copy, "the dump is whole"
     secrets = [issued.text, regenerated, browser.cookies[SESSION], PASSWORD, SECRET_KEY]
     for secret in secrets:

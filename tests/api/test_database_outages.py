@@ -13,8 +13,9 @@ import pytest
 from psycopg import sql
 
 from tests import postgres
-from tests.api.conftest import SECRET_KEY, Answer, Api, build_settings, publication
-from tests.api.test_deliveries import OPEN
+from tests.api.client import SECRET_KEY, Answer, Api, build_settings, publication
+from tests.api.deliveries import OPEN
+from tests.databases import on_sqlite
 from tests.receiver import Reply, receiving
 from tests.waiting import PATIENCE, eventually
 from treaty.actions.accounts import credentials
@@ -180,7 +181,7 @@ def test_the_heartbeat_does_not_depend_on_the_database(serve, database, database
         assert (api.get(HEARTBEAT).status == 200) is is_public
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_full_disk_refuses_writes_and_loses_nothing(serve, database):
     api = serve()
     api.publish("web-shop", "1", "prices")

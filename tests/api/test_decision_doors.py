@@ -11,9 +11,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.api.conftest import Api
-from tests.api.history import q
-from tests.api.test_matrix_histories import (
+from tests.api.client import Api
+from tests.api.decision_histories import (
     BRANCHES,
     ENVIRONMENT,
     HAPPENINGS,
@@ -23,10 +22,10 @@ from tests.api.test_matrix_histories import (
     PUBLISHED,
     TAG,
     VERIFIED,
-    Broker,
+    ForgetfulBroker,
     Story,
-    broker,  # noqa: F401 - a fixture
 )
+from tests.api.history import q
 from tests.histories import history_settings
 from tests.oracle.matrix_oracle import World, expected
 from tests.scale import choose
@@ -39,9 +38,9 @@ EXAMPLES = choose(4, slow=8, long=100)
 
 
 @pytest.fixture
-def url(broker: Broker) -> Iterator[str]:  # noqa: F811 - the fixture
+def url(forgetful_broker: ForgetfulBroker) -> Iterator[str]:
     """The URL at which the application of this process is served to the command line."""
-    api = broker.api
+    api = forgetful_broker.api
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -187,14 +186,14 @@ def ask_about_merging(story: Story, url: str, name: str, version: str) -> None:
     asked=st.tuples(NAME, NUMBER, ENVIRONMENT, TAG),
 )
 def test_every_way_of_asking_gives_the_right_answer(
-    broker: Broker,  # noqa: F811 - the fixture
+    forgetful_broker: ForgetfulBroker,
     url: str,
     first: tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]],
     more: list[tuple[Any, ...]],
     many: list[tuple[Any, ...]],
     asked: tuple[str, str, str, str],
 ) -> None:
-    story = Story(broker)
+    story = Story(forgetful_broker)
     for happening in (*first[0], *first[1], *many, *more):
         story.tell(happening)
     name, version, environment, tag = asked

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
 from tests.scale import choose
 from treaty.model.decisions.trends import TREND_DAYS
 from treaty.store.engine.database import Database

@@ -4,106 +4,33 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.api.conftest import BASE, SECRET_KEY, Answer, Api
-from tests.databases import open_kept
+from tests.api.client import BASE
+from tests.api.deliveries import OPEN, PAIR, Broker, find_logs
 from tests.receiver import Receiver, Reply, receiving
-from tests.waiting import PATIENCE, eventually
+from tests.waiting import PATIENCE
 from treaty.actions.webhooks import deliveries
-from treaty.settings import Settings
-from treaty.store.engine.database import Database, open_database
+from treaty.store.engine.database import open_database
 from treaty.store.webhooks import delivery_facts
 from treaty.store.webhooks.deliveries import ClaimRequest
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
-from treaty.web.application import build_application
 from treaty.workers.deliveries import DeliveryWorker
 
-PAIR = {"consumer": {"name": "Till"}, "provider": {"name": "Ledger"}}
 STARS = "*" * 10
-OPEN = {"webhook_scheme_whitelist": ("http", "https"), "webhook_host_whitelist": ("127.0.0.1", "localhost")}
 
 
 about_requests = pytest.mark.long_on_postgresql
 """Marks tests of what is sent and logged, which is the same on both databases."""
 
 
-class Broker:
-    """A broker that delivers."""
-
-    def __init__(self, database: Database, settings: Settings) -> None:
-        self.database = database
-        self.settings = settings
-        self.worker = DeliveryWorker(database, settings, PARAMETER_URLS)
-        self.api = Api(build_application(settings, database, worker=self.worker))
-        for name in ("Till", "Ledger"):
-            self.api.post("/pacticipants", {"name": name})
-
-    def hook(self, url: str, *events: str, request: dict[str, Any] | None = None, **more: Any) -> str:
-        """Create a webhook for the pair, and return its path."""
-        body = {"request": {"method": "POST", "url": url, **(request or {})}, **PAIR, **more}
-        answer = self.api.post(
-            "/webhooks", {**body, "events": [{"name": event} for event in events or ["contract_published"]]}
-        )
-        assert answer.status == 201, answer.text
-        return answer.link("self")
-
-    def publish(self, version: str, content: object = None, **more: object) -> Answer:
-        answer = self.api.publish("Till", version, "Ledger", content, **more)
-        assert answer.status == 200, answer.text
-        return answer
-
-    def triggered(self, version: str) -> list[dict[str, Any]]:
-        page = self.api.get(f"/pacts/provider/Ledger/consumer/Till/version/{version}/triggered-webhooks").json()
-        webhooks: list[dict[str, Any]] = page["_embedded"]["triggeredWebhooks"]
-        return webhooks
-
-    def until(self, version: str, status: str) -> dict[str, Any]:
-        """Wait until the one delivery of a version has come to a status."""
-        eventually(lambda: self.triggered(version)[0]["status"] == status, lambda: self.triggered(version))
-        return self.triggered(version)[0]
-
-    def logs(self, version: str) -> str:
-        return self.api.get(_logs(self.triggered(version)[0]), accept="text/plain").text
-
-
-def _logs(triggered: dict[str, Any]) -> str:
-    path: str = triggered["_links"]["pb:logs"]["href"].removeprefix(BASE)
-    return path
-
-
-@pytest.fixture
-def make_broker(database_url: str) -> Iterator[Callable[..., Broker]]:
-    with ExitStack() as stack:
-
-        def make(*, starts: bool = True, **settings: Any) -> Broker:
-            options = {"database_url": database_url, "secret_key": SECRET_KEY, "log_level": "fatal", **OPEN, **settings}
-            database = open_kept(database_url, connections=4)
-            stack.callback(database.close)
-            broker = Broker(database, Settings(**options))
-            stack.callback(broker.api.close)
-            if starts:
-                broker.worker.start()
-                stack.callback(broker.worker.stop)
-            return broker
-
-        yield make
-
-
 @pytest.fixture
 def broker(make_broker: Callable[..., Broker]) -> Broker:
     return make_broker()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 def test_what_is_owed_arrives(broker: Broker, receiver: Receiver) -> None:
@@ -236,7 +163,7 @@ def test_a_deleted_webhook_is_not_sent_what_it_was_owed(make_broker, receiver: R
     assert "name" not in gone
     assert gone["_links"]["pb:logs"]["name"] is None
     assert "pb:webhook" not in gone["_links"]
-    assert broker.api.get(_logs(gone), accept="text/plain").text == (
+    assert broker.api.get(find_logs(gone), accept="text/plain").text == (
         "Webhook has not executed yet. Please retry in a few seconds."
     )
 
@@ -349,7 +276,7 @@ def _refuse(*_: object) -> Any:
 def test_a_delivery_is_sent_again_by_hand(broker: Broker, receiver: Receiver) -> None:
     broker.hook(receiver.url)
     broker.publish("1")
-    uuid = _logs(broker.until("1", "success")).split("/")[2]
+    uuid = find_logs(broker.until("1", "success")).split("/")[2]
     again = broker.api.post(f"/triggered-webhooks/{uuid}/redeliver")
     assert (again.status, again.json()["status"]) == (202, "retrying")
     receiver.wait(2)
@@ -361,7 +288,7 @@ def test_what_was_never_triggered_or_has_no_webhook_cannot_be_sent_again(make_br
     broker = make_broker(starts=False)
     path = broker.hook(receiver.url)
     broker.publish("1")
-    uuid = _logs(broker.triggered("1")[0]).split("/")[2]
+    uuid = find_logs(broker.triggered("1")[0]).split("/")[2]
     broker.api.delete(path)
     assert broker.api.post(f"/triggered-webhooks/{uuid}/redeliver").status == 409
     assert broker.api.post("/triggered-webhooks/00000000-0000-4000-8000-000000000000/redeliver").status == 404
@@ -398,7 +325,7 @@ def _failing_webhook_that_pauses(broker: Broker, receiver: Receiver) -> str:
 def test_a_webhook_whose_owner_wants_it_pauses_until_a_delivery_succeeds(make_broker, receiver: Receiver) -> None:
     broker = make_broker(webhook_retry_schedule=(), webhook_failures_until_failing=2)
     path = _failing_webhook_that_pauses(broker, receiver)
-    uuid = _logs(broker.triggered("2")[0]).split("/")[2]
+    uuid = find_logs(broker.triggered("2")[0]).split("/")[2]
     assert broker.api.post(f"/triggered-webhooks/{uuid}/redeliver").status == 202
     broker.until("2", "success")
     assert "paused" not in broker.api.get(path).json()
@@ -472,7 +399,7 @@ def test_without_a_whitelist_nothing_is_told_of_answers(make_broker, receiver: R
     broker = make_broker(webhook_host_whitelist=(), webhook_retry_schedule=())
     broker.publish("1")
     broker.until("1", "failure")
-    logs = broker.api.get(_logs(broker.triggered("1")[0]))
+    logs = broker.api.get(find_logs(broker.triggered("1")[0]))
     assert "For security purposes, the response details are not logged." in logs.text
     assert "is not public" not in logs.text
     assert "responseStatus" not in logs.json()["executions"][0]
@@ -483,7 +410,7 @@ def test_without_a_whitelist_nothing_is_told_of_answers(make_broker, receiver: R
 def test_logs_are_told_as_json_too(broker: Broker, receiver: Receiver) -> None:
     path = broker.hook(receiver.url)
     broker.publish("1")
-    logs = broker.api.get(_logs(broker.until("1", "success"))).json()
+    logs = broker.api.get(find_logs(broker.until("1", "success"))).json()
     assert [logs[name] for name in ("eventName", "consumerName", "providerName")] == [
         "contract_published",
         "Till",
@@ -517,7 +444,7 @@ def test_requests_are_signed_with_the_secret_of_the_webhook(broker: Broker, rece
     digest = hmac.new(secret.encode(), stamp.encode() + b"." + arrival.body, hashlib.sha256).hexdigest()
     assert arrival.headers["x-treaty-signature-256"] == f"sha256={digest}"
     assert abs(int(stamp) - time.time()) < 60
-    assert arrival.headers["x-treaty-delivery"] in _logs(broker.triggered("1")[0])
+    assert arrival.headers["x-treaty-delivery"] in find_logs(broker.triggered("1")[0])
 
 
 @about_requests

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url, text
 
 from tests import postgres
-from tests.api.conftest import SECRET_KEY, Api
+from tests.api.client import SECRET_KEY, Api
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate

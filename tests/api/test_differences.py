@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.api.conftest import Answer, Api, Clock, pact
+from tests.api.client import Answer, Api, Clock, pact
 from treaty.settings import Settings
 
 PAIR = "/pacts/provider/Ledger/consumer/Till"

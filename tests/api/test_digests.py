@@ -1,7 +1,5 @@
 """Digests: events that a webhook collects, and sends together."""
 
-# ruff: noqa: F811 - fixtures have the names of parameters
-
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.test_deliveries import Broker, make_broker, receiver  # noqa: F401 - fixtures
-from tests.api.test_notices import claim_all, verify
+from tests.api.deliveries import Broker, claim_all, verify
 from tests.receiver import Receiver, Reply
 from tests.waiting import eventually
 from treaty.model.webhooks.summaries import MAX_LENGTH, DigestEvent, build_digest, describe_digest

@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import text
 
+from tests.api.contracts import PUBLISH, build, document, publish
 from tests.api.history import History
-from tests.api.test_provider_contracts import PUBLISH, build, document, publish
 from tests.scale import choose
 from treaty.model.usage.documents import MAX_NAMES, DocumentedName, index_document
 from treaty.workers.usage import IndexingWorker
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from treaty.store.engine.database import Database
 
 SHOP = """\

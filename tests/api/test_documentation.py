@@ -6,10 +6,11 @@ import pytest
 
 from tests.api import examples
 from tests.api.described import operations
+from tests.databases import on_sqlite
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 def test_the_document_is_for_those_who_may_read(make_api):

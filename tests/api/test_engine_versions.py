@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
+from tests.api.comparisons import (
+    FITTING,
+    UNFITTING,
+    can_i_deploy,
+    count_events,
+    deployable,
+    finish_comparisons,
+    publish_contract,
+)
 from tests.api.history import History
-from tests.api.test_comparison_events import list_events
-from tests.api.test_comparisons import FITTING, UNFITTING, can_i_deploy, deployable, publish_contract, work
 from treaty.model.compare.engine import ENGINE_VERSION
 from treaty.workers import recomparisons
 from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.recomparisons import RecomparisonWorker
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Answer, Api, Clock
+    from tests.api.client import Answer, Api, Clock
     from treaty.store.engine.database import Database
 
 ENGINE = "/provider-contracts/engine"
@@ -177,7 +184,7 @@ def test_an_upgrade_makes_no_answer_unknown(
     publish_contract(api)
     history.deploy("Prices", "1", "production")
     assert deployable(api) is None
-    work(comparer)
+    finish_comparisons(comparer)
     pretend_former_engine(database, is_compatible=False)
     assert deployable(api) is False
     recomparer.step()
@@ -231,11 +238,11 @@ def test_webhooks_and_the_audit_trail_are_told_of_accepted_changes_only(
     names = ("provider_verification_succeeded", "provider_verification_failed")
     assert api.post("/webhooks", {"events": [{"name": name} for name in names], "request": request}).status == 201
     recomparer.step()
-    work(comparer)
-    assert list_events(database) == {}
+    finish_comparisons(comparer)
+    assert count_events(database) == {}
     accept(api)
-    work(comparer)
-    assert list_events(database) == {"succeeded": 1}
+    finish_comparisons(comparer)
+    assert count_events(database) == {"succeeded": 1}
     events = api.get("/audit?type=engine_acceptance").json()["events"]
     assert [(event["resource"], event["after"]) for event in events] == [(ENGINE_VERSION, {"changed_comparisons": 1})]
 
@@ -255,7 +262,7 @@ def test_results_that_a_changed_completeness_permits_are_recorded(
     recomparer.step()
     assert deployable(api) is None
     accept(api)
-    work(comparer)
+    finish_comparisons(comparer)
     assert deployable(api) is True
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
 
 NOWHERE = "/environments/00000000-0000-4000-8000-000000000000"
 

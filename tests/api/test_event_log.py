@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Table, delete, insert, select, text
 
-from tests.api.conftest import BASE, Api
+from tests.api.client import BASE, Api
 from tests.api.history import History, q
 from tests.databases import open_kept
 from tests.histories import history_settings
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from tests.api.conftest import Answer, Clock
+    from tests.api.client import Answer, Clock
     from treaty.store.engine.database import Database
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

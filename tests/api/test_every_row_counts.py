@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import SECRET_KEY, Api, Clock, build_settings
+from tests.api.client import SECRET_KEY, Api, Clock, build_settings
 from tests.api.history import History
 from treaty.store.engine.database import open_database
 from treaty.web.application import build_application

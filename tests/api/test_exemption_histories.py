@@ -12,7 +12,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from tests.api.test_matrix_histories import (
+from tests.api.decision_histories import (
     ENVIRONMENT,
     ENVIRONMENTS,
     HAPPENINGS,
@@ -21,9 +21,8 @@ from tests.api.test_matrix_histories import (
     PUBLISHED,
     VERIFIED,
     VERSION,
-    Broker,
+    ForgetfulBroker,
     Story,
-    broker,  # noqa: F401 - a fixture
 )
 from tests.histories import history_settings
 from tests.scale import choose
@@ -57,7 +56,7 @@ class Row(NamedTuple):
     success: bool | None
 
 
-def tell(broker: Broker, history: Iterable[tuple[Any, ...]]) -> Story:  # noqa: F811 - the fixture
+def tell(broker: ForgetfulBroker, history: Iterable[tuple[Any, ...]]) -> Story:
     story = Story(broker)
     for happening in history:
         story.tell(happening)
@@ -112,13 +111,13 @@ def check(question: Question, before: Any, after: Any, remaining: list[Row], kin
     is_revoked=st.booleans(),
 )
 def test_an_override_changes_the_answers_of_its_version_and_environment_while_it_is_active(
-    broker: Broker,  # noqa: F811 - the fixture
+    forgetful_broker: ForgetfulBroker,
     history: list[tuple[Any, ...]],
     target: tuple[str, str, str],
     counterpart: str | None,
     is_revoked: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    story = tell(broker, history)
+    story = tell(forgetful_broker, history)
     name, version, environment = target
     story.history.version(name, version)
     before = ask_all(story)
@@ -144,7 +143,7 @@ def test_an_override_changes_the_answers_of_its_version_and_environment_while_it
     if is_revoked:
         assert story.api.delete(f"/overrides/{created.json()['uuid']}").status == 204
     else:
-        broker.clock.now += timedelta(hours=24)
+        forgetful_broker.clock.now += timedelta(hours=24)
     assert ask_all(story) == before
 
 
@@ -157,13 +156,13 @@ def test_an_override_changes_the_answers_of_its_version_and_environment_while_it
     pairs=st.dictionaries(st.tuples(NAME, NAME), st.sampled_from(["allow", "deny"]), max_size=2),
 )
 def test_a_policy_allows_only_providers_that_are_deployed_nowhere(
-    broker: Broker,  # noqa: F811 - the fixture
+    forgetful_broker: ForgetfulBroker,
     history: list[tuple[Any, ...]],
     environment: str,
     of_environment: bool,  # noqa: FBT001 - drawn
     pairs: dict[tuple[str, str], str],
 ) -> None:
-    story = tell(broker, history)
+    story = tell(forgetful_broker, history)
     before = ask_all(story)
     policies = {}
     for (consumer, provider), choice in pairs.items():

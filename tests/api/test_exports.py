@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answer, Api, pact
+from tests.api.client import Answer, Api, pact
 from tests.api.history import History
 from treaty.store.maintenance import exports
 

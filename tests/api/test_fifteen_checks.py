@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import BASE, Api
+from tests.api.client import BASE, Api
 from tests.api.history import History
 from tests.databases import open_kept
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver
 from treaty.settings import Settings
 from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.workers.deliveries import DeliveryWorker
@@ -211,12 +211,6 @@ def test_check_13_branches_play_no_part_in_whether_content_has_changed(api: Api,
     told_of = next(notice["text"] for notice in notices if "Events detected" in notice["text"])
     comment = "pact content is the same as previous versions with tags  and no new tags were applied"
     assert told_of == f"  Events detected: contract_published ({comment})"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 def test_check_14_a_webhook_that_is_put_keeps_its_secrets_and_nothing_else(

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.databases import on_sqlite
 from treaty.settings import Settings, read_settings
 from treaty.web.http.proxies import ClientConnection, TrustedProxies
 
 ME = "127.0.0.1"
 TRUSTED = (ME, "10.0.0.0/8", "2001:db8:1::/48")
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def seen(headers, *, family="x-forwarded", trusted=TRUSTED, peer=ME):
@@ -152,7 +152,7 @@ def test_a_proxy_that_writes_the_other_family_is_logged_once(capsys, family, hea
     assert capsys.readouterr().out.count(f"{ME} have no {header} header") == 1
 
 
-@only_sqlite
+@on_sqlite
 def test_links_have_the_scheme_and_host_that_a_trusted_proxy_reports(make_api):
     api = make_api(open_access=True, trusted_proxies=(ME,))
     for headers, base in (
@@ -168,7 +168,7 @@ def test_links_have_the_scheme_and_host_that_a_trusted_proxy_reports(make_api):
         assert api.get("/", headers=headers).json()["_links"]["self"]["href"] == base
 
 
-@only_sqlite
+@on_sqlite
 def test_of_several_base_urls_the_one_that_the_proxy_reports_is_used(make_api):
     urls = ("https://a.example", "https://b.example", "http://localhost")
     api = make_api(open_access=True, trusted_proxies=(ME,), base_urls=urls)
@@ -249,7 +249,7 @@ def test_all_of_a_client_is_read_from_the_entry_of_the_outermost_trusted_proxy(f
     assert connection == ClientConnection(nearest_known if address == "unknown" else address, scheme, host)
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("headers", "base"),
     [
@@ -274,7 +274,7 @@ def test_a_port_apart_from_the_host_becomes_part_of_links(make_api, headers, bas
     assert api.get("/", headers=headers).json()["_links"]["self"]["href"] == base
 
 
-@only_sqlite
+@on_sqlite
 def test_nothing_that_an_untrusted_client_reports_becomes_part_of_links(make_api):
     api = make_api(open_access=True, trusted_proxies=("10.0.0.0/8",), base_urls=())
     reports = {"x-forwarded-port": "666", "x-forwarded-host": "evil.example", "x-forwarded-proto": "https"}
@@ -285,7 +285,7 @@ def test_nothing_that_an_untrusted_client_reports_becomes_part_of_links(make_api
 UNSAFE = st.text(alphabet=' \r\n\t\x00"<>/?#@:;,.aé%0123456789', min_size=1, max_size=30)
 
 
-@only_sqlite
+@on_sqlite
 def test_no_unsafe_value_of_a_proxy_becomes_part_of_links(make_api):
     api = make_api(open_access=True, trusted_proxies=(ME,))
 
@@ -302,7 +302,7 @@ def test_no_unsafe_value_of_a_proxy_becomes_part_of_links(make_api):
     holds()
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [

@@ -1,11 +1,10 @@
 """A client that holds its request's body back gains no time: what it may do is decided when the body is there."""
 
-import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.api.conftest import PASSWORD
+from tests.api.credentials import PASSWORD, basic, bearer
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
 from treaty.model.accounts.access import Role
@@ -14,14 +13,6 @@ pytestmark = pytest.mark.slow_on_postgresql  # about requests, and not about dat
 
 BODY = b'{"name": "Shop"}'
 JSON = {"content-type": "application/json", "accept": "application/hal+json"}
-
-
-def basic(name):
-    return {"authorization": f"Basic {base64.b64encode(f'{name}:{PASSWORD}'.encode()).decode()}"}
-
-
-def bearer(issued):
-    return {"authorization": f"Bearer {issued.text}"}
 
 
 def disable(db, now, _issued):
@@ -48,7 +39,7 @@ def revoke(db, _now, issued):
 )
 def test_whoever_loses_access_while_the_body_arrives_writes_nothing(make_api, accounts, database, kind, loss, status):
     api, issued = make_api(), accounts(Role.READ_WRITE, "eve")
-    headers = bearer(issued) if kind == "token" else basic("eve")
+    headers = bearer(issued) if kind == "token" else basic("eve", PASSWORD)
 
     def meanwhile():
         database.write(lambda db: loss(db, datetime.now(UTC), issued))

@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.databases import on_sqlite
 from tests.waiting import PATIENCE
 from tests.whole.servers import running
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 VALID = {
     "a.example": "http://a.example",
     "A.Example.": "http://A.Example.",
@@ -59,14 +59,14 @@ INVALID = [
 ]
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("host", VALID)
 def test_a_host_is_a_name_or_an_address_with_a_port(make_api, host):
     answer = make_api(open_access=True).get("/", headers={"host": host})
     assert (answer.status, answer.json()["_links"]["self"]["href"]) == (200, VALID[host])
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("host", INVALID)
 def test_anything_else_is_refused_with_a_reason(make_api, host):
     for settings in ({"open_access": True}, {"base_urls": ("https://a.example",), "open_access": True}, {}):
@@ -75,7 +75,7 @@ def test_anything_else_is_refused_with_a_reason(make_api, host):
         assert refused.json()["error"].startswith("The Host header "), refused.json()
 
 
-@only_sqlite
+@on_sqlite
 def test_nothing_is_written_for_a_request_with_an_invalid_host(api):
     assert api.post("/pacticipants", {"name": "A"}, headers={"host": "a/b"}).status == 400
     assert api.get("/pacticipants/A").status == 404

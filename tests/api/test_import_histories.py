@@ -13,16 +13,12 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from pydantic import SecretStr
 
-from tests.api.conftest import SECRET_KEY, Api, Clock, pact
+from tests.api.client import Api, Clock, pact
 from tests.api.history import q
 from tests.api.imports import differences, everything, import_from
-from tests.databases import open_new
 from tests.scale import choose
-from treaty.settings import Settings
 from treaty.store.maintenance import integrity
-from treaty.web.application import build_application
 
 SEEDS = range(choose(1, slow=2, long=100))
 CONSUMERS, PROVIDER = ("..", "Till/2 ü"), "Ledger"
@@ -32,29 +28,6 @@ ENVIRONMENTS = ("test", "live")
 NUMBERS = ("1.10", "1e2", "-0", "1234567890123456789012", "1.1", "100.0", "0")
 """The last three are equal to others, so that their contents have the same SHA."""
 WIP = base64.urlsafe_b64encode(b"w=true").decode().rstrip("=")
-
-
-@pytest.fixture
-def make_other(tmp_path, clock):
-    """Makes applications with databases of their own."""
-    brokers = []
-
-    def make(name: str) -> Api:
-        chosen = Settings(
-            database_url=f"sqlite:///{tmp_path / name}.sqlite",
-            log_level="error",
-            secret_key=SecretStr(SECRET_KEY),
-            allow_dangerous_contract_modification=True,
-        )
-        database = open_new(tmp_path / f"{name}.sqlite")
-        api = Api(build_application(chosen, database, clock=clock))
-        brokers.append((api, database))
-        return api
-
-    yield make
-    for api, database in brokers:
-        api.close()
-        database.close()
 
 
 Change = Callable[[Api], object]
@@ -257,11 +230,11 @@ def is_history(question: str) -> bool:
     "seed", [SEEDS[0], *(pytest.param(seed, marks=pytest.mark.long_on_postgresql) for seed in SEEDS[1:])]
 )
 def test_answers_are_the_same_after_an_import_and_as_in_one_broker_after_changes_and_another(
-    seed, make_api, make_other, clock, database
+    seed, make_api, make_separate_api, clock, database
 ):
     hides_export = seed % 2 == 1  # an import reads resource by resource then, as from the original
     target = make_api(allow_dangerous_contract_modification=True, create_deployed_versions_for_tags=False)
-    source, reference = make_other("source"), make_other("reference")
+    source, reference = make_separate_api("source"), make_separate_api("reference")
     story = Story(random.Random(seed), clock, reference, has_fractions=not hides_export)  # noqa: S311 - histories, no secrets
     for api in (source, reference):
         for name in ALL:

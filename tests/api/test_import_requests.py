@@ -8,10 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.history import History
 from tests.api.imports import broker
-from tests.api.test_import_histories import make_other  # noqa: F401 - a fixture
 from tests.waiting import PATIENCE
 from treaty.cli import import_copying, import_sources, import_targets
 from treaty.cli.import_reports import CopyReport
@@ -24,8 +23,8 @@ DETAILS = ("/tags/dev", "/branches/main/versions/", "/provider/Prices/consumer/S
 
 
 @pytest.fixture
-def source(make_other: Any, clock: Any) -> Api:  # noqa: F811 - the fixture
-    api: Api = make_other("source")
+def source(make_separate_api: Any, clock: Any) -> Api:
+    api: Api = make_separate_api("source")
     history = History(api)
     for number in range(RESULTS):
         clock.now += timedelta(seconds=1)
@@ -36,8 +35,8 @@ def source(make_other: Any, clock: Any) -> Api:  # noqa: F811 - the fixture
 
 
 @pytest.fixture
-def target(make_other: Any) -> Api:  # noqa: F811 - the fixture
-    api: Api = make_other("target")
+def target(make_separate_api: Any) -> Api:
+    api: Api = make_separate_api("target")
     return api
 
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import pytest
 
-from tests.api.conftest import Api, pact
+from tests.api.client import Api, pact
+from tests.api.imports import RESULT, TIME, import_facts
 
-TIME: Final = "2024-01-01T00:00:00+00:00"
 TIMES: Final = {"createdAt": TIME, "updatedAt": TIME}
 LONG: Final = "".join(f"{number:x}" for number in range(1000))
 SHOP: Final = {"kind": "pacticipant", "name": "Shop", **TIMES}
@@ -15,17 +15,6 @@ PRICES: Final = {**SHOP, "name": "Prices"}
 VERSION: Final = {"kind": "version", "pacticipant": "Shop", "number": "1", **TIMES}
 BRANCH: Final = {"name": "main", "createdAt": TIME, "isHead": True, "branchCreatedAt": TIME, "branchUpdatedAt": TIME}
 PACT: Final = {"kind": "pact", "consumer": "Shop", "provider": "Prices", "version": "1", "createdAt": TIME, "sha": "x"}
-RESULT: Final = {
-    "kind": "result",
-    "consumer": "Shop",
-    "provider": "Prices",
-    "sha": "x",
-    "number": 1,
-    "providerVersion": "9",
-    "success": True,
-    "verifiedAt": TIME,
-    "recordedAt": TIME,
-}
 TEST: Final = {
     "kind": "environment",
     "uuid": "test-uuid",
@@ -64,12 +53,6 @@ UNREADABLE: Final[dict[str, dict[str, Any]]] = {
     "a long application instance": {**DEPLOYMENT, "uuid": "u", "applicationInstance": LONG},
     "a long UUID of a release": {**RELEASE, "uuid": LONG},
 }
-
-
-def import_facts(api: Api, *facts: dict[str, Any]) -> list[str]:
-    answer = api.post("/import", {"source": "http://source.test", "run": "1", "facts": list(facts)})
-    assert answer.status == 200, answer.text
-    return [outcome["outcome"] for outcome in answer.json()["outcomes"]]
 
 
 @pytest.mark.parametrize("fact", UNREADABLE.values(), ids=UNREADABLE)

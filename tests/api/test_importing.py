@@ -8,10 +8,9 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from tests.api.conftest import pact
+from tests.api.client import pact
 from tests.api.history import History, q
 from tests.api.imports import broker, import_from
-from tests.api.test_import_histories import make_other  # noqa: F401 - a fixture
 from treaty.cli import import_copying, import_targets
 from treaty.client import BrokerClient, BrokerConnection, RetryPolicy
 from treaty.errors import Refused
@@ -20,8 +19,8 @@ PAIR = "/pacts/provider/Prices/consumer/Shop"
 
 
 @pytest.fixture
-def source(make_other):  # noqa: F811 - the fixture
-    return make_other("source")
+def source(make_separate_api):
+    return make_separate_api("source")
 
 
 @pytest.fixture

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
+from tests.api.comparisons import FITTING, UNFITTING, count_events, deployable, finish_comparisons, publish_contract
+from tests.api.contracts import OPENAPI, PUBLISH, build, document
 from tests.api.history import History
 from tests.api.imports import import_from
-from tests.api.test_comparison_events import list_events
-from tests.api.test_comparisons import FITTING, UNFITTING, deployable, publish_contract, work
-from tests.api.test_import_histories import make_other  # noqa: F401 - a fixture
-from tests.api.test_provider_contracts import OPENAPI, PUBLISH, build, document
 from treaty.workers.comparisons import ComparisonWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from treaty.store.engine.database import Database
 
 CONTRACT = "/contracts/bi-directional/provider/Prices/version/1/provider-contract"
@@ -29,8 +27,8 @@ PROFILE = "/provider-contracts/provider/Prices/profile"
 
 
 @pytest.fixture
-def source(make_other: Callable[[str], Api]) -> Api:  # noqa: F811 - the fixture
-    source = make_other("source")
+def source(make_separate_api: Callable[[str], Api]) -> Api:
+    source = make_separate_api("source")
     history = History(source)
     history.publish("Shop", "1", "Prices", FITTING, branch="main")
     history.publish("Till", "1", "Prices", UNFITTING, branch="main")
@@ -98,10 +96,10 @@ def test_imported_contracts_trigger_no_webhooks(api: Api, source: Api, database:
     events = [{"name": f"provider_verification_{name}"} for name in ("published", "succeeded", "failed")]
     assert api.post("/webhooks", {"events": events, "request": request}).status == 201
     import_from(source, api)
-    work(ComparisonWorker(database, clock=clock))
+    finish_comparisons(ComparisonWorker(database, clock=clock))
     count = text("SELECT count(*) FROM verification WHERE comparison_id IS NOT NULL")
     assert database.read(lambda db: db.execute(count).scalar()) == 2
-    assert list_events(database) == {}
+    assert count_events(database) == {}
 
 
 def fact(**more: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.api.conftest import Answer, Api, Clock
+from tests.api.client import Answer, Api, Clock
 from tests.api.history import History
 
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.api.conftest import HAL, Answer, Api, publication
+from tests.api.client import HAL, Answer, Api, publication
 
 pytestmark = pytest.mark.slow_on_postgresql  # about requests; other tests have the same statements
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.api.comparisons import FITTING, UNFITTING, badge_state, deployable, publish_contract
 from tests.api.history import History
-from tests.api.test_comparisons import FITTING, UNFITTING, badge, deployable, publish_contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.conftest import Answer, Api, Clock
+    from tests.api.client import Answer, Api, Clock
 
 PACT = "/pacts/provider/Prices/consumer/Shop"
 
@@ -71,7 +71,7 @@ PLACES: dict[str, Callable[[Api], str]] = {
     "page of the pair": pair_page,
     "grid": grid,
     "dashboard": dashboard,
-    "badge": badge,
+    "badge": badge_state,
 }
 
 

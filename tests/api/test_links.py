@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import BASE, Answer
+from tests.api.client import BASE, Answer
 from tests.api.described import find_responses
 from tests.api.filled import BRANCH, CONSUMERS, LABEL, PROVIDER, TAG, fill
 from tests.api.history import q

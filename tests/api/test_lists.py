@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 
 HOSTILE = [
     "Till",

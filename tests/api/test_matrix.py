@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
 from tests.api.history import History, q
 
 FOO, BAR = "q[][pacticipant]=Foo", "q[][pacticipant]=Bar"

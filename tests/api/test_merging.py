@@ -9,57 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Api
+from tests.api.merging import PAIR, PARTS, WAYS, Merge, http, list_descriptions, pact, patch, publish, stored
 
 pytestmark = pytest.mark.slow_on_postgresql  # about contents, which are stored like any others
 
-PAIR = "/pacts/provider/Ledger/consumer/Till"
 PROBLEM = "application/hal+json, application/problem+json"
-
-
-def http(description: str, path: str = "/", status: int = 200, **more: object) -> dict[str, Any]:
-    request = {"method": "GET", "path": path}
-    return {"description": description, "request": request, "response": {"status": status}, **more}
-
-
-def pact(*interactions: object, version: str = "2.0.0", **more: object) -> dict[str, Any]:
-    names = {"consumer": {"name": "Till"}, "provider": {"name": "Ledger"}}
-    metadata = {"pactSpecification": {"version": version}}
-    return {**names, "interactions": list(interactions), "metadata": metadata, **more}
-
-
-def patch(api: Api, content: object, version: str = "1", **options: Any) -> Answer:
-    return api.patch(f"{PAIR}/version/{version}", content, **{"type": "application/json", **options})
-
-
-def publish(api: Api, content: object, version: str = "1", **more: object) -> Answer:
-    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
-    contract = {
-        "consumerName": "Till",
-        "providerName": "Ledger",
-        "specification": "pact",
-        "contentType": "application/json",
-        "content": base64.b64encode(raw).decode(),
-        "onConflict": "merge",
-        **more,
-    }
-    names = {"pacticipantName": "Till", "pacticipantVersionNumber": version}
-    return api.post("/contracts/publish", {**names, "contracts": [contract]})
-
-
-Merge = Callable[..., Answer]
-WAYS = [pytest.param(patch, id="PATCH"), pytest.param(publish, id="onConflict")]
-
-
-def stored(api: Api, version: str = "1") -> Any:
-    document = api.get(f"{PAIR}/version/{version}").json()
-    lists = {name: document[name] for name in ("interactions", "messages") if name in document}
-    without_ids = {name: [{**item, "_id": None} for item in items] for name, items in lists.items()}
-    return {**document, **without_ids}
-
-
-def described(api: Api) -> list[str]:
-    return sorted(interaction["description"] for interaction in stored(api)["interactions"])
 
 
 @pytest.mark.parametrize("merge", WAYS)
@@ -152,7 +107,7 @@ def test_plugins_come_with_the_interactions_that_need_them(api: Api, merge: Merg
     plain = pact({**http("plain"), "type": "Synchronous/HTTP"}, version="4.0")
     for index in order:
         merge(api, (plain, with_plugin(RPC))[index])
-    assert described(api) == ["plain", "rpc"]
+    assert list_descriptions(api) == ["plain", "rpc"]
     assert stored(api)["metadata"]["plugins"] == [PLUGIN]
 
 
@@ -224,11 +179,6 @@ def test_members_named_like_those_of_a_broker_count_if_no_broker_has_added_them(
 
 
 # Jobs at the same time
-
-
-PARTS = [
-    pact(http(name), http("shared"), metadata={"pactSpecification": {"version": "2.0.0"}, name: 1}) for name in "abc"
-]
 
 
 @pytest.fixture

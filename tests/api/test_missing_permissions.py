@@ -2,10 +2,9 @@
 
 import pytest
 
+from tests.api.credentials import bearer
 from tests.api.history import History
-from tests.api.test_credentials import bearer
-from tests.api.test_scopes import limited, only_sqlite  # noqa: F401 - fixtures
-from tests.api.test_scopes_in_builds import build  # noqa: F401 - a fixture
+from tests.databases import on_sqlite
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import Scope
 
@@ -57,10 +56,10 @@ def reader(make_api, accounts):
     return bearer(accounts(Role.READ_ONLY, "reader"))
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(("words", "permission"), COMMANDS, ids=[" ".join(words) for words, _ in COMMANDS])
-def test_a_missing_permission_is_reported_before_anything_else(build, reader, words, permission):  # noqa: F811 - the fixture
-    result = build(reader, *words)
+def test_a_missing_permission_is_reported_before_anything_else(run_build, reader, words, permission):
+    result = run_build(reader, *words)
     assert result.exit_code == 1
     lines = [line for line in result.output.splitlines() if not line.startswith("Tagging ")]
     assert f"may not {permission}" in lines[0]
@@ -69,22 +68,22 @@ def test_a_missing_permission_is_reported_before_anything_else(build, reader, wo
         assert misleading not in result.output
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("words", "scope"),
     [(PUBLISH, "publish-pacts"), (("record-deployment", *SHOP, "--environment", "test"), "record-deployments")],
 )
-def test_a_missing_scope_is_named(build, reader, limited, words, scope):  # noqa: F811 - the fixtures
-    result = build(limited(Scope.READ), *words)
+def test_a_missing_scope_is_named(run_build, reader, limited_token, words, scope):
+    result = run_build(limited_token(Scope.READ), *words)
     assert (reader != {}, result.exit_code) == (True, 1)
     assert f"Use a token with the scope {scope}" in result.output.splitlines()[0]
     assert f"This token lacks the scope {scope}: use one that has it" in result.output
 
 
-@only_sqlite
-def test_missing_credentials_are_reported_before_anything_else(build, reader):  # noqa: F811 - the fixture
+@on_sqlite
+def test_missing_credentials_are_reported_before_anything_else(run_build, reader):
     assert reader
-    result = build({"authorization": "Bearer none"}, *PUBLISH)
+    result = run_build({"authorization": "Bearer none"}, *PUBLISH)
     assert result.exit_code == 1
     assert "401" in result.output
     assert "upgrade" not in result.output

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 from tests.api.history import History
 
 pytestmark = pytest.mark.slow_on_postgresql  # about requests, and not about data

@@ -5,10 +5,10 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from tests.api.test_audit import only_sqlite
-from tests.api.test_scopes_in_builds import bridge
+from tests.api.commands import answer_with
 from tests.cli.commands import WORDS
-from tests.cli.conftest import serving
+from tests.databases import on_sqlite
+from tests.http_server import serving
 from treaty.cli import PACT_BROKER
 
 SHOP = "web-storefront"
@@ -24,7 +24,7 @@ def broker(api, monkeypatch):
     api.publish(SHOP, "1.4.0", STOCK, "a")
     api.put(f"/pacticipants/{SHOP}/branches/feature%2Flogin/versions/1.4.0", {})
     api.put(f"/pacticipants/{SHOP}/versions/1.4.0/tags/production", {})
-    with serving(bridge(api)) as address:
+    with serving(answer_with(api)) as address:
 
         def run(*words):
             return CliRunner().invoke(PACT_BROKER, [*words, "-b", address], prog_name="pact-broker")
@@ -170,7 +170,7 @@ def test_the_table_has_every_command_that_names_something():
     assert {name for name, _, _ in (*FAILING, *SUCCEEDING, *UNANSWERED)} | CREATING | LISTING == set(WORDS)
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("exit_code", "name", "words", "sentence"),
     [
@@ -190,28 +190,28 @@ def test_a_misspelt_name_is_named_with_what_is_meant(broker, uuids, exit_code, n
     assert "Did you mean" in result.output
 
 
-@only_sqlite
+@on_sqlite
 def test_json_has_the_brokers_response_and_stderr_the_sentence(broker, uuids):  # noqa: ARG001 - the environment
     result = broker("describe-pacticipant", "--name", "web-storefrnt", "-o", "json")
     assert "error" in json.loads(result.stdout)
     assert result.stderr == f"{APPLICATION}\n"
 
 
-@only_sqlite
+@on_sqlite
 def test_a_name_that_is_like_no_other_leads_to_the_list(broker):
     result = broker("describe-pacticipant", "--name", "zzz")
     sentence = "There is no application zzz. `pact-broker list-pacticipants` lists the applications."
     assert (result.exit_code, result.stdout, result.stderr) == (1, f"{sentence}\n", "")
 
 
-@only_sqlite
+@on_sqlite
 def test_right_names_are_not_blamed_for_another_reason(broker):
     result = broker("create-webhook", "ftp://x", "--request", "POST", "--contract-published", "--consumer", SHOP)
     assert result.exit_code == 1
     assert "There is no" not in result.output
 
 
-@only_sqlite
+@on_sqlite
 def test_an_environment_that_is_like_no_other_can_be_created(broker):
     result = broker("can-i-deploy", *RIGHT, *RIGHT_VERSION, "--to-environment", "x;y")
     assert "There is no environment x;y. " in result.stdout

@@ -1,14 +1,16 @@
 """Named secrets: webhooks use them, approved servers receive them, and nobody sees them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from tests.api.conftest import PASSWORD, SECRET_KEY, Answer, Api
-from tests.receiver import Receiver, Reply, receiving
+from tests.api.client import SECRET_KEY, Answer, Api
+from tests.api.credentials import PASSWORD
+from tests.databases import on_sqlite
+from tests.receiver import Receiver, Reply
 from treaty.actions.maintenance.key_rotation import reencrypt
 from treaty.model.accounts.access import Role
 from treaty.settings import Settings
@@ -18,7 +20,6 @@ from treaty.store.maintenance.encrypted_columns import ENCRYPTED_COLUMNS
 VALUE = 'planted "val&1"/1'
 OPEN = {"webhook_scheme_whitelist": ("http", "https"), "webhook_host_whitelist": ("127.0.0.1", "localhost")}
 ANYWHERE = {"webhook_scheme_whitelist": ("http", "https")}
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 class Client:
@@ -33,12 +34,6 @@ class Client:
 
     def hook(self, url: str, **request: Any) -> Answer:
         return self.send("POST", "/webhooks", {"request": {"method": "POST", "url": url, **request}})
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 @pytest.fixture
@@ -120,7 +115,7 @@ def test_a_secret_is_created_listed_changed_and_deleted_without_its_value(admin:
         ({"name": "A", "value": VALUE, "allowedOrigins": [""]}, "allowedOrigins", "must be an origin"),
     ],
 )
-@only_sqlite
+@on_sqlite
 def test_an_invalid_secret_is_refused_with_the_reason(admin: Client, body, field, text) -> None:
     _add(admin, "TAKEN")
     errors = _errors(admin.send("POST", "/secrets", body))
@@ -128,7 +123,7 @@ def test_an_invalid_secret_is_refused_with_the_reason(admin: Client, body, field
     assert text in str(errors[field])
 
 
-@only_sqlite
+@on_sqlite
 def test_only_those_who_may_manage_secrets_write_them(clients) -> None:
     roles = clients()
     path = _add(roles["administrator"])
@@ -140,7 +135,7 @@ def test_only_those_who_may_manage_secrets_write_them(clients) -> None:
     assert [reader.send("GET", url).status for url in ("/secrets", path)] == [403, 403]
 
 
-@only_sqlite
+@on_sqlite
 def test_the_user_of_the_settings_manages_secrets_and_open_access_does_not(make_api) -> None:
     body = {"name": "A", "value": VALUE}
     assert make_api().post("/secrets", body).status == 401
@@ -183,7 +178,7 @@ def test_webhooks_send_secrets_everywhere_in_a_request_and_show_them_nowhere(cli
     assert arrival.json() == {"token": VALUE, "all": [VALUE, json.dumps({"in": VALUE})]}
 
 
-@only_sqlite
+@on_sqlite
 def test_user_and_password_can_be_secrets(clients, receiver: Receiver) -> None:
     admin = clients(**OPEN)["administrator"]
     _add(admin, "USER", "aladdin")
@@ -199,13 +194,13 @@ def test_user_and_password_can_be_secrets(clients, receiver: Receiver) -> None:
 @pytest.mark.parametrize(
     "url", ["https://${user.TOKEN}/", "https://h.example:${user.TOKEN}/", "${user.TOKEN}://h.example/"]
 )
-@only_sqlite
+@on_sqlite
 def test_a_secret_cannot_choose_the_server(admin: Client, url: str) -> None:
     _add(admin)
     assert "request.url" in _errors(admin.hook(url))
 
 
-@only_sqlite
+@on_sqlite
 def test_an_unknown_secret_is_named(admin: Client) -> None:
     for text in ("${user.MISSING}", "${secret.MISSING}", "Bearer abc${user.MISSING}"):
         answer = admin.hook("https://ci.example.org/", headers={"Authorization": text})
@@ -279,7 +274,7 @@ def test_a_secret_in_use_is_neither_deleted_nor_renamed(clients, receiver: Recei
     assert len(receiver.arrivals) == 1
 
 
-@only_sqlite
+@on_sqlite
 def test_a_placeholder_in_a_name_is_not_replaced(clients, receiver: Receiver) -> None:
     """Clients that publish choose the names of applications and versions."""
     admin = clients(**OPEN)["administrator"]
@@ -306,7 +301,7 @@ def _publication(branch: str) -> dict[str, Any]:
     }
 
 
-@only_sqlite
+@on_sqlite
 def test_the_beginning_of_a_secret_at_the_end_of_a_truncated_response_is_masked(clients, receiver: Receiver) -> None:
     admin = clients(**OPEN, webhook_max_response_bytes=20)["administrator"]
     _add(admin, value="0123456789abcdef")
@@ -365,7 +360,7 @@ def test_two_requests_cannot_create_the_same_secret(admin: Client) -> None:
     assert "already used" in str(_errors(admin.send("POST", "/secrets", {"name": "TOKEN", "value": VALUE})))
 
 
-@only_sqlite
+@on_sqlite
 def test_named_secrets_are_masked_even_without_redaction(clients, receiver: Receiver) -> None:
     admin = clients(**OPEN, webhook_redact_sensitive_data=False)["administrator"]
     _add(admin)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.api.conftest import pact, publication
+from tests.api.client import pact, publication
 from tests.api.history import History
 from treaty.settings import Settings
 from treaty.web.http.bodies import Body
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow_on_postgresql  # about names, and not about data
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.api.conftest import Answer, Api
+    from tests.api.client import Answer, Api
 
 NAME = "NAME"
 CONTRACT = publication("Foo", "9", "Bar")["contracts"][0]

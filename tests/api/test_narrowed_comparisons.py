@@ -11,19 +11,17 @@ import structlog
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from tests.api.test_comparisons import work, worker
-from tests.api.test_provider_contracts import RESULT, build, encode
+from tests.api.comparisons import finish_comparisons
+from tests.api.contracts import RESULT, build, encode
 from tests.model.compare.changed_documents import generator
 from tests.model.compare.generated_pairs import pact_of
 from tests.scale import choose
 from treaty.model.compare import CompiledDocument, Document, Profile, UnusablePact, compare, compile_document
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Answer, Api
+    from tests.api.client import Answer, Api
     from treaty.store.engine.database import Database
     from treaty.workers.comparisons import ComparisonWorker
-
-__all__ = ["worker"]
 
 CHANGES = choose(3, slow=6, long=100)
 
@@ -69,25 +67,25 @@ def has_logs() -> None:
 def work_and_count(worker: ComparisonWorker) -> tuple[int, int]:
     """Compare what is queued, and return how many results were reused, and how many pacts were compared."""
     with capture_logs() as logs:
-        work(worker)
+        finish_comparisons(worker)
     lines = [line for line in logs if line["event"] == "narrow"]
     return sum(line["reused"] for line in lines), sum(line["compared"] for line in lines)
 
 
 @pytest.mark.usefixtures("has_logs")
-def test_results_are_those_of_comparing_all_pacts(api: Api, worker: ComparisonWorker) -> None:
+def test_results_are_those_of_comparing_all_pacts(api: Api, comparison_worker: ComparisonWorker) -> None:
     random_provider = generator(3)
     provider = random_provider.provider()
     for pact in provider.pacts:
         publish_pact(api, pact)
     assert publish(api, provider.document, 0).status == 200
-    work(worker)
+    finish_comparisons(comparison_worker)
     document, counts = provider.document, []
     for version in range(1, CHANGES + 1):
         changed = random_provider.change(document)
         if json.dumps(changed) == json.dumps(document) or publish(api, changed, version).status != 200:
             continue
-        counts.append(work_and_count(worker))
+        counts.append(work_and_count(comparison_worker))
         assert list_verdicts(api, version) == expect(provider.pacts, changed)
         document = changed
     assert {reused + compared for reused, compared in counts} == {len(provider.pacts)}
@@ -112,7 +110,7 @@ TYPES = dict.fromkeys(NAMES, "string")
 
 
 @pytest.fixture
-def pacts(api: Api, worker: ComparisonWorker) -> list[Any]:
+def pacts(api: Api, comparison_worker: ComparisonWorker) -> list[Any]:
     """Pacts that have been compared with a document: each uses another operation and another property."""
     request: Any = {"method": "GET"}
     pacts = [
@@ -132,7 +130,7 @@ def pacts(api: Api, worker: ComparisonWorker) -> list[Any]:
     for pact in pacts:
         publish_pact(api, pact)
     assert publish(api, document(**TYPES), 0).status == 200
-    work(worker)
+    finish_comparisons(comparison_worker)
     return pacts
 
 
@@ -147,10 +145,10 @@ def pacts(api: Api, worker: ComparisonWorker) -> list[Any]:
     ],
 )
 def test_only_pacts_that_a_change_can_affect_are_compared(
-    api: Api, pacts: list[Any], worker: ComparisonWorker, changed: Any, compared: list[str]
+    api: Api, pacts: list[Any], comparison_worker: ComparisonWorker, changed: Any, compared: list[str]
 ) -> None:
     assert publish(api, changed, 1).status == 200
-    assert work_and_count(worker) == (len(pacts) - len(compared), len(compared))
+    assert work_and_count(comparison_worker) == (len(pacts) - len(compared), len(compared))
     expected = expect(pacts, changed)
     assert list_verdicts(api, 1) == expected
     assert [name for name, verdict in expected.items() if verdict == "failure"] == compared
@@ -158,9 +156,9 @@ def test_only_pacts_that_a_change_can_affect_are_compared(
 
 @pytest.mark.usefixtures("has_logs")
 def test_pacts_that_are_not_indexed_are_read(
-    api: Api, pacts: list[Any], worker: ComparisonWorker, database: Database
+    api: Api, pacts: list[Any], comparison_worker: ComparisonWorker, database: Database
 ) -> None:
     database.write(lambda db: db.execute(text("DELETE FROM usage_content")))
     assert publish(api, document(**{**TYPES, "price": "integer"}), 1).status == 200
-    assert work_and_count(worker) == (len(pacts) - 1, 1)
+    assert work_and_count(comparison_worker) == (len(pacts) - 1, 1)
     assert list_verdicts(api, 1)["Price"] == "failure"

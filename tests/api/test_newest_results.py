@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, text
 
-from tests.api.conftest import Api, Clock, pact
-from tests.api.test_imported_values import RESULT, import_facts
+from tests.api.client import Api, Clock, pact
+from tests.api.imports import RESULT, import_facts
 from tests.waiting import PATIENCE, eventually
 from treaty.actions.maintenance import integrity
 from treaty.store import newest_results

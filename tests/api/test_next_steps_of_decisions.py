@@ -6,12 +6,12 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
-from tests.api.conftest import BASE
+from tests.api.client import BASE
+from tests.api.commands import answer_with
 from tests.api.history import History
 from tests.api.steps import Steps
-from tests.api.test_audit import only_sqlite
-from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import serving
+from tests.databases import on_sqlite
+from tests.http_server import serving
 from treaty.cli import PACT_BROKER
 
 HTML = "text/html,application/xhtml+xml"
@@ -22,7 +22,7 @@ def broker(api, monkeypatch):
     monkeypatch.setenv("PACT_BROKER_HTTP_RETRIES", "1")
     for name in ("test", "live"):
         api.post("/environments", {"name": name, "production": False})
-    with serving(bridge(api)) as address:
+    with serving(answer_with(api)) as address:
 
         def run(*words):
             return CliRunner().invoke(PACT_BROKER, [*words, "-b", address], prog_name="pact-broker")
@@ -52,7 +52,7 @@ def verify(api, consumer, provider, number, *, success=True):
     assert api.post(pact.link("pb:publish-verification-results"), body).status == 201
 
 
-@only_sqlite
+@on_sqlite
 def test_recording_the_missing_deployment_changes_the_answer(api, broker):
     run, address = broker
     api.publish("Shop", "1", "Stock", "a", branch="main")
@@ -66,7 +66,7 @@ def test_recording_the_missing_deployment_changes_the_answer(api, broker):
     assert run(*question).exit_code == 0
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("failed", [False, True])
 def test_the_suggested_verification_is_of_the_pact_that_lacks_a_result(api, broker, failed):
     run, address = broker
@@ -87,7 +87,7 @@ def test_the_suggested_verification_is_of_the_pact_that_lacks_a_result(api, brok
     assert run(*question).exit_code == 0
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("selector", "command"),
     [
@@ -108,7 +108,7 @@ def test_a_version_that_is_selected_in_vain_is_created_by_the_suggested_command(
     assert run(*question).exit_code == 0
 
 
-@only_sqlite
+@on_sqlite
 def test_an_application_is_given_a_version_with_the_destination_tag_or_on_its_main_branch(api, broker):
     run, address = broker
     api.publish("Shop", "1", "Stock", "a", branch="main")
@@ -123,7 +123,7 @@ def test_an_application_is_given_a_version_with_the_destination_tag_or_on_its_ma
         assert run(*question).exit_code == 0, run(*question).output
 
 
-@only_sqlite
+@on_sqlite
 def test_a_name_to_ignore_that_does_not_exist_is_corrected(api, broker):
     run, _ = broker
     api.publish("Shop", "1", "stock-service", "a")
@@ -136,7 +136,7 @@ def test_a_name_to_ignore_that_does_not_exist_is_corrected(api, broker):
 # Refused recordings
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("kind", ["deployment", "release"])
 def test_a_refused_recording_ends_with_the_command_and_the_page(api, broker, kind):
     run, address = broker
@@ -158,7 +158,7 @@ def test_a_refused_recording_ends_with_the_command_and_the_page(api, broker, kin
     assert run(*record, "--version", "2", "--environment", "uat;x").exit_code == 0
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     "words", [("record-undeployment",), ("record-support-ended", "--version", "1")], ids=["undeployment", "support"]
 )

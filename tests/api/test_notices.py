@@ -1,35 +1,25 @@
 """Events that no publication causes: overdue verifications, blocked deployments, failing webhooks, unused contracts."""
 
-# ruff: noqa: F811 - fixtures have the names of parameters
-
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.test_deliveries import Broker, make_broker, receiver  # noqa: F401 - fixtures
+from tests.api.deliveries import LATER, Broker, claim_all, verify
 from tests.receiver import Receiver, Reply, receiving
 from tests.waiting import eventually
-from treaty.actions.webhooks import deliveries
 from treaty.actions.webhooks.notices import BlockedDeployment, enqueue_for_blocked_deployment
 from treaty.model.webhooks.events import EVENT_NAMES, NOTICES
-from treaty.model.webhooks.parameters import build_parameters
-from treaty.store.webhooks import deliveries as queue
-from treaty.store.webhooks.deliveries import ClaimRequest
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.workers.notices import NoticeWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from treaty.store.engine.database import Database
 
 URL = "http://127.0.0.1:1/"
-LATER = timedelta(days=2)
 MUCH_LATER = timedelta(days=200)
 
 
@@ -38,36 +28,12 @@ def broker(make_broker: Callable[..., Broker]) -> Broker:
     return make_broker(starts=False)
 
 
-def claim_all(broker: Broker) -> list[dict[str, str]]:
-    """Claim what is queued, and return the values of the parameters of each delivery."""
-    return parameters_of_queue(broker.database, at=datetime.now(UTC) + timedelta(days=1000))
-
-
-def parameters_of_queue(database: Database, *, at: datetime) -> list[dict[str, str]]:
-    """Claim the deliveries that are due, end them, and return the values of the parameters of each."""
-    values: list[dict[str, str]] = []
-    while claimed := database.write(
-        lambda db: deliveries.claim(db, ClaimRequest(owner="test", now=at, until=at + LATER, limit=50))
-    ):
-        values += [build_parameters(delivery.facts, delivery.context, PARAMETER_URLS) for delivery in claimed]
-        # Later deliveries about the same pair wait for these.
-        for delivery in claimed:
-            database.write(partial(queue.abandon, uuid=delivery.uuid, owner="test"))
-    return values
-
-
 def search(broker: Broker, after: timedelta, **settings: Any) -> None:
     """Let a new worker search, as if time had passed."""
     worker = NoticeWorker(
         broker.database, broker.settings.model_copy(update=settings), clock=lambda: datetime.now(UTC) + after
     )
     worker.step()
-
-
-def verify(broker: Broker, version: str, provider_version: str, *, success: bool = True) -> None:
-    pact = broker.api.get(f"/pacts/provider/Ledger/consumer/Till/version/{version}")
-    result = {"success": success, "providerApplicationVersion": provider_version}
-    assert broker.api.post(pact.link("pb:publish-verification-results"), result).status == 201
 
 
 # Overdue verifications

@@ -2,13 +2,13 @@
 
 import pytest
 
+from tests.databases import on_sqlite
 from treaty.model.accounts.access import Role
 
 pytestmark = pytest.mark.slow_on_postgresql  # about requests, and not about data
 
 PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
 LOCAL = {"host": "localhost:9292"}
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:9292", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:9292"])
@@ -92,7 +92,7 @@ def test_settings_that_keep_to_the_machine_leave_it_open(make_api, settings):
     assert make_api(**settings).get("/pacticipants", headers=LOCAL).status == 200
 
 
-@only_sqlite
+@on_sqlite
 def test_a_request_from_another_machine_is_refused_whatever_it_claims(api, monkeypatch):
     for address in ("192.0.2.7", "::ffff:192.0.2.7", "10.0.0.1"):
         monkeypatch.setattr(api, "client", (address, 1))

@@ -9,6 +9,7 @@ import pytest
 
 from tests.api import examples
 from tests.api.described import all_routes, document, hold, operations, problems, references
+from tests.databases import on_sqlite
 from treaty.web.http.media_types import HAL
 from treaty.web.http.results import Deleted
 
@@ -26,8 +27,6 @@ WITHOUT_EXAMPLE = {
     "ImportedFacts": "likewise",
 }
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
 
 def routes():
     return [route for endpoint in all_routes().endpoints.values() for route in endpoint.routes.values()]
@@ -38,7 +37,7 @@ def described():
     return document()
 
 
-@only_sqlite
+@on_sqlite
 def test_the_document_is_of_version_3_1_and_names_the_address_of_the_broker(api):
     document = api.get("/openapi.json", accept="*/*").json()
     assert document["openapi"] == "3.1.0"
@@ -169,7 +168,7 @@ def test_an_answer_with_a_field_too_many_or_too_few_does_not_fit(shown, problem)
     assert texts == [] if problem is None else [problem in text for text in texts] == [True]
 
 
-@only_sqlite
+@on_sqlite
 def test_the_client_of_the_tests_refuses_answers_that_do_not_fit(api):
     answer = api.get("/labels")
     hold("GET", "/labels", answer)

@@ -5,12 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import (
-    Answer,
-    Api,
-    Clock,
-    database,  # noqa: F401 - a fixture
-)
+from tests.api.client import Answer, Api, Clock
 from tests.api.history import History
 from treaty.model.maintenance.retention import Retention
 from treaty.store.engine.database import Database
@@ -341,7 +336,7 @@ def test_an_override_covers_more_rows_than_an_answer_shows(api: Api) -> None:
 @pytest.mark.usefixtures("history")
 def test_ended_overrides_are_removed_with_events_of_their_age(
     api: Api,
-    database: Database,  # noqa: F811 - the fixture
+    database: Database,
     clock: Clock,
 ) -> None:
     override(api, counterpart="prices")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
 from tests.api.history import History, fill_ledger
 
 PAIR = "/pacts/provider/Ledger/consumer/Till"

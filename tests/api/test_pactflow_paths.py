@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 
 pytestmark = pytest.mark.slow_on_postgresql  # about paths, and not about data
 

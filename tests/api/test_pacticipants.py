@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.conftest import Answer, Api, Clock, pact, publication
+from tests.api.client import Answer, Api, Clock, pact, publication
 from tests.api.history import History, fill_ledger
 
 PAIR = "/pacts/provider/Ledger/consumer/Till"

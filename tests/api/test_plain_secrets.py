@@ -10,8 +10,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import insert, select, update
 
-from tests.api.conftest import SECRET_KEY, Api
-from tests.receiver import Receiver, receiving
+from tests.api.client import SECRET_KEY, Api
+from tests.databases import on_sqlite
+from tests.receiver import Receiver
 from treaty.actions.webhooks import plain_secrets as actions
 from treaty.app import encrypt_plain_secrets
 from treaty.settings import Settings
@@ -21,7 +22,7 @@ from treaty.store.webhooks import plain_secrets
 
 STARS = "*" * 10
 OPEN = {"webhook_scheme_whitelist": ("http", "https"), "webhook_host_whitelist": ("127.0.0.1", "ci.example")}
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 Start = Callable[[], None]
 
 
@@ -119,12 +120,6 @@ def test_a_webhook_without_plain_secrets_stays(
     before = _stored_text(database)
     start()
     assert (_stored_text(database), _encryptions(api)) == (before, [])
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
-        yield server
 
 
 def test_encrypted_secrets_are_sent_as_before(api: Api, database: Database, start: Start, receiver: Receiver) -> None:

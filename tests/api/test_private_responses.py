@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.api.test_access import BADGE, basic
+from tests.api.credentials import basic, bearer
 from treaty.model.accounts.access import Role
 from treaty.settings import Settings
 from treaty.web import urls
@@ -14,13 +14,10 @@ pytestmark = pytest.mark.slow_on_postgresql  # about headers
 
 PUBLIC = {urls.STATIC, urls.SECURITY_TXT}
 """Routes whose responses are the same for everyone."""
+BADGE = "/pacts/provider/Prices/consumer/Shop/latest/badge"
 CAN_I_MERGE = "/pacticipants/Shop/main-branch/can-i-merge/badge"
 HTTPS = "https://pacts.example.org"
 VARIES = "Accept, Authorization, Cookie"
-
-
-def bearer(issued):
-    return {"authorization": f"Bearer {issued.text}"}
 
 
 def paths():
@@ -138,4 +135,4 @@ def test_without_administrators_the_writer_of_the_settings_may_test_errors(make_
     names = ("basic_auth_username", "basic_auth_password")
     readers = ("basic_auth_read_only_username", "basic_auth_read_only_password")
     api = make_api(**dict(zip(names, writer, strict=True)), **dict(zip(readers, reader, strict=True)))
-    assert [api.request(method, "/test/error", headers=basic(user)).status for user in (writer, reader)] == [500, 403]
+    assert [api.request(method, "/test/error", headers=basic(*user)).status for user in (writer, reader)] == [500, 403]

@@ -2,57 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.api.contracts import (
+    OPENAPI,
+    PUBLISH,
+    PUBLISH_SEVERAL,
+    PUT,
+    RESULT,
+    build,
+    document,
+    encode,
+    notices,
+    publish,
+)
+
 if TYPE_CHECKING:
-    from tests.api.conftest import Answer, Api
-
-OPENAPI = """\
-openapi: 3.1.0
-info: {title: Prices, version: 1.0.0}
-paths:
-  /prices:
-    get:
-      operationId: listPrices
-      responses:
-        200: {description: All prices}
-"""
-PUBLISH = "/provider-contracts/provider/Prices/publish"
-PUBLISH_SEVERAL = f"{PUBLISH}-contracts"
-PUT = "/contracts/provider/Prices/version/1"
-RESULT = {
-    "success": True,
-    "content": "ZmluZQ==",
-    "contentType": "text/plain",
-    "format": "text",
-    "verifier": "my tool",
-    "verifierVersion": "1.0",
-}
-
-
-def encode(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-def document(text: str = OPENAPI, **more: object) -> dict[str, Any]:
-    contract = {"content": encode(text), "contentType": "application/yaml", "specification": "oas"}
-    return {**contract, "selfVerificationResults": RESULT, **more}
-
-
-def build(version: str = "1", **more: object) -> dict[str, Any]:
-    return {"pacticipantVersionNumber": version, "branch": "main", "tags": ["dev"], "buildUrl": "https://ci/1", **more}
-
-
-def publish(api: Api, text: str = OPENAPI, version: str = "1", **more: object) -> Answer:
-    return api.post(PUBLISH, build(version, contract=document(text, **more)))
-
-
-def notices(answer: Answer) -> str:
-    return "\n".join(notice["text"] for notice in answer.json()["notices"])
+    from tests.api.client import Api
 
 
 def test_a_provider_version_publishes_its_contract(api: Api) -> None:

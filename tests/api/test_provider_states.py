@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.conftest import Api, pact
+from tests.api.client import Api, pact
 from tests.api.history import History
 
 PATH = "/pacts/provider/Ledger/provider-states"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
-from tests.api.conftest import SECRET_KEY
+from tests.api.client import SECRET_KEY
+from tests.api.deliveries import OPEN, Broker
 from tests.api.history import History
-from tests.api.test_deliveries import OPEN, Broker
 from tests.databases import open_kept
 from tests.receiver import receiving
 from treaty.actions.versions.removal import remove_version

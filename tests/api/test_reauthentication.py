@@ -8,9 +8,9 @@ from sqlalchemy import text
 
 from tests.api import golden
 from tests.api.browsers import FORM, PAGE, Browser
-from tests.api.conftest import PASSWORD
-from tests.api.test_credentials import SESSION, basic, bearer
-from tests.api.test_second_factor import set_up
+from tests.api.credentials import PASSWORD, SESSION, basic, bearer
+from tests.api.second_factors import set_up_device
+from tests.databases import on_sqlite
 from treaty.actions.accounts.accounts import get_account
 from treaty.model.accounts.access import REAUTHENTICATION_LIFETIME, Role
 from treaty.store.accounts import accounts as stored
@@ -21,7 +21,6 @@ pytestmark = pytest.mark.slow_on_postgresql  # about permissions, which need no 
 
 OTHER = "one more battery, please"
 AGAIN = "/sign-in/again"
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -75,7 +74,7 @@ def test_pages_with_forms_that_contain_passwords_are_marked_so_that_nobody_types
     assert {"/settings/users", "/settings/users/{uuid}"} <= pages
 
 
-@only_sqlite
+@on_sqlite
 def test_every_marked_route_asks_a_session_that_is_ten_minutes_old_and_no_other_credential(stale, api, accounts):
     issued = accounts(Role.ADMINISTRATOR, "root")
     cookie = {"cookie": f"{SESSION}={stale.cookies[SESSION]}", "x-csrf-token": stale.csrf}
@@ -122,7 +121,7 @@ def test_a_page_asks_for_the_password_and_continues_with_what_was_requested(stal
     assert stale.get("/settings/users").status == 303, "again after another ten minutes"
 
 
-@only_sqlite
+@on_sqlite
 def test_entering_the_password_again_leads_nowhere_else(stale):
     assert post(stale, AGAIN, own_password=PASSWORD, next="//evil.example").headers["location"] == "/"
 
@@ -160,7 +159,7 @@ def test_secrets_of_such_a_form_are_entered_again_and_are_not_in_the_page(stale,
     assert database.read(lambda db: get_account(db, "ben")).role is Role.READ_ONLY
 
 
-@only_sqlite
+@on_sqlite
 def test_a_form_from_another_site_is_not_shown_again(stale):
     refused = stale.post("/settings/tokens/new", csrf_token="x", name="planted by another site")  # noqa: S106 - of the test
     assert refused.status == 403
@@ -175,7 +174,7 @@ def test_guessing_the_password_again_is_slowed_down(stale):
 
 
 def test_with_a_second_factor_the_code_is_entered_again_too(browser, clock, database):
-    device = set_up(browser, clock)
+    device = set_up_device(browser, clock)
     browser.csrf = browser.token("/settings/account")
     clock.now += REAUTHENTICATION_LIFETIME
     page = post(browser, "/settings/tokens/new", name="ci", may="read-only", days="30")
@@ -253,7 +252,7 @@ def test_a_session_that_ends_meanwhile_is_not_authenticated_again(stale, databas
     assert stale.get(AGAIN).status == 303
 
 
-@only_sqlite
+@on_sqlite
 def test_a_session_that_an_older_server_opened_counts_from_its_start(stale, database):
     database.write(lambda db: db.execute(text("UPDATE session SET authenticated_at = NULL")))
     assert stale.get("/settings/users").status == 303

@@ -8,47 +8,52 @@ from datetime import timedelta
 import pytest
 from click.testing import Result
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
 from tests.api.history import History
-from tests.api.test_recorded_decisions import history, recorded, records_decisions  # noqa: F401 - a fixture
-from tests.api.test_version_set_commands import call  # noqa: F401 - a fixture
+from tests.api.recorded_decisions import add_decided_versions, list_recorded, set_recording
+from tests.databases import on_sqlite
 from treaty.cli import TREATY
 
 pytestmark = [
-    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+    on_sqlite,
     pytest.mark.usefixtures("history"),
 ]
 Ask = Callable[..., Result]
 PRODUCTION = ("--to-environment", "production")
 
 
-def ask(call: Ask, version: str, *words: str) -> Result:  # noqa: F811 - the fixture
-    return call("can-i-deploy", "--pacticipant", "web", "--version", version, *PRODUCTION, *words)
+@pytest.fixture
+def history(api: Api) -> History:
+    return add_decided_versions(api)
+
+
+def ask(run_command: Ask, version: str, *words: str) -> Result:
+    return run_command("can-i-deploy", "--pacticipant", "web", "--version", version, *PRODUCTION, *words)
 
 
 def without_uuid(text: str) -> str:
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "UUID", re.sub(r"http://[^/ ]+", "http://broker", text))
 
 
-def test_the_last_line_of_a_recorded_answer_is_the_address_of_the_record(api: Api, call: Ask) -> None:  # noqa: F811
-    unrecorded = ask(call, "2")
-    result = ask(call, "2", "--record")
+def test_the_last_line_of_a_recorded_answer_is_the_address_of_the_record(api: Api, run_command: Ask) -> None:
+    unrecorded = ask(run_command, "2")
+    result = ask(run_command, "2", "--record")
     assert (result.exit_code, result.stderr) == (0, "")
     *lines, last = without_uuid(result.stdout).splitlines()
     assert lines == without_uuid(unrecorded.stdout).splitlines(), "the answer is that of the matrix"
     assert last == "Recorded: http://broker/decisions/UUID"
     uuid = result.stdout.split()[-1].rpartition("/")[2]
     assert api.get(f"/decisions/{uuid}").json()["deployable"] is True
-    assert recorded(api) == ["web@2"]
+    assert list_recorded(api) == ["web@2"]
 
 
-def test_a_no_keeps_its_six_lines(api: Api, call: Ask) -> None:  # noqa: F811
-    unrecorded = ask(call, "1")
-    result = ask(call, "1", "--record")
+def test_a_no_keeps_its_six_lines(api: Api, run_command: Ask) -> None:
+    unrecorded = ask(run_command, "1")
+    result = ask(run_command, "1", "--record")
     assert (result.exit_code, unrecorded.exit_code) == (1, 1)
     assert without_uuid(result.stderr) == without_uuid(unrecorded.stderr)
     assert result.stdout.splitlines()[-1].startswith("Recorded: http://")
-    assert recorded(api) == ["web@1"]
+    assert list_recorded(api) == ["web@1"]
 
 
 @pytest.mark.parametrize(
@@ -66,55 +71,55 @@ def test_a_no_keeps_its_six_lines(api: Api, call: Ask) -> None:  # noqa: F811
 )
 def test_every_question_is_recorded_once(
     api: Api,
-    call: Ask,  # noqa: F811
+    run_command: Ask,
     words: tuple[str, ...],
     versions: str,
     exit_code: int,
 ) -> None:
-    result = call("can-i-deploy", *words, *PRODUCTION, "--record")
+    result = run_command("can-i-deploy", *words, *PRODUCTION, "--record")
     assert result.exit_code == exit_code, result.output
-    assert recorded(api) == [versions]
+    assert list_recorded(api) == [versions]
     assert "Recorded: http://" in result.stdout.splitlines()[-1]
 
 
-def test_json_has_the_members_of_the_matrix_and_the_record(call: Ask) -> None:  # noqa: F811
-    plain = json.loads(ask(call, "2", "--output", "json").stdout)
-    body = json.loads(ask(call, "2", "--output", "json", "--record").stdout)
+def test_json_has_the_members_of_the_matrix_and_the_record(run_command: Ask) -> None:
+    plain = json.loads(ask(run_command, "2", "--output", "json").stdout)
+    body = json.loads(ask(run_command, "2", "--output", "json", "--record").stdout)
     assert {name: body[name] for name in plain} == plain
     assert body["_links"]["self"]["href"].startswith("http://")
 
 
-def test_an_environment_can_ask_for_records(api: Api, call: Ask) -> None:  # noqa: F811
+def test_an_environment_can_ask_for_records(api: Api, run_command: Ask) -> None:
     uuid = next(iter(api.get("/environments?name=production").json()["_embedded"]["environments"]))["uuid"]
-    assert call("update-environment", "--uuid", uuid, "--record-decisions").exit_code == 0
-    assert "Records Decisions: true" in call("describe-environment", "--uuid", uuid).stdout
-    assert "Recorded: http://" in ask(call, "2").stdout
-    assert "Recorded: http://" in call("can-i-deploy", "--set", "web@2", *PRODUCTION).stdout
+    assert run_command("update-environment", "--uuid", uuid, "--record-decisions").exit_code == 0
+    assert "Records Decisions: true" in run_command("describe-environment", "--uuid", uuid).stdout
+    assert "Recorded: http://" in ask(run_command, "2").stdout
+    assert "Recorded: http://" in run_command("can-i-deploy", "--set", "web@2", *PRODUCTION).stdout
     for words in (("--pacticipant", "web", "--version", "2"), ("--set", "web@2")):
-        assert "Recorded" not in call("can-i-deploy", *words, *PRODUCTION, "--no-record").stdout
-    assert recorded(api) == ["web@2", "web@2"]
+        assert "Recorded" not in run_command("can-i-deploy", *words, *PRODUCTION, "--no-record").stdout
+    assert list_recorded(api) == ["web@2", "web@2"]
     # Changes of other properties keep the setting.
-    assert call("update-environment", "--uuid", uuid, "--display-name", "Live").exit_code == 0
+    assert run_command("update-environment", "--uuid", uuid, "--display-name", "Live").exit_code == 0
     assert api.get(f"/environments/{uuid}").json()["recordsDecisions"] is True
-    assert call("update-environment", "--uuid", uuid, "--no-record-decisions").exit_code == 0
-    assert "Recorded" not in ask(call, "2").stdout
+    assert run_command("update-environment", "--uuid", uuid, "--no-record-decisions").exit_code == 0
+    assert "Recorded" not in ask(run_command, "2").stdout
 
 
-def test_records_need_an_environment(call: Ask) -> None:  # noqa: F811
-    result = call("can-i-deploy", "--pacticipant", "web", "--version", "2", "--to", "prod", "--record")
+def test_records_need_an_environment(run_command: Ask) -> None:
+    result = run_command("can-i-deploy", "--pacticipant", "web", "--version", "2", "--to", "prod", "--record")
     assert result.exit_code == 1
     assert "--record needs --to-environment ENVIRONMENT: recorded decisions are about environments." in result.output
 
 
 def test_a_deployment_without_a_recorded_yes_says_so(
     api: Api,
-    call: Ask,  # noqa: F811
-    history: History,  # noqa: F811
+    run_command: Ask,
+    history: History,
     clock: Clock,
 ) -> None:
-    records_decisions(api, history)
+    set_recording(api, history)
     deploy = ("record-deployment", "--pacticipant", "web", "--version", "2", "--environment", "production")
-    result = call(*deploy)
+    result = run_command(*deploy)
     assert result.exit_code == 0
     *lines, link = result.stdout.splitlines()[1:]
     assert link.endswith("/pacticipants/web/versions/2")
@@ -123,24 +128,26 @@ def test_a_deployment_without_a_recorded_yes_says_so(
         "    pact-broker can-i-deploy --pacticipant web --version 2 --to-environment production --record",
     ]
     clock.now += timedelta(hours=1)
-    ask(call, "2")
-    assert "It is marked" not in call(*deploy, "--application-instance", "blue").stdout
-    released = call("record-release", "--pacticipant", "web", "--version", "1", "--environment", "production")
+    ask(run_command, "2")
+    assert "It is marked" not in run_command(*deploy, "--application-instance", "blue").stdout
+    released = run_command("record-release", "--pacticipant", "web", "--version", "1", "--environment", "production")
     assert "It is marked" in released.stdout
 
 
-def test_decisions_are_listed_and_shown(api: Api, call: Ask) -> None:  # noqa: F811
-    assert call("decisions", program=TREATY).stdout == "No decisions found.\n"
-    ask(call, "1", "--record")
+def test_decisions_are_listed_and_shown(api: Api, run_command: Ask) -> None:
+    assert run_command("decisions", program=TREATY).stdout == "No decisions found.\n"
+    ask(run_command, "1", "--record")
     uuid = api.get("/decisions").json()["decisions"][0]["uuid"]
-    listed = call("decisions", "--environment", "production", "--pacticipant", "web", "--answer", "no", program=TREATY)
+    listed = run_command(
+        "decisions", "--environment", "production", "--pacticipant", "web", "--answer", "no", program=TREATY
+    )
     assert [line.split(" | ")[1:4] for line in listed.stdout.splitlines()][2] == ["no    ", "web (1) ", "production "]
     assert uuid in listed.stdout
-    assert call("decisions", "--answer", "yes").stdout == "No decisions found.\n"
-    assert json.loads(call("decisions", "--output", "json").stdout)["decisions"][0]["uuid"] == uuid
-    shown = call("decision", uuid, program=TREATY)
+    assert run_command("decisions", "--answer", "yes").stdout == "No decisions found.\n"
+    assert json.loads(run_command("decisions", "--output", "json").stdout)["decisions"][0]["uuid"] == uuid
+    shown = run_command("decision", uuid, program=TREATY)
     assert shown.stdout.startswith("web (1) to production: no\n")
     assert "web      | 1         | prices   | 1         | false " in shown.stdout
     assert shown.stdout.splitlines()[-1].endswith(f"/decisions/{uuid}")
-    assert json.loads(call("decision", uuid, "--output", "json").stdout)["uuid"] == uuid
-    assert call("decision", "3fa85f64-5717-4562-b3fc-2c963f66afa6").exit_code == 1
+    assert json.loads(run_command("decision", uuid, "--output", "json").stdout)["uuid"] == uuid
+    assert run_command("decision", "3fa85f64-5717-4562-b3fc-2c963f66afa6").exit_code == 1

@@ -7,88 +7,49 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answer, Api, Clock
+from tests.api.client import Api, Clock
+from tests.api.comparisons import FITTING, publish_contract
+from tests.api.credentials import bearer
 from tests.api.history import History
-from tests.api.test_comparisons import FITTING, publish_contract
-from tests.api.test_credentials import bearer
-from tests.api.test_scopes import limited  # noqa: F401 - a fixture
+from tests.api.recorded_decisions import (
+    PATH,
+    Body,
+    add_decided_versions,
+    list_recorded,
+    record,
+    send,
+    set_question,
+    set_recording,
+    version_question,
+)
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import Scope
 from treaty.model.maintenance.retention import DEFAULT_VERSION_SELECTORS, Retention, add_in_use_selectors
 from treaty.store.engine.database import Database
 from treaty.workers.cleanup import Cleaner
 
-PATH = "/decisions"
-Body = dict[str, Any]
-
 
 @pytest.fixture
 def history(api: Api) -> History:
-    """Give `web` (1) a no, (2) a yes and (3) no result, where `prices` (1) is in production."""
-    history = History(api)
-    for number in ("1", "2", "3"):
-        history.publish("web", number, "prices", f"web {number}")
-    history.verify("web", "1", "prices", "1", success=False)
-    history.verify("web", "2", "prices", "1")
-    history.deploy("prices", "1", "production")
-    return history
-
-
-def about(*members: str, **body: object) -> Body:
-    """Ask about a set."""
-    versions = [dict(zip(("pacticipant", "version"), member.rsplit("@", 1), strict=True)) for member in members]
-    return {"environment": "production", "versions": versions, **body}
-
-
-def of(pacticipant: str, *, ignore: tuple[str, ...] = (), **criteria: Any) -> Body:
-    """Ask as can-i-deploy does."""
-    ignored = [{"pacticipant": name} for name in ignore]
-    selectors = [{"pacticipant": pacticipant, **criteria}]
-    return {"environment": "production", "selectors": selectors, **({"ignore": ignored} if ignored else {})}
-
-
-def send(api: Api, body: Body, **options: Any) -> Any:
-    answer: Answer = api.post(PATH, body, **options)
-    assert answer.status == 200, answer.text
-    return answer.json()
-
-
-def record(api: Api, body: Body, **options: Any) -> tuple[Any, Any]:
-    """Record the answer to a question, and return the answer with its record."""
-    answer = send(api, {**body, "record": True}, **options)
-    assert answer["recorded"] is True
-    return answer, api.get(answer["_links"]["self"]["href"], **options).json()
-
-
-def recorded(api: Api, query: str = "") -> list[str]:
-    """List the versions of recorded decisions, the newest first."""
-    decisions = api.get(f"{PATH}{query}").json()["decisions"]
-    return [
-        " ".join(f"{each['pacticipant']}@{each['version']}" for each in decision["versions"]) for decision in decisions
-    ]
-
-
-def records_decisions(api: Api, history: History, *, on: bool = True) -> None:
-    body = {"name": "production", "production": True, "recordsDecisions": on}
-    assert api.put(f"/environments/{history.environment('production')}", body).status == 200
+    return add_decided_versions(api)
 
 
 QUESTIONS: dict[str, tuple[Body, bool | None, list[str], list[str]]] = {
-    "a set with a no": (about("web@1"), False, ["never_passed"], ["web@1"]),
-    "a set with a yes": (about("web@2"), True, [], ["web@2"]),
-    "a set without a result": (about("web@3"), None, ["verification_not_requested"], ["web@3"]),
+    "a set with a no": (set_question("web@1"), False, ["never_passed"], ["web@1"]),
+    "a set with a yes": (set_question("web@2"), True, [], ["web@2"]),
+    "a set without a result": (set_question("web@3"), None, ["verification_not_requested"], ["web@3"]),
     "a set with an unknown version": (
-        about("web@2", "prices@9"),
+        set_question("web@2", "prices@9"),
         False,
         ["version_never_built"],
         ["prices@9", "web@2"],
     ),
-    "a version": (of("web", version="2"), True, [], ["web@2"]),
-    "a version with a no": (of("web", version="1"), False, ["never_passed"], ["web@1"]),
-    "an ignored provider": (of("web", version="1", ignore=("prices",)), True, [], ["web@1"]),
-    "an alias": (of("web", version="c0ffee"), True, [], ["web@2"]),
-    "the latest version": (of("web", latest=True), None, ["verification_not_requested"], ["web@3"]),
-    "an unknown branch": (of("web", branch="main"), False, ["excluded_by_selector"], ["web@"]),
+    "a version": (version_question("web", version="2"), True, [], ["web@2"]),
+    "a version with a no": (version_question("web", version="1"), False, ["never_passed"], ["web@1"]),
+    "an ignored provider": (version_question("web", version="1", ignore=("prices",)), True, [], ["web@1"]),
+    "an alias": (version_question("web", version="c0ffee"), True, [], ["web@2"]),
+    "the latest version": (version_question("web", latest=True), None, ["verification_not_requested"], ["web@3"]),
+    "an unknown branch": (version_question("web", branch="main"), False, ["excluded_by_selector"], ["web@"]),
 }
 
 
@@ -117,13 +78,13 @@ def without(document: Mapping[str, Any], *members: str) -> Mapping[str, Any]:
 def test_the_answer_about_a_version_is_that_of_the_matrix(api: Api, criteria: dict[str, Any]) -> None:
     texts = "&".join(f"q[][{name}]={str(value).lower()}" for name, value in criteria.items())
     matrix = api.get(f"/matrix?q[][pacticipant]=web&{texts}&latestby=cvpv&environment=production").json()
-    answer = send(api, {**of("web", **criteria), "record": True})
+    answer = send(api, {**version_question("web", **criteria), "record": True})
     assert {name: answer[name] for name in matrix} == matrix
 
 
 def test_a_record_names_the_facts_by_version_and_content(api: Api, history: History) -> None:
     history.deploy("web", "2", "production")
-    _, kept = record(api, about("web@1"))
+    _, kept = record(api, set_question("web@1"))
     pact = "/pacts/provider/prices/consumer/web/version/1"
     sha = api.get(pact).link("pb:pact-version").rpartition("/")[2]
     number = int(api.get(f"{pact}/verification-results/latest").link("self").rpartition("/")[2])
@@ -137,11 +98,11 @@ def test_a_record_names_the_facts_by_version_and_content(api: Api, history: Hist
 
 
 def test_later_changes_never_alter_a_record(api: Api, history: History) -> None:
-    _, kept = record(api, of("web", version="1"))
+    _, kept = record(api, version_question("web", version="1"))
     path = f"{PATH}/{kept['uuid']}"
     before = api.get(path).body
     history.verify("web", "1", "prices", "1")
-    assert send(api, of("web", version="1"))["deployable"] is True
+    assert send(api, version_question("web", version="1"))["deployable"] is True
     for method, changed, body in (
         ("PUT", f"/environments/{history.environment('production')}", {"name": "prod", "production": True}),
         ("POST", "/pacticipants/web/rename", {"name": "shop"}),
@@ -160,32 +121,32 @@ def test_later_changes_never_alter_a_record(api: Api, history: History) -> None:
 
 
 def test_an_environment_can_ask_for_records(api: Api, history: History) -> None:
-    records_decisions(api, history)
+    set_recording(api, history)
     query = "pacticipant=web&version=2&environment=production"
     for path in (f"/can-i-deploy?{query}", "/matrix?q[][pacticipant]=web&environment=production"):
         assert api.get(path).link("pb:record-decision") == PATH
-    assert recorded(api) == [], "a question that only reads records nothing"
-    assert send(api, about("web@2"))["recorded"] is True
-    assert send(api, {**about("web@2"), "record": False})["recorded"] is False
-    assert recorded(api) == ["web@2"]
+    assert list_recorded(api) == [], "a question that only reads records nothing"
+    assert send(api, set_question("web@2"))["recorded"] is True
+    assert send(api, {**set_question("web@2"), "record": False})["recorded"] is False
+    assert list_recorded(api) == ["web@2"]
     # A client of the original does not know the setting, and must not change it.
     uuid = history.environment("production")
     assert api.put(f"/environments/{uuid}", {"name": "production", "production": True}).json()["recordsDecisions"]
-    records_decisions(api, history, on=False)
+    set_recording(api, history, on=False)
     assert "recordsDecisions" not in api.get(f"/environments/{uuid}").json()
     assert "_links" not in api.get(f"/can-i-deploy?{query}").json()
-    assert send(api, about("web@2"))["recorded"] is False
+    assert send(api, set_question("web@2"))["recorded"] is False
 
 
 def test_who_may_not_record_gets_the_answer_or_the_reason(
     api: Api, history: History, accounts: Callable[..., Any], make_api: Callable[..., Api]
 ) -> None:
     """A demand is refused. Where only the environment asks for records, the answer has a warning."""
-    records_decisions(api, history)
+    set_recording(api, history)
     reader = bearer(accounts(Role.READ_ONLY, token=Role.READ_ONLY))
     writer = bearer(accounts(Role.READ_WRITE))
     api = make_api()  # knows that there are users
-    for body in (about("web@2"), of("web", version="2")):
+    for body in (set_question("web@2"), version_question("web", version="2")):
         refused = api.post(PATH, {**body, "record": True}, headers=reader)
         assert refused.status == 403
         assert "may not record decisions" in refused.text
@@ -196,25 +157,25 @@ def test_who_may_not_record_gets_the_answer_or_the_reason(
         assert "Decisions about production are recorded, but this one was not" in warning["text"]
         assert "Use credentials that may, or ask an administrator for them." in warning["text"]
     assert api.get(PATH, headers=reader).json()["decisions"] == []
-    _, kept = record(api, about("web@2"), headers=writer)
+    _, kept = record(api, set_question("web@2"), headers=writer)
     assert kept["caller"] == {"user": "read-write", "token": "of the tests"}
 
 
 def test_a_limited_token_records_decisions_about_its_applications(
     api: Api,
     history: History,
-    limited: Callable[..., dict[str, str]],  # noqa: F811 - the fixture
+    limited_token: Callable[..., dict[str, str]],
     make_api: Callable[..., Api],
 ) -> None:
     history.publish("till", "1", "prices")
-    its_own = limited(Scope.RECORD_DEPLOYMENTS, applications=("web", "prices"))
-    reads = limited(Scope.READ, Scope.PUBLISH_PACTS)
+    its_own = limited_token(Scope.RECORD_DEPLOYMENTS, applications=("web", "prices"))
+    reads = limited_token(Scope.READ, Scope.PUBLISH_PACTS)
     api = make_api()  # knows that there are users
-    for body in (about("web@2"), about("web@2", "prices@1"), of("web", version="2")):
+    for body in (set_question("web@2"), set_question("web@2", "prices@1"), version_question("web", version="2")):
         record(api, body, headers=its_own)
-    refused = api.post(PATH, {**about("web@2", "till@1"), "record": True}, headers=its_own)
+    refused = api.post(PATH, {**set_question("web@2", "till@1"), "record": True}, headers=its_own)
     assert (refused.status, "for till: it is limited to" in refused.text) == (403, True)
-    refused = api.post(PATH, {**about("web@2"), "record": True}, headers=reads)
+    refused = api.post(PATH, {**set_question("web@2"), "record": True}, headers=reads)
     assert (refused.status, "Use a token with the scope record-deployments" in refused.text) == (403, True)
 
 
@@ -222,13 +183,16 @@ def test_a_limited_token_records_decisions_about_its_applications(
     ("body", "problem"),
     [
         ({"environment": "production"}, "is missing"),
-        ({**about("web@2"), "selectors": [{"pacticipant": "web"}]}, "cannot be combined with versions"),
-        (of("web"), "needs version, branch, tag, latest or mainBranch"),
-        (of("web", version="2", brnach="main"), "is not known. Did you mean branch?"),
-        (of("web", version=" "), "version cannot be blank (at index 0)"),
-        ({**of("web", version="2"), "environment": "moon"}, "Environment with name 'moon' does not exist"),
-        (of("wbe", version="2"), "Pacticipant wbe not found"),
-        ({**about("web@2"), "record": "yes"}, "must be boolean"),
+        ({**set_question("web@2"), "selectors": [{"pacticipant": "web"}]}, "cannot be combined with versions"),
+        (version_question("web"), "needs version, branch, tag, latest or mainBranch"),
+        (version_question("web", version="2", brnach="main"), "is not known. Did you mean branch?"),
+        (version_question("web", version=" "), "version cannot be blank (at index 0)"),
+        (
+            {**version_question("web", version="2"), "environment": "moon"},
+            "Environment with name 'moon' does not exist",
+        ),
+        (version_question("wbe", version="2"), "Pacticipant wbe not found"),
+        ({**set_question("web@2"), "record": "yes"}, "must be boolean"),
     ],
 )
 @pytest.mark.usefixtures("history")
@@ -236,12 +200,12 @@ def test_an_unclear_question_is_refused_and_not_recorded(api: Api, body: Body, p
     answer = api.post(PATH, {"record": True, **body})
     assert answer.status == 400
     assert problem in answer.text
-    assert recorded(api) == []
+    assert list_recorded(api) == []
 
 
 @pytest.mark.usefixtures("history")
 def test_recorded_decisions_are_found_by_their_properties(api: Api, clock: Clock) -> None:
-    for body in (about("web@1"), about("web@2"), about("prices@1", "web@3")):
+    for body in (set_question("web@1"), set_question("web@2"), set_question("prices@1", "web@3")):
         clock.now += timedelta(hours=1)
         record(api, body)
     expected = {
@@ -255,21 +219,21 @@ def test_recorded_decisions_are_found_by_their_properties(api: Api, clock: Clock
         "?environment=moon": [],
         f"?since={clock.now:%Y-%m-%dT%H:%M:%SZ}": ["prices@1 web@3"],
     }
-    assert {query: recorded(api, query) for query in expected} == expected
+    assert {query: list_recorded(api, query) for query in expected} == expected
     first = api.get(f"{PATH}?pacticipant=web&size=2").json()
     assert first["page"] == {"number": 1, "size": 2, "totalElements": 3, "totalPages": 2}
-    assert recorded(api, first["_links"]["next"]["href"].rpartition(PATH)[2]) == ["web@1"]
+    assert list_recorded(api, first["_links"]["next"]["href"].rpartition(PATH)[2]) == ["web@1"]
     for query in ("deployable=maybe", "since=yesterday", "size=1000"):
         assert api.get(f"{PATH}?{query}").status == 400, query
     assert api.get(f"{PATH}/3fa85f64-5717-4562-b3fc-2c963f66afa6").status == 404
     assert api.get("/").link("pb:recorded-decisions") == PATH
     link = api.get("/pacticipants/web/versions/1").link("pb:recorded-decisions")
-    assert recorded(api, link.removeprefix(PATH)) == ["web@1"]
+    assert list_recorded(api, link.removeprefix(PATH)) == ["web@1"]
 
 
 @pytest.mark.usefixtures("history")
 def test_a_recorded_decision_is_an_event_of_the_audit_trail(api: Api) -> None:
-    _, kept = record(api, about("web@1"))
+    _, kept = record(api, set_question("web@1"))
     (event,) = api.get("/audit?type=decision").json()["events"]
     assert (event["resource"], event["payload"]["params"]) == (
         "production",
@@ -283,15 +247,15 @@ def test_a_decision_that_waits_for_a_comparison_is_recorded_once(api: Api) -> No
     publish_contract(api)
     history.deploy("Prices", "1", "production")
     history.publish("Shop", "1", "Prices", FITTING)
-    answer, kept = record(api, of("Shop", version="1"))
+    answer, kept = record(api, version_question("Shop", version="1"))
     assert (answer["deployable"], kept["deployable"]) == (True, True)
     (row,) = kept["rows"]
     assert row["result"]["comparison"] is not None
-    assert recorded(api) == ["Shop@1"]
+    assert list_recorded(api) == ["Shop@1"]
 
 
 def test_an_export_has_the_setting_and_the_marks(api: Api, history: History) -> None:
-    records_decisions(api, history)
+    set_recording(api, history)
     history.deploy("web", "2", "production")
     history.release("web", "2", "production")
     environment = api.get("/export/environments").json()["facts"][0]
@@ -310,11 +274,11 @@ def test_a_deployment_without_a_recorded_yes_is_marked(
         return bool(api.get(path).json().get("lacksDecision", False))
 
     assert not is_marked(history.deploy("web", "2", "production", "before"))
-    records_decisions(api, history)
+    set_recording(api, history)
     api.put("/pacticipants/web/versions/2/aliases/c0ffee", {})
     assert is_marked(history.deploy("web", "2", "production", "without"))
-    record(api, of("web", version="c0ffee"))
-    record(api, of("web", version="1"))
+    record(api, version_question("web", version="c0ffee"))
+    record(api, version_question("web", version="1"))
     clock.now += timedelta(hours=23)
     assert not is_marked(history.deploy("web", "2", "production", "soon"))
     assert not is_marked(history.deploy("web", "c0ffee", "production", "by alias"))
@@ -340,11 +304,11 @@ def test_a_deployment_without_a_recorded_yes_is_marked(
 
 
 def test_a_repeated_release_is_marked_by_its_last_start(api: Api, history: History) -> None:
-    records_decisions(api, history)
+    set_recording(api, history)
     path = history.release("web", "2", "production")
     assert api.get(path).json()["lacksDecision"] is True
     api.patch(path, {"currentlySupported": False})
-    record(api, about("web@2"))
+    record(api, set_question("web@2"))
     history.release("web", "2", "production")
     assert "lacksDecision" not in api.get(path).json()
 
@@ -355,11 +319,11 @@ def test_a_repeated_release_is_marked_by_its_last_start(api: Api, history: Histo
 def test_old_decisions_are_removed_unless_they_explain_what_runs(
     api: Api, history: History, database: Database, clock: Clock
 ) -> None:
-    for body in (about("web@2"), about("web@2"), about("web@1"), about("web@3")):
+    for body in (set_question("web@2"), set_question("web@2"), set_question("web@1"), set_question("web@3")):
         record(api, body)
     history.deploy("web", "2", "production")
     clock.now += timedelta(days=20)
-    record(api, about("web@1"))
+    record(api, set_question("web@1"))
     clock.now += timedelta(days=20)
     retention = Retention(versions=add_in_use_selectors(DEFAULT_VERSION_SELECTORS))
 
@@ -371,10 +335,10 @@ def test_old_decisions_are_removed_unless_they_explain_what_runs(
     planned = clean(30).plan().decisions
     assert (planned.gone, planned.kept) == (3, 2)
     assert clean(30).clean()["decisions"]["decisions"] == planned
-    assert recorded(api) == ["web@1", "web@2"], "the newest yes for the version that runs is kept"
+    assert list_recorded(api) == ["web@1", "web@2"], "the newest yes for the version that runs is kept"
     history.deploy("web", "1", "production")
     assert clean(1).clean_history() == 2
-    assert recorded(api) == []
+    assert list_recorded(api) == []
 
 
 # Races
@@ -388,7 +352,11 @@ def test_records_are_right_while_others_record_and_results_arrive(
     publisher = History(make_api(), history.environments)
 
     def ask(api: Api) -> list[Any]:
-        return [record(api, body)[1] for body in (about("web@3"), of("web", version="3")) for _ in range(4)]
+        return [
+            record(api, body)[1]
+            for body in (set_question("web@3"), version_question("web", version="3"))
+            for _ in range(4)
+        ]
 
     def publish() -> list[Any]:
         for success in (False, True) * 3:
@@ -401,7 +369,7 @@ def test_records_are_right_while_others_record_and_results_arrive(
     for each in kept:
         results = [row["result"] and row["result"]["success"] for row in each["rows"]]
         assert each["deployable"] == (None if None in results else all(results)), each
-    assert len(recorded(recorders[0])) == 16
+    assert len(list_recorded(recorders[0])) == 16
 
 
 @pytest.mark.usefixtures("history")
@@ -413,6 +381,6 @@ def test_a_yes_by_an_override_has_no_causes(api: Api) -> None:
         "reason": "It repairs an outage.",
     }
     assert api.post("/overrides", override).status == 201
-    answer, kept = record(api, about("web@1"))
+    answer, kept = record(api, set_question("web@1"))
     assert (answer["deployable"], kept["deployable"], kept["causes"]) == (True, True, [])
     assert "It repairs an outage." in str(kept["reasons"])

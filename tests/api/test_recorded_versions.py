@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
 from tests.api.history import History
 
 PATH = "/pacticipants/Foo/deployed-or-released/versions"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.api.conftest import Answer, Api, Clock
+from tests.api.client import Answer, Api, Clock
 
 Release = Callable[..., Answer]
 Supported = Callable[..., list[str]]

@@ -11,10 +11,11 @@ import pytest
 from pydantic import SecretStr
 
 from tests.api import examples, golden
-from tests.api.conftest import SECRET_KEY, pact
+from tests.api.client import SECRET_KEY, pact
 from tests.api.examples import CONSUMER, EXTENDED, PROVIDER
 from tests.api.history import History
 from tests.api.writes import WEBHOOK, WRITES, world
+from tests.databases import on_sqlite
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
 from treaty.actions.webhooks import deliveries
@@ -30,10 +31,9 @@ from treaty.workers.cleanup import Cleaner
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.api.conftest import Answer, Api, Clock
+    from tests.api.client import Answer, Api, Clock
     from treaty.web.http.router import Route
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 REQUEST = {"method": "POST", "url": "https://ci.example.org/build"}
 NEW = {CONSUMER: "New/App", PROVIDER: "Neue API"}
 
@@ -97,7 +97,7 @@ REFUSED = {
 } - {"rename_pacticipant"}
 
 
-@only_sqlite
+@on_sqlite
 def test_every_write_to_a_former_name_is_refused_with_the_new_one(api: Api) -> None:
     ids = world(api)
     requests = {name: WRITES[name](ids) for name in sorted(REFUSED - {"create_webhook_of_provider"})}
@@ -121,7 +121,7 @@ def state(api: Api) -> object:
     return listed, api.get("/pacticipants/Store/versions").json(), api.get("/webhooks").json()
 
 
-@only_sqlite
+@on_sqlite
 def test_a_former_name_of_a_provider_is_refused_too(api: Api) -> None:
     History(api).publish("Shop", "1", "Prices")
     rename(api, "Prices", "Costs")
@@ -133,7 +133,7 @@ def test_a_former_name_of_a_provider_is_refused_too(api: Api) -> None:
     assert api.get("/pacticipants/Shop/versions/2").status == 404
 
 
-@only_sqlite
+@on_sqlite
 def test_webhooks_and_decisions_say_what_the_new_name_is(api: Api) -> None:
     world(api)
     rename(api, "Shop", "Store")
@@ -176,7 +176,7 @@ def test_everything_that_belongs_to_the_application_follows_its_name(api: Api) -
     assert [(it["consumer"]["name"], it["provider"]["name"]) for it in integrations] == [("Store/2", "Prices")]
 
 
-@only_sqlite
+@on_sqlite
 def test_a_display_name_follows_only_if_nobody_chose_it(api: Api) -> None:
     api.post("/pacticipants", {"name": "web-shop"})
     api.post("/pacticipants", {"name": "till", "displayName": "The Till"})
@@ -184,7 +184,7 @@ def test_a_display_name_follows_only_if_nobody_chose_it(api: Api) -> None:
     assert rename(api, "till", "checkout").json()["displayName"] == "The Till"
 
 
-@only_sqlite
+@on_sqlite
 def test_the_audit_trail_has_both_names(api: Api) -> None:
     api.post("/pacticipants", {"name": "Shop"})
     rename(api, "Shop", "Store")
@@ -194,7 +194,7 @@ def test_the_audit_trail_has_both_names(api: Api) -> None:
         assert (event["before"]["name"], event["after"]["name"]) == ("Shop", "Store")
 
 
-@only_sqlite
+@on_sqlite
 def test_cached_responses_have_the_new_name(api: Api) -> None:
     History(api).publish("Shop", "1", "Prices")
     paths = ("/pacts/latest", "/pacticipants", "/integrations", "/dashboard", "/pacts/provider/Prices/latest")
@@ -244,7 +244,7 @@ def name_of_content(answer: Answer) -> object:
     return answer.json()["_links"]["pb:pact-version"]["name"]
 
 
-@only_sqlite
+@on_sqlite
 def test_a_pact_that_is_published_again_after_the_rename_needs_no_new_verification(api: Api) -> None:
     history = History(api)
     history.publish("Shop", "1", "Prices")
@@ -264,7 +264,7 @@ def test_a_pact_that_is_published_again_after_the_rename_needs_no_new_verificati
     assert len(merged.json()["interactions"]) == 2
 
 
-@only_sqlite
+@on_sqlite
 def test_a_verifier_with_the_former_names_finds_its_pacts(api: Api) -> None:
     history = History(api)
     history.publish("Shop", "1", "Prices", branch="main")
@@ -339,7 +339,7 @@ def test_names_that_are_not_free_or_no_names_are_refused(api: Api) -> None:
     assert api.get("/pacticipants/Shop").status == 200
 
 
-@only_sqlite
+@on_sqlite
 def test_the_same_name_and_a_repeated_request_change_nothing(api: Api) -> None:
     api.post("/pacticipants", {"name": "Shop"})
     assert "formerNames" not in rename(api, "Shop", "Shop").json()
@@ -349,7 +349,7 @@ def test_the_same_name_and_a_repeated_request_change_nothing(api: Api) -> None:
     assert "has been renamed to 'Store'" in rename(api, "Shop", "Shop").json()["error"]
 
 
-@only_sqlite
+@on_sqlite
 def test_a_name_may_differ_in_case_only(api: Api) -> None:
     api.post("/pacticipants", {"name": "shop"})
     assert rename(api, "shop", "Shop").json()["name"] == "Shop"
@@ -357,7 +357,7 @@ def test_a_name_may_differ_in_case_only(api: Api) -> None:
     assert api.get("/pacticipants/Shop").status == 200
 
 
-@only_sqlite
+@on_sqlite
 def test_a_name_like_that_of_another_application_has_to_be_allowed(api: Api) -> None:
     for name in ("price-api", "Shop"):
         api.post("/pacticipants", {"name": name})
@@ -372,7 +372,7 @@ def test_a_name_like_that_of_another_application_has_to_be_allowed(api: Api) -> 
     assert api.publish("Consumer", "1", "price-service").status == 409
 
 
-@only_sqlite
+@on_sqlite
 def test_a_redirect_keeps_query_and_extension(api: Api) -> None:
     History(api).publish("Shop", "1", "Prices")
     rename(api, "Shop", "New/Shop")
@@ -433,7 +433,7 @@ def test_a_token_for_the_application_is_for_its_new_name_and_for_no_other(api: A
 # Importing
 
 
-@only_sqlite
+@on_sqlite
 def test_an_import_does_not_bring_a_former_name_back(api: Api) -> None:
     history = History(api)
     history.version("Shop", "1")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.api.conftest import Api, pact
+from tests.api.client import Api, pact
 from tests.api.history import History
 
 pytestmark = pytest.mark.slow_on_postgresql  # about requests; other tests have the same statements

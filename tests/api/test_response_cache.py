@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 from sqlalchemy import Connection
 
-from tests.api.conftest import HAL, Answer, Api, pact
+from tests.api.client import HAL, Answer, Api, pact
 from tests.api.history import History
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database

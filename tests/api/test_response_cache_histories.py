@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from pydantic import SecretStr
 
-from tests.api.conftest import HAL, SECRET_KEY, Api, Clock
+from tests.api.client import HAL, SECRET_KEY, Api, Clock
 from tests.api.writes import CONSUMER, PAIR, PROVIDER, WRITES, world
 from tests.databases import open_kept
 from treaty.settings import Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tests.api.conftest import HAL, SECRET_KEY, Api, Clock, build_settings
+from tests.api.client import HAL, SECRET_KEY, Api, Clock, build_settings
 from tests.api.walks import PAGE, fill, walk
 from tests.databases import create_missing_file, open_kept
 from tests.scale import choose

@@ -10,7 +10,7 @@ from threading import Event, Thread
 import pytest
 from sqlalchemy import Connection, func, insert, select
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.databases import create_missing_file, open_kept
 from tests.waiting import PATIENCE
 from treaty import app

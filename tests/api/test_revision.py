@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
 from tests.pages.conftest import deploy, history, verify  # noqa: F401 - a fixture
 
 WEBHOOK = {

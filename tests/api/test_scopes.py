@@ -1,14 +1,14 @@
 """Tokens and system accounts that are limited to scopes and applications."""
 
 from datetime import timedelta
-from itertools import count
 
 import pytest
 from pydantic import SecretStr
 
 from tests.api import golden
-from tests.api.conftest import SECRET_KEY, pact, publication
+from tests.api.client import SECRET_KEY, pact, publication
 from tests.api.writes import CONSUMER, FORM, PAIR, PROVIDER, WRITES, world
+from tests.databases import on_sqlite
 from treaty.actions.accounts import accounts as account_actions
 from treaty.actions.accounts import credentials
 from treaty.errors import Conflict, Invalid
@@ -23,31 +23,8 @@ from treaty.web.urls import Url
 
 pytestmark = pytest.mark.slow_on_postgresql  # about permissions, which need no statements of their own
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SELF_ONLY = "regenerate_token"
 """The handler of the only write that concerns the token itself rather than an application."""
-
-
-@pytest.fixture
-def limited(database, accounts, clock):
-    """Add a token of an administrator, limited to scopes and applications; return its header."""
-    numbers = count()
-
-    def add(*scopes, of="administrator", applications=(), **properties):
-        number = next(numbers)
-        if not number:
-            accounts(Role.ADMINISTRATOR)
-        vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
-        limits = build_limits(scopes, applications)
-        draft = credentials.TokenDraft(name=f"build {number}", limits=limits, **properties)
-
-        def write(db):
-            owner = account_actions.get_account(db, of)
-            return credentials.add_token(db, owner, draft, vault=vault, now=clock.now)
-
-        return {"authorization": f"Bearer {database.write(write).text}"}
-
-    return add
 
 
 def send(api, method, path, body, headers):
@@ -68,9 +45,9 @@ def write_routes():
 # Routes
 
 
-@only_sqlite
-def test_every_route_opens_to_the_scopes_that_the_table_names(make_api, limited):
-    headers = {scope: limited(scope) for scope in Scope}
+@on_sqlite
+def test_every_route_opens_to_the_scopes_that_the_table_names(make_api, limited_token):
+    headers = {scope: limited_token(scope) for scope in Scope}
     api = make_api(host="192.0.2.1")
     wrong = []
     for kind, route in golden.routes():
@@ -105,9 +82,11 @@ def test_no_write_is_open_to_scopes_without_naming_the_application():
         Router().post(Url("/x"), permission=Permission.PUBLISH_PACT, scopes={Scope.PUBLISH_PACTS})
 
 
-def test_every_write_needs_its_scope_and_its_application(make_api, limited):
+def test_every_write_needs_its_scope_and_its_application(make_api, limited_token):
     it = world(make_api(open_access=True))
-    limited_to = {scope: limited(scope) for scope in Scope} | {"other": limited(*Scope, applications=["Other"])}
+    limited_to = {scope: limited_token(scope) for scope in Scope} | {
+        "other": limited_token(*Scope, applications=["Other"])
+    }
     acting = {"create_pacticipant": "New"} | dict.fromkeys(
         ("publish_verification", "publish_verification_with_metadata"), PROVIDER
     )
@@ -126,7 +105,7 @@ def test_every_write_needs_its_scope_and_its_application(make_api, limited):
     for name, route in write_routes().items():
         path, body = WRITES[name](it)
         for scope in route.scopes:
-            done = send(api, route.method, path, body, limited(scope, applications=[acting.get(name, CONSUMER)]))
+            done = send(api, route.method, path, body, limited_token(scope, applications=[acting.get(name, CONSUMER)]))
             assert done.status < 400, (name, scope, done.text)
     assert {name for name, route in write_routes().items() if route.scopes} == {
         *("create_pacticipant", "replace_pacticipant", "change_pacticipant", "replace_version", "change_version"),
@@ -141,8 +120,8 @@ def test_every_write_needs_its_scope_and_its_application(make_api, limited):
 # Reasons
 
 
-def test_a_refusal_names_the_scope_or_the_application_and_the_next_step(make_api, limited):
-    headers = limited(Scope.READ, Scope.PUBLISH_PACTS, applications=["Shop"])
+def test_a_refusal_names_the_scope_or_the_application_and_the_next_step(make_api, limited_token):
+    headers = limited_token(Scope.READ, Scope.PUBLISH_PACTS, applications=["Shop"])
     api = make_api()
     cases = [
         api.post("/pacts/provider/P/consumer/Shop/pact-version/x/verification-results", {}, headers=headers),
@@ -174,8 +153,8 @@ def test_a_refusal_names_the_scope_or_the_application_and_the_next_step(make_api
     assert (problem.json()["status"], problem.json()["missingPermission"]) == (403, "manage pacticipants")
 
 
-def test_a_refusal_is_in_the_audit_trail_and_nothing_is_written(make_api, limited):
-    headers, unlimited = limited(Scope.PUBLISH_PACTS, applications=["Shop"]), limited()
+def test_a_refusal_is_in_the_audit_trail_and_nothing_is_written(make_api, limited_token):
+    headers, unlimited = limited_token(Scope.PUBLISH_PACTS, applications=["Shop"]), limited_token()
     api = make_api()
     assert api.post("/contracts/publish", publication("Cart", "1", "P"), headers=headers).status == 403
     events = api.get("/audit", headers=unlimited).json()["events"]
@@ -188,34 +167,34 @@ def test_a_refusal_is_in_the_audit_trail_and_nothing_is_written(make_api, limite
     ("pacticipant", "consumer", "status"),
     [("Shop", "Shop", 200), ("Cart", "Cart", 403), ("Shop", "Cart", 400), ("Cart", "Shop", 400), ("shop", "shop", 403)],
 )
-@only_sqlite
-def test_an_application_is_written_only_under_its_own_name(make_api, limited, pacticipant, consumer, status):
-    headers = limited(Scope.PUBLISH_PACTS, applications=["Shop", "Prices"])
+@on_sqlite
+def test_an_application_is_written_only_under_its_own_name(make_api, limited_token, pacticipant, consumer, status):
+    headers = limited_token(Scope.PUBLISH_PACTS, applications=["Shop", "Prices"])
     body = publication(consumer, "1", "Stock") | {"pacticipantName": pacticipant}
     published = make_api().post("/contracts/publish", body, headers=headers)
     assert published.status == status, published.text
     assert ("missingApplications" in published.json()) is (status == 403)
 
 
-@only_sqlite
-def test_publishing_adds_the_provider_though_the_token_is_not_for_it(make_api, limited):
-    api, headers = make_api(), limited(Scope.READ, Scope.PUBLISH_PACTS, applications=["Shop"])
+@on_sqlite
+def test_publishing_adds_the_provider_though_the_token_is_not_for_it(make_api, limited_token):
+    api, headers = make_api(), limited_token(Scope.READ, Scope.PUBLISH_PACTS, applications=["Shop"])
     assert api.post("/contracts/publish", publication("Shop", "1", "Prices"), headers=headers).status == 200
     assert api.get("/pacticipants/Prices", headers=headers).status == 200
     assert api.patch("/pacticipants/Prices", {"mainBranch": "main"}, headers=headers).status == 403
 
 
-@only_sqlite
-def test_a_tag_that_records_a_deployment_needs_the_scope_for_deployments(make_api, limited):
+@on_sqlite
+def test_a_tag_that_records_a_deployment_needs_the_scope_for_deployments(make_api, limited_token):
     api = make_api()
     body = {"name": "production", "production": True}
-    assert api.post("/environments", body, headers=limited()).status == 201
+    assert api.post("/environments", body, headers=limited_token()).status == 201
     path = "/pacticipants/Shop/versions/1/tags/"
-    headers = limited(Scope.PUBLISH_PACTS)
+    headers = limited_token(Scope.PUBLISH_PACTS)
     assert api.put(f"{path}main", {}, headers=headers).status == 201
     refused = api.put(f"{path}production", {}, headers=headers)
     assert (refused.status, refused.json()["missingScopes"]) == (403, ["record-deployments"])
-    assert api.put(f"{path}production", {}, headers=limited(Scope.RECORD_DEPLOYMENTS)).status == 201
+    assert api.put(f"{path}production", {}, headers=limited_token(Scope.RECORD_DEPLOYMENTS)).status == 201
     without = make_api(create_deployed_versions_for_tags=False)
     assert without.put("/pacticipants/Shop/versions/2/tags/production", {}, headers=headers).status == 201
 
@@ -223,20 +202,20 @@ def test_a_tag_that_records_a_deployment_needs_the_scope_for_deployments(make_ap
 # Reading
 
 
-@only_sqlite
-def test_scopes_hide_no_links_so_that_clients_learn_which_scope_is_missing(make_api, limited):
-    api, unlimited, reader = make_api(), limited(), limited(Scope.READ)
+@on_sqlite
+def test_scopes_hide_no_links_so_that_clients_learn_which_scope_is_missing(make_api, limited_token):
+    api, unlimited, reader = make_api(), limited_token(), limited_token(Scope.READ)
     api.put("/pacts/provider/Prices/consumer/Shop/version/1", pact("Shop", "Prices"), headers=unlimited)
     for path in ("/", f"{PAIR}/version/1", "/pacticipants/Shop/versions/1", "/integrations"):
         assert api.get(path, headers=reader).json() == api.get(path, headers=unlimited).json()
 
 
-@only_sqlite
-def test_reads_are_not_limited_by_application_and_public_ones_not_at_all(make_api, limited):
-    unlimited = limited()
+@on_sqlite
+def test_reads_are_not_limited_by_application_and_public_ones_not_at_all(make_api, limited_token):
+    unlimited = limited_token()
     make_api().post("/contracts/publish", publication("Cart", "1", "Prices"), headers=unlimited)
-    for_shop = limited(Scope.READ, Scope.PUBLISH_PACTS, applications=["Shop"])
-    without_read = limited(Scope.PUBLISH_PACTS)
+    for_shop = limited_token(Scope.READ, Scope.PUBLISH_PACTS, applications=["Shop"])
+    without_read = limited_token(Scope.PUBLISH_PACTS)
     path = "/pacts/provider/Prices/consumer/Cart/version/1"
     assert [make_api().get(path, headers=token_headers).status for token_headers in (for_shop, without_read)] == [
         200,
@@ -245,12 +224,12 @@ def test_reads_are_not_limited_by_application_and_public_ones_not_at_all(make_ap
     assert make_api(allow_public_read=True).get(path, headers=without_read).status == 200
 
 
-@only_sqlite
-def test_a_build_can_ask_what_its_token_permits(make_api, limited):
-    headers = limited(Scope.PUBLISH_PACTS, applications=["Shop"])
+@on_sqlite
+def test_a_build_can_ask_what_its_token_permits(make_api, limited_token):
+    headers = limited_token(Scope.PUBLISH_PACTS, applications=["Shop"])
     user = make_api().get("/user", headers=headers).json()
     assert (user["scopes"], user["applications"]) == (["publish-pacts"], ["Shop"])
-    listed = make_api().get("/settings/tokens", headers=limited(Scope.READ)).json()["_embedded"]["items"]
+    listed = make_api().get("/settings/tokens", headers=limited_token(Scope.READ)).json()["_embedded"]["items"]
     by_name = {token["description"]: token for token in listed}
     assert (by_name["build 0"]["scopes"], by_name["build 0"]["applications"]) == (["publish-pacts"], ["Shop"])
     assert [by_name[name]["readOnly"] for name in ("build 0", "build 1")] == [False, True]
@@ -261,11 +240,11 @@ def test_a_build_can_ask_what_its_token_permits(make_api, limited):
 
 
 def test_the_limits_of_a_system_account_apply_to_its_tokens_at_once_in_every_process(
-    make_api, limited, accounts, database, clock
+    make_api, limited_token, accounts, database, clock
 ):
     issued = accounts(Role.READ_WRITE, "ci", system=True)
     unlimited = {"authorization": f"Bearer {issued.text}"}
-    for_both = limited(*Scope, of="ci", applications=["Shop", "Cart"])
+    for_both = limited_token(*Scope, of="ci", applications=["Shop", "Cart"])
     processes = [make_api(), make_api()]
     limits = [
         None,
@@ -297,7 +276,7 @@ def test_the_limits_of_a_system_account_apply_to_its_tokens_at_once_in_every_pro
     ]
 
 
-@only_sqlite
+@on_sqlite
 def test_people_have_no_limits_but_their_tokens_have(accounts, database, clock):
     accounts(Role.READ_WRITE, "ada")
     limits = Limits(frozenset({Scope.READ}))
@@ -310,11 +289,11 @@ def test_people_have_no_limits_but_their_tokens_have(accounts, database, clock):
         database.write(lambda db: account_actions.add_account(db, draft, now=clock.now))
 
 
-@only_sqlite
-def test_a_scope_never_exceeds_the_role_of_the_owner(make_api, limited, accounts):
+@on_sqlite
+def test_a_scope_never_exceeds_the_role_of_the_owner(make_api, limited_token, accounts):
     accounts(Role.READ_ONLY, "reader")
     refused = make_api().put(
-        "/pacts/provider/P/consumer/C/version/1", pact("C", "P"), headers=limited(*Scope, of="reader")
+        "/pacts/provider/P/consumer/C/version/1", pact("C", "P"), headers=limited_token(*Scope, of="reader")
     )
     assert (refused.status, refused.json()["missingPermission"]) == (403, "publish pacts")
     assert "the role is read-only" in refused.json()["error"]
@@ -383,9 +362,9 @@ def test_a_sentence_names_only_the_first_of_many_applications():
     assert Limits(READ, names - {"G"}).describe() == "read for A, B, C, D, E and F"
 
 
-@only_sqlite
-def test_the_audit_trail_has_the_limits_of_a_token_that_has_any(api, accounts, limited):
-    limited(Scope.PUBLISH_PACTS, Scope.READ, applications=["web-shop"])
+@on_sqlite
+def test_the_audit_trail_has_the_limits_of_a_token_that_has_any(api, accounts, limited_token):
+    limited_token(Scope.PUBLISH_PACTS, Scope.READ, applications=["web-shop"])
     administrator = accounts(Role.ADMINISTRATOR, "another administrator")
     headers = {"authorization": f"Bearer {administrator.text}"}
     entries = api.get("/audit?type=token_creation", headers=headers).json()["events"]

@@ -1,56 +1,13 @@
 """Builds of consumers and providers with tokens that permit what they do, and no more."""
 
-import json
-from threading import Lock
-
 import pytest
-from click.testing import CliRunner
 
 from tests.api.browsers import Browser
-from tests.api.conftest import pact
-from tests.api.test_credentials import bearer
-from tests.api.test_scopes import limited, only_sqlite  # noqa: F401 - a fixture
-from tests.cli.conftest import Answer, serving
-from treaty.cli import PACT_BROKER
+from tests.api.client import pact
+from tests.api.credentials import bearer
+from tests.databases import on_sqlite
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import SCOPES_BY_BUILD, BuildKind, Scope
-
-
-def bridge(api):
-    """Pass requests from a socket on to the application in this process, one at a time."""
-    lock = Lock()
-
-    def get_answer(request):
-        with lock:
-            answer = api.request(
-                request.method,
-                request.path,
-                request.body,
-                accept=request.headers.get("accept", "*/*"),
-                type=request.headers.get("content-type", "application/json"),
-                headers=request.headers,
-            )
-        headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
-        return Answer(answer.status, answer.body, headers)
-
-    return get_answer
-
-
-@pytest.fixture
-def build(make_api, monkeypatch, tmp_path):
-    """Call `pact-broker` with a token, as a build does."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "pacts").mkdir()
-    (tmp_path / "pacts" / "shop-prices.json").write_text(json.dumps(pact("Shop", "Prices")))
-    with serving(bridge(make_api())) as address:
-
-        def run(headers, *words):
-            token = headers["authorization"].removeprefix("Bearer ")
-            env = {"PACT_BROKER_BASE_URL": address, "PACT_BROKER_TOKEN": token, "PACT_BROKER_HTTP_RETRIES": "1"}
-            return CliRunner().invoke(PACT_BROKER, words, prog_name="pact-broker", env=env)
-
-        yield run
-
 
 PUBLISH = (
     "publish",
@@ -79,14 +36,14 @@ RELEASE = ("record-release", *SHOP, "--environment", "test")
 SUPPORT_END = ("record-support-ended", *SHOP, "--environment", "test")
 
 
-@only_sqlite
-def test_a_consumer_build_does_its_work_and_no_more(build, limited):  # noqa: F811 - the fixture
-    unlimited = limited()
-    token = limited(*SCOPES_BY_BUILD[BuildKind.CONSUMER], applications=["Shop"])
-    assert build(unlimited, "create-environment", "--name", "test").exit_code == 0
-    assert build(unlimited, *PUBLISH[:3], "0").exit_code == 0
+@on_sqlite
+def test_a_consumer_build_does_its_work_and_no_more(run_build, limited_token):
+    unlimited = limited_token()
+    token = limited_token(*SCOPES_BY_BUILD[BuildKind.CONSUMER], applications=["Shop"])
+    assert run_build(unlimited, "create-environment", "--name", "test").exit_code == 0
+    assert run_build(unlimited, *PUBLISH[:3], "0").exit_code == 0
     for words in CONSUMER_BUILD:
-        done = build(token, *words)
+        done = run_build(token, *words)
         # Nothing has been verified, so the build waits; the question itself is answered.
         assert done.exit_code == (words[0] == "can-i-deploy"), (words, done.output)
         assert "403" not in done.output
@@ -100,40 +57,42 @@ def test_a_consumer_build_does_its_work_and_no_more(build, limited):  # noqa: F8
         ),
         (("create-or-update-version", "--pacticipant", "Prices", "--version", "1"), "This token is not for Prices"),
     ):
-        refused = build(token, *words)
+        refused = run_build(token, *words)
         assert refused.exit_code != 0, words
         assert missing in refused.output, (words, refused.output)
 
 
-@only_sqlite
-def test_the_command_line_names_the_missing_scope(build, limited):  # noqa: F811 - the fixture
-    refused = build(limited(*SCOPES_BY_BUILD[BuildKind.PROVIDER]), "can-i-deploy", "--pacticipant", "x", "--latest")
+@on_sqlite
+def test_the_command_line_names_the_missing_scope(run_build, limited_token):
+    refused = run_build(
+        limited_token(*SCOPES_BY_BUILD[BuildKind.PROVIDER]), "can-i-deploy", "--pacticipant", "x", "--latest"
+    )
     assert "403" not in refused.output
-    refused = build(limited(Scope.RECORD_DEPLOYMENTS), "can-i-deploy", "--pacticipant", "x", "--version", "1")
+    refused = run_build(limited_token(Scope.RECORD_DEPLOYMENTS), "can-i-deploy", "--pacticipant", "x", "--version", "1")
     assert refused.exit_code != 0
     assert "This token lacks the scope read: use one that has it" in refused.output
     assert "administrator (token “build 1”) may not read: it is limited to record-deployments." in refused.output
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("scopes", [{Scope.RECORD_DEPLOYMENTS}, {Scope.RECORD_DEPLOYMENTS, Scope.READ}])
-def test_a_deployment_needs_no_other_scope(build, limited, scopes):  # noqa: F811 - the fixture
-    unlimited, token = limited(), limited(*scopes, applications=["Shop"])
-    assert build(unlimited, "create-environment", "--name", "test").exit_code == 0
-    assert build(unlimited, *PUBLISH).exit_code == 0
+def test_a_deployment_needs_no_other_scope(run_build, limited_token, scopes):
+    unlimited, token = limited_token(), limited_token(*scopes, applications=["Shop"])
+    assert run_build(unlimited, "create-environment", "--name", "test").exit_code == 0
+    assert run_build(unlimited, *PUBLISH).exit_code == 0
     for words in (DEPLOYMENT, UNDEPLOYMENT, RELEASE, SUPPORT_END, ("create-version-tag", *SHOP, "--tag", "live")):
-        done = build(token, *words)
+        done = run_build(token, *words)
         assert done.exit_code == 0, (words, done.output)
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("scopes", [SCOPES_BY_BUILD[BuildKind.PROVIDER], {Scope.PUBLISH_RESULTS}])
-def test_a_provider_build_does_its_work_and_no_more(make_api, limited, scopes):  # noqa: F811 - the fixture
-    api, unlimited = make_api(), limited()
+def test_a_provider_build_does_its_work_and_no_more(make_api, limited_token, scopes):
+    api, unlimited = make_api(), limited_token()
     assert api.post("/environments", {"name": "test", "production": False}, headers=unlimited).status == 201
     for provider in ("Prices", "Stock"):
         api.put(f"/pacts/provider/{provider}/consumer/Shop/version/1", pact("Shop", provider), headers=unlimited)
-    token = limited(*scopes, applications=["Prices"])
+    token = limited_token(*scopes, applications=["Prices"])
     index = api.get("/", headers=token).json()["_links"]
     path = index["pb:provider-pacts-for-verification"]["href"].replace("{provider}", "Prices")
     selected = api.post(path, {"includePendingStatus": True, "providerVersionBranch": "main"}, headers=token)
@@ -184,7 +143,7 @@ def _issued(page):
         ({"may": "read-only"}, '<td data-name="Permissions">read</td>'),
     ],
 )
-@only_sqlite
+@on_sqlite
 def test_the_page_creates_tokens_for_builds(browser, fields, described):
     created = _create(browser, **fields)
     assert created.status == 200
@@ -208,14 +167,14 @@ def test_the_page_creates_tokens_for_builds(browser, fields, described):
         ({"may": "read-only", "applications": "Shop"}, "choose a scope that writes"),
     ],
 )
-@only_sqlite
+@on_sqlite
 def test_the_page_explains_what_it_refuses(browser, fields, reason):
     refused = _create(browser, **fields)
     assert (refused.status, reason in refused.text) == (400, True)
     assert "of a job" not in browser.get("/settings/tokens").text.partition("Create a token")[0]
 
 
-@only_sqlite
+@on_sqlite
 def test_a_system_account_is_limited_on_its_page(browser, accounts):
     issued = accounts(Role.READ_WRITE, "ci", system=True)
     page = f"/settings/users/{issued.token.account}"

@@ -1,17 +1,17 @@
 """Second factors: set up, required at sign-in, accepted once, and removed, on both databases."""
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
-from pyotp.totp import TOTP
 from sqlalchemy import text
 
 from tests.api.browsers import Browser
-from tests.api.conftest import PASSWORD, SECRET_KEY
-from tests.api.test_credentials import SESSION, basic, bearer, dumped
+from tests.api.client import SECRET_KEY
+from tests.api.credentials import PASSWORD, SESSION, basic, bearer, dump_tables
+from tests.api.second_factors import PAGE, STEP, Device, find_secret, post_form, set_up_device
+from tests.databases import on_sqlite
 from treaty.actions.accounts import credentials, second_factors
 from treaty.actions.accounts.accounts import get_account
 from treaty.errors import Unauthenticated
@@ -20,46 +20,6 @@ from treaty.settings import Settings
 from treaty.store.engine.database import open_database
 from treaty.store.engine.vault import KeyStatus, get_vault
 from treaty.store.maintenance import encrypted_columns
-
-STEP = timedelta(seconds=30)
-PAGE = "/settings/account/second-factor"
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-class Device:
-    """An authenticator app, and the recovery codes that its owner has saved."""
-
-    def __init__(self, clock, secret, recovery_codes=()):
-        self.clock = clock
-        self.secret = secret
-        self.recovery_codes = recovery_codes
-
-    def code(self, steps=0):
-        return TOTP(self.secret).at(self.clock.now + steps * STEP)
-
-    def next_code(self):
-        """Wait for a code that was not used yet."""
-        self.clock.now += STEP
-        return self.code()
-
-
-def post(browser, path, **fields):
-    return browser.post(path, csrf_token=browser.token("/settings/account"), **fields)
-
-
-def secret_in(page):
-    (secret,) = re.findall(r"<code>([A-Z2-7]{32})</code>", page.text)
-    return secret
-
-
-def set_up(browser, clock):
-    shown = post(browser, f"{PAGE}/set-up")
-    assert shown.status == 200, shown.text
-    device = Device(clock, secret_in(shown))
-    confirmed = browser.post(f"{PAGE}/confirm", csrf_token=browser.token(PAGE), code=device.code())
-    assert confirmed.status == 200, confirmed.text
-    device.recovery_codes = re.findall(r"\b(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}\b", confirmed.text)
-    return device
 
 
 def enter(browser, code, **fields):
@@ -76,7 +36,7 @@ def browser(api, accounts):
 
 @pytest.fixture
 def device(browser, clock):
-    return set_up(browser, clock)
+    return set_up_device(browser, clock)
 
 
 @pytest.fixture
@@ -107,7 +67,7 @@ def test_signing_in_takes_the_password_and_then_a_code(api, browser, device):
 
 def test_the_secret_and_the_codes_are_shown_once_and_stored_so_that_nobody_can_use_them(browser, device, database):
     pages = [browser.get(path).text for path in (PAGE, "/settings/account")]
-    pages.append(dumped(database))
+    pages.append(dump_tables(database))
     for secret in (device.secret, *device.recovery_codes, *(code.replace("-", "") for code in device.recovery_codes)):
         assert not [page for page in pages if secret in page]
     assert "10 recovery codes left" in pages[0]
@@ -116,17 +76,17 @@ def test_the_secret_and_the_codes_are_shown_once_and_stored_so_that_nobody_can_u
 def test_setting_up_ends_the_other_sessions_and_counts_only_with_a_right_code(api, browser, clock):
     other = Browser(api)
     other.sign_in("ada")
-    shown = post(browser, f"{PAGE}/set-up")
-    secret = secret_in(shown)
+    shown = post_form(browser, f"{PAGE}/set-up")
+    secret = find_secret(shown)
     assert 'src="data:image/svg+xml' in shown.text
-    wrong = post(browser, f"{PAGE}/confirm", code="000000")
+    wrong = post_form(browser, f"{PAGE}/confirm", code="000000")
     assert (wrong.status, secret in wrong.text, "This code is wrong" in wrong.text) == (400, True, True)
     assert Browser(api).sign_in("ada").headers["location"] == "/", "without a code"
-    assert post(browser, f"{PAGE}/confirm", code=Device(clock, secret).code()).status == 200
+    assert post_form(browser, f"{PAGE}/confirm", code=Device(clock, secret).code()).status == 200
     assert (is_signed_in(browser), is_signed_in(other)) == (True, False)
-    again = post(browser, f"{PAGE}/set-up")
+    again = post_form(browser, f"{PAGE}/set-up")
     assert (again.status, "You have a second factor already" in again.text) == (400, True)
-    assert post(browser, f"{PAGE}/confirm", code=Device(clock, secret).code(1)).status == 400
+    assert post_form(browser, f"{PAGE}/confirm", code=Device(clock, secret).code(1)).status == 400
 
 
 def test_the_session_is_another_one_than_before_the_code(api, device):
@@ -141,7 +101,7 @@ def test_the_session_is_another_one_than_before_the_code(api, device):
 
 
 @pytest.mark.parametrize(("steps", "is_accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
-@only_sqlite
+@on_sqlite
 def test_codes_of_the_neighbouring_periods_are_accepted(api, device, clock, steps, is_accepted):
     clock.now += 10 * STEP
     other = Browser(api)
@@ -168,7 +128,7 @@ def test_a_recovery_code_takes_the_place_of_a_code_once(api, browser, device):
         statuses.append(enter(other, code).status)
     assert statuses == [303, 400]
     assert "9 recovery codes left" in browser.get(PAGE).text
-    renewed = post(browser, f"{PAGE}/recovery-codes")
+    renewed = post_form(browser, f"{PAGE}/recovery-codes")
     assert (renewed.status, "no longer work" in renewed.text) == (200, True)
     other = Browser(api)
     other.sign_in("ada")
@@ -199,7 +159,7 @@ def test_a_sign_in_between_password_and_code_ends_with_a_change_of_the_account(a
         "disable": {"do": "disable"},
         "reset": {"do": "second-factor"},
     }
-    assert post(admin, f"/settings/users/{uuid}", **fields[change]).status == 303
+    assert post_form(admin, f"/settings/users/{uuid}", **fields[change]).status == 303
     assert enter(other, device.next_code()).status == 400
     assert SESSION not in other.cookies
 
@@ -212,7 +172,7 @@ def test_basic_auth_does_not_get_by_with_the_password_alone(make_api, api, brows
     processes = [api, make_api()]
     ada = basic("ada", PASSWORD)
     assert [process.get("/user", headers=ada).status for process in processes] == [200, 200], "cached from here on"
-    set_up(browser, clock)
+    set_up_device(browser, clock)
     for process in processes:
         refused = process.get("/user", headers=ada)
         assert refused.status == 401
@@ -239,7 +199,7 @@ def test_administrators_set_up_a_second_factor_first_where_the_setting_requires_
     assert api.get("/", headers=bearer(issued)).status == 200
     assert api.get("/", headers=basic("ada", PASSWORD)).status == 200, "others need none"
     shown = admin.post(f"{PAGE}/set-up", csrf_token=csrf)
-    device = Device(clock, secret_in(shown))
+    device = Device(clock, find_secret(shown))
     assert admin.post(f"{PAGE}/confirm", csrf_token=csrf, code=device.code()).status == 200
     assert admin.get("/settings/users").status == 200
 
@@ -249,17 +209,17 @@ def test_administrators_set_up_a_second_factor_first_where_the_setting_requires_
 
 def test_removing_it_takes_the_password_and_a_code(api, browser, device, database):
     code = device.next_code()
-    assert post(browser, f"{PAGE}/remove", own_password="wrong", own_code=code).status == 403  # noqa: S106
-    assert post(browser, f"{PAGE}/remove", own_password=PASSWORD, own_code="000000").status == 403
-    assert post(browser, f"{PAGE}/remove", own_password=PASSWORD).status == 403
-    done = post(browser, f"{PAGE}/remove", own_password=PASSWORD, own_code=code)
+    assert post_form(browser, f"{PAGE}/remove", own_password="wrong", own_code=code).status == 403  # noqa: S106
+    assert post_form(browser, f"{PAGE}/remove", own_password=PASSWORD, own_code="000000").status == 403
+    assert post_form(browser, f"{PAGE}/remove", own_password=PASSWORD).status == 403
+    done = post_form(browser, f"{PAGE}/remove", own_password=PASSWORD, own_code=code)
     assert done.headers["location"].startswith(PAGE)
     assert Browser(api).sign_in("ada").headers["location"] == "/"
     assert api.get("/user", headers=basic("ada", PASSWORD)).status == 200
     left = database.read(lambda db: [db.scalar(text(f"SELECT count(*) FROM {name}")) for name in TABLES])  # noqa: S608
     assert left == [0, 0]
-    assert post(browser, f"{PAGE}/remove", own_password=PASSWORD).status == 400
-    assert post(browser, f"{PAGE}/recovery-codes").status == 400
+    assert post_form(browser, f"{PAGE}/remove", own_password=PASSWORD).status == 400
+    assert post_form(browser, f"{PAGE}/recovery-codes").status == 400
 
 
 TABLES = ("second_factor", "recovery_code")
@@ -272,10 +232,10 @@ def test_an_administrator_removes_that_of_a_user_who_has_lost_the_device(api, br
     admin.sign_in("root")
     path = f"/settings/users/{database.read(lambda db: get_account(db, 'ada')).uuid}"
     assert "Remove second factor" in admin.get(path).text
-    assert post(admin, path, do="second-factor").status == 303
+    assert post_form(admin, path, do="second-factor").status == 303
     assert not is_signed_in(browser)
     assert Browser(api).sign_in("ada").headers["location"] == "/"
-    again = post(admin, path, do="second-factor")
+    again = post_form(admin, path, do="second-factor")
     assert (again.status, "has no second factor" in again.text) == (400, True)
     kinds = database.read(
         lambda db: db.execute(
@@ -387,7 +347,7 @@ def test_of_parallel_confirmations_one_counts(database_url, database, vault, clo
 def test_what_was_verified_before_the_account_changed_opens_no_session(browser, database, vault, clock):
     ada = database.read(lambda db: get_account(db, "ada"))
     draft = credentials.SessionDraft(user="ada", account=ada.uuid, password=ada.password, address=None, agent=None)
-    set_up(browser, clock)
+    set_up_device(browser, clock)
     with pytest.raises(Unauthenticated, match="Sign in again"):
         database.write(lambda db: credentials.open_session(db, draft, vault=vault, now=clock.now))
     hashed = "another hash"
@@ -408,7 +368,7 @@ def test_the_secret_is_encrypted_again_when_the_key_changes(device, database):
     assert database.write(lambda db: second_factors.accept_code(db, uuid, code, vault=newer, now=device.clock.now))
 
 
-@only_sqlite
+@on_sqlite
 def test_a_lost_key_is_reported_and_recovery_codes_still_work(make_api, device, database):
     database.write(lambda db: db.execute(text("UPDATE second_factor SET secret = 'v2:lost:AAAA'")))
     other = Browser(make_api())

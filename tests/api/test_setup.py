@@ -5,7 +5,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from tests.api.browsers import PAGE, Browser
-from tests.api.conftest import PASSWORD, SECRET_KEY
+from tests.api.client import SECRET_KEY
+from tests.api.credentials import PASSWORD
 from treaty import app
 from treaty.actions.accounts import credentials
 from treaty.model.accounts.access import Role

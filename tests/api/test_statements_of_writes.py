@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from tests.api.conftest import Api, Clock
+from tests.api.client import Api, Clock
 
 TILL = "/pacticipants/Till"
 

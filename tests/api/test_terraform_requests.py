@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.api.conftest import PASSWORD, Answer, Api
+from tests.api.client import Answer, Api
+from tests.api.credentials import PASSWORD
 from treaty.model.accounts.access import Role
 
 pytestmark = pytest.mark.slow_on_postgresql  # about requests; other tests have the same statements

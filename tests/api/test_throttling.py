@@ -10,7 +10,9 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
 from tests.api.browsers import Browser
-from tests.api.conftest import PASSWORD, SECRET_KEY
+from tests.api.client import SECRET_KEY
+from tests.api.credentials import PASSWORD
+from tests.databases import on_sqlite
 from treaty.actions.accounts import credentials
 from treaty.actions.accounts import throttling as throttling_actions
 from treaty.model.accounts.access import Role
@@ -25,7 +27,6 @@ OFFICE, ELSEWHERE = "192.0.2.7", "198.51.100.8"
 CI_PASSWORD = "of the build server"  # noqa: S105
 USERS = {"basic_auth_username": "ci", "basic_auth_password": CI_PASSWORD}
 PEOPLE = {"ada": PASSWORD, "ci": CI_PASSWORD}
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def authorize(name, its_password, address):
@@ -214,7 +215,7 @@ def browse(api, address=OFFICE):
     return Browser(api, **{"x-forwarded-for": address})
 
 
-@only_sqlite
+@on_sqlite
 def test_the_sign_in_page_says_how_long_to_wait_and_what_else_to_do(api):
     answers = [browse(api).submit("/sign-in", name="ada", password=f"guess {number}") for number in range(6)]
     assert [answer.status for answer in answers] == [400] * 5 + [429]
@@ -223,7 +224,7 @@ def test_the_sign_in_page_says_how_long_to_wait_and_what_else_to_do(api):
     assert browse(api).submit("/sign-in", name="ada", password=PASSWORD).status == 429
 
 
-@only_sqlite
+@on_sqlite
 def test_changing_ones_password_is_no_way_to_guess_it(api):
     browser = browse(api)
     assert browser.submit("/sign-in", name="ada", password=PASSWORD).status == 303

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.conftest import HAL, Api
+from tests.api.client import HAL, Api
 from tests.api.shuffled_ties import shuffle, shuffled_ties
 from tests.api.walks import PAGE, fill, walk
 from tests.scale import choose

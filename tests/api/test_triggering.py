@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import BASE, Api
+from tests.api.client import BASE, Api, pact
 
 REQUEST = {"method": "POST", "url": "https://example.org/hook"}
 SIDES = {"consumer": {"name": "Till"}, "provider": {"name": "Ledger"}}
@@ -96,8 +96,6 @@ def test_a_pact_that_is_published_again_requires_a_verification_until_it_has_one
 
 
 def test_a_pact_that_is_put_triggers_as_well(pair: Api) -> None:
-    from tests.api.conftest import pact  # noqa: PLC0415 - used here alone
-
     _hook(pair)
     assert pair.put("/pacts/provider/Ledger/consumer/Till/version/1", pact("Till", "Ledger")).status == 201
     assert _events(pair) == ["contract_published"]

@@ -1,49 +1,17 @@
 """Who uses an operation, a field, a provider state, or a text of a provider; and what an answer rests on."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.history import History, q
+from tests.api.usage import PROVIDER, consumers, count_rows, interaction, publish, remove_consumer, usage
 from treaty.model.maintenance.retention import Retention
 from treaty.store.engine.database import Database
 from treaty.workers.cleanup import Cleaner
 from treaty.workers.usage import IndexingWorker
-
-PROVIDER = "Orders API"
-
-
-def interaction(path: str = "/orders/12", body: Any = None, **parts: Any) -> dict[str, Any]:
-    return {
-        "description": "a request for an order",
-        "request": {"method": "get", "path": path, "query": {"page": ["1"]}, "headers": {"Accept": "text/json"}},
-        "response": {"status": 200, "body": {"id": 1} if body is None else body},
-        **parts,
-    }
-
-
-def publish(api: Api, consumer: str, version: str, *interactions: dict[str, Any], **metadata: Any) -> None:
-    content = {
-        "consumer": {"name": consumer},
-        "provider": {"name": PROVIDER},
-        "interactions": list(interactions),
-        "metadata": {"pactSpecification": {"version": "3.0.0"}, **metadata},
-    }
-    answer = api.put(f"/pacts/provider/{q(PROVIDER)}/consumer/{q(consumer)}/version/{q(version)}", content)
-    assert answer.status in {200, 201}, answer.text
-
-
-def usage(api: Api, **criteria: object) -> Any:
-    answer = api.get(f"/usage?{urlencode({'provider': PROVIDER, **criteria})}")
-    assert answer.status == 200, answer.text
-    return answer.json()
-
-
-def consumers(api: Api, **criteria: object) -> list[str]:
-    return [consumer["name"] for consumer in usage(api, **criteria)["_embedded"]["consumers"]]
 
 
 def test_a_consumer_is_found_by_what_its_pact_expects(api: Api) -> None:
@@ -296,15 +264,6 @@ def test_operations_are_listed_by_path_with_their_consumers(api: Api) -> None:
 # Keeping the index in step with the pacts
 
 
-def count_rows(database: Database) -> dict[str, int]:
-    tables = ("usage_term", "usage_interaction", "usage_expectation", "usage_occurrence", "usage_content")
-
-    def count(db: Connection) -> dict[str, int]:
-        return {name: db.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in tables}  # noqa: S608
-
-    return database.read(count)
-
-
 def count_words(database: Database) -> int:
     """The terms that a search for the beginning of any word finds."""
     if database.engine.dialect.name != "sqlite":
@@ -331,10 +290,6 @@ def test_interactions_that_differ_in_examples_only_are_stored_once(api: Api, dat
 
 def remove_integration(api: Api) -> None:
     assert api.delete(f"/integrations/provider/{q(PROVIDER)}/consumer/Web%20Shop").status == 204
-
-
-def remove_consumer(api: Api) -> None:
-    assert api.delete("/pacticipants/Web%20Shop").status == 204
 
 
 def remove_provider(api: Api) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from bench import usage
 from tests import databases
-from tests.api.conftest import Api, publication
+from tests.api.client import Api, publication
 from tests.api.history import History
 from treaty.store.engine.database import Database, open_database
 

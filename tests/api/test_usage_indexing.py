@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, text
 
-from tests.api.conftest import Api, Clock
-from tests.api.test_usage import consumers, count_rows, interaction, publish, remove_consumer, usage
+from tests.api.client import Api, Clock
+from tests.api.usage import consumers, count_rows, interaction, publish, remove_consumer, usage
 from tests.databases import open_kept
 from tests.waiting import eventually
 from treaty.actions.usage import LEASE_DURATION, IndexingStep, claim_indexing, index_steps, plan_steps

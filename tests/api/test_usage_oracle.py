@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.api.history import History
-from tests.api.test_usage import PROVIDER, publish
+from tests.api.usage import PROVIDER, publish
 from tests.scale import IS_LONG
 from treaty.model.usage.words import list_query_words, list_words
 

@@ -1,7 +1,5 @@
 """Each value in a webhook comes from the versions that its event is about, whatever other versions came to."""
 
-# ruff: noqa: F811 - fixtures have the names of parameters
-
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -10,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, update
 
-from tests.api.conftest import BASE
-from tests.api.test_deliveries import Broker, broker, make_broker, receiver  # noqa: F401 - fixtures
+from tests.api.client import BASE
+from tests.api.deliveries import Broker
 from treaty.actions.webhooks import deliveries
 from treaty.model.decisions.metadata import Metadata, SelectedBy, encode
 from treaty.model.webhooks import parameters, previews
@@ -22,7 +20,7 @@ from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from tests.receiver import Receiver
 
 pytestmark = pytest.mark.slow_on_postgresql  # about what webhooks are sent; other tests have the same statements
@@ -42,6 +40,11 @@ STATUSES = {
     "success": ("success", "success", "SUCCESSFUL", "succeeded"),
     "failure": ("failure", "failed", "FAILED", "failed"),
 }
+
+
+@pytest.fixture
+def broker(make_broker: Callable[..., Broker]) -> Broker:
+    return make_broker()
 
 
 def _history(api: Api) -> None:

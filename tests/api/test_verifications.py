@@ -4,7 +4,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
 from tests.api.history import History
 
 PAIR = "/pacts/provider/Ledger/consumer/Till"

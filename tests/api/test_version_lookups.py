@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from treaty.store.engine.database import Database
 
 NOW = datetime(2024, 5, 6, tzinfo=UTC)

@@ -1,48 +1,25 @@
 """`can-i-deploy --set`: the same decisions on the command line, with the next steps."""
 
 import re
-from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
-from click.testing import CliRunner, Result
 
-from tests.api.conftest import Api
+from tests.api.client import Api
+from tests.api.commands import Run
 from tests.api.history import History
-from tests.cli.conftest import Answer, Request, serving
-from tests.cli.test_cli_causes import check_golden
+from tests.cli.golden_files import check_golden
+from tests.databases import on_sqlite
 from treaty.cli import PACT_BROKER, TREATY
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-pytestmark = only_sqlite
+pytestmark = on_sqlite
 
-Ask = Callable[..., Result]
 PRODUCTION = ("--to-environment", "production")
 
 
 @pytest.fixture
-def call(api: Api) -> Iterator[Ask]:
-    """Call a command with the application of this process."""
-
-    def respond(request: Request) -> Answer:
-        headers = [(name, value) for name, value in request.headers.items() if name in {"accept", "content-type"}]
-        answer = api.send(request.method, request.path, request.body, headers)
-        # The application of this process does not know where it is served.
-        body = answer.body.replace(b"http://localhost", f"http://{request.headers['host']}".encode())
-        return Answer(answer.status, body, {"Content-Type": answer.headers.get("content-type", "")})
-
-    with serving(respond) as url:
-
-        def call(*words: str, program: object = PACT_BROKER, **env: str) -> Result:
-            variables = {"PACT_BROKER_BASE_URL": url, "PACT_BROKER_HTTP_RETRIES": "1"} | env
-            return CliRunner().invoke(program, words, prog_name="pact-broker", env=variables)  # type: ignore[arg-type]  # a program
-
-        yield call
-
-
-@pytest.fixture
-def ask(call: Ask) -> Ask:
-    return partial(call, "can-i-deploy")
+def ask(run_command: Run) -> Run:
+    return partial(run_command, "can-i-deploy")
 
 
 @pytest.fixture
@@ -61,7 +38,7 @@ SET = ("--set", "@acme/web@2", "--set", "prices@2", *PRODUCTION)
 
 
 @pytest.mark.parametrize("program", [PACT_BROKER, TREATY])
-def test_a_yes_shows_the_order(ask: Ask, history: History, program: object) -> None:
+def test_a_yes_shows_the_order(ask: Run, history: History, program: object) -> None:
     history.verify("@acme/web", "2", "prices", "2")
     result = ask(*SET, program=program)
     assert result.exit_code == 0
@@ -79,7 +56,7 @@ def test_a_yes_shows_the_order(ask: Ask, history: History, program: object) -> N
     assert result.stderr == ""
 
 
-def test_a_no_names_the_versions_to_leave_out_and_the_next_steps(ask: Ask, history: History) -> None:
+def test_a_no_names_the_versions_to_leave_out_and_the_next_steps(ask: Run, history: History) -> None:
     history.verify("@acme/web", "2", "prices", "2", success=False)
     result = ask(*SET)
     assert result.exit_code == 1
@@ -93,7 +70,7 @@ def test_a_no_names_the_versions_to_leave_out_and_the_next_steps(ask: Ask, histo
 
 
 @pytest.mark.usefixtures("history")
-def test_a_missing_result_is_waited_for(ask: Ask) -> None:
+def test_a_missing_result_is_waited_for(ask: Run) -> None:
     result = ask(*SET, "--retry-while-unknown", "1", "--retry-interval", "0.01")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[0] == (
@@ -102,19 +79,19 @@ def test_a_missing_result_is_waited_for(ask: Ask) -> None:
 
 
 @pytest.mark.usefixtures("history")
-def test_a_dry_run_succeeds(ask: Ask) -> None:
+def test_a_dry_run_succeeds(ask: Run) -> None:
     result = ask(*SET, "--dry-run")
     assert result.exit_code == 0
     assert result.stdout.startswith("[dry-run] Computer says no ¯\\_(ツ)_/¯ (but you're ignoring this by enabling")
 
 
-def test_json_is_the_response(ask: Ask, history: History) -> None:
+def test_json_is_the_response(ask: Run, history: History) -> None:
     history.verify("@acme/web", "2", "prices", "2")
     result = ask(*SET, "--output", "json")
     assert '"order": [\n    {\n      "pacticipant": "prices",' in result.stdout
 
 
-def test_versions_without_contracts_can_be_deployed_in_any_order(ask: Ask, history: History) -> None:
+def test_versions_without_contracts_can_be_deployed_in_any_order(ask: Run, history: History) -> None:
     history.version("a", "1")
     history.version("b", "1")
     result = ask("--set", "a@1", "--set", "b@1", *PRODUCTION)
@@ -122,7 +99,7 @@ def test_versions_without_contracts_can_be_deployed_in_any_order(ask: Ask, histo
 
 
 @pytest.mark.usefixtures("history")
-def test_an_unknown_name_gets_a_suggestion(ask: Ask) -> None:
+def test_an_unknown_name_gets_a_suggestion(ask: Run) -> None:
     result = ask("--set", "@acme/web@2", "--set", "pries@2", *PRODUCTION)
     assert result.exit_code == 1
     assert "There is no application pries. Did you mean prices?" in result.stdout
@@ -151,7 +128,7 @@ def test_an_unknown_name_gets_a_suggestion(ask: Ask) -> None:
         ),
     ],
 )
-def test_wrong_use_is_explained(ask: Ask, words: tuple[str, ...], text: str) -> None:
+def test_wrong_use_is_explained(ask: Run, words: tuple[str, ...], text: str) -> None:
     result = ask(*words)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[0] == text
@@ -165,7 +142,7 @@ def test_wrong_use_is_explained(ask: Ask, words: tuple[str, ...], text: str) -> 
         ((), {"PACT_BROKER_CAN_I_DEPLOY_IGNORE": "prices"}),
     ],
 )
-def test_results_can_be_ignored(ask: Ask, history: History, words: tuple[str, ...], variables: dict[str, str]) -> None:
+def test_results_can_be_ignored(ask: Run, history: History, words: tuple[str, ...], variables: dict[str, str]) -> None:
     history.verify("@acme/web", "2", "prices", "2", success=False)
     result = ask(*SET, *words, **variables)
     assert result.exit_code == 0, result.stderr
@@ -175,7 +152,7 @@ def test_results_can_be_ignored(ask: Ask, history: History, words: tuple[str, ..
 
 
 @pytest.mark.usefixtures("history")
-def test_next_steps_ignore_the_same_names(ask: Ask) -> None:
+def test_next_steps_ignore_the_same_names(ask: Run) -> None:
     result = ask(*SET, "--ignore", "@acme/web", "--version", "1")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (

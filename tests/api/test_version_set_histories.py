@@ -8,11 +8,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from tests.api.test_matrix_histories import (
-    Broker,
-    Story,
-    broker,  # noqa: F401 - a fixture
-)
+from tests.api.decision_histories import ForgetfulBroker, Story
 from tests.histories import SHARDS, history_settings, share
 from tests.oracle.matrix_oracle import World
 from tests.oracle.sets_oracle import Ignored, Member, broken_pairs, expected_set
@@ -150,7 +146,7 @@ def read(members: Sequence[dict[str, str]]) -> list[Member]:
     exemptions=EXEMPTIONS,
 )
 def test_a_decision_for_a_set_is_that_of_trying_everything(  # noqa: PLR0913, PLR0917 - what Hypothesis draws
-    broker: Broker,  # noqa: F811 - the fixture
+    forgetful_broker: ForgetfulBroker,
     shard: int,
     pacts: list[Pact],
     coupled: list[tuple[str, str]],
@@ -159,7 +155,7 @@ def test_a_decision_for_a_set_is_that_of_trying_everything(  # noqa: PLR0913, PL
     exemptions: Exemptions,
 ) -> None:
     del shard
-    story = Story(broker)
+    story = Story(forgetful_broker)
     coupled_pacts = [pact for pair in coupled for pact in couple(*pair)]
     coupled_places = [Place(name, "1", "deploy") for pair in coupled for name in pair]
     tell(story, [*pacts, *coupled_pacts], [*coupled_places, *places])
@@ -238,14 +234,14 @@ def apply(world: World, changes: Sequence[Change]) -> bool:
     questions=st.lists(CHANGES, min_size=QUESTIONS, max_size=QUESTIONS),
 )
 def test_the_effect_of_changes_is_that_of_making_them(
-    broker: Broker,  # noqa: F811 - the fixture
+    forgetful_broker: ForgetfulBroker,
     shard: int,
     pacts: list[Pact],
     places: list[Place],
     questions: list[list[Change]],
 ) -> None:
     del shard
-    story = Story(broker)
+    story = Story(forgetful_broker)
     tell(story, pacts, places)
     before = broken_pairs(story.world, "live")
     for changes in questions:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
 from tests.api.history import History
 
 PATH = "/decisions"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.client import Api
 
 TILL = "/pacticipants/Till"
 NOT_FOUND = {"error": "The requested document was not found on this server."}

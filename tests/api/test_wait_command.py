@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import Answer, serving
+from tests.api.commands import answer_with
+from tests.http_server import Answer, serving
 from treaty.cli import PACT_BROKER
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.api.conftest import Api
-    from tests.cli.conftest import Request
+    from tests.api.client import Api
+    from tests.http_server import Request
     from treaty.store.engine.database import Database
 
     Run = Callable[..., Result]
@@ -53,7 +53,7 @@ def run(api: Api, monkeypatch: pytest.MonkeyPatch, failures: list[int]) -> Itera
     api.put("/pacticipants/Prices/versions/7", {})
     uuid = api.post("/environments", {"name": "production", "production": True}).json()["uuid"]
     api.post(f"/pacticipants/Prices/versions/7/deployed-versions/environment/{uuid}", {})
-    respond = bridge(api)
+    respond = answer_with(api)
 
     def respond_or_fail(request: Request) -> Answer:
         status = failures.pop(0) if failures and request.path.startswith("/events") else 200

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.api import golden
-from tests.api.conftest import publication
+from tests.api.client import publication
 from tests.api.history import History
 from tests.api.writes import WEBHOOK, WRITES, world
+from tests.databases import on_sqlite
 from treaty.web.http.unknown_members import MAX_NAMED
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Answer, Api
+    from tests.api.client import Answer, Api
 
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ROUTES = {
     route.handler.__name__: route
     for kind, route in golden.routes()
@@ -53,7 +53,7 @@ def test_every_route_with_a_body_is_tested_or_excused() -> None:
     assert set(ROUTES) - NOT_OBSERVED - set(BODIES) - others == set()
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("name", BODIES)
 def test_an_unknown_field_is_ignored_and_named(api: Api, name: str) -> None:
     path, body = WRITES[name](world(api))
@@ -61,14 +61,14 @@ def test_an_unknown_field_is_ignored_and_named(api: Api, name: str) -> None:
     assert warnings(send(api, name, path, sent)) == ["The field `nonsense` is not known and was ignored."]
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("name", BODIES)
 def test_without_unknown_fields_there_are_no_warnings(api: Api, name: str) -> None:
     path, body = WRITES[name](world(api))
     assert "warnings" not in send(api, name, path, body).json()
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(("name", "is_named"), [("teamUuid", False), ("mianBranch", True)])
 def test_an_unknown_field_without_a_value_is_named_only_if_it_is_misspelt(
     api: Api, name: str, *, is_named: bool
@@ -77,7 +77,7 @@ def test_an_unknown_field_without_a_value_is_named_only_if_it_is_misspelt(
     assert bool(warnings(api.post("/pacticipants", {"name": "Shop", name: None}))) is is_named
 
 
-@only_sqlite
+@on_sqlite
 def test_a_misspelt_field_gets_a_suggestion(api: Api) -> None:
     created = api.post("/pacticipants", {"name": "Shop", "mainBranhc": "main", "repository_URL": "u", "x": 1})
     assert warnings(created) == [
@@ -89,7 +89,7 @@ def test_a_misspelt_field_gets_a_suggestion(api: Api) -> None:
     assert "warnings" not in api.get("/pacticipants/Shop").json()
 
 
-@only_sqlite
+@on_sqlite
 def test_fields_of_inner_objects_are_named_with_their_place(api: Api) -> None:
     body = publication("Shop", "1", "Prices")
     body["contracts"][0]["onConfict"] = "merge"
@@ -102,7 +102,7 @@ def test_fields_of_inner_objects_are_named_with_their_place(api: Api) -> None:
     ]
 
 
-@only_sqlite
+@on_sqlite
 def test_a_comparison_names_ignored_fields(api: Api) -> None:
     document = base64.b64encode(b'{"openapi": "3.1.0", "info": {}, "paths": {}}').decode()
     body = {"documents": [{"content": document}], "pacts": [], "profil": "reference"}
@@ -111,7 +111,7 @@ def test_a_comparison_names_ignored_fields(api: Api) -> None:
     ]
 
 
-@only_sqlite
+@on_sqlite
 def test_decisions_name_ignored_fields(api: Api) -> None:
     history = History(api)
     history.version("Shop", "1")
@@ -126,7 +126,7 @@ def test_decisions_name_ignored_fields(api: Api) -> None:
     ]
 
 
-@only_sqlite
+@on_sqlite
 def test_pacts_for_verification_name_ignored_fields_each_time(api: Api) -> None:
     """Their responses are cached."""
     History(api).publish("Shop", "1", "Prices")
@@ -138,7 +138,7 @@ def test_pacts_for_verification_name_ignored_fields_each_time(api: Api) -> None:
         ]
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("path", "method"),
     [
@@ -159,7 +159,7 @@ def test_a_document_can_be_sent_back_without_warnings(api: Api, path: str, metho
     assert warnings(api.request(method, filled, document, type=kind)) == []
 
 
-@only_sqlite
+@on_sqlite
 def test_a_field_that_cannot_be_changed_is_named(api: Api) -> None:
     objects = world(api)
     text = "The field `number` cannot be changed here and was ignored."
@@ -169,7 +169,7 @@ def test_a_field_that_cannot_be_changed_is_named(api: Api) -> None:
     assert warnings(api.put(f"/environments/{objects.environment}", environment)) == [text]
 
 
-@only_sqlite
+@on_sqlite
 def test_another_name_in_a_change_is_ignored_with_the_way_to_rename(api: Api) -> None:
     api.post("/pacticipants", {"name": "Shop"})
     way = '/pacticipants/Shop/rename with {"name": "Store"}'
@@ -182,7 +182,7 @@ def test_another_name_in_a_change_is_ignored_with_the_way_to_rename(api: Api) ->
     assert warnings(api.put("/pacticipants/Shop", {"name": "Shop"})) == []
 
 
-@only_sqlite
+@on_sqlite
 def test_creating_what_exists_names_the_fields_that_were_ignored(api: Api) -> None:
     api.post("/pacticipants", {"name": "Shop", "mainBranch": "main"})
     assert warnings(api.post("/pacticipants", {"name": "Shop", "mainBranch": "main"})) == []
@@ -193,7 +193,7 @@ def test_creating_what_exists_names_the_fields_that_were_ignored(api: Api) -> No
     )
 
 
-@only_sqlite
+@on_sqlite
 def test_a_body_full_of_unknown_fields_gets_a_bounded_list(api: Api) -> None:
     body = {"name": "Shop", **{f"field{number}": number for number in range(5000)}}
     texts = warnings(api.post("/pacticipants", body))
@@ -201,7 +201,7 @@ def test_a_body_full_of_unknown_fields_gets_a_bounded_list(api: Api) -> None:
     assert texts[-1] == "Further fields are not known and were ignored."
 
 
-@only_sqlite
+@on_sqlite
 def test_texts_of_clients_are_no_markup_of_the_response(api: Api) -> None:
     name = 'a"\\\u2028</script>'
     assert warnings(api.post("/pacticipants", {"name": "Shop", name: 1})) == [

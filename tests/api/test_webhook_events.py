@@ -1,7 +1,5 @@
 """Each event in the table of webhook events can be subscribed to, fires, and fills in its parameters."""
 
-# ruff: noqa: F811 - fixtures have the names of parameters
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -10,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.api.deliveries import Broker
 from tests.api.described import document
-from tests.api.test_deliveries import Broker, make_broker  # noqa: F401 - a fixture
 from treaty.actions.webhooks import deliveries
 from treaty.actions.webhooks.notices import (
     BlockedDeployment,
@@ -27,7 +25,7 @@ from treaty.workers.notices import NoticeWorker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from treaty.model.webhooks.deliveries import Delivery
 
 URL = "http://127.0.0.1:1/"

@@ -1,15 +1,12 @@
 """Webhooks for several consumers or providers: what they are sent for, and what renames and removals do to them."""
 
-# ruff: noqa: F811 - fixtures have the names of parameters
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.test_deliveries import Broker, make_broker  # noqa: F401 - a fixture
-from tests.api.test_notices import claim_all
+from tests.api.deliveries import Broker, claim_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,11 +6,7 @@ import threading
 import pytest
 from pydantic import SecretStr
 
-from tests.api.test_webhook_safety import (
-    HOSTILE,
-    authority,  # noqa: F401 - a fixture
-)
-from tests.api.test_webhook_safety import _send as send
+from tests.api.webhook_requests import HOSTILE, send_webhook
 from tests.forward_proxy import forwarding
 from tests.receiver import receiving
 from tests.waiting import PATIENCE
@@ -34,12 +30,6 @@ def through(proxy_url, **more):
     return {"webhook_http_proxy": SecretStr(proxy_url), "webhook_https_proxy": SecretStr(proxy_url), **more}
 
 
-@pytest.fixture
-def receiver():
-    with receiving() as receiver:
-        yield receiver
-
-
 def port_of(receiver):
     return int(receiver.url.rpartition(":")[2])
 
@@ -54,7 +44,7 @@ def hosts(receiver):
 @pytest.mark.parametrize("resolve", [resolve_publicly, fail_to_resolve])
 def test_an_http_webhook_is_sent_through_the_proxy(receiver, hosts, resolve):
     with forwarding(hosts=hosts) as proxy:
-        outcome = send("http://ci.example.org/hook?a=%2F", resolve, **through(proxy.url))
+        outcome = send_webhook("http://ci.example.org/hook?a=%2F", resolve, **through(proxy.url))
     assert isinstance(outcome, WebhookResponse), outcome
     assert proxy.requests == ["POST http://ci.example.org:80/hook?a=%2F"]
     (arrival,) = receiver.arrivals
@@ -64,13 +54,13 @@ def test_an_http_webhook_is_sent_through_the_proxy(receiver, hosts, resolve):
 
 
 @pytest.mark.parametrize("host", ["ci.example", "other.example"])
-def test_an_https_webhook_is_tunnelled_and_the_receivers_certificate_is_checked(authority, host):  # noqa: F811
+def test_an_https_webhook_is_tunnelled_and_the_receivers_certificate_is_checked(authority, host):
     pem, path = authority
     with receiving(certificate=path) as receiver:
         names = {host: ("127.0.0.1", port_of(receiver))}
         with forwarding("user:p@ss word", names) as proxy:
             settings = through(f"http://user:p%40ss%20word@{proxy.address}", webhook_certificates=(pem,))
-            outcome = send(f"https://{host}/hook", resolve_publicly, **settings)
+            outcome = send_webhook(f"https://{host}/hook", resolve_publicly, **settings)
     assert proxy.requests == [f"CONNECT {host}:443"]
     assert isinstance(outcome, WebhookResponse) is (host == "ci.example"), outcome
     assert len(receiver.arrivals) == (host == "ci.example")
@@ -80,7 +70,7 @@ def test_an_https_webhook_is_tunnelled_and_the_receivers_certificate_is_checked(
 @pytest.mark.parametrize("credentials", ["", "user:wrong@"])
 def test_a_proxy_that_requires_other_credentials_is_named_without_them(hosts, receiver, scheme, credentials):
     with forwarding("user:right", hosts) as proxy:
-        outcome = send(
+        outcome = send_webhook(
             f"{scheme}://ci.example.org/", resolve_publicly, **through(f"http://{credentials}{proxy.address}")
         )
     assert isinstance(outcome, NoResponse)
@@ -95,7 +85,9 @@ def test_a_proxy_that_cannot_be_reached_is_named_without_its_credentials():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        outcome = send("https://ci.example.org/", resolve_publicly, **through(f"http://user:hidden@127.0.0.1:{port}"))
+        outcome = send_webhook(
+            "https://ci.example.org/", resolve_publicly, **through(f"http://user:hidden@127.0.0.1:{port}")
+        )
     assert isinstance(outcome, NoResponse)
     assert f"the proxy http://127.0.0.1:{port} cannot be reached: " in outcome.reason
     assert "hidden" not in outcome.reason
@@ -103,7 +95,7 @@ def test_a_proxy_that_cannot_be_reached_is_named_without_its_credentials():
 
 @pytest.mark.parametrize("url", ["socks5://user:hidden@127.0.0.1:1", "nonsense://"])
 def test_a_proxy_that_cannot_be_used_is_explained(url):
-    outcome = send("https://ci.example.org/", resolve_publicly, **through(url))
+    outcome = send_webhook("https://ci.example.org/", resolve_publicly, **through(url))
     assert isinstance(outcome, NoResponse)
     assert "is not an HTTP proxy; write its address like" in outcome.reason
     assert "webhook_https_proxy, or https_proxy in the environment" in outcome.reason
@@ -126,7 +118,7 @@ def test_a_proxy_that_cannot_be_used_is_logged_at_the_start(capsys):
 def test_exceptions_are_sent_directly(receiver, exceptions, is_direct):
     with forwarding() as proxy:
         settings = through(proxy.url, webhook_no_proxy=exceptions, webhook_host_whitelist=("127.0.0.1",))
-        outcome = send(f"{receiver.url}/hook", **settings)
+        outcome = send_webhook(f"{receiver.url}/hook", **settings)
     assert isinstance(outcome, WebhookResponse), outcome
     assert len(proxy.requests) == (not is_direct)
     assert len(receiver.arrivals) == 1
@@ -138,7 +130,7 @@ def test_exceptions_are_sent_directly(receiver, exceptions, is_direct):
 @pytest.mark.parametrize("url", HOSTILE)
 def test_an_internal_address_is_not_asked_for(url, receiver):
     with forwarding(hosts={"example.org": ("127.0.0.1", 1)}) as proxy:
-        send(url.format(port=port_of(receiver)), **through(proxy.url))
+        send_webhook(url.format(port=port_of(receiver)), **through(proxy.url))
     # In one of the notations, the address is only the user's name at example.org.
     assert [line for line in proxy.requests if "http://example.org:80/" not in line] == []
     assert receiver.arrivals == []
@@ -147,7 +139,7 @@ def test_an_internal_address_is_not_asked_for(url, receiver):
 @pytest.mark.parametrize("addresses", [["10.0.0.1"], [PUBLIC, "169.254.169.254"], ["::1"], []])
 def test_a_name_with_an_internal_address_is_not_asked_for(hosts, receiver, addresses):
     with forwarding(hosts=hosts) as proxy:
-        outcome = send("http://ci.example.org/", lambda *_: addresses, **through(proxy.url))
+        outcome = send_webhook("http://ci.example.org/", lambda *_: addresses, **through(proxy.url))
     assert isinstance(outcome, NoResponse)
     assert outcome.kind == "Refused"
     assert (proxy.requests, receiver.arrivals) == ([], [])
@@ -158,12 +150,14 @@ def test_a_name_with_an_internal_address_is_not_asked_for(hosts, receiver, addre
 )
 def test_a_name_without_addresses_must_be_one_that_can_be_public(hosts, receiver, host):
     with forwarding(hosts=hosts) as proxy:
-        outcome = send(f"http://{host}/", fail_to_resolve, **through(proxy.url))
+        outcome = send_webhook(f"http://{host}/", fail_to_resolve, **through(proxy.url))
         assert isinstance(outcome, NoResponse)
         assert f"{host} has no address here, and cannot be a public name" in outcome.reason
         assert (proxy.requests, receiver.arrivals) == ([], [])
         if host in hosts:
-            allowed = send(f"http://{host}/", fail_to_resolve, **through(proxy.url, webhook_host_whitelist=(host,)))
+            allowed = send_webhook(
+                f"http://{host}/", fail_to_resolve, **through(proxy.url, webhook_host_whitelist=(host,))
+            )
             assert isinstance(allowed, WebhookResponse)
 
 
@@ -179,14 +173,14 @@ def test_a_name_without_addresses_must_be_one_that_can_be_public(hosts, receiver
 def test_the_whitelist_decides_as_it_does_without_a_proxy(hosts, host, addresses, whitelist, is_sent):
     with forwarding(hosts=hosts) as proxy:
         settings = through(proxy.url, webhook_host_whitelist=whitelist)
-        outcome = send(f"http://{host}/", lambda *_: addresses, **settings)
+        outcome = send_webhook(f"http://{host}/", lambda *_: addresses, **settings)
     assert isinstance(outcome, WebhookResponse) is is_sent, outcome
     assert len(proxy.requests) == is_sent
 
 
 def test_the_proxy_itself_is_no_receiver(receiver):  # noqa: ARG001 - there is something to reach
     with forwarding() as proxy:
-        outcome = send(f"http://{proxy.address}/", **through(proxy.url))
+        outcome = send_webhook(f"http://{proxy.address}/", **through(proxy.url))
     assert isinstance(outcome, NoResponse)
     assert proxy.requests == []
 
@@ -202,7 +196,7 @@ def test_a_resolver_that_does_not_answer_does_not_hold_up_what_the_proxy_resolve
 
     with forwarding(hosts=hosts) as proxy:
         try:
-            outcome = send("http://ci.example.org/", hold_back, **through(proxy.url))
+            outcome = send_webhook("http://ci.example.org/", hold_back, **through(proxy.url))
         finally:
             is_over.set()
     assert isinstance(outcome, WebhookResponse), outcome

@@ -1,12 +1,13 @@
 """Secrets of webhooks stay with the server that they were entered for, and are shown to nobody."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.api.conftest import Answer, Api
-from tests.receiver import Receiver, Reply, receiving
+from tests.api.client import Answer, Api
+from tests.databases import on_sqlite
+from tests.receiver import Receiver, Reply
 from treaty.model.accounts.access import Role
 
 pytestmark = pytest.mark.slow_on_postgresql  # about what responses contain, and not about data
@@ -20,13 +21,6 @@ SECRETS: dict[str, Any] = {
     "password": "planted-3",
 }
 OPEN = {"webhook_scheme_whitelist": ("http", "https"), "webhook_host_whitelist": ("127.0.0.1", "localhost")}
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture
@@ -79,7 +73,7 @@ def test_a_secret_is_not_kept_for_another_server(api: Api, path: str, request_ch
         "https://evil.example/?ci.example.org",
     ],
 )
-@only_sqlite
+@on_sqlite
 def test_another_scheme_host_or_port_is_another_server(make_api: Callable[..., Api], url: str) -> None:
     api = make_api(webhook_scheme_whitelist=("http", "https"))
     path = api.post("/webhooks", {"request": {"method": "POST", "url": URL, **SECRETS}}).link("self")
@@ -87,7 +81,7 @@ def test_another_scheme_host_or_port_is_another_server(make_api: Callable[..., A
     assert set(errors) == {"request.password"}
 
 
-@only_sqlite
+@on_sqlite
 def test_secrets_are_kept_for_other_paths_of_the_same_server(api: Api, path: str) -> None:
     for url in ("https://CI.example.org:443/other?x=1", "https://ci.example.org"):
         headers = {"authorization": STARS, "deploy-key": STARS}
@@ -103,7 +97,7 @@ def test_secrets_that_are_entered_again_move_with_the_webhook(api: Api, path: st
     assert put.json()["request"]["headers"] == {"authorization": STARS, "deploy-key": STARS, "x-job": "7"}
 
 
-@only_sqlite
+@on_sqlite
 def test_a_webhook_moves_without_its_secrets(api: Api, path: str) -> None:
     put = api.put(path, {"request": {"method": "POST", "url": OTHER, "headers": {"x-job": "***"}}, "secret": ""})
     assert put.status == 200, put.text
@@ -112,7 +106,7 @@ def test_a_webhook_moves_without_its_secrets(api: Api, path: str) -> None:
     assert "secret" not in put.json()
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(("method", "target"), [("PUT", "/webhooks/another-uuid-of-mine"), ("POST", "/webhooks")])
 def test_a_copy_of_a_webhook_needs_its_secrets(api: Api, path: str, method: str, target: str) -> None:
     copy = api.get(path).json()
@@ -126,7 +120,7 @@ def test_a_copy_of_a_webhook_needs_its_secrets(api: Api, path: str, method: str,
     assert all("enter the secrets again" in text for texts in errors.values() for text in texts)
 
 
-@only_sqlite
+@on_sqlite
 def test_a_test_of_an_unsaved_webhook_needs_its_secrets(make_api: Callable[..., Api], receiver: Receiver) -> None:
     api = make_api(**OPEN)
     request = {"method": "POST", "url": receiver.url, "headers": {"Authorization": "Bearer planted-1"}}
@@ -137,7 +131,7 @@ def test_a_test_of_an_unsaved_webhook_needs_its_secrets(make_api: Callable[..., 
     assert api.post("/webhooks/execute", {"request": request}).json()["success"] is True
 
 
-@only_sqlite
+@on_sqlite
 def test_the_url_contains_no_user(api: Api) -> None:
     errors = _errors(api.post("/webhooks", {"request": {"method": "POST", "url": "https://a:b@ci.example.org/"}}))
     assert "use username and password" in errors["request.url"][0]
@@ -205,7 +199,7 @@ WEBHOOK_PATHS = (
 )
 
 
-@only_sqlite
+@on_sqlite
 def test_no_webhook_is_part_of_public_reading(make_api: Callable[..., Api], tokens) -> None:
     api, writer = make_api(allow_public_read=True), tokens["read-write"]
     publication = {"method": "POST", "url": "https://hooks.example/planted"}
@@ -229,7 +223,7 @@ def test_no_webhook_is_part_of_public_reading(make_api: Callable[..., Api], toke
         assert page.status in {303, 401}, path
 
 
-@only_sqlite
+@on_sqlite
 def test_readers_see_that_a_delivery_failed_but_not_what_was_sent(
     make_api: Callable[..., Api], tokens, database
 ) -> None:
@@ -258,7 +252,7 @@ def test_readers_see_that_a_delivery_failed_but_not_what_was_sent(
 # The list of allowed hosts
 
 
-@only_sqlite
+@on_sqlite
 def test_a_host_that_is_no_longer_on_the_list_gets_no_delivery(
     make_api: Callable[..., Api], receiver: Receiver
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import BASE, Answer, Api, Clock
+from tests.api.client import BASE, Answer, Api, Clock
 
 STARS = "*" * 10
 REQUEST = {"method": "POST", "url": "https://example.org/hook"}

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.api.conftest import Answer, Api, pact
+from tests.api.client import Answer, Api, pact
+from tests.api.comparisons import publish_contract
+from tests.api.contracts import OPENAPI
+from tests.api.credentials import bearer
 from tests.api.history import History
-from tests.api.test_comparisons import publish_contract
-from tests.api.test_credentials import bearer
-from tests.api.test_provider_contracts import OPENAPI
+from tests.api.what_if import add_incompatible_versions
 from treaty.actions.accounts.credentials import IssuedToken
 from treaty.model.accounts.access import Role
 from treaty.store import tables
@@ -55,27 +56,8 @@ def pairs(answer: Any) -> dict[str, list[tuple[str, str, list[str]]]]:
     return {effect: list_ for effect, list_ in pairs_by_effect.items() if list_}
 
 
-def tell(history: History) -> None:
-    """Version 2 of a shop needs version 2 of the prices, which broke another consumer's version 1."""
-    history.publish("shop", "1", "prices", "shop 1")
-    history.publish("shop", "2", "prices", "shop 2")
-    history.publish("till", "1", "prices", "till 1")
-    for consumer, version, by, success in (
-        ("shop", "1", "1", True),
-        ("shop", "1", "2", True),
-        ("shop", "2", "1", False),
-        ("shop", "2", "2", True),
-        ("till", "1", "1", True),
-        ("till", "1", "2", False),
-    ):
-        history.verify(consumer, version, "prices", by, success=success)
-    history.deploy("shop", "1", "prod")
-    history.deploy("prices", "1", "prod")
-    history.deploy("till", "1", "prod")
-
-
 def test_deploying_a_version_breaks_the_pairs_it_fails(api: Api, history: History) -> None:
-    tell(history)
+    add_incompatible_versions(history)
     answer = ask(api, change("deploy", "prices", "2"))
     assert pairs(answer) == {"breaks": [("till", "prices", ["failed_verification"])]}
     assert answer["changes"] == [
@@ -94,7 +76,7 @@ def test_deploying_a_version_breaks_the_pairs_it_fails(api: Api, history: Histor
 
 
 def test_undeploying_a_provider_breaks_its_consumers(api: Api, history: History) -> None:
-    tell(history)
+    add_incompatible_versions(history)
     answer = ask(api, change("undeploy", "prices"))
     assert pairs(answer) == {
         "breaks": [("shop", "prices", ["not_deployed"]), ("till", "prices", ["not_deployed"])],
@@ -103,13 +85,13 @@ def test_undeploying_a_provider_breaks_its_consumers(api: Api, history: History)
 
 
 def test_undeploying_a_consumer_repairs_the_pair_it_broke(api: Api, history: History) -> None:
-    tell(history)
+    add_incompatible_versions(history)
     history.deploy("prices", "2", "prod")
     assert pairs(ask(api, change("undeploy", "till"))) == {"repairs": [("till", "prices", ["failed_verification"])]}
 
 
 def test_rolling_back_deploys_the_version_before(api: Api, history: History) -> None:
-    tell(history)
+    add_incompatible_versions(history)
     history.deploy("prices", "2", "prod")
     history.deploy("shop", "2", "prod")
     answer = ask(api, change("rollBack", "prices"))
@@ -124,7 +106,7 @@ def test_rolling_back_deploys_the_version_before(api: Api, history: History) -> 
 
 
 def test_a_pair_that_stays_broken_is_neither_broken_nor_repaired(api: Api, history: History) -> None:
-    tell(history)
+    add_incompatible_versions(history)
     history.deploy("prices", "2", "prod")
     assert pairs(ask(api, change("deploy", "shop", "2"), change("deploy", "prices", "2"))) == {
         "stillBroken": [("till", "prices", ["failed_verification"])]
@@ -132,7 +114,7 @@ def test_a_pair_that_stays_broken_is_neither_broken_nor_repaired(api: Api, histo
 
 
 def test_an_application_instance_is_changed_by_itself(api: Api, history: History) -> None:
-    tell(history)
+    add_incompatible_versions(history)
     history.deploy("prices", "2", "prod", "blue")
     assert pairs(ask(api, change("undeploy", "prices", applicationInstance="blue"))) == {
         "repairs": [("till", "prices", ["failed_verification"])]
@@ -143,7 +125,7 @@ def test_an_application_instance_is_changed_by_itself(api: Api, history: History
 
 
 def test_ending_the_support_of_a_release_repairs_what_it_broke(api: Api, history: History) -> None:
-    tell(history)
+    add_incompatible_versions(history)
     history.publish("app", "1", "prices", "app 1")
     history.release("app", "1", "prod")
     assert pairs(ask(api, change("endSupport", "app", "1"))) == {
@@ -156,7 +138,7 @@ def test_ending_the_support_of_a_release_repairs_what_it_broke(api: Api, history
 
 
 def test_retiring_an_application_removes_all_of_its_versions(api: Api, history: History) -> None:
-    tell(history)
+    add_incompatible_versions(history)
     history.deploy("prices", "2", "prod", "blue")
     history.release("prices", "1", "prod")
     answer = ask(api, change("retire", "prices"))
@@ -172,7 +154,7 @@ def test_retiring_an_application_removes_all_of_its_versions(api: Api, history: 
 
 def test_a_pact_that_is_not_published_yet_may_be_verified_already(api: Api, history: History) -> None:
     """A new version with the content of an earlier one shares its results."""
-    tell(history)
+    add_incompatible_versions(history)
     same = pact("shop", "prices", "shop 2")
     answer = ask(api, change("deploy", "shop", "3", pacts=[same]))
     assert pairs(answer) == {"breaks": [("shop", "prices", ["failed_verification"])]}
@@ -187,7 +169,7 @@ def test_a_pact_that_is_not_published_yet_may_be_verified_already(api: Api, hist
 
 
 def test_a_consumer_that_the_broker_does_not_know_can_be_asked_about(api: Api, history: History) -> None:
-    tell(history)
+    add_incompatible_versions(history)
     answer = ask(api, change("deploy", "new", "1", pacts=[pact("new", "prices"), pact("new", "nobody")]))
     assert pairs(answer) == {
         "breaks": [("new", "nobody", ["not_deployed"]), ("new", "prices", ["missing_verification"])]
@@ -227,7 +209,7 @@ def test_nothing_is_stored(api: Api, history: History, database: Database) -> No
     """Not even the comparison of a published pact with a published contract, which other decisions store."""
     for name in ("Prices", "prices", "Shop", "shop"):
         assert api.post("/pacticipants", {"name": name}).status == 201
-    tell(history)
+    add_incompatible_versions(history)
     publish_contract(api)
     history.publish("Shop", "1", "Prices", FITTING)
     history.deploy("Prices", "1", "prod")
@@ -284,7 +266,7 @@ def list_rows(database: Database) -> dict[str, list[Any]]:
     ],
 )
 def test_impossible_changes_are_refused(api: Api, history: History, changed: dict[str, Any], problem: str) -> None:
-    tell(history)
+    add_incompatible_versions(history)
     history.version("idle", "1")
     answer = send(api, changed)
     assert answer.status == 400, answer.text
@@ -292,6 +274,6 @@ def test_impossible_changes_are_refused(api: Api, history: History, changed: dic
 
 
 def test_an_unknown_environment_is_refused(api: Api, history: History) -> None:
-    tell(history)
+    add_incompatible_versions(history)
     answer = send(api, change("retire", "prices"), environment="prdo")
     assert answer.json()["errors"] == {"environment": ["with name 'prdo' does not exist"]}

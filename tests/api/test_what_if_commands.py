@@ -5,32 +5,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import Api, pact
+from tests.api.client import Api, pact
+from tests.api.commands import Run
+from tests.api.contracts import OPENAPI
 from tests.api.history import History
-from tests.api.test_provider_contracts import OPENAPI
-from tests.api.test_version_set_commands import Ask, call  # noqa: F401 - a fixture
-from tests.api.test_what_if import tell
+from tests.api.what_if import FAILED, add_incompatible_versions
+from tests.databases import on_sqlite
 from treaty.cli import TREATY
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-FAILED = (
-    "The verification for the pact between the version of till currently in prod (1) and version 2 of prices failed"
-)
+pytestmark = on_sqlite
 
 
 @pytest.fixture
-def ask(call: Ask, api: Api) -> Ask:  # noqa: F811 - the fixture
-    tell(History(api))
+def ask(run_command: Run, api: Api) -> Run:
+    add_incompatible_versions(History(api))
 
     def ask(*words: str) -> object:
-        return call("what-if", "--environment", "prod", *words, program=TREATY)
+        return run_command("what-if", "--environment", "prod", *words, program=TREATY)
 
     return ask  # type: ignore[return-value]  # a result
 
 
-def test_what_breaks_is_listed_with_the_reasons(ask: Ask) -> None:
+def test_what_breaks_is_listed_with_the_reasons(ask: Run) -> None:
     result = ask("--deploy", "prices@2")
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
@@ -42,7 +38,7 @@ def test_what_breaks_is_listed_with_the_reasons(ask: Ask) -> None:
     ]
 
 
-def test_changes_that_break_nothing_exit_with_0(ask: Ask) -> None:
+def test_changes_that_break_nothing_exit_with_0(ask: Run) -> None:
     result = ask("--retire", "till", "--deploy", "prices@2", "--deploy", "shop@2")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
@@ -54,7 +50,7 @@ def test_changes_that_break_nothing_exit_with_0(ask: Ask) -> None:
     ]
 
 
-def test_unpublished_pacts_and_documents_are_read_from_files(ask: Ask, tmp_path: Path) -> None:
+def test_unpublished_pacts_and_documents_are_read_from_files(ask: Run, tmp_path: Path) -> None:
     (tmp_path / "shop-prices.json").write_text(json.dumps(pact("shop", "prices", "shop 1")))
     assert ask("--deploy", "shop@3", "--pacts", str(tmp_path)).exit_code == 0
     (tmp_path / "api.yaml").write_text(OPENAPI)
@@ -63,7 +59,7 @@ def test_unpublished_pacts_and_documents_are_read_from_files(ask: Ask, tmp_path:
     assert "The pact between the version of shop currently in prod (1) and version 3 of prices" in result.stdout
 
 
-def test_json_is_the_response(ask: Ask) -> None:
+def test_json_is_the_response(ask: Run) -> None:
     result = ask("--undeploy", "till", "--output", "json")
     assert (result.exit_code, json.loads(result.stdout)["safe"]) == (0, True)
 
@@ -80,13 +76,13 @@ def test_json_is_the_response(ask: Ask) -> None:
         (("--deploy", "prices@2", "--document", "missing.yaml"), "missing.yaml: No such file or directory"),
     ],
 )
-def test_without_an_answer_the_command_exits_with_2(ask: Ask, words: tuple[str, ...], text: str) -> None:
+def test_without_an_answer_the_command_exits_with_2(ask: Run, words: tuple[str, ...], text: str) -> None:
     result = ask(*words)
     assert result.exit_code == 2
     assert text in result.output
 
 
-def test_a_pact_needs_the_deployment_of_its_consumer(ask: Ask, tmp_path: Path) -> None:
+def test_a_pact_needs_the_deployment_of_its_consumer(ask: Run, tmp_path: Path) -> None:
     (tmp_path / "pact.json").write_text(json.dumps(pact("shop", "prices")))
     result = ask("--deploy", "till@1", "--pacts", str(tmp_path))
     assert result.exit_code == 2

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import Connection, func, select, text
 
 from tests.api import golden
-from tests.api.conftest import Api
-from tests.api.test_merging import PARTS, WAYS, Merge, described
+from tests.api.client import Api
+from tests.api.merging import PARTS, WAYS, Merge, list_descriptions
 from tests.api.writes import CONSUMER, PROVIDER, WRITES, World
 from tests.scale import choose
 from treaty.store.engine.database import Database, open_database
@@ -93,6 +93,6 @@ def test_parts_that_jobs_merge_into_a_new_pair_are_all_kept(make_api: Callable[.
         for _ in range(ROUNDS):
             statuses = threads.map(lambda job: merge(*job).status, zip(apis, PARTS, strict=True))
             assert set(statuses) <= {200, 201}
-            assert described(apis[0]) == ["a", "b", "c", "shared"]
+            assert list_descriptions(apis[0]) == ["a", "b", "c", "shared"]
             for name in ("Till", "Ledger"):
                 assert apis[0].delete(f"/pacticipants/{name}").status == 204

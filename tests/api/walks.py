@@ -4,7 +4,7 @@ import re
 from html import unescape
 from typing import Final
 
-from tests.api.conftest import BASE, Api
+from tests.api.client import BASE, Api
 from tests.api.history import History
 from tests.api.writes import CONSUMER, DOCUMENT, PROVIDER, WRITES, World, world
 

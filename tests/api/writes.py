@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from tests.api.conftest import Answer, Api, pact, publication
+from tests.api.client import Answer, Api, pact, publication
 from tests.api.history import History
 from treaty.model.compare.engine import ENGINE_VERSION
 

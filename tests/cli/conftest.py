@@ -7,19 +7,22 @@ import os
 import ssl
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from click.testing import CliRunner
 
 from tests.absence import require
+from tests.api.conftest import accounts, api, authority, clock, database, make_api  # noqa: F401 - fixtures
+from tests.http_server import Answer, Request, serving
 from treaty.cli import PACT_BROKER
+from treaty.client import BrokerClient, BrokerConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from click.testing import Result
@@ -40,29 +43,6 @@ INDEX = {
     "pb:webhooks": "/elsewhere/webhooks",
     "pb:webhook": "/elsewhere/webhooks/{uuid}",
 }
-
-
-@dataclass(frozen=True)
-class Request:
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def line(self) -> str:
-        return f"{self.method} {self.path}"
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    body: bytes
-    headers: dict[str, str]
 
 
 @dataclass
@@ -108,42 +88,6 @@ class OtherBroker:
     @property
     def last(self) -> Request:
         return self.requests[-1]
-
-
-def _handler(get_answer: Callable[[Request], Answer]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # headers and body in one packet: otherwise each response waits for an acknowledgement
-
-        def respond(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = get_answer(Request(self.command, self.path, headers, body))
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body)))
-            self.end_headers()
-            self.wfile.write(answer.body)
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond  # noqa: N815 - http.server's own names
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
-            """Keep quiet."""
-
-    return Handler
-
-
-@contextmanager
-def serving(get_answer: Callable[[Request], Answer]) -> Iterator[str]:
-    """Answer requests on a free port of this machine; the value is the URL."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(get_answer)) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -207,3 +151,19 @@ def secure(certificate: Path) -> Iterator[str]:
         yield f"https://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+class Connect(Protocol):
+    def __call__(self, url: str, waits: list[float] | None = None, **settings: Any) -> BrokerClient: ...
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Make clients that note how long they would wait, and close them at the end."""
+    with ExitStack() as stack:
+
+        def connect(url: str, waits: list[float] | None = None, **settings: Any) -> BrokerClient:
+            sleep = (waits if waits is not None else []).append
+            return stack.enter_context(BrokerClient(BrokerConnection(base_url=url, **settings), sleep=sleep))
+
+        yield connect

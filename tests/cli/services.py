@@ -15,12 +15,13 @@ from urllib.parse import parse_qs, unquote
 
 import jsonschema_rs
 
-from tests.cli.conftest import Answer, serving
+from tests.http_server import Answer, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.cli.conftest import OtherBroker, Request
+    from tests.cli.conftest import OtherBroker
+    from tests.http_server import Request
 
 Json = Any
 MARKER: Final = "<!-- treaty-report: Shop -->"

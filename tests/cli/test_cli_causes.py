@@ -5,21 +5,18 @@ The lines of each cause are laid down in the files in `causes`. `TREATY_TEST_REN
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
 from tests.api.cause_scenarios import SCENARIOS, SETTINGS, Stage
-from tests.api.conftest import accounts, clock, database, make_api  # noqa: F401 - fixtures
-from tests.api.test_audit import only_sqlite
-from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import serving
+from tests.api.commands import answer_with
+from tests.cli.golden_files import check_golden
+from tests.databases import on_sqlite
+from tests.http_server import serving
 from treaty.cli import PACT_BROKER
-from treaty.cli.causes import MAX_LINES
 from treaty.model.decisions.causes import Cause
 
 if TYPE_CHECKING:
@@ -27,36 +24,27 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from tests.cli.conftest import OtherBroker, Run
     from treaty.store.engine.database import Database
 
-GOLDEN = Path(__file__).parent / "causes"
 QUESTION = ("can-i-deploy", "--pacticipant", "Shop", "--version", "1", "--to-environment", "test")
 
 
 def ask(stage: Stage, *words: str) -> tuple[Result, str]:
     """Ask the broker, and return the explanation without what differs from run to run."""
-    with serving(bridge(stage.api)) as address:
+    with serving(answer_with(stage.api)) as address:
         result = CliRunner().invoke(PACT_BROKER, [*words, "-b", address], prog_name="pact-broker")
     text = result.stderr.replace(address, "http://broker")
     return result, re.sub(r"(webhooks/)[\w-]{22,36}", r"\1UUID", text)
 
 
-def check_golden(name: str, text: str) -> None:
-    file = GOLDEN / f"{name}.txt"
-    if os.environ.get("TREATY_TEST_RENEW") == "1":
-        file.write_text(text, encoding="utf-8")
-    assert text == file.read_text("utf-8")
-    assert len(text.splitlines()) <= MAX_LINES
-
-
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("cause", Cause, ids=lambda cause: cause.value)
 def test_each_cause_is_explained_in_six_lines(
-    make_api: Callable[..., Api],  # noqa: F811 - the fixture
-    database: Database,  # noqa: F811 - the fixture
-    clock: Clock,  # noqa: F811 - the fixture
+    make_api: Callable[..., Api],
+    database: Database,
+    clock: Clock,
     cause: Cause,
 ) -> None:
     stage = Stage(make_api(**SETTINGS.get(cause, {})), database, clock)
@@ -67,11 +55,11 @@ def test_each_cause_is_explained_in_six_lines(
     check_golden(cause.value, text)
 
 
-@only_sqlite
+@on_sqlite
 def test_a_long_list_is_counted(
-    make_api: Callable[..., Api],  # noqa: F811 - the fixture
-    database: Database,  # noqa: F811 - the fixture
-    clock: Clock,  # noqa: F811 - the fixture
+    make_api: Callable[..., Api],
+    database: Database,
+    clock: Clock,
 ) -> None:
     stage = Stage(make_api(), database, clock)
     SCENARIOS[Cause.NEVER_PASSED](stage)

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.conftest import Connect
 from treaty.client import BrokerClient, BrokerConnection, ResourceLink, RetryPolicy, Tls, encode_query
 from treaty.errors import ClientError, MissingRelation, NotHal, Refused, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from .conftest import OtherBroker
-
-
-class Connect(Protocol):
-    def __call__(self, url: str, waits: list[float] | None = None, **settings: Any) -> BrokerClient: ...
-
-
-@pytest.fixture
-def client() -> Iterator[Connect]:
-    """Make clients that note how long they would wait, and close them at the end."""
-    with ExitStack() as stack:
-
-        def connect(url: str, waits: list[float] | None = None, **settings: Any) -> BrokerClient:
-            sleep = (waits if waits is not None else []).append
-            return stack.enter_context(BrokerClient(BrokerConnection(base_url=url, **settings), sleep=sleep))
-
-        yield connect
 
 
 @pytest.mark.parametrize(
@@ -54,10 +37,10 @@ def test_a_query_is_added_to_what_a_link_has() -> None:
     assert encode_query([("q[][a]", "[")]) == "?q[][a]=%5B"
 
 
-def test_links_may_be_alone_or_many_and_relative(client: Connect, broker: OtherBroker) -> None:
+def test_links_may_be_alone_or_many_and_relative(connect: Connect, broker: OtherBroker) -> None:
     links = {"one": {"href": "/a"}, "many": [{"href": "b", "name": "x"}, {"href": "http://c/"}], "none": []}
     broker.answer("GET /deep/er", {"_links": links})
-    resource = client(broker.url).get(f"{broker.url}/deep/er")
+    resource = connect(broker.url).get(f"{broker.url}/deep/er")
     assert resource.link("one").href == f"{broker.url}/a"
     assert [link.href for link in resource.links("many")] == [f"{broker.url}/deep/b", "http://c/"]
     assert resource.link("missing", "many").name == "x"
@@ -65,8 +48,8 @@ def test_links_may_be_alone_or_many_and_relative(client: Connect, broker: OtherB
         resource.link("none")
 
 
-def test_the_index_is_read_once(client: Connect, broker: OtherBroker) -> None:
-    other = client(broker.url)
+def test_the_index_is_read_once(connect: Connect, broker: OtherBroker) -> None:
+    other = connect(broker.url)
     assert other.link("pb:environment", uuid="a b") == f"{broker.url}/elsewhere/environments/a%20b"
     assert other.link("pb:environments") == f"{broker.url}/elsewhere/environments"
     assert broker.lines == ["GET /"]
@@ -78,50 +61,50 @@ def test_a_password_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 408, 429])
-def test_what_may_pass_is_tried_again(client: Connect, broker: OtherBroker, status: int) -> None:
+def test_what_may_pass_is_tried_again(connect: Connect, broker: OtherBroker, status: int) -> None:
     waits: list[float] = []
     broker.answer("GET /x", "busy", status=status)
     broker.answer("GET /x", "busy", status=status)
     broker.answer("GET /x", {"a": 1})
-    assert client(broker.url, waits).get(f"{broker.url}/x").body == {"a": 1}
+    assert connect(broker.url, waits).get(f"{broker.url}/x").body == {"a": 1}
     assert waits == [0.5, 1]
 
 
-def test_waits_double_up_to_the_longest(client: Connect, broker: OtherBroker) -> None:
+def test_waits_double_up_to_the_longest(connect: Connect, broker: OtherBroker) -> None:
     waits: list[float] = []
     broker.answer("POST /x", "down", status=500)
     with pytest.raises(Refused) as refused:
-        client(broker.url, waits).post(f"{broker.url}/x", {})
+        connect(broker.url, waits).post(f"{broker.url}/x", {})
     assert waits == [0.5, 1, 2, 4, 5, 5, 5]
     assert len(broker.requests) == 8
     assert (refused.value.status, refused.value.body) == (500, "down")
 
 
 @pytest.mark.parametrize("attempts", [0, 1])
-def test_one_attempt_is_the_least(client: Connect, broker: OtherBroker, attempts: int) -> None:
+def test_one_attempt_is_the_least(connect: Connect, broker: OtherBroker, attempts: int) -> None:
     broker.answer("GET /x", status=500)
     with pytest.raises(Refused):
-        client(broker.url, retry_policy=RetryPolicy(attempts=attempts)).get(f"{broker.url}/x")
+        connect(broker.url, retry_policy=RetryPolicy(attempts=attempts)).get(f"{broker.url}/x")
     assert broker.lines == ["GET /x"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 409])
-def test_what_the_client_did_wrong_is_not_tried_again(client: Connect, broker: OtherBroker, status: int) -> None:
+def test_what_the_client_did_wrong_is_not_tried_again(connect: Connect, broker: OtherBroker, status: int) -> None:
     broker.answer("GET /x", "no", status=status)
     with pytest.raises(
         Refused, match=f"Error making request to {broker.url}/x status={status}: The response is not valid JSON: no"
     ):
-        client(broker.url).get(f"{broker.url}/x")
+        connect(broker.url).get(f"{broker.url}/x")
     assert len(broker.requests) == 1
 
 
-def test_a_busy_broker_says_how_long_to_wait(client: Connect, broker: OtherBroker) -> None:
+def test_a_busy_broker_says_how_long_to_wait(connect: Connect, broker: OtherBroker) -> None:
     waits: list[float] = []
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
     for delay in ("10", "1000", soon, "nonsense"):
         broker.answer("GET /x", status=429, headers={"Retry-After": delay})
     broker.answer("GET /x", {})
-    client(broker.url, waits).get(f"{broker.url}/x")
+    connect(broker.url, waits).get(f"{broker.url}/x")
     assert waits[:2] == [12, 120]
     assert waits[2] == pytest.approx(120, abs=5)
     assert waits[3] == 4
@@ -141,32 +124,32 @@ def test_a_broker_that_does_not_listen_is_tried_again_and_each_failure_noted() -
     assert error.value.hint.startswith("Is the broker running")
 
 
-def test_a_redirection_is_followed_when_reading_only(client: Connect, broker: OtherBroker) -> None:
+def test_a_redirection_is_followed_when_reading_only(connect: Connect, broker: OtherBroker) -> None:
     broker.answer("GET /old", status=302, headers={"Location": "/new"})
     broker.answer("GET /new", {"a": 1})
     broker.answer("POST /old", status=302, headers={"Location": "/new"})
-    assert client(broker.url).get(f"{broker.url}/old").body == {"a": 1}
+    assert connect(broker.url).get(f"{broker.url}/old").body == {"a": 1}
     with pytest.raises(Refused) as refused:
-        client(broker.url).post(f"{broker.url}/old", {})
+        connect(broker.url).post(f"{broker.url}/old", {})
     assert "--broker-base-url" in refused.value.hint
 
 
-def test_redirections_that_never_end_are_given_up(client: Connect, broker: OtherBroker) -> None:
+def test_redirections_that_never_end_are_given_up(connect: Connect, broker: OtherBroker) -> None:
     broker.answer("GET /round", status=302, headers={"Location": "/round"})
     with pytest.raises(Refused):
-        client(broker.url).get(f"{broker.url}/round")
+        connect(broker.url).get(f"{broker.url}/round")
     assert len(broker.requests) == 6
 
 
 @pytest.mark.parametrize("text", ["<html>", "[1]", "3"])
-def test_an_answer_that_is_no_resource_is_no_brokers(client: Connect, broker: OtherBroker, text: str) -> None:
+def test_an_answer_that_is_no_resource_is_no_brokers(connect: Connect, broker: OtherBroker, text: str) -> None:
     broker.answer("GET /x", text)
     with pytest.raises(NotHal, match="Did not get a valid HAL response body from"):
-        client(broker.url).get(f"{broker.url}/x")
+        connect(broker.url).get(f"{broker.url}/x")
 
 
-def test_requests_say_what_they_hold_and_want(client: Connect, broker: OtherBroker) -> None:
-    other = client(broker.url, headers={"X-A": "1"})
+def test_requests_say_what_they_hold_and_want(connect: Connect, broker: OtherBroker) -> None:
+    other = connect(broker.url, headers={"X-A": "1"})
     for line in ("GET /x", "PUT /x", "PATCH /x", "DELETE /x"):
         broker.answer(line, status=204)
     other.get(f"{broker.url}/x")
@@ -181,66 +164,68 @@ def test_requests_say_what_they_hold_and_want(client: Connect, broker: OtherBrok
     assert all(request.headers["user-agent"].startswith("treaty/") for request in broker.requests)
 
 
-def test_a_proxy_is_used(client: Connect, broker: OtherBroker) -> None:
+def test_a_proxy_is_used(connect: Connect, broker: OtherBroker) -> None:
     broker.answer("GET http://broker.example.org/x", {"a": 1})
-    other = client("http://broker.example.org", proxy=broker.url)
+    other = connect("http://broker.example.org", proxy=broker.url)
     assert other.get("http://broker.example.org/x").body == {"a": 1}
 
 
 def test_a_proxy_comes_from_the_environment(
-    client: Connect, broker: OtherBroker, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, broker: OtherBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", broker.url)
     broker.answer("GET http://broker.example.org/x", {"a": 1})
-    assert client("http://broker.example.org").get("http://broker.example.org/x").body == {"a": 1}
+    assert connect("http://broker.example.org").get("http://broker.example.org/x").body == {"a": 1}
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://x"])
-def test_a_proxy_that_cannot_be_used_is_explained(client: Connect, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_be_used_is_explained(
+    connect: Connect, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
     with pytest.raises(ClientError, match="Could not set up the connection: ") as error:
-        _ = client("http://broker.example.org").index
+        _ = connect("http://broker.example.org").index
     assert "HTTP_PROXY" in error.value.hint
 
 
-def test_an_answer_that_is_garbled_is_explained(client: Connect, broker: OtherBroker) -> None:
+def test_an_answer_that_is_garbled_is_explained(connect: Connect, broker: OtherBroker) -> None:
     broker.answer("GET /x", "no gzip", headers={"Content-Encoding": "gzip"})
     with pytest.raises(Unreachable):
-        client(broker.url).get(f"{broker.url}/x")
+        connect(broker.url).get(f"{broker.url}/x")
 
 
-def test_a_token_may_end_in_a_newline(client: Connect, broker: OtherBroker) -> None:
-    _ = client(broker.url, token="abc\n").index  # noqa: S106 - nothing to hide
+def test_a_token_may_end_in_a_newline(connect: Connect, broker: OtherBroker) -> None:
+    _ = connect(broker.url, token="abc\n").index  # noqa: S106 - nothing to hide
     assert broker.last.headers["authorization"] == "Bearer abc"
 
 
 @pytest.mark.parametrize("trusts_system_store", [True, False])
 def test_an_authority_of_ones_own_is_trusted(
-    client: Connect, secure: str, certificate: Path, *, trusts_system_store: bool
+    connect: Connect, secure: str, certificate: Path, *, trusts_system_store: bool
 ) -> None:
     tls = Tls(certificate=str(certificate), trusts_system_store=trusts_system_store)
-    assert client(secure, tls=tls).index.body == {}
+    assert connect(secure, tls=tls).index.body == {}
 
 
-def test_an_unknown_authority_is_not_trusted_and_not_tried_again(client: Connect, secure: str) -> None:
+def test_an_unknown_authority_is_not_trusted_and_not_tried_again(connect: Connect, secure: str) -> None:
     waits: list[float] = []
     with pytest.raises(Unreachable) as error:
-        _ = client(secure, waits).index
+        _ = connect(secure, waits).index
     assert error.value.hint.startswith("Give the authority that signed the broker's certificate as --ssl-certificate")
     assert waits == []
 
 
-def test_certificates_need_not_be_verified(client: Connect, secure: str) -> None:
-    assert client(secure, tls=Tls(verify=False)).index.body == {}
-    assert client(secure, tls=Tls(verify=False, trusts_system_store=False)).index.body == {}
+def test_certificates_need_not_be_verified(connect: Connect, secure: str) -> None:
+    assert connect(secure, tls=Tls(verify=False)).index.body == {}
+    assert connect(secure, tls=Tls(verify=False, trusts_system_store=False)).index.body == {}
 
 
-def test_plain_http_may_lead_to_https(client: Connect, broker: OtherBroker, secure: str, certificate: Path) -> None:
+def test_plain_http_may_lead_to_https(connect: Connect, broker: OtherBroker, secure: str, certificate: Path) -> None:
     broker.answer("GET /x", status=301, headers={"Location": f"{secure}/x"})
     tls = Tls(certificate=str(certificate))
-    assert client(broker.url, tls=tls).get(f"{broker.url}/x").body == {}
+    assert connect(broker.url, tls=tls).get(f"{broker.url}/x").body == {}
 
 
-def test_a_certificate_that_cannot_be_read_is_explained(client: Connect, tmp_path: Path) -> None:
+def test_a_certificate_that_cannot_be_read_is_explained(connect: Connect, tmp_path: Path) -> None:
     with pytest.raises(ClientError, match="Could not read the certificates: "):
-        _ = client("https://127.0.0.1:1", tls=Tls(certificate=str(tmp_path / "nope.pem"))).index
+        _ = connect("https://127.0.0.1:1", tls=Tls(certificate=str(tmp_path / "nope.pem"))).index

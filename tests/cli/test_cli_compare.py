@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.contracts import OPENAPI, USES_COUNT, Json, interaction, pact
 from tests.waiting import PATIENCE
 from treaty.cli.comparison_reports import build_sarif
 from treaty.model.compare import Profile
@@ -20,31 +21,7 @@ if TYPE_CHECKING:
 
     from .conftest import OtherBroker, Run
 
-Json = Any
 
-OPENAPI = """\
-openapi: 3.1.0
-info: {title: Stock, version: '1'}
-paths:
-  /items/{id}:
-    get:
-      parameters:
-        - {name: id, in: path, required: true, schema: {type: string}}
-      responses:
-        200:
-          description: An item
-          content:
-            application/json:
-              schema: {$ref: '#/components/schemas/Item'}
-components:
-  schemas:
-    Item:
-      type: object
-      properties:
-        name: {type: string}
-        count:
-          type: integer
-"""
 RENAMED = OPENAPI.replace("count:", "amount:")
 ASYNCAPI = """\
 asyncapi: 3.0.0
@@ -62,25 +39,7 @@ operations:
 """
 
 
-def interaction(body: Json, *, path: str = "/items/1", state: str | None = None) -> Json:
-    response = {"status": 200, "headers": {"Content-Type": "application/json"}, "body": body}
-    provider_state = {"providerState": state} if state else {}
-    return {
-        "description": "an item",
-        **provider_state,
-        "request": {"method": "GET", "path": path},
-        "response": response,
-    }
-
-
-def pact(*interactions: Json, consumer: str = "Till", provider: str = "Stock") -> Json:
-    metadata = {"pactSpecification": {"version": "3.0.0"}}
-    names = {"consumer": {"name": consumer}, "provider": {"name": provider}}
-    return {**names, "interactions": list(interactions), "metadata": metadata}
-
-
 FITS = pact(interaction({"name": "Tea"}), consumer="Web")
-USES_COUNT = pact(interaction({"count": 1}))
 BREAKS = pact(interaction({"name": "Tea"}), interaction({"count": "many", "colour": "red"}, state="an item exists"))
 
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from tests.api.conftest import clock, database, make_api  # noqa: F401 - fixtures
+from tests.api.commands import answer_with
 from tests.api.history import History
-from tests.api.test_audit import only_sqlite
-from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import serving
-from tests.cli.test_cli_causes import check_golden
+from tests.cli.golden_files import check_golden
+from tests.databases import on_sqlite
+from tests.http_server import serving
 from treaty.cli import TREATY
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from tests.cli.conftest import OtherBroker, Run
 
     Command = Callable[..., Result]
@@ -32,7 +31,7 @@ CREATE = ("override", "create", *WEB, "--environment", "prod", "--reason", "The 
 
 
 @pytest.fixture
-def api(make_api: Callable[..., Api]) -> Api:  # noqa: F811 - the fixture
+def api(make_api: Callable[..., Api]) -> Api:
     """`web` 1 has no result with seven providers in production."""
     api = make_api()
     history = History(api)
@@ -45,7 +44,7 @@ def api(make_api: Callable[..., Api]) -> Api:  # noqa: F811 - the fixture
 
 @pytest.fixture
 def command(api: Api) -> Iterator[Command]:
-    with serving(bridge(api)) as address:
+    with serving(answer_with(api)) as address:
 
         def run(*words: str) -> Result:
             return CliRunner().invoke(TREATY, [*words, "-b", address], prog_name="treaty")
@@ -58,7 +57,7 @@ def read_notices(result: Result) -> str:
     return result.stdout.rpartition("\n\n")[2]
 
 
-@only_sqlite
+@on_sqlite
 def test_an_override_is_created_listed_and_revoked(command: Command, api: Api) -> None:
     assert command(*QUESTION).exit_code == 1
     created = command(*CREATE, "--until", "2024-05-07T00:00:00Z")
@@ -82,7 +81,7 @@ def test_an_override_is_created_listed_and_revoked(command: Command, api: Api) -
     assert api.get(f"/overrides/{uuid}").json()["state"] == "revoked"
 
 
-@only_sqlite
+@on_sqlite
 def test_a_no_names_only_what_is_not_overridden(command: Command) -> None:
     for number in range(6):
         uuid = command(*CREATE, "--counterpart", f"service-{number}", "--output", "id")
@@ -96,7 +95,7 @@ def test_a_no_names_only_what_is_not_overridden(command: Command) -> None:
     assert lines[2].startswith("Next: ")
 
 
-@only_sqlite
+@on_sqlite
 def test_a_set_is_overridden_by_its_members(command: Command) -> None:
     words = ("can-i-deploy", "--set", "web@1", "--to-environment", "prod")
     assert command(*words).exit_code == 1
@@ -107,7 +106,7 @@ def test_a_set_is_overridden_by_its_members(command: Command) -> None:
     check_golden("overridden", read_notices(answer))
 
 
-@only_sqlite
+@on_sqlite
 def test_a_first_deployment_names_the_policy(command: Command, api: Api) -> None:
     history = History(api)
     history.publish("app", "1", "new-service")
@@ -129,7 +128,7 @@ def test_a_first_deployment_names_the_policy(command: Command, api: Api) -> None
     assert command(*words).exit_code == 1
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("words", "text"),
     [

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.api.test_webhook_safety import authority  # noqa: F401 - a fixture
-from tests.cli.conftest import OtherBroker
-from tests.cli.test_cli_client import Connect, client  # noqa: F401 - a fixture
+from tests.cli.conftest import Connect, OtherBroker
 from tests.forward_proxy import forwarding
 from tests.receiver import receiving
 from treaty.cli import TREATY
@@ -31,7 +29,7 @@ NAME = "broker.example.org"
     ],
 )
 def test_exceptions_may_be_networks_and_ports(
-    client: Connect,  # noqa: F811
+    connect: Connect,
     broker: OtherBroker,
     exceptions: str,
     is_direct: bool,  # noqa: FBT001 - a case
@@ -40,13 +38,13 @@ def test_exceptions_may_be_networks_and_ports(
     with forwarding() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("no_proxy", exceptions)
-        _ = client(broker.url).index
+        _ = connect(broker.url).index
     assert len(proxy.requests) == (not is_direct)
 
 
 def test_https_goes_through_a_tunnel_with_the_credentials_of_the_proxy(
-    client: Connect,  # noqa: F811
-    authority: tuple[str, Path],  # noqa: F811
+    connect: Connect,
+    authority: tuple[str, Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with receiving(certificate=authority[1]) as receiver:
@@ -54,20 +52,20 @@ def test_https_goes_through_a_tunnel_with_the_credentials_of_the_proxy(
         with forwarding("user:p@ss", {"ci.example": ("127.0.0.1", port)}) as proxy:
             monkeypatch.setenv("https_proxy", f"http://user:p%40ss@{proxy.address}")
             tls = Tls(certificate=str(authority[1]))
-            assert client("https://ci.example", tls=tls).index.body == {"heard": True}
+            assert connect("https://ci.example", tls=tls).index.body == {"heard": True}
     assert proxy.requests == ["CONNECT ci.example:443"]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_requires_other_credentials_is_reported_without_them(
-    client: Connect,  # noqa: F811
+    connect: Connect,
     scheme: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with forwarding("user:right") as proxy:
         monkeypatch.setenv("ALL_PROXY", f"http://user:wrong@{proxy.address}")
         with pytest.raises((Unreachable, Refused), match="407") as error:
-            _ = client(f"{scheme}://{NAME}").index
+            _ = connect(f"{scheme}://{NAME}").index
     assert "wrong" not in f"{error.value}{error.value.hint}"
     assert scheme == "https" or "http://user:password@host:port" in error.value.hint
 
@@ -76,13 +74,13 @@ def test_a_proxy_that_requires_other_credentials_is_reported_without_them(
     "proxy", ["http://user:hidden@127.0.0.1:1", "socks5://user:hidden@127.0.0.1:1", "user:hidden@"]
 )
 def test_a_proxy_that_cannot_be_used_is_reported_without_its_credentials(
-    client: Connect,  # noqa: F811
+    connect: Connect,
     proxy: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("https_proxy", proxy)
     with pytest.raises(ClientError) as error:
-        _ = client(f"https://{NAME}", retry_policy=RetryPolicy(attempts=1)).index
+        _ = connect(f"https://{NAME}", retry_policy=RetryPolicy(attempts=1)).index
     assert "hidden" not in f"{error.value}{error.value.hint}"
 
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from tests.api.conftest import api, clock, database, make_api  # noqa: F401 - fixtures
+from tests.api.commands import answer_with
 from tests.api.history import History
-from tests.api.test_scopes import only_sqlite
-from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import serving
+from tests.databases import on_sqlite
+from tests.http_server import serving
 from treaty.cli import PACT_BROKER
 from treaty.cli.verdicts import verification_required
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.api.conftest import Api
+    from tests.api.client import Api
     from tests.cli.conftest import OtherBroker, Run
 
     Ask = Callable[..., Result]
@@ -33,7 +32,7 @@ UNKNOWN = f"No version fad5fb02 of web-shop. Did you mean {COMMIT}?"
 
 
 @pytest.fixture
-def shop(api: Api) -> History:  # noqa: F811 - the fixture
+def shop(api: Api) -> History:
     history = History(api)
     history.environment("test")
     history.publish("web-shop", COMMIT, "prices", branch="main")
@@ -45,7 +44,7 @@ def shop(api: Api) -> History:  # noqa: F811 - the fixture
 
 @pytest.fixture
 def ask(shop: History) -> Iterator[Ask]:
-    with serving(bridge(shop.api)) as address:
+    with serving(answer_with(shop.api)) as address:
         yield lambda *words: CliRunner().invoke(PACT_BROKER, [*words, "-b", address], prog_name="pact-broker")
 
 
@@ -53,7 +52,7 @@ def of(version: str) -> tuple[str, ...]:
     return ("--pacticipant", "web-shop", "--version", version)
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     ("words", "output"),
     [
@@ -75,35 +74,35 @@ def test_an_abbreviated_commit_stands_for_its_version(
     assert shop.api.get(f"/pacticipants/web-shop/versions/{SHORT}").status == 404, "nothing is created"
 
 
-@only_sqlite
+@on_sqlite
 def test_an_answer_about_an_abbreviation_is_recorded_once(ask: Ask, shop: History) -> None:
     ask("can-i-deploy", *of(SHORT), "--to-environment", "test", "--record")
     (decision,) = shop.api.get("/decisions").json()["decisions"]
     assert decision["versions"] == [{"pacticipant": "web-shop", "version": COMMIT}]
 
 
-@only_sqlite
+@on_sqlite
 def test_the_end_of_support_takes_an_abbreviation(ask: Ask, shop: History) -> None:
     shop.release("web-shop", COMMIT, "test")
     ended = ask("record-support-ended", *of(SHORT), "--environment", "test")
     assert (ended.exit_code, "Recorded support ended" in ended.stdout) == (0, True), ended.output
 
 
-@only_sqlite
+@on_sqlite
 def test_a_required_verification_is_asked_with_an_abbreviation(shop: History) -> None:
-    with serving(bridge(shop.api)) as address:
+    with serving(answer_with(shop.api)) as address:
         words = [*of(SHORT), "--in-environment", "test", "-b", address]
         result = CliRunner().invoke(verification_required, words)
     assert (result.exit_code, "No verification is required." in result.stdout) == (1, True), result.output
 
 
-@only_sqlite
+@on_sqlite
 def test_a_version_is_described_by_any_unique_beginning(ask: Ask) -> None:
     for text, number in ((SHORT, COMMIT), ("1.2.3-rc", "1.2.3-rc.10")):
         assert ask("describe-version", *of(text), "-o", "id").stdout == f"{number}\n"
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize(
     "words",
     [
@@ -123,7 +122,7 @@ def test_an_unknown_version_is_never_answered_with_a_confident_no(ask: Ask, word
     assert "No pacts or verifications have been published" not in result.output
 
 
-@only_sqlite
+@on_sqlite
 def test_a_version_that_may_be_missing_is_not_replaced_by_a_longer_one(ask: Ask, shop: History) -> None:
     shop.verify("web-shop", "1.2.3-rc.10", "prices", "2")
     result = ask("can-i-deploy", *of("1.2.3-rc.1"), "--to-environment", "test")
@@ -131,7 +130,7 @@ def test_a_version_that_may_be_missing_is_not_replaced_by_a_longer_one(ask: Ask,
     assert ask("record-deployment", *of("1.2.3-rc.1"), "--environment", "test").exit_code == 1
 
 
-@only_sqlite
+@on_sqlite
 def test_an_ambiguous_abbreviation_lists_its_versions(ask: Ask, shop: History) -> None:
     other = COMMIT[:20] + "0" * 20
     shop.version("web-shop", other)
@@ -140,14 +139,14 @@ def test_an_ambiguous_abbreviation_lists_its_versions(ask: Ask, shop: History) -
     assert f"Several versions of web-shop begin with {SHORT}. Did you mean {other} or {COMMIT}?" in result.output
 
 
-@only_sqlite
+@on_sqlite
 def test_json_keeps_the_answer_of_the_broker(ask: Ask) -> None:
     result = ask("can-i-deploy", *of("fad5fb02"), "--to-environment", "test", "-o", "json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["reasons"][0]["kind"] == "no_such_version"
 
 
-@only_sqlite
+@on_sqlite
 def test_publishing_never_completes_a_version(ask: Ask, shop: History) -> None:
     result = ask("create-or-update-version", *of(SHORT), "--branch", "main")
     assert result.exit_code == 0

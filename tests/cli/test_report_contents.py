@@ -11,11 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests.api.cause_scenarios import SCENARIOS, Stage
-from tests.api.conftest import clock, database, make_api  # noqa: F401 - fixtures
-from tests.api.test_audit import only_sqlite
-from tests.api.test_scopes_in_builds import bridge
-from tests.cli.conftest import serving
-from tests.cli.test_cli_compare import OPENAPI, USES_COUNT
+from tests.api.commands import answer_with
+from tests.cli.contracts import OPENAPI, USES_COUNT
+from tests.databases import on_sqlite
+from tests.http_server import serving
 from treaty.cli import TREATY
 from treaty.model.compare.positions import find_extents
 from treaty.model.decisions.causes import Cause
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.api.conftest import Api, Clock
+    from tests.api.client import Api, Clock
     from tests.cli.conftest import OtherBroker, Run
     from treaty.store.engine.database import Database
 
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def stage(
-    make_api: Callable[..., Api],  # noqa: F811 - the fixture
-    database: Database,  # noqa: F811 - the fixture
-    clock: Clock,  # noqa: F811 - the fixture
+    make_api: Callable[..., Api],
+    database: Database,
+    clock: Clock,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Stage:
@@ -49,7 +48,7 @@ def stage(
 
 @pytest.fixture
 def report(stage: Stage) -> Iterator[Report]:
-    with serving(bridge(stage.api)) as address:
+    with serving(answer_with(stage.api)) as address:
 
         def call(*words: str) -> Result:
             question = ["report", "-a", "Shop", *words, "-b", address]
@@ -58,7 +57,7 @@ def report(stage: Stage) -> Iterator[Report]:
         yield call
 
 
-@only_sqlite
+@on_sqlite
 @pytest.mark.parametrize("cause", [Cause.NEVER_PASSED, Cause.NOT_DEPLOYED, Cause.VERSION_NEVER_BUILT])
 def test_causes_have_who_acts_and_the_next_step(stage: Stage, report: Report, cause: Cause) -> None:
     SCENARIOS[cause](stage)
@@ -72,7 +71,7 @@ def test_causes_have_who_acts_and_the_next_step(stage: Stage, report: Report, ca
     assert ("⏳" if reason["type"] != "error" or stage.ask()["summary"]["deployable"] is None else "❌") in comment
 
 
-@only_sqlite
+@on_sqlite
 def test_a_yes_by_an_override_is_not_called_compatible(stage: Stage, report: Report) -> None:
     SCENARIOS[Cause.NEVER_PASSED](stage)
     override = {
@@ -88,7 +87,7 @@ def test_a_yes_by_an_override_is_not_called_compatible(stage: Stage, report: Rep
     assert "Compatible" not in comment
 
 
-@only_sqlite
+@on_sqlite
 def test_each_destination_has_its_row(stage: Stage, report: Report) -> None:
     stage.history.environment("live")
     stage.publish()
@@ -104,7 +103,7 @@ def test_each_destination_has_its_row(stage: Stage, report: Report) -> None:
     assert body["verdict"] == "unknown"
 
 
-@only_sqlite
+@on_sqlite
 def test_without_a_destination_the_main_branches_count(stage: Stage, report: Report) -> None:
     stage.publish()
     stage.build("7")
@@ -116,7 +115,7 @@ def test_without_a_destination_the_main_branches_count(stage: Stage, report: Rep
     assert json.loads(report("--branch", "main", "--output", "json").stdout)["version"] == "1"
 
 
-@only_sqlite
+@on_sqlite
 def test_a_misspelt_environment_is_no_answer(stage: Stage, report: Report) -> None:
     stage.publish()
     result = report("-e", "1", "--to-environment", "tset")
@@ -148,7 +147,7 @@ def publish_pact(stage: Stage, version: str, branch: str, content: dict[str, Any
     assert answer.status == 200, answer.text
 
 
-@only_sqlite
+@on_sqlite
 def test_changes_since_the_main_branch_are_listed(stage: Stage, report: Report) -> None:
     stage.api.post("/pacticipants", {"name": "Shop", "mainBranch": "main"})
     publish(stage, "1", "main", "Stock", exchange("same"), exchange("other status"), exchange("gone"))
@@ -165,7 +164,7 @@ def test_changes_since_the_main_branch_are_listed(stage: Stage, report: Report) 
     assert "Changed pacts" not in report("-e", "1").stdout
 
 
-@only_sqlite
+@on_sqlite
 def test_without_a_main_branch_the_report_says_how_to_set_it(stage: Stage, report: Report) -> None:
     publish(stage, "1", "next", "Stock", exchange("a"))
     comment = report("-e", "1").stdout
@@ -173,7 +172,7 @@ def test_without_a_main_branch_the_report_says_how_to_set_it(stage: Stage, repor
     assert "create-or-update-pacticipant --name Shop --main-branch BRANCH" in comment
 
 
-@only_sqlite
+@on_sqlite
 def test_changed_interactions_without_a_result_are_annotated(stage: Stage, report: Report, tmp_path: Path) -> None:
     stage.api.post("/pacticipants", {"name": "Shop", "mainBranch": "main"})
     publish(stage, "1", "main", "Stock", exchange("same"))
@@ -195,7 +194,7 @@ BREAKING = OPENAPI.replace("count:", "amount:")
 QUESTION = ("-e", "8", "--to-environment", "test", "openapi.yaml", "--code-quality", "quality.json")
 
 
-@only_sqlite
+@on_sqlite
 def test_documents_are_compared_with_the_pacts_in_the_environment(stage: Stage, report: Report, tmp_path: Path) -> None:
     publish_pact(stage, "1", "main", USES_COUNT)
     (tmp_path / "openapi.yaml").write_text(BREAKING)
@@ -210,7 +209,7 @@ def test_documents_are_compared_with_the_pacts_in_the_environment(stage: Stage, 
     assert f"`openapi.yaml:{issue['location']['lines']['begin']}`" in row
 
 
-@only_sqlite
+@on_sqlite
 def test_findings_are_at_the_lines_that_git_knows_as_changed(
     stage: Stage, report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

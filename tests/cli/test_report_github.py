@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from tests.cli.conftest import Answer, OtherBroker, Request, Run
+    from tests.cli.conftest import OtherBroker, Run
+    from tests.http_server import Answer, Request
 
     Report = Callable[..., Result]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.api.test_provider_contracts import OPENAPI
+from tests.api.contracts import OPENAPI
 from tests.clients.registry import PROVIDER_CONTRACTS, RUBY, client, exercises
-from tests.clients.test_ruby import program
+from tests.clients.toolchains import find_ruby_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,15 @@ def publish(broker: Access, folder: Path, features: str = "") -> str:
     (folder / "api.yml").write_text(OPENAPI)
     (folder / "results.txt").write_text("fine")
     return broker.call(
-        *(program("ruby", "pactflow"), "publish-provider-contract", "api.yml", "--provider", "Prices", "-a", "1"),
+        *(
+            find_ruby_program("ruby", "pactflow"),
+            "publish-provider-contract",
+            "api.yml",
+            "--provider",
+            "Prices",
+            "-a",
+            "1",
+        ),
         *("--branch", "main", "--tag", "dev", "--verification-exit-code", "0", "--verification-results", "results.txt"),
         cwd=folder,
         PACTFLOW_FEATURES=features,

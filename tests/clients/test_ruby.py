@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.clients import access, story, toolchains
+from tests.clients import access, story
 from tests.clients.registry import (
     BRANCHES,
     CAN_I_DEPLOY,
@@ -25,20 +25,15 @@ from tests.clients.registry import (
     exercises,
 )
 from tests.clients.story import CommandLine
+from tests.clients.toolchains import find_ruby_program
 from tests.whole import shop
 
 pytestmark = client(RUBY)
 
 
-def program(packages, name):
-    """Find a program itself: the one of the same name that Python installs only starts it."""
-    (path,) = toolchains.installed_packages(packages).parent.glob(f"lib/*/site-packages/pact_cli/bin/{name}")
-    return str(path)
-
-
 @pytest.fixture
 def cli(broker, tmp_path):
-    return CommandLine((program("ruby", "pact-broker"),), broker, tmp_path)
+    return CommandLine((find_ruby_program("ruby", "pact-broker"),), broker, tmp_path)
 
 
 @pytest.fixture
@@ -50,7 +45,7 @@ def verify(broker, tmp_path):
         with shop.prices() as provider:
             return broker.call(
                 *(
-                    program("ruby-verifier", "pact-provider-verifier"),
+                    find_ruby_program("ruby-verifier", "pact-provider-verifier"),
                     "--provider",
                     shop.PROVIDER,
                     "--provider-base-url",

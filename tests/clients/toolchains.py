@@ -184,3 +184,9 @@ def _call(
     done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=timeout, check=False)
     if done.returncode not in codes:
         unavailable(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-500:]}")
+
+
+def find_ruby_program(packages: str, name: str) -> str:
+    """Find a program itself: the one of the same name that Python installs only starts it."""
+    (path,) = installed_packages(packages).parent.glob(f"lib/*/site-packages/pact_cli/bin/{name}")
+    return str(path)

@@ -12,7 +12,7 @@ import yaml
 
 from tests import databases
 from tests.absence import require
-from tests.api.conftest import Api
+from tests.api.client import Api
 from tests.docs.generated import ROOT
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database

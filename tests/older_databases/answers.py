@@ -21,7 +21,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from tests import postgres
-from tests.api.conftest import HAL, Api
+from tests.api.client import HAL, Api
 from tests.older_databases import filling
 from tests.older_databases.filling import BRANCH, INSTANCE, MAILER, ORDERS, PRICES, SHOP, TAG, TILL, q
 from tests.older_databases.fixture import FOLDERS, KINDS, Fixture, write_json_lines

@@ -2,8 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,3 +88,13 @@ def _violations(page: Page, rules: dict[str, Any]) -> list[str]:
     options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
     violations = page.evaluate("options => axe.run(options).then(results => results.violations)", options)
     return [f"{violation['id']} at {[node['target'] for node in violation['nodes'][:3]]}" for violation in violations]
+
+
+WIDTHS = (360, 768, 1440)
+
+
+@dataclass
+class Site:
+    address: str
+    paths: Mapping[str, str]
+    browser: Browser

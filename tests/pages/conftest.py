@@ -1,7 +1,7 @@
 """Pages as a browser gets them, taken apart."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,9 +9,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from playwright.sync_api import Page
 
-from tests.api.conftest import Answer, Api, api, clock, database, make_api  # noqa: F401 - fixtures
+from tests.absence import unavailable
+from tests.api.client import Answer, Api
+from tests.api.conftest import accounts, api, clock, database, make_api  # noqa: F401 - fixtures
+from tests.api.history import History
+from tests.pages import browser as browsers
 from tests.pages import company_site
+from tests.pages.browser import Site
+from tests.pages.corpus import fill
+from tests.pages.web_shop import HEAD, NEWEST, PRICES
+from tests.whole import servers
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -118,6 +127,19 @@ def read_page(answer: Answer) -> Shown:
     return shown
 
 
+def read_fields(shown: Shown) -> dict[str, object]:
+    """Read the fields of a form, as a browser sends them if nobody changes anything."""
+    names = [element.attributes.get("name") for element in shown.elements if element.tag == "input"]
+    fields: dict[str, object] = {name: shown.values(name) for name in names if name and name != "q"}
+    fields |= {name or "": text for name, text in shown.typed}
+    selects = [element for element in shown.elements if element.tag in {"select", "option"}]
+    for at, element in enumerate(selects):
+        if element.tag == "option" and "selected" in element.attributes:
+            select = next(it for it in reversed(selects[:at]) if it.tag == "select")
+            fields[select.attributes["name"] or ""] = element.attributes.get("value", "POST")
+    return fields
+
+
 @pytest.fixture(scope="session")
 def company_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the database of a company with users, to be copied. It is built once for all workers."""
@@ -186,3 +208,40 @@ def uuid_of(api: Api, environment: str) -> str:  # noqa: F811
     environments = api.get("/environments").json()["_embedded"]["environments"]
     uuid: str = next(resource["uuid"] for resource in environments if resource["name"] == environment)
     return uuid
+
+
+@pytest.fixture
+def web_shop(api: Api) -> History:  # noqa: F811 - the fixture
+    """The head of main works with test, but not with production. A feature branch has a newer version."""
+    history = History(api)
+    history.environment("test")
+    environment = {"name": "production", "displayName": "Production", "production": True}
+    history.environments["production"] = api.post("/environments", environment).json()["uuid"]
+    history.publish("web-shop", HEAD, "prices", "new", branch="main")
+    history.verify("web-shop", HEAD, "prices", "2")
+    history.verify("web-shop", HEAD, "prices", PRICES, success=False)
+    history.deploy("prices", "2", "test")
+    history.deploy("prices", PRICES, "production")
+    history.publish("web-shop", NEWEST, "prices", "newer", branch="feat/x")
+    assert api.patch("/pacticipants/web-shop", {"mainBranch": "main"}).status == 200
+    return history
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A browser, and a broker with something of everything."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('site') / 'treaty.sqlite'}"
+    try:
+        browsers.find_program()
+    except browsers.Unavailable as absence:
+        unavailable(str(absence))
+    with servers.running(url) as server, browsers.started() as browser:
+        yield Site(server.address, fill(server.address), browser)
+
+
+@pytest.fixture
+def page(site: Site) -> Iterator[Page]:
+    """An empty page of the browser of the site."""
+    context = browsers.context(site.browser, viewport={"width": 1280, "height": 800}, base_url=site.address)
+    yield context.new_page()
+    context.close()

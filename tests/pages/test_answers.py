@@ -6,37 +6,12 @@ from urllib.parse import quote
 import pytest
 
 from tests.api.history import History
+from tests.pages.web_shop import HEAD, NEWEST, PAGE, PRICES, title
 
 pytestmark = pytest.mark.long_on_postgresql  # the API runs the same statements
 
-HEAD = "fad5fb01d2f3a4b5c6d7e8f90a1b2c3d4e5f6071"
-NEWEST = "0b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f708192"
-PRICES = "99cbebc0a1b2c3d4e5f60718293a4b5c6d7e8f90"
-PAGE = "/pacticipants/web-shop"
 
-
-@pytest.fixture
-def shop(api):
-    """The head of main works with test, but not with production. A feature branch has a newer version."""
-    history = History(api)
-    history.environment("test")
-    environment = {"name": "production", "displayName": "Production", "production": True}
-    history.environments["production"] = api.post("/environments", environment).json()["uuid"]
-    history.publish("web-shop", HEAD, "prices", "new", branch="main")
-    history.verify("web-shop", HEAD, "prices", "2")
-    history.verify("web-shop", HEAD, "prices", PRICES, success=False)
-    history.deploy("prices", "2", "test")
-    history.deploy("prices", PRICES, "production")
-    history.publish("web-shop", NEWEST, "prices", "newer", branch="feat/x")
-    assert api.patch("/pacticipants/web-shop", {"mainBranch": "main"}).status == 200
-    return history
-
-
-def title(page):
-    return page.answer.text.partition("<title>")[2].partition("</title>")[0]
-
-
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("web_shop")
 def test_the_head_of_main_is_answered_for_each_environment(show):
     page = show(PAGE)
     assert title(page).startswith("web-shop: yes to test, no to production")
@@ -47,7 +22,7 @@ def test_the_head_of_main_is_answered_for_each_environment(show):
     assert f"{PAGE}?version={HEAD}&to=production#why" in page.links
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("web_shop")
 def test_an_obstacle_is_a_row_with_each_fact_once_and_without_whole_commits(show):
     page = show(PAGE)
     table = page.answer.text.partition('class="stacked causes"')[2].partition("</table>")[0]
@@ -62,11 +37,11 @@ def test_an_obstacle_is_a_row_with_each_fact_once_and_without_whole_commits(show
     assert f'title="{PRICES}"' in row
 
 
-def test_a_provider_has_a_row_for_each_of_its_consumers(show, shop):
-    shop.publish("cart", "7", "prices", "old", branch="main")
-    shop.deploy("cart", "7", "production")
-    shop.deploy("web-shop", HEAD, "production")
-    shop.verify("cart", "7", "prices", PRICES, success=False)
+def test_a_provider_has_a_row_for_each_of_its_consumers(show, web_shop):
+    web_shop.publish("cart", "7", "prices", "old", branch="main")
+    web_shop.deploy("cart", "7", "production")
+    web_shop.deploy("web-shop", HEAD, "production")
+    web_shop.verify("cart", "7", "prices", PRICES, success=False)
     page = show(f"/pacticipants/prices?version={PRICES}&to=production")
     rows = page.answer.text.partition('class="stacked causes"')[2].partition("</table>")[0].split("<tr ")[1:]
     names = [name for row in rows for name in re.findall(r'class="app"[^>]*>(.*?)</a>', row)[:1]]
@@ -74,14 +49,14 @@ def test_a_provider_has_a_row_for_each_of_its_consumers(show, shop):
     assert "prices 99cbebc0 : This version fails the pact" in page.text
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("web_shop")
 def test_a_cell_opens_the_reasons(show):
     page = show(f"{PAGE}?version={HEAD}&to=test")
     assert "✓ Yes web-shop fad5fb01 to Environment: Test" in page.text
     assert title(page).startswith("web-shop fad5fb01: yes to test, no to production")
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("web_shop")
 @pytest.mark.parametrize("text", [NEWEST, NEWEST[:7]])
 def test_another_version_is_answered_by_its_number_or_its_beginning(show, text):
     page = show(f"{PAGE}?version={text}")
@@ -89,7 +64,7 @@ def test_another_version_is_answered_by_its_number_or_its_beginning(show, text):
     assert page.field("version")["value"] == text
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("web_shop")
 def test_a_version_that_does_not_exist_is_never_answered(show):
     page = show(f"{PAGE}?version=fad5fb02&to=production")
     assert "No version fad5fb02 of web-shop. Did you mean fad5fb01 ?" in page.text
@@ -99,7 +74,7 @@ def test_a_version_that_does_not_exist_is_never_answered(show):
     assert any(f"version={HEAD}" in link for link in page.links)
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("web_shop")
 def test_heads_of_other_branches_come_on_request(show):
     assert "0b1c2d3e Branch: ⎇ feat/x" not in show(PAGE).text.partition("Consumes")[0]
     page = show(f"{PAGE}?heads=all")
@@ -136,7 +111,7 @@ def test_many_environments_leave_room_for_production(api, show):
     assert re.search(r"cart 1 to Environment: Pr.00", show("/pacticipants/cart?version=1&to=pr-00").text)
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("web_shop")
 def test_an_unknown_environment_is_not_found(show):
     assert show(f"{PAGE}?version={HEAD}&to=nowhere").status == 404
 
@@ -144,7 +119,7 @@ def test_an_unknown_environment_is_not_found(show):
 # The search
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("web_shop")
 def test_a_short_commit_leads_to_its_version(api, show):
     redirect = show(f"/search?q={HEAD[:8]}")
     assert redirect.moved_to == f"{PAGE}/versions/{HEAD}"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.pages.test_overview import run_somewhere
+from tests.pages.deployments import deploy_or_release
 
 WEBHOOK: dict[str, Any] = {
     "description": "Build of Ledger",
@@ -23,7 +23,7 @@ def shop(history):
     """Seven consumers run in production with Ledger 11, which has not verified their pacts."""
     for number in range(7):
         assert history.publish(f"app-{number}", "1", "Ledger", f"thing {number}").status == 200
-        run_somewhere(history, "deployed-versions", f"app-{number}", "1", "production")
+        deploy_or_release(history, "deployed-versions", f"app-{number}", "1", "production")
     return history
 
 
@@ -48,8 +48,8 @@ def test_a_provider_that_has_not_verified_many_pacts_is_one_line_with_their_numb
 def test_a_consumer_that_many_providers_have_not_verified_is_one_line(history, show):
     for name in ("Stock", "Prices"):
         history.publish("Till", "9", name)
-        run_somewhere(history, "deployed-versions", name, "3", "test")
-    run_somewhere(history, "deployed-versions", "Till", "9", "test")
+        deploy_or_release(history, "deployed-versions", name, "3", "test")
+    deploy_or_release(history, "deployed-versions", "Till", "9", "test")
     text = attention(show("/"))
     assert "2 providers have not verified Till 9 , which runs with them in Test : Prices 3 , Stock 3" in text
 
@@ -67,8 +67,8 @@ def test_failures_of_one_provider_are_one_line(history, show):
 def test_causes_that_are_not_listed_are_counted_and_linked(history, show):
     for number in range(6):
         history.publish(f"app-{number}", "1", f"service-{number}")
-        run_somewhere(history, "deployed-versions", f"app-{number}", "1", "production")
-        run_somewhere(history, "deployed-versions", f"service-{number}", "2", "production")
+        deploy_or_release(history, "deployed-versions", f"app-{number}", "1", "production")
+        deploy_or_release(history, "deployed-versions", f"service-{number}", "2", "production")
     shown = show("/")
     assert "2 more: running together without a success" in shown.text
     assert "/attention?kind=together" in shown.links
@@ -109,11 +109,11 @@ def test_a_failing_webhook_is_listed_with_its_reason(show, history, database):
 def test_the_same_versions_in_several_environments_are_one_problem_and_production_comes_first(history, show):
     for name in ("Stock", "Prices"):
         history.publish("Shop", "1", name)
-        run_somewhere(history, "deployed-versions", name, "3", "test")
+        deploy_or_release(history, "deployed-versions", name, "3", "test")
     for place in ("test", "production"):
-        run_somewhere(history, "deployed-versions", "Shop", "1", place)
-        run_somewhere(history, "deployed-versions", "Till", "3", place)
-        run_somewhere(history, "deployed-versions", "Ledger", "12", place)
+        deploy_or_release(history, "deployed-versions", "Shop", "1", place)
+        deploy_or_release(history, "deployed-versions", "Till", "3", place)
+        deploy_or_release(history, "deployed-versions", "Ledger", "12", place)
     text = attention(show("/"))
     assert text.startswith(" 3 ")
     assert "Till 3 runs in Production and Test with Ledger 12 , which has not verified it" in text
@@ -124,7 +124,7 @@ def test_all_causes_of_a_kind_are_on_its_pages_once(history, show):
     for number in range(5):
         history.publish(f"app-{number}", "1", f"service-{number}")
         for name in (f"app-{number}", f"service-{number}"):
-            run_somewhere(history, "deployed-versions", name, "1", "production")
+            deploy_or_release(history, "deployed-versions", name, "1", "production")
     pages = [show(f"/attention?kind=together&pageSize=2&page={number}").text for number in (1, 2, 3)]
     assert [page.count("which has not verified it") for page in pages] == [2, 2, 1]
     assert all(sum(f"app-{number} 1 runs in" in page for page in pages) == 1 for number in range(5))

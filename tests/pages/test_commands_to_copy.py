@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.api.conftest import BASE
+from tests.api.client import BASE
 from treaty.cli.environments import environment_not_found
 
 # The statements behind these pages run on PostgreSQL in the tests of the API.

@@ -4,9 +4,9 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from tests.api.contracts import PUBLISH, RESULT, build, document, encode
 from tests.api.history import History
-from tests.api.test_provider_contracts import PUBLISH, RESULT, build, document, encode
-from tests.pages.test_comparison_pages import interaction, pact, publish_document, publish_pact
+from tests.pages.comparisons import interaction, pact, publish_document, publish_pact
 
 PAGE = "/contracts/bi-directional/provider/Prices/version/1/provider-contract"
 TEXT = f"{PAGE}/document"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.api.test_coverage import COVERAGE, contract, junit, publish, publish_pact
-from tests.api.test_provider_contracts import PUBLISH, PUBLISH_SEVERAL, build
+from tests.api.contracts import PUBLISH, PUBLISH_SEVERAL, build
+from tests.api.coverage import COVERAGE, contract, junit, publish, publish_pact
 from treaty.web.pages.provider_contracts import coverage
 
 # The statements are the same for the API, whose tests run on both databases.

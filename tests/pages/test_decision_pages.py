@@ -2,13 +2,18 @@
 
 import pytest
 
-from tests.api.test_recorded_decisions import about, history, of, record, records_decisions  # noqa: F401 - a fixture
+from tests.api.recorded_decisions import add_decided_versions, record, set_question, set_recording, version_question
 
 pytestmark = pytest.mark.slow_on_postgresql  # the API runs the same statements
 
 
-def test_a_decision_is_shown_as_it_was(api, show, history):  # noqa: F811 - the fixture
-    _, kept = record(api, of("web", version="1"), headers={"user-agent": "<script>pipeline"})
+@pytest.fixture
+def history(api):
+    return add_decided_versions(api)
+
+
+def test_a_decision_is_shown_as_it_was(api, show, history):
+    _, kept = record(api, version_question("web", version="1"), headers={"user-agent": "<script>pipeline"})
     path = f"/decisions/{kept['uuid']}"
     history.verify("web", "1", "prices", "1")
     api.delete("/pacticipants/web/versions/1")
@@ -32,10 +37,10 @@ def test_a_decision_is_shown_as_it_was(api, show, history):  # noqa: F811 - the 
 
 @pytest.mark.usefixtures("history")
 def test_a_set_is_asked_again_on_the_command_line(api, show):
-    _, kept = record(api, about("web@2", "prices@1"))
+    _, kept = record(api, set_question("web@2", "prices@1"))
     text = show(f"/decisions/{kept['uuid']}").text
     assert "pact-broker can-i-deploy --set web@2 --set prices@1 --to-environment production" in text
-    _, kept = record(api, about("web@2"))
+    _, kept = record(api, set_question("web@2"))
     assert "The answer today" in show(f"/decisions/{kept['uuid']}").text
 
 
@@ -44,7 +49,7 @@ def test_the_list_has_filters(api, show):
     empty = show("/decisions").text
     assert "No decision has been recorded yet." in empty
     assert "--record" in empty
-    for body in (about("web@1"), about("web@2")):
+    for body in (set_question("web@1"), set_question("web@2")):
         record(api, body)
     both = show("/decisions")
     assert "1-2 of 2 decisions" in both.text
@@ -59,7 +64,7 @@ def test_the_list_has_filters(api, show):
 @pytest.mark.usefixtures("history")
 def test_trends_have_a_chart_and_a_table(api, show):
     assert "No decision has been recorded in the last 30 days." in show("/decisions/trends").text
-    for body in (about("web@1"), about("web@3"), about("web@2")):
+    for body in (set_question("web@1"), set_question("web@3"), set_question("web@2")):
         record(api, body)
     page = show("/decisions/trends")
     assert "2024-05-06: 1 yes, 1 no, 1 not yet" in page.text
@@ -70,7 +75,7 @@ def test_trends_have_a_chart_and_a_table(api, show):
     assert "/decisions?environment=production" in page.links
 
 
-def test_the_form_of_an_environment_has_the_setting(api, show, submit, history):  # noqa: F811 - the fixture
+def test_the_form_of_an_environment_has_the_setting(api, show, submit, history):
     path = f"/environments/{history.environment('production')}"
     assert show(f"{path}/edit").values("recordsDecisions") == []
     submit(f"{path}/edit", {"name": "production", "displayName": "Production", "recordsDecisions": "yes"})
@@ -80,13 +85,13 @@ def test_the_form_of_an_environment_has_the_setting(api, show, submit, history):
     assert "recordsDecisions" not in api.get(path).json()
 
 
-def test_deployments_without_a_recorded_yes_have_a_chip(api, show, history):  # noqa: F811 - the fixture
+def test_deployments_without_a_recorded_yes_have_a_chip(api, show, history):
     uuid = history.environment("production")
     pages = (f"/environments/{uuid}", "/environments", f"/environments/{uuid}/history/web", "/pacticipants/web")
     history.deploy("web", "2", "production")
     for path in pages:
         assert "no recorded decision" not in show(path).text, path
-    records_decisions(api, history)
+    set_recording(api, history)
     history.deploy("web", "3", "production")
     for path in pages:
         assert "no recorded decision" in show(path).text, path

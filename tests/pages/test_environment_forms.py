@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.pages.conftest import deploy
-from tests.pages.test_hostile import TAGS, TRICKS
+from tests.pages.conftest import deploy, uuid_of
+from tests.pages.hostile_texts import TAGS, TRICKS
 
 pytestmark = (
     pytest.mark.slow_on_postgresql
@@ -20,14 +20,6 @@ CONTACTS = {
     "contactDetails": ["e-mail: pay@example.org\r\nchat: https://chat.example.org/pay\r\nlevel: 2", "", ""],
 }
 OPEN = TAGS | {"textarea"}
-
-
-def uuid_of(api, name):
-    return next(
-        environment["uuid"]
-        for environment in api.get("/environments").json()["_embedded"]["environments"]
-        if environment["name"] == name
-    )
 
 
 def test_an_environment_is_created_with_whom_to_ask(api, show, submit):

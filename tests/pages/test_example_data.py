@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from sqlalchemy import select
 
-from tests.api.conftest import SECRET_KEY, Api, build_settings
+from tests.api.client import SECRET_KEY, Api, build_settings
 from tests.databases import open_kept
 from tests.pages.conftest import BROWSER, Shown, read_page
 from treaty.actions.maintenance.integrity import check_integrity

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages import browser as browsers
+from tests.pages.browser import WIDTHS
 from tests.pages.corpus import TRICK, Filler
-from tests.pages.test_in_a_browser import WIDTHS, page, site  # noqa: F401 - fixtures
 from tests.whole.proxies import free_address
 from tests.whole.servers import running
 
@@ -18,7 +18,7 @@ PATHS = ["/explorer", "/hal-browser", "/hal-browser/browser.html"]
 SHOP = "/pacticipants/Web%20Shop"
 
 
-def heading(page: Page):  # noqa: F811 - the fixture
+def heading(page: Page):
     return page.locator("#explorer-document > h2")
 
 
@@ -56,7 +56,7 @@ def test_clients_of_the_api_are_not_shown_it(api):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_an_address_behind_the_sign_is_shown_as_it_was_by_the_original(page, path):  # noqa: F811
+def test_an_address_behind_the_sign_is_shown_as_it_was_by_the_original(page, path):
     page.goto(f"{path}#{SHOP}")
     expect(heading(page)).to_have_text(SHOP)
     expect(page.locator("#explorer-document")).to_contain_text("200 OK")
@@ -64,12 +64,12 @@ def test_an_address_behind_the_sign_is_shown_as_it_was_by_the_original(page, pat
 
 
 @pytest.mark.slow  # a step of the journeys that are quick
-def test_whole_addresses_of_this_broker_are_shown_too(site, page):  # noqa: F811
+def test_whole_addresses_of_this_broker_are_shown_too(site, page):
     page.goto(f"/hal-browser/browser.html#{site.address}{SHOP}")
     expect(heading(page)).to_have_text(SHOP)
 
 
-def test_links_are_followed_and_back_leads_back(page):  # noqa: F811
+def test_links_are_followed_and_back_leads_back(page):
     page.goto("/explorer")
     page.get_by_role("link", name="/pacticipants", exact=True).click()
     expect(heading(page)).to_have_text("/pacticipants")
@@ -84,14 +84,14 @@ def test_links_are_followed_and_back_leads_back(page):  # noqa: F811
 
 
 @pytest.mark.slow  # likewise
-def test_what_is_embedded_unfolds_with_its_links(page):  # noqa: F811
+def test_what_is_embedded_unfolds_with_its_links(page):
     page.goto(f"/explorer#{SHOP}")
     page.locator("details.resource > summary", has_text="team-checkout").click()
     page.get_by_role("link", name=f"{SHOP}/labels/team-checkout").first.click()
     expect(heading(page)).to_have_text(f"{SHOP}/labels/team-checkout")
 
 
-def test_a_template_is_filled_in_and_encoded(page):  # noqa: F811
+def test_a_template_is_filled_in_and_encoded(page):
     page.goto(f"/explorer#{SHOP}")
     page.get_by_role("button", name=re.compile("^Request: pb:version ")).click()
     expect(page.get_by_label("version", exact=True)).to_be_focused()
@@ -106,7 +106,7 @@ def test_a_template_is_filled_in_and_encoded(page):  # noqa: F811
 
 
 @pytest.mark.slow  # likewise
-def test_parameters_of_the_query_are_offered(page):  # noqa: F811
+def test_parameters_of_the_query_are_offered(page):
     page.goto("/explorer#/pacticipants")
     page.get_by_text("Parameters (").click()
     page.get_by_label("q", exact=True).fill("Web Shop")
@@ -115,7 +115,7 @@ def test_parameters_of_the_query_are_offered(page):  # noqa: F811
 
 
 @pytest.mark.slow  # likewise
-def test_what_a_relation_means_stands_beside_it(page):  # noqa: F811
+def test_what_a_relation_means_stands_beside_it(page):
     page.goto("/explorer")
     page.get_by_role("button", name="About pb:pacticipants", exact=True).click()
     about = page.get_by_role("region", name="Documentation")
@@ -125,7 +125,7 @@ def test_what_a_relation_means_stands_beside_it(page):  # noqa: F811
 
 
 @pytest.mark.slow  # likewise
-def test_a_narrow_screen_shows_the_meaning_below_the_link(page):  # noqa: F811
+def test_a_narrow_screen_shows_the_meaning_below_the_link(page):
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto("/explorer")
     page.get_by_role("button", name="About pb:pacticipants", exact=True).click()
@@ -135,7 +135,7 @@ def test_a_narrow_screen_shows_the_meaning_below_the_link(page):  # noqa: F811
     expect(page.locator("#explorer-about")).to_contain_text("the applications and services")
 
 
-def test_requests_that_write_take_their_body_from_the_openapi_document(page):  # noqa: F811
+def test_requests_that_write_take_their_body_from_the_openapi_document(page):
     page.goto("/explorer#/environments")
     expect(heading(page)).to_have_text("/environments")
     page.get_by_label("Method").select_option("POST")
@@ -149,7 +149,7 @@ def test_requests_that_write_take_their_body_from_the_openapi_document(page):  #
     expect(page.locator("#explorer-document .tree").first).to_contain_text('name: "explored"')
 
 
-def test_what_is_refused_is_shown_with_its_reason(page):  # noqa: F811
+def test_what_is_refused_is_shown_with_its_reason(page):
     page.goto("/explorer#POST /environments")
     page.get_by_label("Body").fill('{"name": ""}')
     page.get_by_role("button", name="Send").click()
@@ -159,13 +159,13 @@ def test_what_is_refused_is_shown_with_its_reason(page):  # noqa: F811
 
 
 @pytest.mark.slow  # likewise
-def test_methods_that_an_address_does_not_take_cannot_be_chosen(page):  # noqa: F811
+def test_methods_that_an_address_does_not_take_cannot_be_chosen(page):
     page.goto("/explorer#/contracts/publish")
     expect(page.get_by_label("Method")).to_have_value("POST")
     assert page.locator("#explorer-method option:disabled").all_inner_texts() == ["GET", "PUT", "PATCH", "DELETE"]
 
 
-def test_deleting_asks_first(site, page):  # noqa: F811
+def test_deleting_asks_first(site, page):
     Filler(site.address).ask("PUT", f"{SHOP}/labels/short-lived", {})
     page.goto(f"/explorer#DELETE {SHOP}/labels/short-lived")
     expect(page.get_by_label("Method")).to_have_value("DELETE")
@@ -181,7 +181,7 @@ def test_deleting_asks_first(site, page):  # noqa: F811
     "address",
     ["https://example.org/pacticipants", "//example.org/x", "javascript:alert(1)", "https://example.org/{name}"],
 )
-def test_other_hosts_are_refused_with_a_message(site, page, address):  # noqa: F811
+def test_other_hosts_are_refused_with_a_message(site, page, address):
     urls = []
     page.on("request", lambda request: urls.append(request.url))
     page.goto(f"/explorer#{address}")
@@ -189,7 +189,7 @@ def test_other_hosts_are_refused_with_a_message(site, page, address):  # noqa: F
     assert [url for url in urls if not url.startswith((site.address, "data:"))] == []
 
 
-def hostile(site) -> str:  # noqa: F811
+def hostile(site) -> str:
     """Publish a pact whose links and names mean harm; return its path."""
     link = {"href": "javascript:document.title='run'", "title": TRICK, "name": TRICK}
     elsewhere = {"href": "https://example.org/steal", "title": "Elsewhere"}
@@ -207,7 +207,7 @@ def hostile(site) -> str:  # noqa: F811
     return "/pacts/provider/Prey/consumer/Hostile/version/1"
 
 
-def test_what_was_published_becomes_text(site, page):  # noqa: F811
+def test_what_was_published_becomes_text(site, page):
     path = hostile(site)
     page.goto(f"/explorer#{path}")
     expect(heading(page)).to_have_text(path)
@@ -222,7 +222,7 @@ def test_what_was_published_becomes_text(site, page):  # noqa: F811
 
 
 @pytest.mark.slow  # likewise
-def test_an_answer_can_be_copied_as_it_was_sent(site, page):  # noqa: F811
+def test_an_answer_can_be_copied_as_it_was_sent(site, page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"/explorer#{SHOP}")
     page.locator("#explorer-answer").get_by_role("button", name="Copy").click()
@@ -232,7 +232,7 @@ def test_an_answer_can_be_copied_as_it_was_sent(site, page):  # noqa: F811
 
 
 @pytest.mark.slow  # likewise
-def test_headers_and_text_are_shown(page):  # noqa: F811
+def test_headers_and_text_are_shown(page):
     page.goto("/explorer#GET /metrics/prometheus")
     page.get_by_text("Headers (").click()
     expect(page.locator("#explorer-answer")).to_contain_text("x-request-id")
@@ -240,14 +240,14 @@ def test_headers_and_text_are_shown(page):  # noqa: F811
 
 
 @pytest.mark.slow  # likewise
-def test_another_media_type_can_be_asked_for(page):  # noqa: F811
+def test_another_media_type_can_be_asked_for(page):
     page.goto("/explorer#/matrix?q[][pacticipant]=Web%20Shop")
     page.get_by_label("Response as").select_option("text/plain")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#explorer-answer pre")).to_contain_text("CONSUMER")
 
 
-def test_a_base_url_with_a_path_is_kept(site, page):  # noqa: F811
+def test_a_base_url_with_a_path_is_kept(site, page):
     """Behind a proxy that mounts the broker somewhere, links lead there."""
 
     def answer(route):
@@ -272,7 +272,7 @@ def test_a_base_url_with_a_path_is_kept(site, page):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_below_a_path_with_the_name_of_a_resource_scripts_reach_the_broker(site, tmp_path):  # noqa: F811
+def test_below_a_path_with_the_name_of_a_resource_scripts_reach_the_broker(site, tmp_path):
     """With the base path /pacts, `/pacts/provider/…` is a path within the broker, too."""
     address = free_address()
     url, port = f"http://{address}/pacts", address.rpartition(":")[2]
@@ -300,7 +300,7 @@ def test_below_a_path_with_the_name_of_a_resource_scripts_reach_the_broker(site,
 
 
 @pytest.mark.slow
-def test_everybody_can_use_it(page):  # noqa: F811
+def test_everybody_can_use_it(page):
     faults = []
     for path in (f"/explorer#{SHOP}", "/explorer#POST /contracts/publish", "/explorer#https://example.org/"):
         page.goto(path)
@@ -312,7 +312,7 @@ def test_everybody_can_use_it(page):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_everything_can_be_read_while_an_answer_is_awaited(page):  # noqa: F811
+def test_everything_can_be_read_while_an_answer_is_awaited(page):
     page.goto("/explorer")
     expect(page.locator(".explorer:not([aria-busy])")).to_be_visible()
     page.route("**/environments", lambda _: None)
@@ -322,7 +322,7 @@ def test_everything_can_be_read_while_an_answer_is_awaited(page):  # noqa: F811
 
 
 @pytest.mark.slow  # likewise
-def test_it_fits_every_width_and_never_complains(site, page):  # noqa: F811
+def test_it_fits_every_width_and_never_complains(site, page):
     faults = []
     page.on("console", lambda message: faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))

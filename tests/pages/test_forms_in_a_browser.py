@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.pages import browser as browsers
+from tests.pages.browser import Site
 from tests.pages.corpus import TRICK, Filler
-from tests.pages.test_in_a_browser import Site, page, site  # noqa: F401 - fixtures
 from tests.receiver import receiving
 from tests.waiting import eventually
 from tests.whole import servers
@@ -19,10 +19,10 @@ WITH_AND_WITHOUT_SCRIPTS = [
 
 
 @pytest.fixture(params=WITH_AND_WITHOUT_SCRIPTS)
-def either(request: pytest.FixtureRequest, site: Site) -> Iterator[Page]:  # noqa: F811 - the fixture
+def either(request: pytest.FixtureRequest, site: Site) -> Iterator[Page]:
     """A page with scripts, and one without; nothing may be complained of."""
     context = browsers.context(site.browser, base_url=site.address, java_script_enabled=request.param)
-    page, faults = context.new_page(), []  # noqa: F811 - the fixture is another
+    page, faults = context.new_page(), []
     page.on("console", lambda message: None if "Failed to load" in message.text else faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
     yield page
@@ -58,7 +58,7 @@ def test_an_environment_is_made_changed_and_deleted(either):
     assert "404" in either.locator("main").inner_text()
 
 
-def test_a_form_on_a_page_of_another_site_does_nothing(site, page):  # noqa: F811 - fixtures
+def test_a_form_on_a_page_of_another_site_does_nothing(site, page):
     foreign = site.address.replace("127.0.0.1", "localhost")
     page.route(f"{foreign}/evil", lambda route: route.fulfill(body=_evil(site.address), content_type="text/html"))
     page.goto(f"{foreign}/evil")
@@ -72,7 +72,7 @@ def _evil(address: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def reaching(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:  # noqa: F811 - the fixture
+def reaching(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A broker that may send to this machine."""
     database = f"sqlite:///{tmp_path_factory.mktemp('reaching') / 'treaty.sqlite'}"
     allowed = {"TREATY_WEBHOOK_SCHEME_WHITELIST": "http https", "TREATY_WEBHOOK_HOST_WHITELIST": "127.0.0.1"}
@@ -86,7 +86,7 @@ def test_a_webhook_is_made_from_a_ready_one_and_its_deliveries_are_seen(reaching
     consumer = f"Till-{scripts}"
     filler.publish(consumer, "1", "main", "Ledger", {"interactions": [scripts]})
     context = browsers.context(reaching.browser, base_url=reaching.address, java_script_enabled=scripts)
-    page = context.new_page()  # noqa: F811 - the fixture is another
+    page = context.new_page()
     with receiving() as receiver:
         page.goto("/webhooks/new")
         page.get_by_role("link", name="Buildkite").click()
@@ -131,7 +131,7 @@ def test_a_webhook_is_made_from_a_ready_one_and_its_deliveries_are_seen(reaching
     context.close()
 
 
-def _reload_until(page: Page, text: str) -> None:  # noqa: F811 - the fixture is another
+def _reload_until(page: Page, text: str) -> None:
     """Look again until a text is there: a delivery is noted a moment after it has arrived."""
 
     def is_shown() -> bool:
@@ -144,7 +144,7 @@ def _reload_until(page: Page, text: str) -> None:  # noqa: F811 - the fixture is
 def test_a_preview_keeps_what_was_typed_also_secrets(reaching):
     Filler(reaching.address).publish("Shop", "1", "main", "Ledger", {"interactions": []})
     context = browsers.context(reaching.browser, base_url=reaching.address)
-    page = context.new_page()  # noqa: F811 - the fixture is another
+    page = context.new_page()
     page.goto("/webhooks/new")
     page.get_by_label("URL", exact=True).fill("http://127.0.0.1:1/x")
     page.get_by_label("A result is published").check()
@@ -158,7 +158,7 @@ def test_a_preview_keeps_what_was_typed_also_secrets(reaching):
     context.close()
 
 
-def test_the_search_box_suggests_and_the_keyboard_chooses(site, page):  # noqa: F811 - fixtures
+def test_the_search_box_suggests_and_the_keyboard_chooses(site, page):
     page.goto("/environments")
     page.keyboard.press("/")
     page.keyboard.type("app-0")
@@ -191,9 +191,9 @@ def test_the_search_box_suggests_and_the_keyboard_chooses(site, page):  # noqa: 
 
 
 @pytest.mark.slow
-def test_suggestions_can_be_used_by_everybody(site):  # noqa: F811 - the fixture
+def test_suggestions_can_be_used_by_everybody(site):
     context = browsers.context(site.browser, base_url=site.address, color_scheme="dark")
-    page = context.new_page()  # noqa: F811 - the fixture is another
+    page = context.new_page()
     page.goto("/")
     page.get_by_label("Find an application or a version").fill("app")
     page.get_by_role("option").first.wait_for()

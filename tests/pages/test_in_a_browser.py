@@ -1,20 +1,17 @@
 """Pages in a real browser: they fit every width, everybody can use them, and scripts only make them handier."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
-from tests.absence import unavailable
 from tests.pages import browser as browsers
-from tests.pages.corpus import SHA, Filler, fill
+from tests.pages.browser import WIDTHS
+from tests.pages.corpus import SHA, Filler
 from tests.scale import IS_SLOW, choose
 from tests.waiting import eventually
-from tests.whole import servers
 
-WIDTHS = (360, 768, 1440)
 OPENED = choose(2, slow=1, long=1)
 """One page of so many is opened at every width."""
 STRIDE = choose(5, slow=5, long=1)
@@ -25,32 +22,6 @@ ONLY_HERE = (
 )
 """Kinds of pages that test_layout.py does not open. They are checked with `--slow`, too."""
 PAIR = "/pacts/provider/orders-api/consumer/Web%20Shop"
-
-
-@dataclass
-class Site:
-    address: str
-    paths: Mapping[str, str]
-    browser: Browser
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A browser, and a broker with something of everything."""
-    database = f"sqlite:///{tmp_path_factory.mktemp('site') / 'treaty.sqlite'}"
-    try:
-        browsers.find_program()
-    except browsers.Unavailable as absence:
-        unavailable(str(absence))
-    with servers.running(database) as server, browsers.started() as browser:
-        yield Site(server.address, fill(server.address), browser)
-
-
-@pytest.fixture
-def page(site: Site) -> Iterator[Page]:
-    context = browsers.context(site.browser, viewport={"width": 1280, "height": 800}, base_url=site.address)
-    yield context.new_page()
-    context.close()
 
 
 @dataclass

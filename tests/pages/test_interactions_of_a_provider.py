@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.api.test_usage import PROVIDER, interaction, publish
+from tests.api.usage import PROVIDER, interaction, publish
 from tests.pages.conftest import deploy
 from treaty.web.pages.interactions import MAX_INTERACTIONS, PAGE_SIZE
 

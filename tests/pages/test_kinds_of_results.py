@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.api.contracts import RESULT
 from tests.api.history import History
-from tests.api.test_provider_contracts import RESULT
-from tests.pages.test_comparison_pages import OF_VERSIONS, interaction, pact, publish_document, publish_pact
+from tests.pages.comparisons import OF_VERSIONS, interaction, pact, publish_document, publish_pact
 
 COMPARED, VERIFIED = "(Compared with the provider contract)", "(Verified by a verifier)"
 PAIR = "provider/Prices/consumer/Shop"

@@ -4,9 +4,9 @@ import base64
 
 import pytest
 
-from tests.api.conftest import PASSWORD
+from tests.api.credentials import PASSWORD
 from tests.api.history import History
-from tests.pages.test_webhook_forms import fields_of
+from tests.pages.conftest import read_fields
 
 WRITER = {"authorization": "Basic " + base64.b64encode(f"ci:{PASSWORD}".encode()).decode()}
 READER = {"authorization": "Basic " + base64.b64encode(f"eve:{PASSWORD}".encode()).decode()}
@@ -50,7 +50,7 @@ def test_a_no_leads_to_the_form_which_makes_it_a_yes(api, see, send):
     question = see(QUESTION)
     assert "Not yet" in question.text
     form = see(find_link(question, "/overrides/new"))
-    fields = fields_of(form)
+    fields = read_fields(form)
     assert fields["pacticipantName"] == ["web&co"]
     assert fields["pacticipantVersionNumber"] == ["1"]
     assert fields["hours"] == ["24"]
@@ -105,8 +105,8 @@ def test_a_wrong_field_is_explained_and_the_others_stay(send, more, text):
     page = send("/overrides/new", fields)
     assert page.status == 400
     assert text in page.text
-    assert fields_of(page)["hours"] == [fields["hours"]]
-    assert fields_of(page)["pacticipantName"] == [fields["pacticipantName"]]
+    assert read_fields(page)["hours"] == [fields["hours"]]
+    assert read_fields(page)["pacticipantName"] == [fields["pacticipantName"]]
 
 
 def test_readers_see_overrides_but_no_forms(see, send, api):

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from tests.pages.deployments import KINDS, another_instance, deploy_or_release
+
 
 def rows(shown):
     """The names of the consumers and providers, in order."""
@@ -178,36 +180,21 @@ def test_links_between_pages_keep_the_tags_that_were_named(show):
     assert "?pageSize=1&page=2&tags%5B%5D=tag-2" in show("/?tags[]=tag-2&pageSize=1").links
 
 
-def run_somewhere(api, kind, name, version, environment, **more):
-    from tests.pages.conftest import uuid_of  # noqa: PLC0415 - used here alone
-
-    path = f"/pacticipants/{name}/versions/{version}/{kind}/environment/{uuid_of(api, environment)}"
-    api.put(f"/pacticipants/{name}/versions/{version}", {})
-    assert api.post(path, more).status in {200, 201}
-
-
-KINDS = ("deployed-versions", "released-versions")
-
-
 @pytest.mark.parametrize("provider_kind", KINDS)
 @pytest.mark.parametrize("consumer_kind", KINDS)
 def test_released_versions_that_run_together_unproven_need_attention_too(history, show, consumer_kind, provider_kind):
-    run_somewhere(history, consumer_kind, "Till", "2", "test")
-    run_somewhere(history, provider_kind, "Ledger", "11", "test")
+    deploy_or_release(history, consumer_kind, "Till", "2", "test")
+    deploy_or_release(history, provider_kind, "Ledger", "11", "test")
     assert "Till 2 runs in Test with Ledger 11 , whose verification failed" in show("/").text
-    run_somewhere(history, provider_kind, "Ledger", "12", "test", **_instance(provider_kind))
+    deploy_or_release(history, provider_kind, "Ledger", "12", "test", **another_instance(provider_kind))
     assert "Till 2 runs in Test with Ledger 12 , which has not verified it" in show("/").text
-
-
-def _instance(kind):
-    return {"applicationInstance": "other"} if kind == "deployed-versions" else {}
 
 
 def test_what_needs_attention_is_listed_once_and_no_longer_when_it_has_ended(history, show):
     for instance in ("a", "b"):
-        run_somewhere(history, "deployed-versions", "Till", "2", "test", applicationInstance=instance)
-    run_somewhere(history, "released-versions", "Till", "2", "test")
-    run_somewhere(history, "released-versions", "Ledger", "11", "test")
+        deploy_or_release(history, "deployed-versions", "Till", "2", "test", applicationInstance=instance)
+    deploy_or_release(history, "released-versions", "Till", "2", "test")
+    deploy_or_release(history, "released-versions", "Ledger", "11", "test")
     assert show("/").text.count("Till 2 runs in Test with Ledger 11") == 1
     released = history.get(show_environment(history, "test", "released-versions/currently-supported")).json()
     for release in released["_embedded"]["releasedVersions"]:
@@ -228,7 +215,7 @@ def test_the_state_in_an_environment_holds_for_every_provider_version_there(hist
     from tests.pages.conftest import verify  # noqa: PLC0415 - used here alone
 
     assert "Verified 1" in show("/?environment=production").text
-    run_somewhere(history, kind, "Ledger", "9", "production", **_instance(kind))
+    deploy_or_release(history, kind, "Ledger", "9", "production", **another_instance(kind))
     if result is not None:
         verify(history, "1", "9", success=result)
     verify(history, "1", "10", success=True)
@@ -248,7 +235,7 @@ def test_the_state_in_an_environment_holds_for_every_consumer_version_there(hist
     from tests.pages.conftest import verify  # noqa: PLC0415 - used here alone
 
     for version, success in (("2", False), ("3", True)):
-        run_somewhere(history, "released-versions", "Till", version, "production")
+        deploy_or_release(history, "released-versions", "Till", version, "production")
         verify(history, version, "10", success=success)
     shown = show("/?environment=production")
     assert "Failed 1" in shown.text

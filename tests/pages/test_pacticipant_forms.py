@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pages.test_hostile import TAGS, TRICKS
+from tests.databases import on_sqlite
+from tests.pages.hostile_texts import TAGS, TRICKS
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 FIELDS = {"name": "shop", "displayName": "Web Shop", "mainBranch": "main", "repositoryUrl": "https://git.example.org/s"}
 CONTACTS = {
     "contactName": ["Shop team", "", ""],

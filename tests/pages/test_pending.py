@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.pages.results import verify_pact
 from tests.scale import choose
 
 HISTORIES = choose(3, slow=10, long=100)
@@ -22,14 +23,6 @@ def pairs(shown):
     return [(part[5], part[3]) for part in parts]
 
 
-def verify(api, consumer, version, provider, number, *, success=True, branch=None):  # noqa: PLR0913 - as in the address
-    if branch is not None:
-        assert api.put(f"/pacticipants/{provider}/branches/{branch}/versions/{number}", {}).status in {200, 201}
-    pact = api.get(f"/pacts/provider/{provider}/consumer/{consumer}/version/{version}")
-    body = {"success": success, "providerApplicationVersion": number}
-    assert api.post(pact.link("pb:publish-verification-results"), body).status == 201
-
-
 def test_a_pact_of_a_main_branch_is_pending_until_the_main_branch_of_its_provider_has_verified_it(api, show, clock):
     api.publish("Till", "1", "Ledger", "one", branch="main")
     api.put("/pacticipants/Ledger/branches/main/versions/9", {})
@@ -39,11 +32,11 @@ def test_a_pact_of_a_main_branch_is_pending_until_the_main_branch_of_its_provide
     assert "What is pending? 1 pact" in shown.text
     assert "3 days ago ? Not verified A success of Ledger from Branch: ⎇ main" in shown.text
     clock.now += timedelta(days=1)
-    verify(api, "Till", "1", "Ledger", "10", success=False, branch="main")
+    verify_pact(api, "Till", "1", "Ledger", "10", success=False, branch="main")
     assert "✕ Failed by 10 , just now" in show("/pending").text
-    verify(api, "Till", "1", "Ledger", "11", branch="feat/x".replace("/", "%2F"))
+    verify_pact(api, "Till", "1", "Ledger", "11", branch="feat/x".replace("/", "%2F"))
     assert pact_rows(show("/pending")) == [("Till", "1", "Ledger")]
-    verify(api, "Till", "1", "Ledger", "12", branch="main")
+    verify_pact(api, "Till", "1", "Ledger", "12", branch="main")
     assert "No pact is pending." in show("/pending").text
 
 
@@ -52,7 +45,7 @@ def test_without_main_branches_the_latest_pact_is_pending_until_any_version_has_
     assert api.publish("Till", "1", "Ledger", "one", branch="feat").status == 200
     assert "latest pact" in show("/pending").text
     assert "from any branch, since it has no main branch" in show("/pending").text
-    verify(api, "Till", "1", "Ledger", "10")
+    verify_pact(api, "Till", "1", "Ledger", "10")
     assert pact_rows(show("/pending")) == []
 
 
@@ -64,7 +57,7 @@ def test_work_in_progress_is_what_other_branches_published_recently(api, show, c
     assert pact_rows(show("/pending?wip=30")) == [("Till", "3", "Ledger"), ("Till", "2", "Ledger")]
     clock.now += timedelta(days=10)
     assert pact_rows(show("/pending?wip=9")) == []
-    verify(api, "Till", "1", "Ledger", "10")
+    verify_pact(api, "Till", "1", "Ledger", "10")
     assert pact_rows(show("/pending?wip=11")) == [("Till", "2", "Ledger")]
     assert pact_rows(show("/pending?wip=11&q=till")) == [("Till", "2", "Ledger")]
     assert "Nothing of “nobody” is here" in show("/pending?wip=11&q=nobody").text
@@ -105,7 +98,7 @@ class _History:
             consumer, version, provider = self.chance.choice(self.published)
             self.number += 1
             branch, success = self.chance.choice(("main", "feat", None)), self.chance.random() < 0.6
-            verify(self.api, consumer, version, provider, str(self.number), success=success, branch=branch)
+            verify_pact(self.api, consumer, version, provider, str(self.number), success=success, branch=branch)
             self.active[consumer, provider] = self.clock.now
 
     def set_main(self):

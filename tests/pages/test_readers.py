@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.api.conftest import accounts  # noqa: F401 - a fixture
 from tests.pages.conftest import BROWSER, Shown, read_page
 from treaty.model.accounts.access import Role
 from treaty.settings import Settings
@@ -10,7 +9,7 @@ from treaty.web.routers import list_routers
 
 
 @pytest.fixture
-def show_to_reader(make_api, accounts, history):  # noqa: ARG001, F811 - the fixtures
+def show_to_reader(make_api, accounts, history):  # noqa: ARG001 - the fixtures
     headers = {"authorization": f"Bearer {accounts(Role.READ_ONLY).text}"}
     # Another one than that of the history, which remembers for a while that there are no users.
     api = make_api()

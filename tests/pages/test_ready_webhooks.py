@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.pages.test_webhook_forms import fields_of
+from tests.pages.conftest import read_fields
 from treaty.model.webhooks import presets
 from treaty.model.webhooks.presets import PRESETS
 
@@ -21,7 +21,7 @@ def test_every_ready_webhook_needs_its_gaps_filled_and_then_sends_json(api, show
     shown = show(f"/webhooks/new?template={ready.key}")
     for hint in ready.hints:
         assert hint in shown.text
-    fields = {**fields_of(shown), "password": "p" if ready.has_password else ""}
+    fields = {**read_fields(shown), "password": "p" if ready.has_password else ""}
     assert fields["events"] == list(ready.events)
     refused = submit(f"/webhooks/new?template={ready.key}", fields)
     assert refused.status == 400

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.pages.conftest import deploy, verify
-from tests.pages.test_overview import KINDS, _instance, run_somewhere
+from tests.pages.deployments import KINDS, another_instance, deploy_or_release
 
 
 def chips(shown):
@@ -30,7 +30,7 @@ def test_the_environments_of_a_pair_are_those_of_any_of_its_pacts_with_a_link_th
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_worst_result_of_what_runs_in_an_environment_is_its_state(history, show, kind):
-    run_somewhere(history, kind, "Ledger", "12", "production", **_instance(kind))
+    deploy_or_release(history, kind, "Ledger", "12", "production", **another_instance(kind))
     assert chips(show("/")) == {"Production": "unknown"}
     text = show("/dashboard/provider/Ledger/consumer/Till").text
     assert "? Not verified 1 12 none between these versions" in text
@@ -49,7 +49,7 @@ def test_without_a_provider_there_the_newest_result_of_the_pact_is_the_state(his
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_consumer_version_in_an_environment_has_its_row(history, show, kind):
-    run_somewhere(history, kind, "Till", "2", "production", **_instance(kind))
+    deploy_or_release(history, kind, "Till", "2", "production", **another_instance(kind))
     verify(history, "2", "10", success=False)
     assert chips(show("/")) == {"Production": "failed"}
     pair = show("/dashboard/provider/Ledger/consumer/Till")
@@ -59,7 +59,7 @@ def test_every_consumer_version_in_an_environment_has_its_row(history, show, kin
 
 @pytest.mark.parametrize("state", ["failed", "verified"])
 def test_the_states_are_those_of_the_list_of_an_environment(history, show, state):
-    run_somewhere(history, "released-versions", "Ledger", "11", "production")
+    deploy_or_release(history, "released-versions", "Ledger", "11", "production")
     verify(history, "1", "11", success=state == "verified")
     assert chips(show("/")) == {"Production": state}
     listed = show(f"/?environment=production&state={state}")

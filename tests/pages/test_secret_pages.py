@@ -4,13 +4,15 @@ import base64
 
 import pytest
 
-from tests.api.conftest import PASSWORD, accounts, database  # noqa: F401 - fixtures
-from tests.pages.test_webhook_forms import FIELDS, create_webhook, fields_of
+from tests.api.credentials import PASSWORD
+from tests.databases import on_sqlite
+from tests.pages.conftest import read_fields
+from tests.pages.webhook_forms import FIELDS, create_webhook
 from treaty.model.accounts.access import Role
 
 BASIC = {"authorization": "Basic " + base64.b64encode(f"ci:{PASSWORD}".encode()).decode()}
 SECRET = {"name": "TOKEN", "value": "planted-value", "description": "Builds", "origins": "ci.example.org\r\n"}
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = on_sqlite
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def test_a_secret_is_created_used_changed_and_deleted(api, see, send):
     edit = see(edit_path)
     assert (edit.field("name")["value"], edit.field("value")["value"]) == ("TOKEN", "")
     assert edit.areas("origins") == ["https://ci.example.org"]
-    fields = {**fields_of(edit), "description": "Other"}
+    fields = {**read_fields(edit), "description": "Other"}
     assert send(edit_path, fields).moved_to == "/secrets?done=saved"
     changed = see("/secrets")
     assert "TOKEN Other" in changed.text
@@ -87,7 +89,7 @@ def test_a_secret_in_use_keeps_its_name(see, send):
 
 def test_a_webhook_form_does_not_send_a_secret_to_another_server(see, send):
     path = _hook(send, password="planted-password", username="ci", secret="planted-signing")  # noqa: S106 - of the test
-    fields = {**fields_of(see(f"{path}/edit")), "url": "https://evil.example/"}
+    fields = {**read_fields(see(f"{path}/edit")), "url": "https://evil.example/"}
     for preview in ({}, {"preview": "yes"}):
         refused = send(f"{path}/edit", {**fields, **preview})
         assert refused.status == 400
@@ -106,7 +108,7 @@ def test_a_form_names_an_unknown_secret(send):
         assert "secret with the name 'missing'" in refused.text.lower()
 
 
-def test_an_unapproved_server_is_explained_in_the_form(accounts, show, submit):  # noqa: F811 - the fixture
+def test_an_unapproved_server_is_explained_in_the_form(accounts, show, submit):
     writer = {"authorization": f"Bearer {accounts(Role.READ_WRITE).text}"}
     submit("/secrets/new", {**SECRET, "origins": "https://other.example"}, **BASIC)
     fields = {**FIELDS, "body": "${user.TOKEN}"}

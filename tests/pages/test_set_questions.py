@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.api.history import History
-from tests.pages.test_environment_forms import uuid_of
+from tests.pages.conftest import uuid_of
 
 pytestmark = pytest.mark.long_on_postgresql  # the API runs the same statements
 

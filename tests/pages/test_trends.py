@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.pages.conftest import deploy, verify
-from tests.pages.test_pending import verify as verify_pact
+from tests.pages.results import verify_pact
 from tests.scale import choose
 
 HISTORIES = choose(3, slow=10, long=100)

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.api.test_usage import PROVIDER, interaction, publish
+from tests.api.usage import PROVIDER, interaction, publish
 
 pytestmark = pytest.mark.slow_on_postgresql  # tests/api/test_usage.py reads the same on both databases
 

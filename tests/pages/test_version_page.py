@@ -3,18 +3,18 @@
 import pytest
 
 from tests.api.history import History
-from tests.pages.test_answers import HEAD, PAGE, PRICES, shop, title  # noqa: F401 - a fixture
+from tests.pages.web_shop import HEAD, PAGE, PRICES, title
 
 pytestmark = pytest.mark.slow_on_postgresql  # the API runs the same statements, and the lookup has its own tests
 
 VERSION = f"{PAGE}/versions/{HEAD}"
 
 
-def test_a_consumer_version_has_its_branches_pacts_and_answers(api, show, shop):  # noqa: F811 - the fixture
+def test_a_consumer_version_has_its_branches_pacts_and_answers(api, show, web_shop):
     api.put(VERSION, {"buildUrl": "https://ci.example.org/builds/17"})
     api.put(f"{VERSION}/tags/rc", {})
     api.put(f"{VERSION}/aliases/merge-7", {})
-    shop.deploy("web-shop", HEAD, "test")
+    web_shop.deploy("web-shop", HEAD, "test")
     page = show(VERSION)
     assert page.status == 200
     assert title(page).startswith("web-shop fad5fb01: yes to test, no to production")
@@ -38,8 +38,8 @@ def test_a_consumer_version_has_its_branches_pacts_and_answers(api, show, shop):
         assert link in page.links, link
 
 
-def test_a_provider_version_has_what_it_verified(show, shop):  # noqa: F811 - the fixture
-    shop.deploy("prices", "2", "production")
+def test_a_provider_version_has_what_it_verified(show, web_shop):
+    web_shop.deploy("prices", "2", "production")
     page = show(f"/pacticipants/prices/versions/{PRICES}")
     assert "Verified pacts 1" in page.text
     assert "web-shop fad5fb01 Pact of web-shop ✕ Failed" in page.text
@@ -66,7 +66,7 @@ def test_a_released_version_and_a_contract_are_shown(api, show):
     assert "/contracts/bi-directional/provider/app/version/1/provider-contract" in page.links
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("web_shop")
 def test_clients_of_the_api_still_get_the_resource(api):
     for accept in ("application/hal+json", "*/*", "application/json"):
         answer = api.get(VERSION, accept=accept)
@@ -74,7 +74,7 @@ def test_clients_of_the_api_still_get_the_resource(api):
         assert answer.json()["number"] == HEAD
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("web_shop")
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
@@ -92,21 +92,21 @@ def test_pages_accept_a_unique_beginning_of_a_version(show, path, status, words)
     assert words in page.text
 
 
-def test_an_ambiguous_beginning_lists_the_versions(show, shop):  # noqa: F811 - the fixture
+def test_an_ambiguous_beginning_lists_the_versions(show, web_shop):
     other = HEAD[:30] + "0" * 10
-    shop.version("web-shop", other)
+    web_shop.version("web-shop", other)
     page = show(f"{PAGE}/versions/fad5fb0")
     assert page.status == 404
     assert "Several versions of web-shop begin with fad5fb0." in page.text
     assert {VERSION, f"{PAGE}/versions/{other}"} <= set(page.links)
 
 
-def test_an_alias_leads_to_the_page_of_its_version(api, show, shop):  # noqa: F811, ARG001 - the fixture
+def test_an_alias_leads_to_the_page_of_its_version(api, show, web_shop):  # noqa: ARG001 - the fixture
     api.put(f"{VERSION}/aliases/fad5fb", {})
     assert f"Version {HEAD}" in show(f"{PAGE}/versions/fad5fb").text
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("web_shop")
 def test_the_audit_trail_of_a_version_has_its_own_events_only(api, show):
     api.put(f"/pacticipants/prices/versions/{HEAD}", {})
     text = show(VERSION).text.partition("Changes of this version")[2]
@@ -115,9 +115,9 @@ def test_the_audit_trail_of_a_version_has_its_own_events_only(api, show):
     assert " published the pact of " not in show(f"/pacticipants/prices/versions/{HEAD}").text
 
 
-@pytest.mark.usefixtures("shop")
-def test_versions_on_other_pages_link_to_their_page(show, api, shop):  # noqa: F811 - the fixture
-    uuid = shop.environments["production"]
+@pytest.mark.usefixtures("web_shop")
+def test_versions_on_other_pages_link_to_their_page(show, api, web_shop):
+    uuid = web_shop.environments["production"]
     version = f"/pacticipants/prices/versions/{PRICES}"
     pair = "/dashboard/provider/prices/consumer/web-shop"
     for path in (

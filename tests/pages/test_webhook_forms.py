@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from tests.pages.conftest import Shown, verify
-from tests.pages.test_hostile import TAGS, TRICKS
+from tests.pages.conftest import Shown, read_fields, verify
+from tests.pages.hostile_texts import TAGS, TRICKS
+from tests.pages.webhook_forms import BODY, FIELDS, create_webhook
 from tests.receiver import receiving
 from treaty.model.webhooks.events import EVENT_TYPES
 
@@ -16,38 +17,8 @@ about_html = pytest.mark.long_on_postgresql
 """Marks tests of forms whose statements other tests run on PostgreSQL."""
 
 OPEN = TAGS | {"textarea"}
-BODY = '{"consumer": "${pactbroker.consumerName}", "version": "${pactbroker.consumerVersionNumber}"}'
-FIELDS = {
-    "description": "Build it",
-    "enabled": "yes",
-    "events": ["contract_published", "provider_verification_failed"],
-    "method": "POST",
-    "url": "https://ci.example.org/build?pact=${pactbroker.pactUrl}",
-    "headers": "Accept: application/json\r\nAuthorization: Bearer tok-canary-1",
-    "body": BODY,
-    "username": "",
-    "password": "",
-    "secret": "",
-}
 SECRETS = {"username": "me", "password": "pass-canary-2", "secret": "sign-canary-3"}
 CANARIES = ("tok-canary-1", "pass-canary-2", "sign-canary-3")
-
-
-def create_webhook(submit, **more):
-    return submit("/webhooks/new", {**FIELDS, **more}).moved_to.partition("?")[0]
-
-
-def fields_of(shown: Shown) -> dict[str, object]:
-    """What a browser would send if nobody changed anything."""
-    names = [element.attributes.get("name") for element in shown.elements if element.tag == "input"]
-    fields: dict[str, object] = {name: shown.values(name) for name in names if name and name != "q"}
-    fields |= {name or "": text for name, text in shown.typed}
-    selects = [element for element in shown.elements if element.tag in {"select", "option"}]
-    for at, element in enumerate(selects):
-        if element.tag == "option" and "selected" in element.attributes:
-            select = next(it for it in reversed(selects[:at]) if it.tag == "select")
-            fields[select.attributes["name"] or ""] = element.attributes.get("value", "POST")
-    return fields
 
 
 def events_of(shown: Shown) -> dict[str, str]:
@@ -75,7 +46,7 @@ def test_a_form_names_several_applications_and_saving_it_again_changes_nothing(a
     body = api.get(path).json()
     roles = ("consumer", "consumers", "provider", "providers", "digest")
     assert {name: body[name] for name in roles if name in body} == shown
-    assert submit(f"{path}/edit", fields_of(show(f"{path}/edit"))).status == 303
+    assert submit(f"{path}/edit", read_fields(show(f"{path}/edit"))).status == 303
     assert api.get(path).json() | {"updatedAt": None} == body | {"updatedAt": None}
     assert "1d" in show(path).text or "digest" not in shown
 
@@ -135,7 +106,7 @@ def test_each_event_is_chosen_by_its_label_and_survives_saving_the_form(history,
     edit = show(f"{path}/edit")
     assert f'value="{event_type.name}" checked' in edit.answer.text
     assert f'<label for="event-{event_type.name}">{event_type.label}</label>' in edit.answer.text
-    assert submit(f"{path}/edit", {**fields_of(edit), "description": "Other"}).status == 303
+    assert submit(f"{path}/edit", {**read_fields(edit), "description": "Other"}).status == 303
     assert history.get(path).json()["events"] == [{"name": event_type.name}]
 
 
@@ -144,7 +115,7 @@ def test_secrets_are_on_no_page_and_are_kept_unless_others_are_typed(show, submi
     with receiving() as receiver:
         path = create_webhook(submit, url=f"{receiver.url}/x", **SECRETS)
         edit = show(f"{path}/edit")
-        assert submit(f"{path}/edit", {**fields_of(edit), "description": "Other"}).status == 303
+        assert submit(f"{path}/edit", {**read_fields(edit), "description": "Other"}).status == 303
         again = submit(f"{path}/try", {"example": ""})
         pages = [show(path), edit, show(f"{path}/edit"), show(f"{path}/try"), again, show("/webhooks")]
         for canary in CANARIES:
@@ -177,7 +148,7 @@ def test_saving_a_form_as_it_is_changes_nothing(api, show, submit):
         sent = {"events": [{"name": "contract_published"}], "request": request, "enabled": False, **filters}
         path = api.post("/webhooks", sent).link("self")
         before = api.get(path).json()
-        assert submit(f"{path}/edit", fields_of(show(f"{path}/edit"))).status == 303
+        assert submit(f"{path}/edit", read_fields(show(f"{path}/edit"))).status == 303
         after = api.get(path).json()
         assert {**after, "updatedAt": None, "description": None} == {**before, "updatedAt": None, "description": None}
 
@@ -298,7 +269,7 @@ def test_past_events_are_those_of_the_pacts_that_it_is_about(api, submit, scope,
 
 def test_a_webhook_is_changed_and_deleted_and_the_next_page_shows_it(api, show, submit):
     path = create_webhook(submit)
-    fields = {**fields_of(show(f"{path}/edit")), "description": ""}
+    fields = {**read_fields(show(f"{path}/edit")), "description": ""}
     del fields["enabled"]
     moved = submit(f"{path}/edit", fields).moved_to
     assert "Saved." in show(moved).text
@@ -318,7 +289,7 @@ def test_a_webhook_is_changed_and_deleted_and_the_next_page_shows_it(api, show, 
 def test_a_secret_can_be_taken_away(api, show, submit):
     path = create_webhook(submit, **SECRETS)
     assert "secret" in api.get(path).json()
-    submit(f"{path}/edit", {**fields_of(show(f"{path}/edit")), "removeSecret": "yes"})
+    submit(f"{path}/edit", {**read_fields(show(f"{path}/edit")), "removeSecret": "yes"})
     assert "secret" not in api.get(path).json()
 
 

@@ -3,16 +3,15 @@
 import pytest
 
 from tests.api.history import History
-from tests.api.test_what_if import tell
-from tests.api.test_what_if_commands import FAILED
-from tests.pages.test_environment_forms import uuid_of
+from tests.api.what_if import FAILED, add_incompatible_versions
+from tests.pages.conftest import uuid_of
 
 pytestmark = pytest.mark.long_on_postgresql  # the API runs the same statements
 
 
 @pytest.fixture
 def path(api):
-    tell(History(api))
+    add_incompatible_versions(History(api))
     return f"/environments/{uuid_of(api, 'prod')}/what-if"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 
 
 @pytest.fixture(scope="module")

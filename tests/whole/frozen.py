@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from tests import databases
 from tests.api import filled
-from tests.api.conftest import SECRET_KEY, Api
+from tests.api.client import SECRET_KEY, Api
 from tests.api.history import q
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database

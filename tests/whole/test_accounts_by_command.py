@@ -11,6 +11,7 @@ from pyotp.totp import TOTP
 
 from bench.histories import History, build
 from tests import databases, postgres
+from tests.databases import on_sqlite
 from tests.whole import servers
 from treaty.actions.accounts import second_factors
 from treaty.actions.accounts.accounts import get_account
@@ -83,7 +84,7 @@ def test_a_user_who_has_lost_the_device_gets_by_without_a_second_factor(treaty, 
         (("token", "revoke"), "", "treaty token list"),
     ],
 )
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_what_cannot_be_done_is_said_with_what_to_do_instead(treaty, words, stdin, reason):
     refused = treaty(*words, stdin=stdin)
     assert refused.returncode != 0
@@ -137,7 +138,7 @@ def test_tokens_and_system_accounts_are_limited_to_scopes_and_applications(treat
     assert (person.returncode, "system accounts and tokens only" in person.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_maximum_lifetime_applies_to_the_command_line(treaty, monkeypatch):
     treaty("user", "add", "ci", "--system")
     create = ("token", "create", "--user", "ci", "--name")
@@ -149,7 +150,7 @@ def test_the_maximum_lifetime_applies_to_the_command_line(treaty, monkeypatch):
     assert "valid for more than 30 days" in treaty("token", "list").stdout
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_the_last_administrator_is_not_shut_out(treaty):
     treaty("user", "add", "ada", "--role", "administrator", "--password-stdin")
     for words in (("user", "disable", "ada"), ("user", "role", "ada", "read-only")):
@@ -158,7 +159,7 @@ def test_the_last_administrator_is_not_shut_out(treaty):
         assert "is the only administrator" in refused.stderr
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_what_commands_do_stands_in_the_audit_trail_under_their_names(treaty, database_url):
     treaty("user", "add", "ada", "--role", "administrator", "--password-stdin")
     treaty("user", "add", "ci", "--system")

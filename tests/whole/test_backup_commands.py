@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import insert, select, text
 
-from tests.databases import create_missing_file, open_kept
+from tests.databases import create_missing_file, on_sqlite, open_kept
 from tests.scale import choose
 from tests.waiting import PATIENCE, eventually
 from treaty.cli import TREATY
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 PASSPHRASE = "a passphrase of the tests"  # noqa: S105 - it protects nothing
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 WITH_PASSPHRASE = {"TREATY_BACKUP_PASSPHRASE": PASSPHRASE}
-only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +131,7 @@ def test_the_doctor_says_what_losing_the_disk_would_cost(database_url: str, fold
     assert last.endswith("; nothing has changed since")
 
 
-@only_sqlite
+@on_sqlite
 def test_an_existing_file_is_replaced_on_request_and_only_if_it_is_a_backup(database_url: str, folder: Path) -> None:
     done("backup", "b.zip", "--database-url", database_url)
     first = (folder / "b.zip").read_bytes()
@@ -145,7 +144,7 @@ def test_an_existing_file_is_replaced_on_request_and_only_if_it_is_a_backup(data
     assert (folder / "notes.txt").read_text() == "important"
 
 
-@only_sqlite
+@on_sqlite
 def test_a_path_that_cannot_be_written_is_refused_with_the_reason(database_url: str, folder: Path) -> None:
     url = ("--database-url", database_url)
     assert "there is no folder missing. Create it" in failed("backup", "missing/b.zip", *url)
@@ -157,7 +156,7 @@ def test_a_path_that_cannot_be_written_is_refused_with_the_reason(database_url: 
 # The key
 
 
-@only_sqlite
+@on_sqlite
 def test_a_backup_without_the_key_is_restored_only_with_it(database_url: str, folder: Path, tmp_path: Path) -> None:
     add_secret(database_url)
     assert f"does not contain the encryption key ({tmp_path / 'treaty.key'})" in done(
@@ -177,7 +176,7 @@ def test_a_backup_without_the_key_is_restored_only_with_it(database_url: str, fo
     assert not (folder / "treaty.key").exists()
 
 
-@only_sqlite
+@on_sqlite
 def test_a_backup_with_the_key_is_restored_with_its_passphrase(database_url: str, folder: Path) -> None:
     add_secret(database_url)
     (folder / "passphrase").write_text(f"{PASSPHRASE}\nanother line\n")
@@ -199,7 +198,7 @@ def test_a_backup_with_the_key_is_restored_with_its_passphrase(database_url: str
     assert encrypted.startswith("v2:")
 
 
-@only_sqlite
+@on_sqlite
 def test_a_passphrase_is_long_enough_and_there(database_url: str, folder: Path) -> None:
     url = ("--database-url", database_url)
     short = {"TREATY_BACKUP_PASSPHRASE": "short"}
@@ -211,7 +210,7 @@ def test_a_passphrase_is_long_enough_and_there(database_url: str, folder: Path) 
     assert list(folder.iterdir()) == [folder / "empty"]
 
 
-@only_sqlite
+@on_sqlite
 def test_a_passphrase_does_not_appear_in_the_file(database_url: str, folder: Path) -> None:
     add_secret(database_url)
     done("backup", "b.zip", "--database-url", database_url, variables=WITH_PASSPHRASE)
@@ -238,7 +237,7 @@ def test_a_check_writes_nothing(empty_database_url: str, folder: Path, tmp_path:
     assert names_in(empty_database_url) == ["a"]
 
 
-@only_sqlite
+@on_sqlite
 def test_other_files_are_refused(database_url: str, folder: Path) -> None:
     (folder / "empty.zip").touch()
     (folder / "text.zip").write_text("a text")
@@ -250,7 +249,7 @@ def test_other_files_are_refused(database_url: str, folder: Path) -> None:
     assert not (folder / "treaty.sqlite").exists()
 
 
-@only_sqlite
+@on_sqlite
 def test_a_backup_of_a_newer_version_is_refused(database_url: str, folder: Path) -> None:
     done("backup", "b.zip", "--database-url", database_url)
     rewrite_manifest(folder / "b.zip", revision="9999", version="99.1")
@@ -270,7 +269,7 @@ def rewrite_manifest(path: Path, **changes: Any) -> None:
             archive.writestr(name, value)
 
 
-@only_sqlite
+@on_sqlite
 def test_no_damage_to_a_file_goes_unnoticed(database_url: str, folder: Path) -> None:
     add_pacticipants(database_url, *"abc", size=300)
     done("backup", "b.zip", "--database-url", database_url)
@@ -303,7 +302,7 @@ def read_all(path: Path) -> Any:
         return rows, backup.manifest.tables, backup.manifest.revision
 
 
-@only_sqlite
+@on_sqlite
 def test_a_database_that_lacks_tables_or_is_newer_is_not_backed_up(database_url: str, folder: Path) -> None:
     with closing(open_kept(database_url)) as database:
         database.write(lambda db: db.execute(text("DROP TABLE label")).close())
@@ -313,7 +312,7 @@ def test_a_database_that_lacks_tables_or_is_newer_is_not_backed_up(database_url:
     assert list(folder.iterdir()) == []
 
 
-@only_sqlite
+@on_sqlite
 def test_a_database_in_memory_cannot_be_restored_into(database_url: str) -> None:
     done("backup", "b.zip", "--database-url", database_url)
     assert "a database in memory ends with this command" in failed("restore", "b.zip", "--database-url", "sqlite://")
@@ -388,7 +387,7 @@ def test_a_full_disk_leaves_no_file_and_the_former_backup(database_url: str, fol
     assert (folder / "former.zip").read_bytes() == former
 
 
-@only_sqlite
+@on_sqlite
 def test_a_full_disk_leaves_the_database_as_it_was(database_url: str, folder: Path) -> None:
     add_pacticipants(database_url, "a", size=5_000_000)
     done("backup", "b.zip", "--database-url", database_url)

@@ -19,7 +19,7 @@ from tests import postgres, small_disks
 from tests.absence import unavailable
 from tests.databases import create_missing_file
 from tests.small_disks import SmallDisk
-from tests.whole.test_missing_database import CALLS, PASSWORD
+from tests.whole.database_commands import CALLS, PASSWORD
 from treaty import app, example_data
 from treaty.cli import TREATY
 from treaty.cli.cursor_files import CursorFile

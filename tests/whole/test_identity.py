@@ -11,8 +11,9 @@ from pyotp.totp import TOTP
 from sqlalchemy import text
 
 from tests.absence import unavailable
+from tests.databases import on_sqlite
 from tests.pages import browser as browsers
-from tests.pages.test_in_a_browser import WIDTHS
+from tests.pages.browser import WIDTHS
 from tests.whole import servers
 from treaty.store.engine.database import open_database
 
@@ -127,7 +128,7 @@ def code_of(secret: str, steps: int = 0) -> str:
 
 
 @pytest.mark.slow  # tests/api has each step
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_changing_users_takes_the_password_again_and_signing_in_a_code(page, server, database_url):
     def end_authentication() -> None:
         database = open_database(database_url, connections=1)

@@ -10,7 +10,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 from tests.waiting import PATIENCE
 from tests.whole.servers import BIN, run, running
 

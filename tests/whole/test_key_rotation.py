@@ -14,8 +14,8 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.api.conftest import publication
-from tests.receiver import Arrival, Receiver, receiving
+from tests.api.client import publication
+from tests.receiver import Arrival, Receiver
 from tests.waiting import eventually
 from tests.whole.servers import BIN, Server, run, running
 
@@ -26,12 +26,6 @@ OPEN = {
     "PACT_BROKER_WEBHOOK_HOST_WHITELIST": "127.0.0.1",
 }
 FIRST, SECOND = "the-first-key/long-enough", "the-second-key/long-enough"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

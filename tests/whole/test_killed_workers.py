@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.api.conftest import publication
+from tests.api.client import publication
 from tests.receiver import Reply, receiving
 from tests.waiting import PATIENCE, eventually
 from tests.whole import servers
 from tests.whole.servers import Server
-from tests.whole.test_webhook_delivery import EVENTS, OPEN
+from tests.whole.webhooks import EVENTS, OPEN
 
 pytestmark = pytest.mark.slow  # each starts several processes, and waits for a lease to end
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from tests.whole.test_missing_database import COMMANDS, NEEDED
+from tests.whole.database_commands import COMMANDS, NEEDED
 from treaty.cli import TREATY
 
 USER = "There is no user called 'ci-sohp'. Did you mean ci-shop?"

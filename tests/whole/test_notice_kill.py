@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.api.conftest import Api, build_settings
-from tests.api.test_notices import parameters_of_queue
+from tests.api.client import Api, build_settings
+from tests.api.deliveries import parameters_of_queue
 from tests.waiting import PATIENCE
 from treaty.store.engine.database import open_database
 from treaty.web.application import build_application

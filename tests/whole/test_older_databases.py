@@ -1,39 +1,25 @@
 """A database that an earlier state of the code has written is upgraded, and answers the same."""
 
-import hashlib
-import hmac
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests import postgres
 from tests.older_databases import filling
 from tests.older_databases.answers import ask, opened, recorded_answers
-from tests.older_databases.filling import PRICES, SECRETS, SETTINGS, SHOP, Broker, q
+from tests.older_databases.filling import PRICES, SECRETS, SHOP, Broker, q
 from tests.older_databases.fixture import FOLDERS, KINDS, Fixture
-from tests.receiver import Arrival, Receiver, receiving
+from tests.older_databases.restored import ADMINISTRATOR, EXPIRING, HOLDING, SENDING, restored, send_all_webhooks
+from tests.receiver import Receiver
 from tests.whole.servers import Server, running
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import HEAD, migrate, revision
 
-FOREVER = "2000000000"
-"""Seconds."""
-# The sessions in the dumps must not have expired, and no audit event may be so old that it is removed.
-SENDING = {
-    **SETTINGS,
-    "TREATY_SESSION_LIFETIME": FOREVER,
-    "TREATY_SESSION_IDLE_TIMEOUT": FOREVER,
-    "TREATY_AUDIT_MAX_AGE": "0",
-}
-# Deliveries stay in the queue until a test has changed where they are sent to.
-HOLDING = {**SENDING, "TREATY_WEBHOOK_SETTLING_TIME": FOREVER}
-ADMINISTRATOR, EXPIRING = "administrator's token", "developer's token that only reads"
 QUEUED = 6
 """Deliveries in the dumps that are still to be sent: five that were never tried, and one that was to be tried again."""
 
@@ -47,19 +33,6 @@ def folder(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(params=KINDS)
 def fixture(folder: Path, request: pytest.FixtureRequest) -> Fixture:
     return Fixture(folder, request.param)
-
-
-@contextmanager
-def restored(fixture: Fixture, folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a database restored from the dump; its key is in the folder."""
-    if fixture.kind == "sqlite":
-        url = f"sqlite:///{folder / 'treaty.sqlite'}"
-        fixture.restore(url, folder)
-        yield url
-        return
-    with postgres.database(request.getfixturevalue("postgres_url")) as url:
-        fixture.restore(url, folder)
-        yield url
 
 
 @pytest.fixture
@@ -77,12 +50,6 @@ def server(url: str, tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def broker(server: Server, url: str, fixture: Fixture, tmp_path: Path) -> Broker:
     return Broker(server, tmp_path, url, fixture.facts["identities"][ADMINISTRATOR])
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 def test_every_request_has_the_recorded_answer(fixture: Fixture, url: str, tmp_path: Path) -> None:
@@ -151,29 +118,6 @@ def test_webhooks_send_the_secrets_that_were_stored_before_while_and_after_the_k
     assert former_key not in (broker.folder / "treaty.key").read_text()
     receiver.arrivals.clear()
     send_all_webhooks(broker, fixture, receiver)
-
-
-def send_all_webhooks(broker: Broker, fixture: Fixture, receiver: Receiver) -> None:
-    """Send each webhook as a test, and look for its credentials and signature in the request."""
-    webhooks = fixture.facts["webhooks"]
-    for number, (name, uuid) in enumerate(webhooks.items()):
-        filling.point_webhook_at(broker, uuid, f"{receiver.url}/{q(name)}")
-        broker.send("POST", f"/webhooks/{uuid}/execute")
-        receiver.wait(number + 1)
-    arrivals = {arrival.path.removeprefix("/"): arrival for arrival in receiver.arrivals}
-    for name, secret in SECRETS.items():
-        assert arrivals[q(name)].headers["authorization"] == secret
-        assert _is_signed(arrivals[q(name)])
-    assert arrivals[q("first format")].headers["x-plain"] == "v1:plain"
-    for name, password in filling.PASSWORDS.items():
-        assert arrivals[q(name)].headers["authorization"] == filling.basic("ci", password)
-    assert arrivals["disabled"].headers["x-auth-token"] == filling.AUTH_TOKEN
-
-
-def _is_signed(arrival: Arrival) -> bool:
-    signed = arrival.headers["x-treaty-timestamp"].encode() + b"." + arrival.body
-    signature = hmac.new(filling.SIGNING_SECRET.encode(), signed, hashlib.sha256).hexdigest()
-    return arrival.headers["x-treaty-signature-256"] == f"sha256={signature}"
 
 
 @pytest.mark.slow_on_postgresql

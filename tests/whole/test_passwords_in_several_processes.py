@@ -1,7 +1,5 @@
 """Passwords in the processes of several servers, which are shared by the tests of this file."""
 
-# ruff: noqa: F811 - parameters with the names of imported fixtures
-
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,15 +10,9 @@ from math import log2
 import pytest
 from sqlalchemy import delete
 
+from tests.api.credentials import PASSWORD
 from tests.whole import servers
-from tests.whole.test_several_processes import (  # noqa: F401 - fixtures
-    PASSWORD,
-    SECRET_KEY,
-    add_user,
-    ask,
-    database,
-    fail,
-)
+from tests.whole.users import SECRET_KEY, count_failures, get_user
 from treaty.store.tables import account, guess
 
 USERS = {"TREATY_BASIC_AUTH_USERNAME": "ci", "TREATY_BASIC_AUTH_PASSWORD": PASSWORD}
@@ -57,7 +49,7 @@ def test_of_sixty_passwords_that_come_at_once_to_several_processes_five_are_chec
     began_at = time.monotonic()
     with ThreadPoolExecutor(30) as threads:
         guesses_at_once = threads.map(
-            lambda number: ask(two_with_users[number % 2], name, f"guess {number}").status_code, range(60)
+            lambda number: get_user(two_with_users[number % 2], name, f"guess {number}").status_code, range(60)
         )
         counts = Counter(guesses_at_once)
     # On a slow machine another one is due after a second, one more after two more seconds, and so on.
@@ -73,12 +65,12 @@ def test_a_right_password_that_a_process_has_verified_waits_for_failures_in_anot
 ):
     add_user("ada")
     first, second = two_with_users
-    assert ask(second, name, PASSWORD).status_code == 200
-    fail(database, name, times=9, at=datetime.now(UTC))
-    answers = [ask(server, name, PASSWORD) for server in (second, first)]
+    assert get_user(second, name, PASSWORD).status_code == 200
+    count_failures(database, name, times=9, at=datetime.now(UTC))
+    answers = [get_user(server, name, PASSWORD) for server in (second, first)]
     assert [answer.status_code for answer in answers] == [429, 429]
     assert all("Try again in" in answer.json()["error"] for answer in answers)
-    assert [ask(server, name, PASSWORD, "198.51.100.8").status_code for server in (second, first)] == [200, 200]
+    assert [get_user(server, name, PASSWORD, "198.51.100.8").status_code for server in (second, first)] == [200, 200]
 
 
 @pytest.mark.slow_on_postgresql
@@ -86,5 +78,7 @@ def test_builds_that_begin_at_once_with_the_right_password_are_let_in_by_every_p
     add_user("ada")
     with ThreadPoolExecutor(30) as threads:
         for name in ("ada", "ci"):
-            answers = threads.map(lambda number, name=name: ask(two_with_users[number % 2], name, PASSWORD), range(60))
+            answers = threads.map(
+                lambda number, name=name: get_user(two_with_users[number % 2], name, PASSWORD), range(60)
+            )
             assert {answer.status_code for answer in answers} == {200}

@@ -16,10 +16,10 @@ from tests import postgres
 from tests.older_databases.answers import recorded_answers
 from tests.older_databases.filling import PRICES, SHOP, Broker, q
 from tests.older_databases.fixture import FOLDERS, KINDS, Fixture
+from tests.older_databases.restored import ADMINISTRATOR, SENDING, restored
 from tests.receiver import Arrival, Receiver, Reply, receiving
 from tests.waiting import eventually
 from tests.whole.servers import Server, running
-from tests.whole.test_older_databases import ADMINISTRATOR, SENDING, restored
 from treaty.store.engine.database import open_database
 
 HAL = "application/hal+json"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.api.conftest import publication
-from tests.api.test_provider_contracts import OPENAPI, build, document
+from tests.api.client import publication
+from tests.api.contracts import OPENAPI, build, document
 from tests.waiting import PATIENCE, eventually
 from tests.whole import shop
 from tests.whole.servers import run, running, start

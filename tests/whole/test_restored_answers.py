@@ -12,9 +12,9 @@ from tests.older_databases import filling
 from tests.older_databases.answers import ask, opened, recorded_answers
 from tests.older_databases.filling import Broker
 from tests.older_databases.fixture import FOLDERS, Fixture
+from tests.older_databases.restored import HOLDING, send_all_webhooks
 from tests.receiver import receiving
 from tests.whole.servers import running
-from tests.whole.test_older_databases import HOLDING, send_all_webhooks
 from treaty import app
 from treaty.cli.progress import Progress
 from treaty.settings import Settings

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.databases import on_sqlite
 from tests.whole import servers
 
 pytestmark = pytest.mark.long_on_postgresql
@@ -46,7 +47,7 @@ def test_a_secret_is_created_listed_changed_and_deleted(treaty, tmp_path):
     assert treaty("list").stdout == "There are no secrets.\n"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@on_sqlite
 def test_what_cannot_be_done_is_explained(treaty):
     treaty("create", "TAKEN", "--value-stdin")
     for words, stdin, reason in (

@@ -1,41 +1,22 @@
 """Servers that share a database: what one lets in or shuts out, the other does, too."""
 
-from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
-from pydantic import SecretStr
 
-from tests.api.conftest import hash_quickly
+from tests.api.credentials import PASSWORD, hash_quickly
 from tests.waiting import PATIENCE
 from tests.whole import servers
+from tests.whole.users import SECRET_KEY, count_failures, get_user
 from treaty.actions.accounts import accounts, credentials
-from treaty.model.accounts.access import Role, Token
-from treaty.model.accounts.throttling import compute_counter_keys
-from treaty.settings import Settings
-from treaty.store.accounts import throttling
-from treaty.store.engine.database import Database, open_database
-from treaty.store.engine.vault import get_vault
-from treaty.store.migrations import migrate
 
-PASSWORD, OTHER = "a stapled horse, correctly", "one more battery, please"
-SECRET_KEY = "the key of both servers, which is no secret"  # noqa: S105
-VAULT = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = open_database(database_url)
-    migrate(database)
-    yield database
-    database.close()
+OTHER = "one more battery, please"
 
 
 @pytest.fixture
@@ -46,41 +27,6 @@ def both(database_url: str, tmp_path: Path) -> Iterator[list[servers.Server]]:
         servers.running(database_url, cwd=tmp_path, environ=environ) as second,
     ):
         yield [first, second]
-
-
-@dataclass(frozen=True)
-class User:
-    """A user, with what it signs in with."""
-
-    token: Token
-    session: str
-    headers: Mapping[str, Mapping[str, str]]
-
-
-def basic(name: str, its_password: str) -> dict[str, str]:
-    return {"authorization": f"Basic {b64encode(f'{name}:{its_password}'.encode()).decode()}"}
-
-
-@pytest.fixture
-def add_user(database: Database) -> Callable[[str], User]:
-    def add(name: str) -> User:
-        now = datetime.now(UTC)
-        draft = accounts.AccountDraft(name=name, role=Role.READ_ONLY, password=hash_quickly(PASSWORD))
-        account = database.write(lambda db: accounts.add_account(db, draft, now=now))
-        new = credentials.TokenDraft(name="build")
-        token = database.write(lambda db: credentials.add_token(db, account, new, vault=VAULT, now=now))
-        who = credentials.SessionDraft(
-            user=name, account=account.uuid, password=draft.password, proof=None, address=None, agent=None
-        )
-        session = database.write(lambda db: credentials.open_session(db, who, vault=VAULT, now=now))
-        headers = {
-            "token": {"authorization": f"Bearer {token.text}"},
-            "password": basic(name, PASSWORD),
-            "session": {"cookie": f"__Host-treaty={session.secret}"},
-        }
-        return User(token.token, session.session.uuid, headers)
-
-    return add
 
 
 def test_what_is_taken_away_is_refused_at_once_by_every_process(database, both, add_user):
@@ -101,40 +47,28 @@ def test_what_is_taken_away_is_refused_at_once_by_every_process(database, both, 
     assert statuses(ended) == [200, 200, 200, 200, 401, 401]
 
 
-def ask(server, name, its_password, address="192.0.2.7"):
-    headers = {**basic(name, its_password), "x-forwarded-for": address}
-    return httpx.get(f"{server.address}/user", headers=headers)
-
-
-def fail(database, name, *, times, at, is_known=True, address="192.0.2.7"):
-    """Count wrong passwords as if they had been sent."""
-    keys = compute_counter_keys(name, address, is_known=is_known)
-    for _ in range(times):
-        database.write(lambda db: throttling.increment(db, keys.pair, now=at, before=at - timedelta(minutes=15)))
-
-
 @pytest.mark.slow_on_postgresql
 @pytest.mark.parametrize("name", ["ada", "nobody"])
 def test_wrong_passwords_are_counted_together_whichever_process_they_are_sent_to(database, both, add_user, name):
     add_user("ada")
     add_user("ben")
-    assert [ask(both[number % 2], name, f"guess {number}").status_code for number in range(5)] == [401] * 5
+    assert [get_user(both[number % 2], name, f"guess {number}").status_code for number in range(5)] == [401] * 5
     # As if there had been more of them: a second would be over before all is asked.
-    fail(database, name, times=4, at=datetime.now(UTC), is_known=name == "ada")
-    slowed = [ask(server, name, PASSWORD) for server in both]
+    count_failures(database, name, times=4, at=datetime.now(UTC), is_known=name == "ada")
+    slowed = [get_user(server, name, PASSWORD) for server in both]
     assert [each.status_code for each in slowed] == [429, 429]
     assert all(0 < int(each.headers["retry-after"]) <= 16 for each in slowed)
-    assert [ask(server, "ben", PASSWORD).status_code for server in both] == [200, 200]
-    assert [ask(server, "ada", PASSWORD, "192.0.2.8").status_code for server in both] == [200, 200]
+    assert [get_user(server, "ben", PASSWORD).status_code for server in both] == [200, 200]
+    assert [get_user(server, "ada", PASSWORD, "192.0.2.8").status_code for server in both] == [200, 200]
 
 
 @pytest.mark.slow_on_postgresql
 def test_of_many_passwords_that_come_at_once_after_a_wait_one_is_looked_at(database, both, add_user):
     add_user("ada")
     # The next one may be looked at after eight seconds, and the one after it in sixteen.
-    fail(database, "ada", times=8, at=datetime.now(UTC) - timedelta(seconds=60))
+    count_failures(database, "ada", times=8, at=datetime.now(UTC) - timedelta(seconds=60))
     with ThreadPoolExecutor(8) as threads:
-        answers = threads.map(lambda number: ask(both[number % 2], "ada", f"guess {number}").status_code, range(8))
+        answers = threads.map(lambda number: get_user(both[number % 2], "ada", f"guess {number}").status_code, range(8))
     assert sorted(answers) == [401] + [429] * 7
 
 
@@ -172,9 +106,9 @@ def test_the_database_may_end_its_connections_and_nobody_is_refused(kept_connect
 def test_the_right_password_ends_what_wrong_ones_have_begun_in_every_process(both, add_user):
     first, second = both
     add_user("ada")
-    assert [ask(first, "ada", f"guess {number}").status_code for number in range(4)] == [401] * 4
-    assert ask(second, "ada", PASSWORD).status_code == 200
-    assert [ask(first, "ada", f"guess {number}").status_code for number in range(5)] == [401] * 5
+    assert [get_user(first, "ada", f"guess {number}").status_code for number in range(4)] == [401] * 4
+    assert get_user(second, "ada", PASSWORD).status_code == 200
+    assert [get_user(first, "ada", f"guess {number}").status_code for number in range(5)] == [401] * 5
 
 
 def test_servers_that_start_at_once_on_an_empty_database_both_come_up(empty_database_url: str, tmp_path: Path) -> None:

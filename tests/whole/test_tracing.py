@@ -13,8 +13,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.api.conftest import publication
-from tests.receiver import Receiver, receiving
+from tests.api.client import publication
 from tests.waiting import eventually
 from tests.whole.servers import running, start
 
@@ -61,12 +60,6 @@ def collector() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 def _until(name: str, ready: Callable[[Any], bool] = lambda _span: True) -> Any:

@@ -26,8 +26,8 @@ from sqlalchemy.exc import OperationalError
 from tests import postgres
 from tests.databases import create_missing_file
 from tests.waiting import PATIENCE
+from tests.whole.database_commands import CALLS, PASSWORD
 from tests.whole.servers import running
-from tests.whole.test_missing_database import CALLS, PASSWORD
 from treaty.cli import TREATY
 from treaty.store.engine import startup
 from treaty.store.engine.database_faults import explain_error, name_database

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import Api
-from tests.api.test_usage import PROVIDER, count_rows, interaction, publish
+from tests.api.client import Api
+from tests.api.usage import PROVIDER, count_rows, interaction, publish
 from tests.databases import open_kept
 from tests.waiting import eventually
 from tests.whole.servers import Server, running, start

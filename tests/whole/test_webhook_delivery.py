@@ -4,30 +4,17 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.conftest import publication
-from tests.receiver import Receiver, Reply, receiving
+from tests.api.client import publication
+from tests.receiver import Receiver, Reply
 from tests.waiting import eventually
 from tests.whole.servers import Server, running, start
-
-OPEN = {
-    "PACT_BROKER_WEBHOOK_SCHEME_WHITELIST": "http https",
-    "PACT_BROKER_WEBHOOK_HOST_WHITELIST": "127.0.0.1",
-    "PACT_BROKER_WEBHOOK_RETRY_SCHEDULE": "1 1 1 1 1 1",
-}
-TILL, EVENTS = "Till", [{"name": "contract_published"}]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
+from tests.whole.webhooks import EVENTS, OPEN, TILL
 
 
 def _hook(server: Server, receiver: Receiver, **more: Any) -> None:
