@@ -43,7 +43,7 @@ class Deliveries:
     def as_json(self) -> dict[str, Any]:
         return {"per_second": self.per_second, "p50": self.p50, "p99": self.p99, "most": self.most}
 
-    def summary(self) -> Iterable[str]:
+    def format_lines(self) -> Iterable[str]:
         """Write figures for people."""
         verdict = "met" if self.per_second >= LEAST_PER_SECOND else "not met"
         yield f"deliveries a second: {self.per_second:.0f} (target {LEAST_PER_SECOND:g}: {verdict})"

@@ -117,7 +117,7 @@ def _unused_leaves(db: Connection, table: str) -> float:
     return float(db.execute(_UNUSED_LEAVES, {"name": f'"{table}"'}).scalar_one())
 
 
-def summary(kind: str, disk: Disk) -> Iterator[str]:
+def format_lines(kind: str, disk: Disk) -> Iterator[str]:
     """Write figures for people."""
     per_result = disk.total / disk.results
     yield (

@@ -52,7 +52,7 @@ class Soak:
         """Look at the process, and say how it goes, until the time is over."""
         next_report = 0.0
         while (elapsed := time.monotonic() - self.began) < self.seconds:
-            self.samples.append(sample(self.pid, servers.memory(self.pid), elapsed))
+            self.samples.append(sample(self.pid, servers.measure_memory(self.pid), elapsed))
             self.arrivals += self.receiver.take()
             if elapsed >= next_report:
                 print(self.progress(), flush=True)

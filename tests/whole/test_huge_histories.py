@@ -15,9 +15,9 @@ from sqlalchemy import Column, Connection, func, select, text
 from bench import builds, departments, histories, huge
 from bench.builds import Team
 from bench.histories import History
-from bench.operations import OPERATIONS, Asked
-from bench.recording import call
-from bench.wire import json_body, request
+from bench.operations import OPERATIONS, RequestTemplate
+from bench.recording import send_request
+from bench.wire import build_json_body, encode_request
 from tests import databases
 from treaty.actions.maintenance.integrity import check_integrity
 from treaty.settings import Settings
@@ -52,12 +52,12 @@ def _serving(url: str) -> Iterator[tuple[Database, Server]]:
     app.close()
 
 
-def _ask(app: Server, asked: Mapping[str, Asked]) -> dict[str, tuple[int, bytes]]:
+def _ask(app: Server, asked: Mapping[str, RequestTemplate]) -> dict[str, tuple[int, bytes]]:
     """Return the status and the body of each response."""
     responses = {}
     for name, question in asked.items():
-        raw = request(question.method, question.path, name, "localhost", question.body).filled(b"")
-        status, _, body = asyncio.run(call(app, raw))
+        raw = encode_request(question.method, question.path, name, "localhost", question.body).render(b"")
+        status, _, body = asyncio.run(send_request(app, raw))
         responses[name] = (status, _RANDOM.sub(b"random", body))
     return responses
 
@@ -67,11 +67,11 @@ def _add_environments(database: Database) -> None:
 
 
 def test_a_history_has_the_answers_of_its_builds(tmp_path: Path):
-    questions = {operation.name: operation.ask(TINY, 0) for operation in OF_THE_PAIR}
-    filled, built = (f"sqlite:///{tmp_path / name}.sqlite" for name in ("filled", "built"))
-    for url in (filled, built):
+    questions = {operation.name: operation.build_request(TINY, 0) for operation in OF_THE_PAIR}
+    render, built = (f"sqlite:///{tmp_path / name}.sqlite" for name in ("filled", "built"))
+    for url in (render, built):
         databases.create_missing_file(url)
-    with _serving(filled) as (database, app):
+    with _serving(render) as (database, app):
         database.write(lambda db: histories.fill(db, TINY))
         answers, rows = _ask(app, questions), _load_values(database)
         assert {finding.broken for finding in database.read(check_integrity)} == {0}
@@ -99,12 +99,14 @@ def _fetch_all(db: Connection, *, columns: Sequence[Column[Any]]) -> Sequence[An
     return db.execute(select(*columns)).all()
 
 
-def _of_department(number: int) -> dict[str, Asked]:
+def _of_department(number: int) -> dict[str, RequestTemplate]:
     """Ask about the application of a department that consumes the next one."""
     consumer, provider = (departments.application(number, at) for at in (0, 1))
     names = {histories.consumer(0): consumer, histories.provider(0): provider}
     questions = {
-        operation.name: operation.ask(TINY, 0) for operation in OF_THE_PAIR if "pact-version" not in operation.name
+        operation.name: operation.build_request(TINY, 0)
+        for operation in OF_THE_PAIR
+        if "pact-version" not in operation.name
     }
     return {
         name: _renamed(question, names)
@@ -113,11 +115,11 @@ def _of_department(number: int) -> dict[str, Asked]:
     }
 
 
-def _renamed(asked: Asked, names: Mapping[str, str]) -> Asked:
+def _renamed(asked: RequestTemplate, names: Mapping[str, str]) -> RequestTemplate:
     path = asked.path
     for old, new in names.items():
         path = path.replace(old, new)
-    return Asked(asked.method, path, asked.body)
+    return RequestTemplate(asked.method, path, asked.body)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +167,7 @@ def _count_rows(database: Database) -> dict[str, int]:
 
 def _assert_new_rows_get_new_ids(app: Server) -> None:
     path = f"/pacticipants/{departments.application(1, 0)}/branches/new/versions/new"
-    ((status, _),) = _ask(app, {"version": Asked("PUT", path, json_body({}))}).values()
+    ((status, _),) = _ask(app, {"version": RequestTemplate("PUT", path, build_json_body({}))}).values()
     assert status == HTTPStatus.CREATED
 
 
