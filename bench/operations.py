@@ -281,7 +281,7 @@ OPERATIONS: Final = (
     Operation(
         name="for-verification-wip",
         title="  and 5 branches in progress",
-        build_request=_for_verification_with_wip(histories.newest_branches_began),
+        build_request=_for_verification_with_wip(histories.start_of_newest_branches),
         baseline=SMALL,
         max_ratio=1.5,
     ),

@@ -22,7 +22,7 @@ import httpx
 from sqlalchemy import func, select
 
 from bench import departments, disk, histories, huge, servers
-from bench.deliveries import OPEN
+from bench.deliveries import WEBHOOK_SETTINGS
 from bench.huge import SCALES, Scale
 from bench.receiver import receiving
 from bench.stores import SqliteStore, Store, postgres_store
@@ -189,7 +189,7 @@ def _run(store: Store, scale: Scale, options: argparse.Namespace) -> dict[str, A
     with ExitStack() as running:
         running.callback(store.drop, name)
         receiver = running.enter_context(receiving())
-        server = servers.treaty_server(url, port, OPEN, log=Path(os.devnull), folder=store.folder)
+        server = servers.treaty_server(url, port, WEBHOOK_SETTINGS, log=Path(os.devnull), folder=store.folder)
         pid = running.enter_context(server)
         servers.wait_until_idle(pid)
         database = open_database(url, connections=2)
