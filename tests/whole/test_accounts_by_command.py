@@ -225,7 +225,7 @@ def shared_url(postgres_url):
 
 @pytest.fixture
 def elsewhere(shared_url, tmp_path):
-    """Commands on a shared database, each called in a folder of a machine's own."""
+    """Commands on a shared database, each in a new folder, as if from another machine."""
 
     def run(machine, *words, **environ):
         folder = tmp_path / machine

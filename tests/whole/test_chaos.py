@@ -1,4 +1,4 @@
-"""Two nodes behind nginx, on a PostgreSQL with a standby, keep every promise while parts of the cluster are killed."""
+"""Two nodes behind nginx, on PostgreSQL with a standby, lose no acknowledged write while processes are killed."""
 
 import pytest
 

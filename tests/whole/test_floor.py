@@ -1,4 +1,4 @@
-"""The floor of the benchmarks executes the statements of the application, on both kinds of databases."""
+"""The floor of the benchmarks executes the same statements as the application, on SQLite and on PostgreSQL."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -88,8 +88,8 @@ def _send(
 
 
 def _build_request(name: str, prefix: str, number: int) -> bytes:
-    asked = REQUESTS[name]
-    return encode_request(asked.method, asked.path, name, "localhost", asked.body).render(
+    template = REQUESTS[name]
+    return encode_request(template.method, template.path, name, "localhost", template.body).render(
         build_unique_value(prefix, number)
     )
 

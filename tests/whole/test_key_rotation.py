@@ -1,4 +1,4 @@
-"""The key of secrets is changed while a server works, and nobody notices."""
+"""The key of secrets is rotated while a server handles requests, without errors."""
 
 import hashlib
 import hmac
@@ -68,7 +68,7 @@ def _rotated(database_url: str, folder: Path, *options: str, **environ: str) -> 
 
 @contextmanager
 def _publishing(server: Server) -> Iterator[list[str]]:
-    """Publish one version after the other, until the block ends."""
+    """Publish versions until the block ends."""
     published: list[str] = []
     is_over = threading.Event()
 
@@ -97,7 +97,7 @@ def _is_right(arrival: Arrival) -> bool:
 
 
 def _dump(database_url: str) -> str:
-    """All that the database holds of webhooks and what was sent to them."""
+    """Return the rows of the database about webhooks and their deliveries."""
     engine = create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as db:
         tables = ("webhook", "triggered_webhook", "webhook_execution")

@@ -1,4 +1,4 @@
-"""Commands that work on a server's database, where there is none."""
+"""Commands that need an existing database fail if there is none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "a stapled horse, correctly\n"  # noqa: S105 - of a user that is never added
 CREATING = {("serve",), ("user", "add"), ("restore",)}
-"""The server, and what may come before it: adding its first user, and restoring a backup."""
+"""The server, and commands that can run before it: adding the first user, and restoring a backup."""
 NEEDED = {
     "backup": ["backup.zip"],
     "user disable": ["ada"],
@@ -34,7 +34,7 @@ NEEDED = {
     "token create": ["--user", "ada", "--name", "ci"],
     "token revoke": ["--all"],
 }
-"""What some commands need besides the database."""
+"""Arguments that some commands require besides the database."""
 VARIANTS = {
     "doctor": [[], ["--fix"]],
     "clean": [[], ["--dry-run"], ["--output", "json"]],
@@ -44,7 +44,7 @@ VARIANTS = {
 
 
 def commands(program: click.Command, *words: str) -> Iterator[tuple[str, ...]]:
-    """Yield the words of each command that takes the address of a database."""
+    """Yield the arguments of each command with the option for the URL of a database."""
     if isinstance(program, click.Group):
         context = click.Context(program)
         for name in program.list_commands(context):

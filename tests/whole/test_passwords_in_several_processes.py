@@ -1,4 +1,4 @@
-"""Passwords in the processes of several servers, which are shared by the tests of this file."""
+"""Passwords with several server processes, which the tests of this file share."""
 
 # ruff: noqa: F811 - parameters with the names of imported fixtures
 
@@ -44,7 +44,7 @@ def shared_servers(database_url: str, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def two_with_users(shared_servers, database) -> Iterator[list[servers.Server]]:
-    """The servers, without users in the database and without failures that count."""
+    """The servers, without users in the database and without recent failures."""
     yield shared_servers
     for table in (account, guess):
         database.write(lambda db, table=table: db.execute(delete(table)))

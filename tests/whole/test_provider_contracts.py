@@ -1,4 +1,4 @@
-"""Both sides publish at once, the server is killed, and each acknowledged pair is compared all the same."""
+"""Consumer and provider publish concurrently, the server is killed, and each acknowledged pair is still compared."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def described_path(version: str) -> str:
 
 
 def publish(address: str, name: str, version: str) -> bool:
-    """Publish a pact or a contract on a branch of its own, and say whether that was acknowledged."""
+    """Publish a pact or a contract on a new branch, and return whether it was acknowledged."""
     path = described_path(version)
     if name == PROVIDER:
         contract = document(OPENAPI.replace("/prices", f"/{path}"))

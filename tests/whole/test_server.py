@@ -1,4 +1,4 @@
-"""The server as a process: how it begins, what it writes to its log, how large a pact may be, and how it ends."""
+"""The server as a process: start, log, size limits of pacts, and shutdown."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Servers that share a database: what one lets in or shuts out, the other does, too."""
+"""Servers that share a database authenticate the same users, tokens and sessions."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -50,7 +50,7 @@ def both(database_url: str, tmp_path: Path) -> Iterator[list[servers.Server]]:
 
 @dataclass(frozen=True)
 class User:
-    """A user, with what it signs in with."""
+    """A user with the credentials."""
 
     token: Token
     session: str
@@ -107,7 +107,7 @@ def ask(server, name, its_password, address="192.0.2.7"):
 
 
 def fail(database, name, *, times, at, is_known=True, address="192.0.2.7"):
-    """Count wrong passwords as if they had been sent."""
+    """Record failed attempts to sign in, as requests with wrong passwords would."""
     keys = compute_counter_keys(name, address, is_known=is_known)
     for _ in range(times):
         database.write(lambda db: throttling.increment(db, keys.pair, now=at, before=at - timedelta(minutes=15)))
@@ -140,7 +140,7 @@ def test_of_many_passwords_that_come_at_once_after_a_wait_one_is_looked_at(datab
 
 @pytest.fixture
 def kept_connections(database_url: str) -> list[int]:
-    """The processes of PostgreSQL that serve this run of the tests, which keeps connections for later tests."""
+    """Ids of the PostgreSQL processes for connections of this test process, which stay open for later tests."""
     if database_url.startswith("sqlite"):
         return []
     with psycopg.connect(database_url) as connection:

@@ -38,7 +38,7 @@ def _samples(**changes: int) -> list[Sample]:
 
 
 @pytest.mark.parametrize(
-    ("grown", "reports"),
+    ("changes", "reports"),
     [
         ({}, []),
         ({"memory": 109, "files": 25, "connections": 16}, []),

@@ -1,4 +1,4 @@
-"""Fifty clients at four server processes on one PostgreSQL, doing all that changes something."""
+"""Fifty clients send every kind of write to four server processes on one PostgreSQL."""
 
 import random
 import threading
@@ -17,13 +17,13 @@ from tests.whole.servers import run, running
 
 CLIENTS, SERVERS = 50, 4
 DEEDS = 60 if IS_LONG else 4
-"""What each client does, one after the other."""
+"""Steps of each client, in their order."""
 SHARED = "Shared"
 
 
 @dataclass
 class Ledger:
-    """What the clients were told: what must be there at the end, and what went wrong."""
+    """Acknowledged writes of the clients, which must exist at the end, and failures."""
 
     kept: dict[str, list[str]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Ledger:
 
 
 class Client:
-    """One team: publishes its own and shared pacts, tags, verifies, deploys, and deletes what is only its own."""
+    """A team publishes its own and shared pacts, tags, verifies, deploys, and deletes its own data."""
 
     def __init__(self, number: int, address: str, environment: str, ledger: Ledger) -> None:
         self._name = f"App {number}"
@@ -99,7 +99,7 @@ class Client:
 
 @pytest.fixture
 def database_url(postgres_url):
-    """This is about several processes at once, which PostgreSQL is for."""
+    """URL of a PostgreSQL database, which is recommended for several servers."""
     with postgres.database(postgres_url) as url:
         yield url
 

@@ -1,4 +1,4 @@
-"""A team publishes, verifies and asks whether it may deploy, with pact-python and with our own command line."""
+"""A team publishes, verifies and runs can-i-deploy, with pact-python and with Treaty's command line."""
 
 import httpx
 
@@ -63,7 +63,7 @@ def test_a_provider_that_breaks_the_pact_is_not_deployable(server, tmp_path):
 
 
 def results(server, version):
-    """Whether the results that a provider's version published are successes."""
+    """Return the success of the results that a provider version has published."""
     query = f"q[][pacticipant]={shop.CONSUMER}&q[][pacticipant]={shop.PROVIDER}&q[][version]={version}&latestby=cvpv"
     rows = httpx.get(f"{server.address}/matrix?{query}").json()["matrix"]
     return [row["verificationResult"]["success"] for row in rows]

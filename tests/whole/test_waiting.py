@@ -34,7 +34,7 @@ def _wait(address: str, cursor: str) -> httpx.Response:
 
 
 def test_a_server_that_shuts_down_answers_waiting_clients_first(tmp_path: Path) -> None:
-    """Without that, it would cut them off after half a minute, and end only then."""
+    """Without their responses, the server would close the connections after half a minute, and end only then."""
     with (
         running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", "--log-level", "info") as server,
         ThreadPoolExecutor(1) as threads,

@@ -1,4 +1,4 @@
-"""The commands that pipelines are made of, on every way to a broker that pipelines have."""
+"""The commands of pipelines, through each kind of gateway to a broker."""
 
 import socket
 import ssl
@@ -26,7 +26,7 @@ UUID = "8ce50ab0-5b4c-4f6b-9d53-22f6e9c0a3b1"
 
 @dataclass(kw_only=True)
 class Way:
-    """How a gateway stands before the broker, and what a client has to be told of it."""
+    """A kind of gateway in front of the broker, with the settings that clients need for it."""
 
     prefix: str = ""
     delay: float = 0
@@ -80,7 +80,7 @@ def _gateway(way):
         do_GET = do_POST = do_PUT = do_PATCH = hand_on  # noqa: N815 - http.server's own names
 
         def log_message(self, format, *args):  # noqa: A002 - http.server's own name
-            """Keep quiet."""
+            """Do not log requests."""
 
     return Gateway
 
@@ -92,7 +92,7 @@ def free_port():
 
 @contextmanager
 def standing(way, tmp_path):
-    """Run a broker behind a gateway, and give the gateway's address."""
+    """Run a broker behind a gateway, and yield the URL of the gateway."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _gateway(way)) as gateway:
         gateway.daemon_threads = True
         if way.certificate:
@@ -112,7 +112,7 @@ def standing(way, tmp_path):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate that nobody but itself vouches for, with its key."""
+    """A self-signed certificate with its key."""
     require("openssl")
     key_options = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     words = [*key_options, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "-", "-out", "-"]

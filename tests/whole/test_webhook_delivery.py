@@ -1,4 +1,4 @@
-"""Webhooks of a server that is a process: sent at once, safe by default, and sent after the worst end."""
+"""Webhooks of a server process: sent without delay, restricted by default, and sent after `kill -9`."""
 
 import json
 import os
