@@ -64,8 +64,8 @@ class Builds:
 
     def _add_applications(self) -> None:
         self.clock.now = time_of(0)
-        listed = self.client.send("GET", "/environments")["_embedded"]["environments"]
-        self.environments = {environment["name"]: environment["uuid"] for environment in listed}
+        environments = self.client.send("GET", "/environments")["_embedded"]["environments"]
+        self.environments = {environment["name"]: environment["uuid"] for environment in environments}
         for name in self.team.applications:
             body = {"name": name, "displayName": name.title(), "mainBranch": "main"}
             self.client.send("POST", "/pacticipants", body)

@@ -415,8 +415,8 @@ class Company:
         uuid = self.environments[environment]
         if environment == "production" and instance in (None, "eu-central"):
             query = {"environment": environment, "versions": [{"pacticipant": name, "version": version}]}
-            answer = self.client.send("POST", "/decisions", query)
-            if not answer["deployable"] and self.generator.random() > 0.2:  # noqa: PLR2004 - a few deploy anyway
+            decision = self.client.send("POST", "/decisions", query)
+            if not decision["deployable"] and self.generator.random() > 0.2:  # noqa: PLR2004 - a few deploy anyway
                 return
         if name in RELEASED:
             self.client.send("POST", f"{path}/released-versions/environment/{uuid}", {})

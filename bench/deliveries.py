@@ -89,7 +89,7 @@ def _subscribe(client: httpx.Client, receiver: Receiver, consumer: str) -> None:
 
 
 def _publish(client: httpx.Client, pair: int, version: str) -> None:
-    pact = histories.pact(pair, size=2000, mark=version)
+    pact = histories.build_pact(pair, size=2000, mark=version)
     contract = {
         "consumerName": histories.consumer(pair),
         "providerName": histories.provider(pair),

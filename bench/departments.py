@@ -74,7 +74,7 @@ def team(applications: int = APPLICATIONS, consumed: int = CONSUMED) -> Team:
 
     @cache
     def pact(edge: int, content: int) -> bytes:
-        text = histories.pact(0, size=5600, mark=f"content {content} of integration {edge}").decode()
+        text = histories.build_pact(0, size=5600, mark=f"content {content} of integration {edge}").decode()
         consumer, provider = (names[at] for at in edges[edge])
         return text.replace(histories.consumer(0), consumer).replace(histories.provider(0), provider).encode()
 

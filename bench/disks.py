@@ -45,5 +45,5 @@ def slowed_down(processes: Sequence[int], *, seconds: float) -> Iterator[None]:
 def list_process_tree(process: int) -> list[int]:
     """List the ids of a process and all its descendants."""
     children = Path(f"/proc/{process}/task/{process}/children")
-    own = [int(child) for child in children.read_text("ascii").split()] if children.exists() else []
-    return [process, *(descendant for child in own for descendant in list_process_tree(child))]
+    child_ids = [int(child) for child in children.read_text("ascii").split()] if children.exists() else []
+    return [process, *(descendant for child in child_ids for descendant in list_process_tree(child))]

@@ -95,14 +95,14 @@ def spoke(index: int) -> str:
 
 def start_of_newest_branches(history: History) -> str:
     """Return the time from which five feature branches exist."""
-    return _at(history.versions - 5 * PER_BRANCH)["created_at"].isoformat()
+    return _timestamps(history.versions - 5 * PER_BRANCH)["created_at"].isoformat()
 
 
 def number(version: int) -> str:
     return f"1.0.{version:04d}+{version * 7919:08x}"
 
 
-def pact(pair: int, *, size: int, mark: str) -> bytes:
+def build_pact(pair: int, *, size: int, mark: str) -> bytes:
     """Build a pact of about `size` bytes, with a mark that begins at a multiple of three bytes, as Base64 requires."""
     interactions: list[dict[str, Any]] = []
     document = {
@@ -204,16 +204,16 @@ def time_of(version: int) -> datetime:
     return START + timedelta(minutes=10 * version)
 
 
-def _at(version: int) -> dict[str, datetime]:
+def _timestamps(version: int) -> dict[str, datetime]:
     return {"created_at": time_of(version), "updated_at": time_of(version)}
 
 
 def _uuid(*parts: int) -> str:
-    return str(UUID(int=sum(part << 24 * place for place, part in enumerate(parts))))
+    return str(UUID(int=sum(part << 24 * position for position, part in enumerate(parts))))
 
 
 def _pacticipant(index: int, name: str) -> dict[str, Any]:
-    return {"id": index + 1, "name": name, "display_name": name.title(), "main_branch": "main", **_at(0)}
+    return {"id": index + 1, "name": name, "display_name": name.title(), "main_branch": "main", **_timestamps(0)}
 
 
 def _environment(index: int, name: str) -> dict[str, Any]:
@@ -223,7 +223,7 @@ def _environment(index: int, name: str) -> dict[str, Any]:
         "name": name,
         "display_name": name.title(),
         "is_production": name == "production",
-        **_at(0),
+        **_timestamps(0),
     }
 
 
@@ -245,7 +245,7 @@ def _add_versions(db: Connection, history: History, owner: int) -> None:
         db,
         tables.version,
         (
-            {"id": ids[index], **owner_columns, "number": number(index), "position": index + 1, **_at(index)}
+            {"id": ids[index], **owner_columns, "number": number(index), "position": index + 1, **_timestamps(index)}
             for index in versions
         ),
     )
@@ -255,7 +255,7 @@ def _add_versions(db: Connection, history: History, owner: int) -> None:
         db,
         tables.tag,
         (
-            {"version_id": ids[index], **owner_columns, "name": "dev", "position": index + 1, **_at(index)}
+            {"version_id": ids[index], **owner_columns, "name": "dev", "position": index + 1, **_timestamps(index)}
             for index in tagged
         ),
     )
@@ -298,7 +298,7 @@ def _add_branches(db: Connection, history: History, owner: int, ids: list[int]) 
                 "version_id": ids[index],
                 "position": index + 1,
                 "is_auto_created": False,
-                **_at(index),
+                **_timestamps(index),
             }
             for index in range(history.versions)
         ),
@@ -307,17 +307,17 @@ def _add_branches(db: Connection, history: History, owner: int, ids: list[int]) 
 
 def _deployments(history: History, owner: int) -> Iterator[dict[str, Any]]:
     """Yield the rows of consecutive deployments to each environment."""
-    for place, (every, last) in enumerate(history.deployments):
+    for position, (every, last) in enumerate(history.deployments):
         for version in range(last % every, last + 1, every):
-            following = None if version == last else _at(version + every)["created_at"]
+            following = None if version == last else _timestamps(version + every)["created_at"]
             yield {
-                "uuid": _uuid(version, owner, place + 10),
+                "uuid": _uuid(version, owner, position + 10),
                 "pacticipant_id": owner + 1,
                 "version_id": _version_id(history, owner, version),
-                "environment_id": place + 1,
+                "environment_id": position + 1,
                 "is_auto_created": False,
                 "undeployed_at": following,
-                **_at(version),
+                **_timestamps(version),
             }
 
 
@@ -327,7 +327,7 @@ def _release(history: History, owner: int) -> dict[str, Any]:
         "pacticipant_id": owner + 1,
         "version_id": _version_id(history, owner, history.in_production),
         "environment_id": ENVIRONMENTS.index("production") + 1,
-        **_at(history.in_production),
+        **_timestamps(history.in_production),
     }
 
 
@@ -356,12 +356,12 @@ def _add_pacts(db: Connection, history: History, pair: int) -> None:
 
 
 def _content(pair: int, first: int, index: int) -> dict[str, Any]:
-    content = contents.build_content(documents.parse_document(published(pair, index)))
+    content = contents.build_content(documents.parse_document(build_published_pact(pair, index)))
     return {
         "id": first + index,
         "sha": content.sha,
         "body": content.body,
-        "created_at": _at(index * PER_CONTENT)["created_at"],
+        "created_at": _timestamps(index * PER_CONTENT)["created_at"],
     }
 
 
@@ -373,7 +373,7 @@ def _publication(history: History, pair: int, first: int, version: int) -> dict[
         "revision": 1,
         "position": version + 1,
         "is_current": True,
-        "created_at": _at(version)["created_at"],
+        "created_at": _timestamps(version)["created_at"],
     }
 
 
@@ -381,15 +381,15 @@ def _verifications(history: History, pair: int, first: int) -> Iterator[dict[str
     """Yield two results of each version: for the newest content, and for the one before it (or the same again)."""
     for version in range(history.versions):
         newest = version // PER_CONTENT
-        for place, content in enumerate((newest, newest - 1) if newest else (0, 0)):
+        for position, content in enumerate((newest, newest - 1) if newest else (0, 0)):
             yield {
                 "content_id": first + content,
                 "provider_version_id": _version_id(history, 2 * pair + 1, version),
                 "success": version % 25 != 1,
-                "is_latest": newest > 0 or place == 1,
+                "is_latest": newest > 0 or position == 1,
                 "is_wip": False,
-                "verified_at": _at(version)["created_at"],
-                "created_at": _at(version)["created_at"],
+                "verified_at": _timestamps(version)["created_at"],
+                "created_at": _timestamps(version)["created_at"],
                 "build_url": f"https://ci.example.org/builds/{version}",
             }
 
@@ -402,7 +402,7 @@ def _add_hubs(db: Connection, history: History) -> None:
     _add(db, tables.pacticipant, (_pacticipant(first + index, name) for index, name in enumerate(names)))
     for owner in range(first, first + len(names)):
         _add_versions(db, history, owner)
-    pairs = [(first + place, spokes[index]) for place, size in enumerate(HUBS) for index in range(size)]
+    pairs = [(first + position, spokes[index]) for position, size in enumerate(HUBS) for index in range(size)]
     for index, (consumer_owner, provider_owner) in enumerate(pairs):
         _add_integration(db, history, index, consumer_owner, provider_owner)
 
@@ -448,11 +448,11 @@ def _add_integration(db: Connection, history: History, index: int, consumer_owne
 
 
 @lru_cache(maxsize=100)  # hubs publish the contents of the first pair
-def published(pair: int, content: int) -> bytes:
+def build_published_pact(pair: int, content: int) -> bytes:
     """Build the pact of a content of a pair."""
-    return pact(pair, size=5600, mark=f"content {content}")
+    return build_pact(pair, size=5600, mark=f"content {content}")
 
 
-def new_pact(pair: int) -> bytes:
+def build_new_pact(pair: int) -> bytes:
     """Build a pact of 6 KB with a placeholder, so that each publication has a new content."""
-    return pact(pair, size=5600, mark=UNIQUE)
+    return build_pact(pair, size=5600, mark=UNIQUE)

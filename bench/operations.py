@@ -44,12 +44,14 @@ def _pair_path(pair: int) -> str:
 
 
 def _publish_new(_history: History, pair: int) -> RequestTemplate:
-    return RequestTemplate("POST", "/contracts/publish", _build_publication(pair, histories.new_pact(pair)))
+    return RequestTemplate("POST", "/contracts/publish", _build_publication(pair, histories.build_new_pact(pair)))
 
 
 def _publish_same(history: History, pair: int) -> RequestTemplate:
     newest = (history.versions - 1) // PER_CONTENT
-    return RequestTemplate("POST", "/contracts/publish", _build_publication(pair, histories.published(pair, newest)))
+    return RequestTemplate(
+        "POST", "/contracts/publish", _build_publication(pair, histories.build_published_pact(pair, newest))
+    )
 
 
 def _build_publication(pair: int, pact: bytes) -> Body:
@@ -66,7 +68,7 @@ def _get_pact_version(history: History, pair: int) -> RequestTemplate:
 
 
 def _compute_newest_sha(history: History, pair: int) -> str:
-    newest = histories.published(pair, (history.versions - 1) // PER_CONTENT)
+    newest = histories.build_published_pact(pair, (history.versions - 1) // PER_CONTENT)
     return contents.build_content(documents.parse_document(newest)).sha
 
 

@@ -146,7 +146,7 @@ def _publication(department: int, index: int, version: str, number: int) -> dict
     contracts = []
     for step in range(1, departments.CONSUMED + 1):
         provider = departments.application(department, index + step)
-        pact = histories.pact(0, size=5600, mark=f"{mark} of {step}").decode()
+        pact = histories.build_pact(0, size=5600, mark=f"{mark} of {step}").decode()
         pact = pact.replace(histories.consumer(0), name).replace(histories.provider(0), provider)
         contract = {
             "consumerName": name,

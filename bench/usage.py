@@ -423,10 +423,10 @@ def _measure_ms(work: Callable[[Connection], object], db: Connection) -> float:
     return _processor_ms(db) - started_at
 
 
-def _render(answer: object) -> None:
+def _render(result: object) -> None:
     """Render the responses of `GET /usage` and `GET /usage/operations`; rendering of pages (1 to 5 ms) is left out."""
-    if isinstance(answer, Usage | ExpectedOperations):
-        render(cast("Hal", represent.hal(answer)), RenderContext("https://treaty.example.org"))
+    if isinstance(result, Usage | ExpectedOperations):
+        render(cast("Hal", represent.hal(result)), RenderContext("https://treaty.example.org"))
 
 
 def _processor_ms(db: Connection) -> float:

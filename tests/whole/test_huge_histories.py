@@ -30,7 +30,7 @@ TINY: Final = History(name="tiny", pairs=1, versions=60, bystanders=0)
 PAIR: Final = Team(
     applications=[histories.consumer(0), histories.provider(0)],
     edges=[(0, 1)],
-    pact=lambda _edge, content: histories.published(0, content),
+    pact=lambda _edge, content: histories.build_published_pact(0, content),
 )
 OF_THE_PAIR: Final = [
     operation for operation in OPERATIONS if not re.search(r"-\d+$|^decision-set$|^publish-", operation.name)
