@@ -43,8 +43,8 @@ def publish_until(done, address, times, major=9, then=lambda: None):
                 return
             started = time.perf_counter()
             body = writers.body("consumer-000", f"{major}.{number}", "provider-000")
-            answer = client.post("/contracts/publish", json=body)
-            assert answer.status_code == httpx.codes.OK, answer.text
+            response = client.post("/contracts/publish", json=body)
+            assert response.status_code == httpx.codes.OK, response.text
             client.get("/pacts/provider/provider-000/consumer/consumer-000/latest")
             times.append(time.perf_counter() - started)
             then()

@@ -51,8 +51,8 @@ def _hook(server: Server, receiver: Receiver) -> str:
 
 
 def _publish(server: Server, version: str) -> None:
-    answer = httpx.post(f"{server.address}/contracts/publish", json=publication("Till", version, "Ledger"))
-    assert answer.status_code == 200, answer.text
+    response = httpx.post(f"{server.address}/contracts/publish", json=publication("Till", version, "Ledger"))
+    assert response.status_code == 200, response.text
 
 
 def _rotate(database_url: str, folder: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:

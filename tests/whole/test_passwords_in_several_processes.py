@@ -75,9 +75,9 @@ def test_a_right_password_that_a_process_has_verified_waits_for_failures_in_anot
     first, second = two_with_users
     assert ask(second, name, PASSWORD).status_code == 200
     fail(database, name, times=9, at=datetime.now(UTC))
-    answers = [ask(server, name, PASSWORD) for server in (second, first)]
-    assert [answer.status_code for answer in answers] == [429, 429]
-    assert all("Try again in" in answer.json()["error"] for answer in answers)
+    responses = [ask(server, name, PASSWORD) for server in (second, first)]
+    assert [response.status_code for response in responses] == [429, 429]
+    assert all("Try again in" in response.json()["error"] for response in responses)
     assert [ask(server, name, PASSWORD, "198.51.100.8").status_code for server in (second, first)] == [200, 200]
 
 
@@ -86,5 +86,7 @@ def test_builds_that_begin_at_once_with_the_right_password_are_let_in_by_every_p
     add_user("ada")
     with ThreadPoolExecutor(30) as threads:
         for name in ("ada", "ci"):
-            answers = threads.map(lambda number, name=name: ask(two_with_users[number % 2], name, PASSWORD), range(60))
-            assert {answer.status_code for answer in answers} == {200}
+            responses = threads.map(
+                lambda number, name=name: ask(two_with_users[number % 2], name, PASSWORD), range(60)
+            )
+            assert {response.status_code for response in responses} == {200}

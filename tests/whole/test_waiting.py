@@ -56,10 +56,10 @@ def test_an_event_of_one_worker_process_wakes_clients_of_the_other(database_url:
         waiting = [threads.submit(_wait, server.address, cursor) for _ in range(4)]
         with pytest.raises(TimeoutError):
             waiting[0].result(1)
-        answer = httpx.post(
+        response = httpx.post(
             f"{server.address}/contracts/publish", json=writers.body("Shop", "1", "Prices"), timeout=PATIENCE
         )
-        assert answer.status_code == httpx.codes.OK
+        assert response.status_code == httpx.codes.OK
         for each in waiting:
             assert each.result(PATIENCE).json()["_embedded"]["events"][0]["name"] == "contract_published"
 
