@@ -1,9 +1,9 @@
-"""Treaty's speed: each operation against the least that its statements and bytes cost on the same server program."""
+"""Benchmarks of Treaty: each operation is compared with a floor, which replays its statements without Treaty's code."""
 
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).parents[1])  # so that `bench` is found as the type checkers find it
+sys.path[0] = str(Path(__file__).parents[1])  # so that `bench` is imported as a package, as type checkers expect
 
 if __name__ == "__main__":
     from bench.run import main

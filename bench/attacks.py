@@ -1,4 +1,4 @@
-"""Attacks by clients that are not authenticated, and how long others wait meanwhile."""
+"""Attacks by clients that are not authenticated, and the latency of another client meanwhile."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ from bench import servers
 
 NAME: Final = "attacks"
 MAX_WAIT: Final = 250.0
-"""Target for the longest wait of another client, in milliseconds."""
+"""Target: maximum latency of the other client in milliseconds."""
 _INTERVAL: Final = 0.1
 """Seconds between two requests of the other client."""
 _TIMEOUT: Final = 120
@@ -34,51 +34,51 @@ Attack = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
-    """The longest wait of the other client in milliseconds, by the attack."""
+class LongestWaits:
+    """Maximum latency of the other client in milliseconds, by attack."""
 
     longest: Mapping[str, float]
 
     def as_json(self) -> dict[str, Any]:
         return dict(self.longest)
 
-    def summary(self) -> Iterable[str]:
-        """Write figures for people."""
+    def format_lines(self) -> Iterable[str]:
+        """Yield the lines of the report."""
         for name, wait in self.longest.items():
             verdict = "met" if wait < MAX_WAIT else "not met"
             yield f"longest wait during {name}: {wait:.0f} ms (target {MAX_WAIT:.0f}: {verdict})"
 
 
-def measure(folder: Path) -> Waits:
-    """Run each attack on a server of its own."""
-    return Waits({name: _longest_wait(folder, attack) for name, attack in _ATTACKS.items()})
+def measure(folder: Path) -> LongestWaits:
+    """Measure each attack on a new server."""
+    return LongestWaits({name: _measure_longest_wait(folder, attack) for name, attack in _ATTACKS.items()})
 
 
-def _longest_wait(folder: Path, attack: Attack) -> float:
+def _measure_longest_wait(folder: Path, attack: Attack) -> float:
     port = servers.free_port()
     with ExitStack() as running:
-        own = Path(running.enter_context(TemporaryDirectory(dir=folder)))
-        url = f"sqlite:///{own / 'attacked.sqlite'}"
-        running.enter_context(servers.treaty_server(url, port, _SETTINGS, log=Path(os.devnull), folder=own))
-        with _waits(port) as waits:
+        server_folder = Path(running.enter_context(TemporaryDirectory(dir=folder)))
+        url = f"sqlite:///{server_folder / 'attacked.sqlite'}"
+        running.enter_context(servers.treaty_server(url, port, _SETTINGS, log=Path(os.devnull), folder=server_folder))
+        with _measuring_waits(port) as waits:
             attack(port)
     return max(waits) * 1000
 
 
 @contextmanager
-def _waits(port: int) -> Iterator[list[float]]:
-    """Request the heartbeat every 100 ms; collects how long each response took, in seconds."""
+def _measuring_waits(port: int) -> Iterator[list[float]]:
+    """Request the heartbeat every 100 ms until the block ends; yield the list of latencies in seconds."""
     waits: list[float] = []
     is_over = Event()
 
-    def ask() -> None:
+    def poll() -> None:
         while not is_over.is_set():
-            began = time.perf_counter()
+            sent_at = time.perf_counter()
             _send(port, _HEARTBEAT)
-            waits.append(time.perf_counter() - began)
+            waits.append(time.perf_counter() - sent_at)
             is_over.wait(_INTERVAL)
 
-    thread = Thread(target=ask)
+    thread = Thread(target=poll)
     thread.start()
     try:
         yield waits
@@ -91,12 +91,12 @@ def _connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT)
 
 
-def _send(port: int, data: bytes, *more: bytes) -> None:
+def _send(port: int, data: bytes, *chunks: bytes) -> None:
     """Send bytes, and read until the server closes the connection."""
     with _connect(port) as client:
         try:
-            for piece in (data, *more):
-                client.sendall(piece)
+            for chunk in (data, *chunks):
+                client.sendall(chunk)
             while client.recv(65536):
                 pass
         except (BrokenPipeError, ConnectionResetError):
@@ -109,7 +109,7 @@ def _in_parallel(port: int, clients: int, *data: bytes) -> None:
 
 
 _MEGABYTE: Final = b"x" * 1_000_000
-"""Sent again and again: to put large requests together would keep this process's other client waiting."""
+"""Sent repeatedly: building a large request would delay the other client, which runs in this process."""
 
 
 def _request(method: str, path: str, body: bytes, *lines: str) -> bytes:
@@ -149,7 +149,7 @@ def _setups(port: int) -> None:
 
 
 def _publication(contracts: int, tags: int) -> Attack:
-    """Publish with credentials: many contracts, and many tags for each."""
+    """Return an attack that publishes many contracts with many tags, with valid credentials."""
 
     def publish(port: int) -> None:
         _send(port, _request("POST", "/contracts/publish", body, "content-type: application/json", _authorization()))
@@ -172,7 +172,7 @@ def _authorization() -> str:
 
 
 def _large_pact_pages(port: int) -> None:
-    """Read the page of a pact with 20,000 interactions, ten times at once."""
+    """Read the page of a pact with 20,000 interactions, with ten clients at the same time."""
     items = [{"description": f"thing {number}", "request": {"path": f"/{number}"}} for number in range(20_000)]
     body = json.dumps({"interactions": items}).encode()
     path = "/pacts/provider/P/consumer/A/version/1"

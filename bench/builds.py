@@ -1,4 +1,4 @@
-"""The builds of a history as requests to the application in this process, at the times at which they would have run."""
+"""The builds of a history, as requests to the application in this process with a simulated clock."""
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
@@ -18,23 +18,23 @@ from treaty.store.engine.database import Database
 from treaty.web.application import build_application
 
 PER_TAG: Final = 10
-"""Every so many versions, one is tagged."""
+"""Number of versions of which one is tagged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Team:
-    """Applications, with pacts between each other."""
+    """Applications with pacts between them."""
 
     applications: Sequence[str]
     edges: Sequence[tuple[int, int]]
-    """The consumer and the provider of each integration, as indexes of applications."""
+    """Consumer and provider of each integration, as indexes of applications."""
     pact: Callable[[int, int], bytes]
-    """Return the pact of an edge and the index of a content."""
+    """Returns the pact of an edge and the index of a content."""
     repeats_results: bool = False
     """Whether every second version verifies the newest content twice."""
 
     def providers(self, application: int) -> Iterator[tuple[int, int]]:
-        """List the edges of a consumer, each with its provider."""
+        """Yield the edges of a consumer with the provider of each."""
         return ((edge, provider) for edge, (consumer, provider) in enumerate(self.edges) if consumer == application)
 
 
@@ -50,7 +50,7 @@ class Builds:
     """UUIDs by name."""
 
     def run(self, progress: Callable[[int], None] = lambda _version: None) -> None:
-        """Run all builds; report each version that has been built."""
+        """Run all builds. `progress` is called with the index of each built version."""
         self._add_applications()
         for version in range(self.history.versions):
             self.clock.now = time_of(version)
@@ -64,14 +64,14 @@ class Builds:
 
     def _add_applications(self) -> None:
         self.clock.now = time_of(0)
-        listed = self.client.send("GET", "/environments")["_embedded"]["environments"]
-        self.environments = {environment["name"]: environment["uuid"] for environment in listed}
+        environments = self.client.send("GET", "/environments")["_embedded"]["environments"]
+        self.environments = {environment["name"]: environment["uuid"] for environment in environments}
         for name in self.team.applications:
             body = {"name": name, "displayName": name.title(), "mainBranch": "main"}
             self.client.send("POST", "/pacticipants", body)
 
     def _add_version(self, application: int, version: int) -> None:
-        """Publish the pacts of a consumer; a provider only records its version."""
+        """Publish the pacts of an application, or record the version if it consumes no other."""
         name = self.team.applications[application]
         branch = "main" if is_on_main(version) else f"feat/{version // PER_BRANCH}"
         edges = list(self.team.providers(application))
@@ -98,7 +98,7 @@ class Builds:
         self.client.send("POST", "/contracts/publish", body)
 
     def _verify(self, edge: int, version: int) -> None:
-        """Verify the newest content, and the one before (or the newest again)."""
+        """Publish results for the newest content, for the one before it, and maybe for the newest one again."""
         newest = version // PER_CONTENT
         repeated = (newest,) if self.team.repeats_results and version % 2 else ()
         consumer, provider = (self.team.applications[at] for at in self.team.edges[edge])
@@ -112,7 +112,7 @@ class Builds:
             self.client.send("POST", f"{pair_path(consumer, provider)}/pact-version/{sha}/verification-results", body)
 
     def _promote(self, name: str, version: int) -> None:
-        """Tag, deploy and release a version if it is its turn."""
+        """Tag, deploy and release a version if the history requires it."""
         path = f"/pacticipants/{segment(name)}/versions/{segment(number(version))}"
         if version % PER_TAG == 0:
             self.client.send("PUT", f"{path}/tags/dev", {})
@@ -126,7 +126,7 @@ class Builds:
 
 
 def is_success(version: int) -> bool:
-    """Return whether a provider version fulfills its pacts."""
+    """Return whether the results of a provider version are successes."""
     return version % 25 != 1
 
 
@@ -136,9 +136,9 @@ def _find_sha(pact: bytes) -> str:
 
 
 def run(database: Database, history: History, team: Team, progress: Callable[[int], None]) -> None:
-    """Run the builds of a team on a database that has the environments."""
+    """Run the builds of a team on a database that contains the environments."""
     is_sqlite = database.engine.dialect.name == "sqlite"
-    if is_sqlite:  # if this process dies, the history is built again
+    if is_sqlite:  # an interrupted build starts over, so that data may be lost
         event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
     clock = Clock(time_of(0))
     settings = Settings(database_url=_url(database), open_access=True, log_level="error")

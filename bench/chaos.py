@@ -1,9 +1,9 @@
-"""Servers work for teams while their parts are killed, paused, replaced and cut off. Then everything is compared.
+"""Chaos tests: they inject faults into servers under load, and check all acknowledged writes afterwards.
 
 First two nodes on a cluster with PostgreSQL; then, unless the run is short, one server of two processes with SQLite.
 
-Ends with 1 if an acknowledged write or a delivery was lost, an answer was wrong, a failed response had no Retry-After,
-or a planned restart failed a request.
+Exits with 1 if an acknowledged write or a delivery was lost, a response was wrong, a failed response had no
+Retry-After, or a planned restart failed a request.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from bench import disks
 from bench import single as singles
 from bench.chaos_clients import BODY, Ledger, Team
 from bench.cluster import FAKETIME, Cluster
-from bench.deliveries import OPEN
+from bench.deliveries import WEBHOOK_SETTINGS
 from bench.receiver import Receiver, receiving
 from bench.single import Single
 from tests import postgres, small_disks
@@ -43,10 +43,10 @@ from tests.small_disks import SmallDisk
 from tests.whole import proxies, servers
 from treaty.store.migrations import HEAD
 
-SETTINGS: Final = {**OPEN, "TREATY_WEBHOOK_RETRY_SCHEDULE": "1 1 1 2 2 3 5 5 10 10"}
+SETTINGS: Final = {**WEBHOOK_SETTINGS, "TREATY_WEBHOOK_RETRY_SCHEDULE": "1 1 1 2 2 3 5 5 10 10"}
 DRAIN_SECONDS: Final = 90.0
 RECOVERY_SECONDS: Final = 60.0
-"""Time after which clients must be served again."""
+"""Maximum time after a fault until a write is acknowledged again."""
 PACKAGE: Final = "src"
 WORKERS: Final = 2
 """Worker processes of the servers that have several."""
@@ -56,7 +56,7 @@ DELAY_SECONDS: Final = 0.2
 
 @dataclass(slots=True)
 class Chaos:
-    """A run: an address, its clients, and what happened so far."""
+    """A run: an address, its clients, and the report and problems so far."""
 
     url: str
     receiver: Receiver
@@ -67,14 +67,15 @@ class Chaos:
     problems: list[str] = field(default_factory=list)
 
     def inject(self, name: str, action: Callable[[], None], *, must_not_fail: bool) -> None:
-        """Carry out a fault, and report the failed requests and the time until the last of them."""
-        began, requests, failures = time.monotonic(), self.ledger.requests, len(self.ledger.failed_at)
+        """Inject a fault, and report the number of failed requests and the time until the last of them."""
+        started_at, requests, failures = time.monotonic(), self.ledger.requests, len(self.ledger.failed_at)
         action()
         self.wait_for_recovery()
         time.sleep(self.seconds)
         failed = self.ledger.failed_at[failures:]
-        last = max(failed, default=began) - began
-        line = f"{name}: {self.ledger.requests - requests} requests, {len(failed)} failed, the last after {last:.1f} s"
+        last_failure = max(failed, default=started_at) - started_at
+        counts = f"{self.ledger.requests - requests} requests, {len(failed)} failed"
+        line = f"{name}: {counts}, the last after {last_failure:.1f} s"
         self.report.append(line)
         print(line, flush=True)
         if must_not_fail and failed:
@@ -93,7 +94,7 @@ class Chaos:
 
 
 Fault = tuple[str, Callable[[], None], bool]
-"""A name, what to do, and whether no request may fail."""
+"""Name, action, and whether no request may fail."""
 
 
 # Faults of the cluster
@@ -129,7 +130,7 @@ class ClusterFaults:
         if self.cluster.disk is not None:
             yield ("the disk of PostgreSQL full", partial(self.fill_disk, self.cluster.disk), False)
         if disks.can_delay():
-            yield (f"each write of PostgreSQL delayed by {DELAY_SECONDS} s", self.slow_disk, False)
+            yield (f"each write of PostgreSQL delayed by {DELAY_SECONDS} s", self.slow_down_disk, False)
         if Path(FAKETIME).exists():
             for offset in ("+2h", "-2h"):
                 direction = "ahead" if offset[0] == "+" else "behind"
@@ -196,12 +197,12 @@ class ClusterFaults:
     def fill_disk(self, disk: SmallDisk) -> None:
         _fill_disk(disk, self.seconds)
 
-    def slow_disk(self) -> None:
-        with disks.slowed(disks.list_family(self.cluster.databases[0].pid), seconds=DELAY_SECONDS):
+    def slow_down_disk(self) -> None:
+        with disks.slowed_down(disks.list_process_tree(self.cluster.databases[0].pid), seconds=DELAY_SECONDS):
             time.sleep(max(5, self.seconds))
 
     def change_clock(self, offset: str) -> None:
-        """Restart a node whose clock is wrong, let it work, and correct it."""
+        """Restart a node with a wrong clock, and after some time with the correct one."""
         for variables in ({"LD_PRELOAD": FAKETIME, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}, {}):
             self.cluster.nodes[0].end()
             self.cluster.node_variables[0] = variables
@@ -216,7 +217,7 @@ class ClusterFaults:
 
 
 def _kill_workers(first: int, pause: float) -> None:
-    """Kill worker processes, each after those before it were replaced."""
+    """Kill worker processes, each after the one before it was replaced."""
     for number in range(4):
         clusters.wait_until(lambda: len(servers.list_workers(first)) == WORKERS, "a worker is not replaced")
         os.kill(servers.list_workers(first)[number % WORKERS], signal.SIGKILL)
@@ -234,7 +235,7 @@ def _kill_fork_server(first: int, pause: float) -> None:
 
 
 def _fill_disk(disk: SmallDisk, seconds: float) -> None:
-    """Fill a disk, again and again, since the database gives back some space, and free it."""
+    """Keep a disk full for some time, and free it. It is filled repeatedly, since the database releases some space."""
     end = time.monotonic() + max(15, seconds)
     while time.monotonic() < end:
         disk.fill()
@@ -287,7 +288,7 @@ class SingleFaults:
         yield ("SQLite: the file locked by another program for 5 s", self.lock_file, False)
         yield ("SQLite: the disk full", self.fill_disk, False)
         if disks.can_delay():
-            yield (f"SQLite: each write delayed by {DELAY_SECONDS} s", self.slow_disk, False)
+            yield (f"SQLite: each write delayed by {DELAY_SECONDS} s", self.slow_down_disk, False)
 
     def kill_workers(self) -> None:
         _kill_workers(self.single.server.process.pid, self.seconds)
@@ -307,8 +308,8 @@ class SingleFaults:
     def fill_disk(self) -> None:
         _fill_disk(self.single.disk, self.seconds)
 
-    def slow_disk(self) -> None:
-        with disks.slowed(servers.list_workers(self.single.server.process.pid), seconds=DELAY_SECONDS):
+    def slow_down_disk(self) -> None:
+        with disks.slowed_down(servers.list_workers(self.single.server.process.pid), seconds=DELAY_SECONDS):
             time.sleep(max(5, self.seconds))
 
 
@@ -316,47 +317,47 @@ class SingleFaults:
 
 
 def run(*, teams: int, pause: float, seconds: float, is_short: bool, upgrade_from: str | None = None) -> Chaos:
-    """Run all faults of a cluster under load. The result's problems are empty if everything held."""
+    """Inject all faults of a cluster under load. The problems of the returned run are empty if it passed."""
     with (
-        _source_of(upgrade_from) as source,
+        _extract_revision(upgrade_from) as source,
         receiving(fails_every=5) as receiver,
         clusters.running(SETTINGS, source=source, workers=1 if is_short else WORKERS) as cluster,
     ):
         chaos = Chaos(cluster.url, receiver, seconds)
         faults = ClusterFaults(cluster, seconds).list(is_short=is_short, is_upgrade=upgrade_from is not None)
-        _work(chaos, faults, teams=teams, pause=pause)
-        chaos.problems += _tracebacks([cluster.read_log(index) for index in range(2)])
+        _run_faults(chaos, faults, teams=teams, pause=pause)
+        chaos.problems += _find_tracebacks([cluster.read_log(index) for index in range(2)])
     return chaos
 
 
 def run_single(*, teams: int, pause: float, seconds: float) -> Chaos:
-    """Run all faults of a single server under load. Raises small_disks.Unavailable if this user cannot mount disks."""
+    """Inject all faults of a single server under load. Raises `small_disks.Unavailable`."""
     with receiving(fails_every=5) as receiver, singles.running(SETTINGS) as single:
         chaos = Chaos(single.url, receiver, seconds)
-        _work(chaos, list(SingleFaults(single, seconds).list()), teams=teams, pause=pause)
-        chaos.problems += _tracebacks([single.read_log()])
+        _run_faults(chaos, list(SingleFaults(single, seconds).list()), teams=teams, pause=pause)
+        chaos.problems += _find_tracebacks([single.read_log()])
     return chaos
 
 
-def _work(chaos: Chaos, faults: Sequence[Fault], *, teams: int, pause: float) -> None:
-    """Inject the faults while teams work, and compare everything afterwards."""
+def _run_faults(chaos: Chaos, faults: Sequence[Fault], *, teams: int, pause: float) -> None:
+    """Inject the faults while teams send requests, and check their writes and deliveries afterwards."""
     _prepare(chaos)
-    members = [Team(number, chaos.url, chaos.ledger) for number in range(teams)]
-    with _working(members, pause):
+    team_clients = [Team(number, chaos.url, chaos.ledger) for number in range(teams)]
+    with _running_teams(team_clients, pause):
         time.sleep(chaos.seconds)
         for name, fault, must_not_fail in faults:
             chaos.inject(name, fault, must_not_fail=must_not_fail)
     try:
-        chaos.problems += [problem for team in members for problem in team.check()]
+        chaos.problems += [problem for team in team_clients for problem in team.check()]
     except TimeoutError as error:
         chaos.problems.append(str(error))
     chaos.problems += chaos.ledger.problems
-    chaos.problems += _undelivered(chaos)
+    chaos.problems += _find_undelivered(chaos)
 
 
 @contextmanager
-def _source_of(revision: str | None) -> Iterator[Path | None]:
-    """Extract the package of an earlier revision; both versions use the libraries that are installed."""
+def _extract_revision(revision: str | None) -> Iterator[Path | None]:
+    """Extract the package of an earlier revision until the block ends. Both versions use the installed libraries."""
     if revision is None:
         yield None
         return
@@ -367,8 +368,8 @@ def _source_of(revision: str | None) -> Iterator[Path | None]:
             capture_output=True,
             check=True,
         ).stdout
-        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
-            members.extractall(folder, filter="data")
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(folder, filter="data")
         yield Path(folder) / PACKAGE
 
 
@@ -382,7 +383,7 @@ def _prepare(chaos: Chaos) -> None:
 
 
 @contextmanager
-def _working(teams: Sequence[Team], pause: float) -> Iterator[None]:
+def _running_teams(teams: Sequence[Team], pause: float) -> Iterator[None]:
     is_over = threading.Event()
     threads = [threading.Thread(target=team.work, args=(is_over, pause), daemon=True) for team in teams]
     for thread in threads:
@@ -395,48 +396,50 @@ def _working(teams: Sequence[Team], pause: float) -> Iterator[None]:
             thread.join(2 * RECOVERY_SECONDS)
 
 
-def _undelivered(chaos: Chaos) -> Iterator[str]:
+def _find_undelivered(chaos: Chaos) -> Iterator[str]:
     """Wait for the deliveries of all acknowledged publications. Yields those that never arrived."""
-    waiting, end = set(chaos.ledger.published), time.monotonic() + DRAIN_SECONDS
-    while waiting and time.monotonic() < end:
-        waiting -= {arrival.body for arrival in chaos.receiver.take() if arrival.is_taken}
+    missing, end = set(chaos.ledger.expected_deliveries), time.monotonic() + DRAIN_SECONDS
+    while missing and time.monotonic() < end:
+        missing -= {arrival.body for arrival in chaos.receiver.pop_arrivals() if arrival.is_acknowledged}
         time.sleep(0.2)
-    yield from (f"{body}: its webhook was not delivered" for body in sorted(waiting))
+    yield from (f"{body}: its webhook was not delivered" for body in sorted(missing))
 
 
-def _tracebacks(logs: Sequence[str]) -> Iterator[str]:
-    """Yield the first traceback of each log: outages of parts are reported in one line each."""
+def _find_tracebacks(logs: Sequence[str]) -> Iterator[str]:
+    """Yield the first traceback of each log. Servers must report an outage in one line, without a traceback."""
     for number, log in enumerate(logs, 1):
         if "Traceback" in log:
             yield f"node {number} logged a traceback: {log[log.index('Traceback') :][:8000]}"
 
 
 def main() -> None:
-    options = _read_options()
+    options = _parse_options()
     load = {"teams": options.teams, "pause": 1 / options.pace, "seconds": options.seconds}
     try:
         runs = [run(**load, is_short=options.short, upgrade_from=options.upgrade_from)]
         if not options.short:
             runs.append(run_single(**load))
-    except (clusters.MissingProgram, postgres.Unavailable, proxies.Unavailable, small_disks.Unavailable) as absence:
-        sys.exit(str(absence))
+    except (clusters.MissingProgram, postgres.Unavailable, proxies.Unavailable, small_disks.Unavailable) as error:
+        sys.exit(str(error))
     problems = [problem for chaos in runs for problem in chaos.problems]
     for ledger in (chaos.ledger for chaos in runs):
         counts = f"{ledger.requests} requests, {len(ledger.failed_at)} failed and repeated"
-        print(f"{counts}; {len(ledger.published)} publications")
+        print(f"{counts}; {len(ledger.expected_deliveries)} publications")
     for problem in problems[:20]:
         print(f"PROBLEM  {problem}")
-    print(f"{len(problems)} problems." if problems else "Nothing was lost, and no answer was wrong.")
+    print(f"{len(problems)} problems." if problems else "No problems.")
     sys.exit(1 if problems else 0)
 
 
-def _read_options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run chaos", description=__doc__)
-    parser.add_argument("--teams", type=int, default=6, help="teams that work at the same time (default 6)")
+    parser.add_argument("--teams", type=int, default=6, help="number of concurrent teams (default 6)")
     parser.add_argument("--pace", type=float, default=10.0, help="requests per second of each team (default 10)")
     parser.add_argument("--seconds", type=float, default=8.0, help="time between two faults (default 8)")
-    parser.add_argument("--short", action="store_true", help="only the most important faults")
-    parser.add_argument("--upgrade-from", metavar="REVISION", help="start with an earlier revision, and upgrade it")
+    parser.add_argument("--short", action="store_true", help="inject only the most important faults")
+    parser.add_argument(
+        "--upgrade-from", metavar="REVISION", help="start with an earlier revision, and upgrade it under load"
+    )
     return parser.parse_args()
 
 

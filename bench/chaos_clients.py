@@ -1,4 +1,4 @@
-"""The clients of a chaos run: teams that repeat what was not acknowledged, and know what every answer must be."""
+"""Clients of a chaos test: teams that repeat requests until they are acknowledged, and check every decision."""
 
 import base64
 import json
@@ -13,24 +13,24 @@ from typing import Any, Final
 import httpx
 
 BODY: Final = "${pactbroker.consumerName} ${pactbroker.consumerVersionNumber}"
-"""What the webhook sends."""
+"""Body of the webhook."""
 MAX_ATTEMPTS_SECONDS: Final = 90.0
-"""Time after which a client gives up, which is a problem."""
+"""Maximum time until a request is acknowledged. When a client gives up, the run has failed."""
 
 
 @dataclass(slots=True)
 class Ledger:
-    """What all clients did, and what was wrong with the responses."""
+    """Statuses of all responses, problems, and expected deliveries of all clients."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     failed_at: list[float] = field(default_factory=list)
     """Times of responses from 500 on, and of lost connections, by the monotonic clock."""
-    published: list[str] = field(default_factory=list)
-    """Bodies of the deliveries that are owed for acknowledged publications."""
+    expected_deliveries: list[str] = field(default_factory=list)
+    """Bodies of the deliveries for acknowledged publications."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, response: httpx.Response) -> None:
+    def record(self, response: httpx.Response) -> None:
         with self._lock:
             self.statuses[response.status_code] += 1
             if response.is_server_error:
@@ -40,7 +40,7 @@ class Ledger:
             elif response.is_client_error:
                 self._add_problem(response, "is an error of the client")
 
-    def note_interruption(self) -> None:
+    def record_lost_connection(self) -> None:
         with self._lock:
             self.statuses[0] += 1
             self.failed_at.append(time.monotonic())
@@ -49,9 +49,9 @@ class Ledger:
         with self._lock:
             self.problems.append(text)
 
-    def owe(self, body: str) -> None:
+    def expect_delivery(self, body: str) -> None:
         with self._lock:
-            self.published.append(body)
+            self.expected_deliveries.append(body)
 
     def _add_problem(self, response: httpx.Response, text: str) -> None:
         request = response.request
@@ -65,7 +65,7 @@ class Ledger:
 
 
 class Team:
-    """A consumer and a provider of its own. What it was told is what the broker must know from then on."""
+    """A team with its own consumer and provider. It records its acknowledged writes, which the broker must not lose."""
 
     def __init__(self, number: int, url: str, ledger: Ledger) -> None:
         self.consumer, self.provider = f"shop-{number}", f"prices-{number}"
@@ -74,46 +74,52 @@ class Team:
         self._random = random.Random(number)  # noqa: S311 - only chooses what to do
         self._count = 0
         self._published: dict[str, int] = {}
-        """Consumer versions, with the number of the content of their pacts."""
+        """Acknowledged consumer versions, with the number of the content of their pacts."""
         self._results: dict[tuple[int, str], bool] = {}
-        """The last result of each content and provider version."""
+        """Last acknowledged result of each content and provider version."""
         self._deployed = ""
 
     def work(self, is_over: threading.Event, pause: float) -> None:
-        """Work until the event is set."""
+        """Send requests until the event is set."""
         try:
             self._deploy()
             while not is_over.is_set():
                 self._count += 1
-                for step in (self._publish, self._verify, self._ask, self._deploy_sometimes, self._ask):
+                for step in (
+                    self._publish,
+                    self._verify,
+                    self._check_decision,
+                    self._deploy_sometimes,
+                    self._check_decision,
+                ):
                     step()
                     time.sleep(self._random.uniform(0, 2 * pause))
         except (httpx.HTTPError, KeyError, ValueError, TimeoutError) as error:
             self._ledger.add_problem(f"{self.consumer}: {error!r}")
 
     def check(self) -> Iterator[str]:
-        """Compare everything that was acknowledged with what the broker knows. Yields the differences."""
-        listed = self._send("GET", f"/pacticipants/{self.consumer}/versions?size=10000")
-        numbers = {version["number"] for version in listed["_embedded"]["versions"]}
+        """Compare all acknowledged writes with the data of the broker, and yield the differences."""
+        response = self._send("GET", f"/pacticipants/{self.consumer}/versions?size=10000")
+        numbers = {version["number"] for version in response["_embedded"]["versions"]}
         yield from (f"{self.consumer} {number}: lost" for number in self._published if number not in numbers)
         matrix = self._send(
             "GET", f"/matrix?q[][pacticipant]={self.consumer}&q[][pacticipant]={self.provider}&limit=10000"
         )
         rows = {
             (row["consumer"]["version"]["number"], row["providerVersion"]): row["verificationResult"]["success"]
-            # The newest row comes first, so that it is the one that is kept.
+            # The matrix lists the newest row of a pair first. Reversed, it overwrites the older ones.
             for row in map(_flatten, reversed(matrix["matrix"]))
             if row["verificationResult"]
         }
         for number, content in self._published.items():
-            for (verified, provider_version), success in self._results.items():
-                if verified == content and rows.get((number, provider_version)) is not success:
+            for (verified_content, provider_version), success in self._results.items():
+                if verified_content == content and rows.get((number, provider_version)) is not success:
                     yield f"{self.consumer} {number}, {provider_version}: the result {success} is lost"
         deployed = self._send("GET", f"/pacticipants/{self.provider}/versions/{self._deployed}")
         if not deployed["_links"]["pb:deployed-environments"]:
             yield f"{self.provider} {self._deployed}: its deployment is lost"
         for number in self._published:
-            yield from self._wrong_answers(number)
+            yield from self._find_wrong_decisions(number)
         self._client.close()
 
     def _send(self, method: str, path: str, body: object = None) -> Any:
@@ -122,11 +128,11 @@ class Team:
         while time.monotonic() < end:
             try:
                 response = self._client.request(method, path, json=body)
-            except httpx.TransportError:  # its process was killed: a client cannot know whether it was carried out
-                self._ledger.note_interruption()
+            except httpx.TransportError:  # the process was killed, maybe after a commit; all requests can be repeated
+                self._ledger.record_lost_connection()
                 time.sleep(1)
                 continue
-            self._ledger.note(response)
+            self._ledger.record(response)
             if not response.is_server_error:
                 return response.json() if response.content else None
             time.sleep(float(response.headers.get("retry-after", 1)))
@@ -156,7 +162,7 @@ class Team:
         version = {"pacticipantName": self.consumer, "pacticipantVersionNumber": number, "branch": "main"}
         self._send("POST", "/contracts/publish", {**version, "contracts": [contract]})
         self._published[number] = content
-        self._ledger.owe(f"{self.consumer} {number}")
+        self._ledger.expect_delivery(f"{self.consumer} {number}")
 
     def _verify(self) -> None:
         number, content = f"1.{self._count}", self._count // 3
@@ -179,17 +185,20 @@ class Team:
         self._send("POST", httpx.URL(link["href"]).path, {})
         self._deployed = number
 
-    def _ask(self) -> None:
-        for problem in self._wrong_answers(f"1.{self._count}"):
+    def _check_decision(self) -> None:
+        for problem in self._find_wrong_decisions(f"1.{self._count}"):
             self._ledger.add_problem(problem)
 
-    def _wrong_answers(self, number: str) -> Iterator[str]:
-        """Ask whether a consumer version can be deployed, which only this team's writes decide."""
+    def _find_wrong_decisions(self, number: str) -> Iterator[str]:
+        """Compare can-i-deploy for a consumer version with the acknowledged results, and yield the difference.
+
+        Other teams do not affect the decision, since this team alone writes about its applications.
+        """
         query = f"pacticipant={self.consumer}&version={number}&environment=production"
-        answer = self._send("GET", f"/can-i-deploy?{query}")["summary"]["deployable"]
+        is_deployable = self._send("GET", f"/can-i-deploy?{query}")["summary"]["deployable"]
         expected = self._results.get((self._published[number], self._deployed))
-        if bool(answer) is not bool(expected):
-            text = f"can-i-deploy says {answer}, but the result with {self._deployed} is {expected}"
+        if bool(is_deployable) is not bool(expected):
+            text = f"can-i-deploy is {is_deployable}, but the result with {self._deployed} is {expected}"
             yield f"{self.consumer} {number}: {text}"
 
 

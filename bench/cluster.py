@@ -1,4 +1,4 @@
-"""Treaty as a company runs it: two nodes behind nginx, and a PostgreSQL with a synchronous standby.
+"""A cluster with high availability: two nodes behind nginx, and a PostgreSQL with a synchronous standby.
 
 The first node reaches the database through PgBouncer, in transaction mode; the second one has the addresses of both
 databases.
@@ -28,7 +28,7 @@ from tests import postgres, small_disks
 from tests.small_disks import SmallDisk
 from tests.whole import proxies
 
-PATIENCE: Final = 180.0
+TIMEOUT: Final = 180.0
 _DISK_MEGABYTES: Final = 160
 MAX_CONNECTIONS: Final = 40
 _SETTINGS: Final = {
@@ -91,11 +91,11 @@ server_login_retry = 1
 
 
 class MissingProgram(Exception):
-    """A program that the cluster needs is not installed. The message says which."""
+    """A program that the cluster needs is not installed. The message names it."""
 
 
 def find_program(name: str, package: str) -> str:
-    """Find a program, which Debian may keep in a folder for administrators. Raises MissingProgram."""
+    """Return the path of a program, also from the folders for administrators. Raises MissingProgram."""
     program = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if program is None:
         raise MissingProgram(f"{name} is not installed (on Debian: apt-get install {package})")
@@ -104,7 +104,7 @@ def find_program(name: str, package: str) -> str:
 
 @dataclass(slots=True)
 class Process:
-    """A process that can be killed and started again with the same command."""
+    """A process that can be killed and restarted with the same command."""
 
     start_process: Callable[[], subprocess.Popen[bytes]]
     process: subprocess.Popen[bytes] = field(init=False)
@@ -116,29 +116,29 @@ class Process:
         self.process = self.start_process()
 
     def kill(self) -> None:
-        """End it as a lack of memory or a power failure would."""
+        """Kill the process, as a lack of memory would."""
         self.process.kill()
-        self.process.wait(PATIENCE)
+        self.process.wait(TIMEOUT)
 
     def end(self) -> None:
-        """Ask it to end, and wait until it has."""
+        """Terminate the process, and wait until it has ended."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(PATIENCE)
+                self.process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
                 self.kill()
 
 
 @dataclass(slots=True)
 class Cluster:
-    """The running parts."""
+    """The running processes, with their ports and settings."""
 
     folder: Path
     owner: pwd.struct_passwd | None
     password: str
     database_ports: Sequence[int]
-    """Of the primary and the standby."""
+    """Ports of the primary and the standby."""
     databases: list[subprocess.Popen[bytes]]
     bouncer_port: int = 0
     bouncer: Process = field(init=False)
@@ -147,10 +147,10 @@ class Cluster:
     node_sources: list[Path | None] = field(default_factory=lambda: [None, None])
     """Folders with another version of the package, if a node runs one."""
     earlier_source: Path | None = None
-    """The folder of an earlier version, which nodes may run."""
+    """Folder of an earlier version, which nodes can run."""
     node_options: list[Sequence[str]] = field(default_factory=lambda: [(), ()])
     disk: SmallDisk | None = None
-    """Where the primary has its tables, but not its log of writes; None if this user cannot mount disks."""
+    """Disk with the tables of the primary, but not its write-ahead log; None if this user cannot mount disks."""
     node_variables: list[Mapping[str, str]] = field(default_factory=lambda: [{}, {}])
     port: int = 0
     secret_key: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -158,14 +158,14 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """The address of nginx."""
+        """URL of nginx."""
         return f"http://127.0.0.1:{self.port}"
 
     def database_url(self, index: int) -> str:
         """Return the URL of a node's database."""
         account = f"postgresql://treaty:{self.password}"
         if self.earlier_source and self.node_sources[index] == self.earlier_source:
-            # Earlier versions knew neither poolers nor the other notation of several hosts.
+            # Earlier versions support neither poolers nor the other notation of several hosts.
             hosts = "&".join(f"host=127.0.0.1:{port}" for port in self.database_ports)
             return f"{account}@/postgres?{hosts}&target_session_attrs=read-write"
         if index == 0:
@@ -199,14 +199,14 @@ class Cluster:
             self.nodes[index].restart()
         else:
             self.nodes.append(Process(lambda: self._start_node(index)))
-        wait_until(lambda: self._responds(index), f"node {index + 1} does not respond")
+        wait_until(lambda: self._is_responding(index), f"node {index + 1} does not respond")
 
     def read_log(self, index: int) -> str:
         """Return the log of a node."""
         path = self.folder / f"node-{index + 1}.log"
         return path.read_text("utf-8", errors="replace") if path.exists() else ""
 
-    def _responds(self, index: int) -> bool:
+    def _is_responding(self, index: int) -> bool:
         if self.nodes[index].process.poll() is not None:
             raise RuntimeError(f"node {index + 1} does not start: {self.read_log(index)}")
         try:
@@ -243,11 +243,11 @@ def running(webhook_settings: Mapping[str, str], *, source: Path | None = None, 
 
     The second node has a number of `workers`, unless it runs an earlier version.
 
-    Raises MissingProgram, and what `tests.postgres` and `tests.whole.proxies` raise for programs of theirs.
+    Raises MissingProgram, `postgres.Unavailable` and `proxies.Unavailable` if a program is not installed.
     """
     bouncer, nginx = find_program(_BOUNCER_PROGRAM, "pgbouncer"), proxies.find_program("nginx")
     with ExitStack() as stack:
-        cluster = stack.enter_context(_databases())
+        cluster = stack.enter_context(_running_databases())
         cluster.webhook_settings = webhook_settings
         cluster.bouncer = _start_bouncer(cluster, bouncer)
         stack.callback(cluster.bouncer.end)
@@ -260,20 +260,20 @@ def running(webhook_settings: Mapping[str, str], *, source: Path | None = None, 
             cluster.start_node(index)
             stack.callback(cluster.nodes[index].end)
         stack.callback(_start_nginx(cluster, nginx).end)
-        wait_until(lambda: _is_open(cluster.url), "nginx does not respond")
+        wait_until(lambda: _is_proxy_responding(cluster.url), "nginx does not respond")
         yield cluster
 
 
 def wait_until(condition: Callable[[], bool], problem: str) -> None:
-    """Wait for a condition. Raises TimeoutError with the problem."""
-    end = time.monotonic() + PATIENCE
+    """Wait until a condition is true. Raises TimeoutError with the problem as its message."""
+    end = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(problem)
         time.sleep(0.05)
 
 
-def _is_open(url: str) -> bool:
+def _is_proxy_responding(url: str) -> bool:
     try:
         return httpx.get(f"{url}/diagnostic/status/heartbeat").is_success
     except httpx.HTTPError:
@@ -281,8 +281,8 @@ def _is_open(url: str) -> bool:
 
 
 @contextmanager
-def _databases() -> Iterator[Cluster]:
-    """Start a primary and its synchronous standby."""
+def _running_databases() -> Iterator[Cluster]:
+    """Run a primary and its synchronous standby until the block ends."""
     binaries, owner = postgres.find_binaries(), postgres.find_owner()
     root = Path(tempfile.mkdtemp(prefix="treaty-cluster-"))
     folders = [root / "primary", root / "standby"]
@@ -298,11 +298,11 @@ def _databases() -> Iterator[Cluster]:
         primary, primary_port = postgres.start_cluster(binaries, folders[0], owner, _SETTINGS)
         cluster = Cluster(root, owner, password, [primary_port], [primary], disk=disk)
         try:
-            _copy_primary(cluster, binaries, folders[1])
+            _create_standby(cluster, binaries, folders[1])
             standby, standby_port = postgres.start_cluster(binaries, folders[1], owner, _SETTINGS)
             cluster.databases.append(standby)
             cluster.database_ports = [primary_port, standby_port]
-            _make_synchronous(cluster)
+            _enable_synchronous_replication(cluster)
             yield cluster
         finally:
             for process in cluster.databases:
@@ -314,7 +314,7 @@ def _databases() -> Iterator[Cluster]:
 
 @contextmanager
 def _small_disk(folder: Path, owner: pwd.struct_passwd | None) -> Iterator[SmallDisk | None]:
-    """Move a folder to a small disk, which only root can mount."""
+    """Move a folder to a small disk until the block ends. Yields None if this user is not root and cannot mount it."""
     copy = folder.with_name(f"{folder.name}-copy")
     folder.rename(copy)
     folder.mkdir(0o700)
@@ -330,7 +330,7 @@ def _small_disk(folder: Path, owner: pwd.struct_passwd | None) -> Iterator[Small
         yield disk
 
 
-def _copy_primary(cluster: Cluster, binaries: Path, folder: Path) -> None:
+def _create_standby(cluster: Cluster, binaries: Path, folder: Path) -> None:
     command: list[str | Path] = [
         binaries / "pg_basebackup",
         f"--pgdata={folder / 'data'}",
@@ -338,12 +338,12 @@ def _copy_primary(cluster: Cluster, binaries: Path, folder: Path) -> None:
         "--write-recovery-conf",
         "--checkpoint=fast",
     ]
-    if postgres.run_as_owner(command, folder, cluster.owner).wait(PATIENCE) != 0:
+    if postgres.run_as_owner(command, folder, cluster.owner).wait(TIMEOUT) != 0:
         raise postgres.Unavailable(f"pg_basebackup failed: {(folder / 'log').read_text(errors='replace')}")
 
 
-def _make_synchronous(cluster: Cluster) -> None:
-    """Acknowledge a commit only when the standby has it."""
+def _enable_synchronous_replication(cluster: Cluster) -> None:
+    """Have the primary acknowledge commits only when the standby has them."""
     with psycopg.connect(cluster.direct_url(0), autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         connection.execute("SELECT pg_reload_conf()")
@@ -374,7 +374,7 @@ def _start_nginx(cluster: Cluster, program: str) -> Process:
 
 
 def pause(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Stop a process for some time, as a machine without processor time does."""
+    """Stop a process for some time, as on a machine without free processor time."""
     process.send_signal(signal.SIGSTOP)
     time.sleep(seconds)
     process.send_signal(signal.SIGCONT)

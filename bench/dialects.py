@@ -1,4 +1,4 @@
-"""The two kinds of databases: how statements of the application are logged, and how the floor executes them again."""
+"""Logging of executed statements for recordings, and their replay by the floor, on SQLite and on PostgreSQL."""
 
 import asyncio
 import sqlite3
@@ -16,13 +16,13 @@ from sqlalchemy import Engine, event
 from treaty.store.engine.database import Database
 
 THREADS: Final = 8
-"""Threads of the floor that wait for PostgreSQL, each with a connection: as many as the application has by default."""
+"""Threads of the floor, each with a connection: as many as the application has by default."""
 MAX_ATTEMPTS: Final = 12
-"""Attempts of a transaction that loses a race, as the application has."""
+"""Attempts of a transaction that loses a race: as many as the application makes."""
 
 
 class Access(Enum):
-    """The method of a `Database` that ran statements, which decides about their transaction."""
+    """Method of `Database` that ran the statements. It determines the kind of transaction."""
 
     READ_ONCE = "read_once"
     READ = "read"
@@ -31,7 +31,7 @@ class Access(Enum):
 
 
 class Execution(NamedTuple):
-    """A statement that the driver was given, with its parameters, or with a row of parameters for each execution."""
+    """A statement that the driver executed, with its parameters, or with a row of parameters for each execution."""
 
     sql: str
     parameters: Sequence[Any]
@@ -42,31 +42,31 @@ Transactions = Sequence[tuple[Access, Sequence[Execution]]]
 
 
 class Replayer(Protocol):
-    """Connections with the settings of the application, but with the driver alone."""
+    """Executes transactions with the driver alone, on connections with the settings of the application."""
 
     async def replay(self, transactions: Transactions) -> None:
-        """Execute transactions, one after the other."""
+        """Execute transactions in their order."""
 
     def close(self) -> None:
         """Close the connections."""
 
 
 class Dialect(Protocol):
-    """A kind of database."""
+    """SQLite or PostgreSQL."""
 
     def log_executions(self, engine: Engine) -> list[Execution]:
-        """Return the list to which new connections of an engine add their executions. A process has a single one."""
+        """Return the list to which new connections of an engine append their executions. A process has only one."""
         ...
 
     def make_repeatable(self, sql: str) -> str:
-        """Let a statement add a row that exists: those of the usage index contain ids that were recorded."""
+        """Make inserts into the usage index ignore existing rows, since the floor repeats the recorded ids."""
         ...
 
     def open_replayer(self, database: Database) -> Replayer: ...
 
 
 def find_dialect(database: Database) -> Dialect:
-    """Return the kind of a database."""
+    """Return the dialect of a database."""
     return SqliteDialect() if database.engine.dialect.name == "sqlite" else PostgresDialect()
 
 
@@ -100,12 +100,12 @@ class _SqliteConnection(sqlite3.Connection):
 
 
 def _copy(parameters: Sequence[Any]) -> tuple[Any, ...]:
-    """Copy parameters, so that they can be sent to another process."""
+    """Copy parameters. Unlike `memoryview`, the copies can be sent to another process."""
     return tuple(bytes(value) if isinstance(value, memoryview) else value for value in parameters)
 
 
 def _log_executions(engine: Engine, **options: Any) -> list[Execution]:
-    """Connect with these options of the driver, whose classes log what they execute, and return the log."""
+    """Have an engine connect with these options of the driver, whose classes log executions, and return the log."""
 
     def set_options(_dialect: object, _record: object, _arguments: object, driver_options: dict[str, Any]) -> None:
         driver_options.update(options)
@@ -115,7 +115,7 @@ def _log_executions(engine: Engine, **options: Any) -> list[Execution]:
 
 
 class SqliteDialect:
-    """SQLite, whose statements run on the event loop, as the application's do."""
+    """SQLite. Statements run on the event loop, as those of the application do."""
 
     def log_executions(self, engine: Engine) -> list[Execution]:
         return _log_executions(engine, factory=_SqliteConnection)
@@ -128,8 +128,6 @@ class SqliteDialect:
 
 
 class _SqliteReplayer:
-    """A connection."""
-
     _BEGIN: Final = {
         Access.READ: "BEGIN",
         Access.WRITE: "BEGIN IMMEDIATE",
@@ -191,7 +189,7 @@ class PostgresDialect:
 
 
 class _PostgresReplayer:
-    """Threads with a connection each."""
+    """A pool of threads, each with a connection."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -217,7 +215,7 @@ class _PostgresReplayer:
 
 
 class _PostgresSession:
-    """A connection, and how its next transaction will begin."""
+    """A connection, and the access for which it is prepared."""
 
     _ISOLATION: Final = {
         Access.READ: (IsolationLevel.REPEATABLE_READ, True),
@@ -235,7 +233,7 @@ class _PostgresSession:
         self._pooled.close()
 
     def run(self, access: Access, executions: Sequence[Execution]) -> None:
-        """Run a transaction, again if it loses a race."""
+        """Run a transaction, and repeat it if it loses a race."""
         self._prepare(access)
         for _ in range(MAX_ATTEMPTS - 1):
             try:

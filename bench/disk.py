@@ -1,4 +1,4 @@
-"""The space that a history takes: for each result, in free pages, and in the unused parts of tables and indexes."""
+"""Disk usage of a history: for each result, in free pages, and in the unused parts of tables and indexes."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -9,21 +9,21 @@ from sqlalchemy import Connection, func, select, text
 from treaty.store.engine.database import open_database
 from treaty.store.tables import metadata
 
-SHOWN: Final = 6
-"""Tables of the summary."""
+MAX_TABLES: Final = 6
+"""Number of tables in the report: the largest ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Space:
-    """Bytes of a table, and of its indexes."""
+    """Bytes of a table and of its indexes."""
 
     rows: int
     table: int
     indexes: int
     unused: float
-    """Share of their pages that is empty, from 0 to 1. On PostgreSQL, that of the leaves of its indexes."""
+    """Unused share of their pages, from 0 to 1; on PostgreSQL, of the leaf pages of the indexes."""
     dead_rows: int = 0
-    """On PostgreSQL, rows that vacuum has not removed yet."""
+    """Rows that vacuum has not removed yet, on PostgreSQL."""
 
     @property
     def total(self) -> int:
@@ -36,7 +36,7 @@ class Disk:
 
     total: int
     free: int
-    """On SQLite, pages without content."""
+    """Bytes of free pages, on SQLite."""
     results: int
     tables: dict[str, Space] = field(default_factory=dict)
 
@@ -61,12 +61,12 @@ def _measure_sqlite(db: Connection) -> Disk:
     sizes: dict[str, list[int]] = {}
     for name, size, unused in db.execute(text("SELECT name, pgsize, unused FROM dbstat WHERE aggregate = TRUE")):
         owner = str(owners.get(name, name))
-        table, indexes, empty = sizes.setdefault(owner, [0, 0, 0])
+        table, indexes, unused_bytes = sizes.setdefault(owner, [0, 0, 0])
         is_table = owner == name
-        sizes[owner] = [table + size * is_table, indexes + size * (not is_table), empty + unused]
+        sizes[owner] = [table + size * is_table, indexes + size * (not is_table), unused_bytes + unused]
     spaces = {
-        name: Space(rows=_count(db, name), table=table, indexes=indexes, unused=empty / (table + indexes))
-        for name, (table, indexes, empty) in sizes.items()
+        name: Space(rows=_count(db, name), table=table, indexes=indexes, unused=unused_bytes / (table + indexes))
+        for name, (table, indexes, unused_bytes) in sizes.items()
         if name in metadata.tables
     }
     return Disk(
@@ -82,12 +82,12 @@ def _measure_postgresql(db: Connection) -> Disk:
     spaces = {}
     for name in metadata.tables:
         sizes = db.execute(text("SELECT pg_table_size(:name), pg_indexes_size(:name)"), {"name": f'"{name}"'}).one()
-        dead = db.execute(
+        dead_rows = db.execute(
             text("SELECT coalesce(sum(n_dead_tup), 0) FROM pg_stat_user_tables WHERE relname = :name"), {"name": name}
         ).scalar_one()
         rows = _count(db, name)
         unused = _unused_leaves(db, name) if rows else 0.0
-        spaces[name] = Space(rows=rows, table=sizes[0], indexes=sizes[1], unused=unused, dead_rows=int(dead))
+        spaces[name] = Space(rows=rows, table=sizes[0], indexes=sizes[1], unused=unused, dead_rows=int(dead_rows))
     return Disk(
         total=db.execute(text("SELECT pg_database_size(current_database())")).scalar_one(),
         free=0,
@@ -117,15 +117,15 @@ def _unused_leaves(db: Connection, table: str) -> float:
     return float(db.execute(_UNUSED_LEAVES, {"name": f'"{table}"'}).scalar_one())
 
 
-def summary(kind: str, disk: Disk) -> Iterator[str]:
-    """Write figures for people."""
+def format_lines(kind: str, disk: Disk) -> Iterator[str]:
+    """Yield the lines of the report."""
     per_result = disk.total / disk.results
     yield (
         f"{kind}: {disk.total / 2**20:,.0f} MiB for {disk.results:,} results, {per_result:.0f} bytes each; "
         f"{disk.free / 2**20:,.1f} MiB of free pages"
     )
     largest = sorted(disk.tables.items(), key=lambda item: item[1].total, reverse=True)
-    for name, space in largest[:SHOWN]:
+    for name, space in largest[:MAX_TABLES]:
         of_row = f"{space.table / max(space.rows, 1):,.0f} + {space.indexes / max(space.rows, 1):,.0f} bytes"
-        dead = f", {space.dead_rows:,} dead rows" if space.dead_rows else ""
-        yield f"  {name}: {space.rows:,} rows, {of_row} each with indexes, {space.unused:.0%} unused{dead}"
+        dead_rows = f", {space.dead_rows:,} dead rows" if space.dead_rows else ""
+        yield f"  {name}: {space.rows:,} rows, {of_row} each with indexes, {space.unused:.0%} unused{dead_rows}"

@@ -1,4 +1,8 @@
-"""The floor: an application that only replays, with the database driver alone, what was recorded of the real one."""
+"""The floor of the benchmarks: a minimal application that replays recordings of the real one.
+
+It executes the recorded statements with the database driver alone, and returns the recorded response. So both servers
+have the same cost for the database, the disk and HTTP, and the difference is the cost of Treaty's own code.
+"""
 
 import socket
 from collections.abc import Mapping, Sequence
@@ -10,18 +14,18 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from bench.dialects import Dialect, Execution, Replayer, Transactions, find_dialect
-from bench.recording import Recording, Statement, Transaction, replace_filling
-from bench.wire import OPERATION, unique
+from bench.recording import Recording, Statement, Transaction, replace_unique_value
+from bench.wire import OPERATION_HEADER, build_unique_value
 from treaty import app
 from treaty.settings import Settings
 from treaty.store.engine.database import Database, open_database
 
 LATE: Final = 1 << 60
-"""Later than any time that something was recorded at."""
+"""Added to numbers, so that ids derived from the time are later than all recorded ones."""
 
 
 class Floor:
-    """Answers each request with as many bytes as the real application, after the same statements."""
+    """Executes the recorded statements of each request, and returns the recorded response."""
 
     def __init__(self, recordings: Mapping[str, Recording], replayer: Replayer) -> None:
         self._recordings = {name.encode(): recording for name, recording in recordings.items()}
@@ -30,14 +34,14 @@ class Floor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _handle_lifespan(receive, send)
             return
-        name = next(value for key, value in scope["headers"] if key == OPERATION.encode())
+        name = next(value for key, value in scope["headers"] if key == OPERATION_HEADER.encode())
         recording = self._recordings[name]
         while (await receive()).get("more_body"):
             pass
         if recording.transactions:
-            await self._replayer.replay(_fill(recording, next(self._numbers)))
+            await self._replayer.replay(_render_transactions(recording, next(self._numbers)))
         await send({"type": "http.response.start", "status": recording.status, "headers": list(recording.headers)})
         await send({"type": "http.response.body", "body": recording.body})
 
@@ -45,9 +49,9 @@ class Floor:
         self._replayer.close()
 
 
-def _fill(recording: Recording, number: int) -> Transactions:
-    """Fill in what a request has of its own, so that what is unique stays so."""
-    filling = unique("flr", number)
+def _render_transactions(recording: Recording, number: int) -> Transactions:
+    """Replace the recorded values that must be unique, as a second insert of the same ones would fail."""
+    unique_value = build_unique_value("flr", number)
     sha = f"{number:040x}"
     return [
         (
@@ -55,7 +59,7 @@ def _fill(recording: Recording, number: int) -> Transactions:
             [
                 Execution(
                     statement.sql,
-                    _parameters(statement, recording.filling, filling, sha, time=LATE + number),
+                    _render_parameters(statement, recording.unique_value, unique_value, sha, time=LATE + number),
                     statement.has_rows,
                 )
                 for statement in transaction.statements
@@ -65,15 +69,17 @@ def _fill(recording: Recording, number: int) -> Transactions:
     ]
 
 
-def _parameters(statement: Statement, recorded: bytes, filling: bytes, sha: str, *, time: int) -> Sequence[Any]:
-    if not (statement.named or statement.hashed or statement.timed):
+def _render_parameters(
+    statement: Statement, recorded_value: bytes, unique_value: bytes, sha: str, *, time: int
+) -> Sequence[Any]:
+    if not (statement.unique_parameters or statement.hash_parameters or statement.time_parameters):
         return statement.parameters
     values = list(statement.parameters)
-    for index in statement.named:
-        values[index] = replace_filling(values[index], recorded, filling)
-    for index in statement.hashed:
+    for index in statement.unique_parameters:
+        values[index] = replace_unique_value(values[index], recorded_value, unique_value)
+    for index in statement.hash_parameters:
         values[index] = sha
-    for index in statement.timed:
+    for index in statement.time_parameters:
         values[index] = time
     return values
 
@@ -94,7 +100,7 @@ def _make_repeatable(recording: Recording, dialect: Dialect) -> Recording:
     )
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def _handle_lifespan(receive: Receive, send: Send) -> None:
     while (message := await receive())["type"] == "lifespan.startup":
         await send({"type": "lifespan.startup.complete"})
     await send({"type": f"{message['type']}.complete"})

@@ -1,4 +1,4 @@
-"""Histories to measure on: a small one, and a large one that answers the same questions with the same answers."""
+"""Databases of the benchmarks: histories of different lengths with the same response to each request."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -22,41 +22,42 @@ from treaty.workers.usage import IndexingWorker
 
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 PER_CONTENT: Final = 50
-"""How many versions publish the same content, one after the other."""
+"""Number of consecutive versions that publish the same content."""
 PER_FEATURE: Final = 5
-"""Every so many versions, one is on a feature branch instead of the main one."""
+"""Number of versions of which one is on a feature branch, and the others on the main branch."""
 PER_BRANCH: Final = 20
-"""How many versions come while a feature branch lives."""
+"""Number of consecutive versions during which a feature branch exists."""
 HUBS: Final = (10, 50)
-"""How many providers each of these consumers has; they share them."""
+"""Consumers of many providers, by their number of providers, which they share."""
 FIRST_HUB: Final = 10_000
+"""First id of hubs and their providers, minus 1."""
 FIRST_OF_HUBS: Final = 1_000_000
-"""The first id of what they publish."""
+"""First id of their publications and contents."""
 ENVIRONMENTS: Final = ("test", "production")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class History:
-    """How much has happened. Each pair is a consumer and a provider of its own."""
+    """Size of a history. A pair is a consumer and a provider with pacts between them only."""
 
     name: str
     pairs: int
     versions: int
-    """Of each consumer and of each provider; each provider's version has two results."""
+    """Versions of each consumer and of each provider. Each provider version has two results."""
     bystanders: int
-    """Pacticipants that nothing is known of."""
+    """Pacticipants without versions."""
 
     hub_versions: int = 0
-    """Of each hub and each of its providers."""
+    """Versions of each hub and of each of its providers; 0 for a history without hubs."""
 
     @property
     def of_hubs(self) -> "History":
-        """What happened to hubs, as a history of its own."""
+        """The history of the hubs only."""
         return replace(self, pairs=0, versions=self.hub_versions, bystanders=0)
 
     @property
     def in_production(self) -> int:
-        """Which version runs in production, counted from 0: one with older content than the newest."""
+        """Index of the version in production, whose content is older than the newest one."""
         return self.versions - 55
 
     @property
@@ -65,13 +66,13 @@ class History:
 
     @property
     def deployments(self) -> Sequence[tuple[int, int]]:
-        """For each environment, every how many versions one is deployed to it, and which one is the last."""
+        """For each environment, the number of versions of which one is deployed, and the index of the last one."""
         return ((25, self.in_test), (50, self.in_production))
 
 
 SMALL: Final = History(name="small", pairs=1, versions=200, bystanders=0, hub_versions=100)
 SHORT: Final = History(name="short", pairs=100, versions=100, bystanders=100, hub_versions=100)
-"""As wide as the large one, so that pages of lists are as full, but not as long."""
+"""With as many pairs as the large history, so that pages of lists have as many entries, but with fewer versions."""
 LARGE: Final = History(name="large", pairs=100, versions=1000, bystanders=4800, hub_versions=500)
 ALL: Final = (SMALL, SHORT, LARGE)
 
@@ -92,17 +93,17 @@ def spoke(index: int) -> str:
     return f"spoke-{index:03d}"
 
 
-def newest_branches_began(history: History) -> str:
-    """Say since when there are five feature branches besides the main one."""
-    return _at(history.versions - 5 * PER_BRANCH)["created_at"].isoformat()
+def start_of_newest_branches(history: History) -> str:
+    """Return the time from which five feature branches exist."""
+    return _timestamps(history.versions - 5 * PER_BRANCH)["created_at"].isoformat()
 
 
 def number(version: int) -> str:
     return f"1.0.{version:04d}+{version * 7919:08x}"
 
 
-def pact(pair: int, *, size: int, mark: str) -> bytes:
-    """Make a pact with some interactions, until it has about the size. What is marked stands at a multiple of three."""
+def build_pact(pair: int, *, size: int, mark: str) -> bytes:
+    """Build a pact of about `size` bytes, with a mark that begins at a multiple of three bytes, as Base64 requires."""
     interactions: list[dict[str, Any]] = []
     document = {
         "consumer": {"name": consumer(pair)},
@@ -112,7 +113,7 @@ def pact(pair: int, *, size: int, mark: str) -> bytes:
     }
     while len(json.dumps(document)) < size:
         interactions.append(_interaction(len(interactions), mark if not interactions else "a usual one"))
-    return _padded(json.dumps(document).encode(), mark.encode())
+    return _align(json.dumps(document).encode(), mark.encode())
 
 
 def _interaction(index: int, mark: str) -> dict[str, Any]:
@@ -130,37 +131,37 @@ def _interaction(index: int, mark: str) -> dict[str, Any]:
     }
 
 
-def _padded(text: bytes, mark: bytes) -> bytes:
+def _align(text: bytes, mark: bytes) -> bytes:
     return b" " * (-text.index(mark) % 3) + text
 
 
 def build(history: History, url: str) -> None:
-    """Make the database of a history."""
+    """Build the database of a history."""
     database = open_database(url)
     migrate(database)
     database.write(partial(fill_fast, history=history))
     if database.engine.dialect.name == "postgresql":
         database.write(continue_all_ids)
-        IndexingWorker(database).index_all()  # this takes PostgreSQL long, and would happen while it is measured
+        IndexingWorker(database).index_all()  # otherwise the server would do it during the measurements
         analyze(database)
     database.close()
 
 
 def fill_fast(db: Connection, history: History) -> None:
-    """Add a history to an empty database, as `fill` does, without the checks that the database would make."""
+    """Add a history to an empty database like `fill`, without checks of foreign keys."""
     hurry_postgresql(db)
     fill(db, history)
 
 
 def hurry_postgresql(db: Connection) -> None:
-    """Check no foreign keys in this transaction, and do not wait for the disk."""
+    """Disable checks of foreign keys and flushes to the disk for this transaction, if the database is PostgreSQL."""
     if db.dialect.name == "postgresql":
         db.execute(text("SET LOCAL session_replication_role = replica"))
         db.execute(text("SET LOCAL synchronous_commit = off"))
 
 
 def continue_all_ids(db: Connection) -> None:
-    """Let PostgreSQL assign ids after those that were inserted."""
+    """Have PostgreSQL assign ids after those that were inserted."""
     for table in tables.metadata.sorted_tables:
         if "id" in table.c and table.c.id.identity:
             last = db.execute(select(func.max(table.c.id))).scalar()
@@ -168,7 +169,7 @@ def continue_all_ids(db: Connection) -> None:
 
 
 def analyze(database: Database) -> None:
-    """Collect PostgreSQL's statistics. Treaty never lets SQLite collect them, since its plans would be others."""
+    """Update the statistics of PostgreSQL. Treaty never does this on SQLite, where it would lead to other plans."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
 
@@ -189,13 +190,13 @@ def fill(db: Connection, history: History) -> None:
 
 
 def _add(db: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> None:
-    """Add rows. Each must have the same columns."""
-    added = list(rows)
-    if added and db.dialect.name == "postgresql":
-        layout = TableLayout(name=table.name, columns=dict.fromkeys(added[0], ColumnKind.TEXT), last_id=None)
-        add_rows(db, layout, (list(row.values()) for row in added))
-    elif added:
-        db.execute(insert(table), added)
+    """Add rows. All must have the same columns."""
+    row_list = list(rows)
+    if row_list and db.dialect.name == "postgresql":
+        layout = TableLayout(name=table.name, columns=dict.fromkeys(row_list[0], ColumnKind.TEXT), last_id=None)
+        add_rows(db, layout, (list(row.values()) for row in row_list))
+    elif row_list:
+        db.execute(insert(table), row_list)
 
 
 def time_of(version: int) -> datetime:
@@ -203,16 +204,16 @@ def time_of(version: int) -> datetime:
     return START + timedelta(minutes=10 * version)
 
 
-def _at(version: int) -> dict[str, datetime]:
+def _timestamps(version: int) -> dict[str, datetime]:
     return {"created_at": time_of(version), "updated_at": time_of(version)}
 
 
 def _uuid(*parts: int) -> str:
-    return str(UUID(int=sum(part << 24 * place for place, part in enumerate(parts))))
+    return str(UUID(int=sum(part << 24 * position for position, part in enumerate(parts))))
 
 
 def _pacticipant(index: int, name: str) -> dict[str, Any]:
-    return {"id": index + 1, "name": name, "display_name": name.title(), "main_branch": "main", **_at(0)}
+    return {"id": index + 1, "name": name, "display_name": name.title(), "main_branch": "main", **_timestamps(0)}
 
 
 def _environment(index: int, name: str) -> dict[str, Any]:
@@ -222,7 +223,7 @@ def _environment(index: int, name: str) -> dict[str, Any]:
         "name": name,
         "display_name": name.title(),
         "is_production": name == "production",
-        **_at(0),
+        **_timestamps(0),
     }
 
 
@@ -239,12 +240,12 @@ def _add_versions(db: Connection, history: History, owner: int) -> None:
     """Add versions of a pacticipant, on branches, tagged and deployed."""
     versions = range(history.versions)
     ids = [_version_id(history, owner, version) for version in versions]
-    mine = {"pacticipant_id": owner + 1}
+    owner_columns = {"pacticipant_id": owner + 1}
     _add(
         db,
         tables.version,
         (
-            {"id": ids[index], **mine, "number": number(index), "position": index + 1, **_at(index)}
+            {"id": ids[index], **owner_columns, "number": number(index), "position": index + 1, **_timestamps(index)}
             for index in versions
         ),
     )
@@ -253,9 +254,12 @@ def _add_versions(db: Connection, history: History, owner: int) -> None:
     _add(
         db,
         tables.tag,
-        ({"version_id": ids[index], **mine, "name": "dev", "position": index + 1, **_at(index)} for index in tagged),
+        (
+            {"version_id": ids[index], **owner_columns, "name": "dev", "position": index + 1, **_timestamps(index)}
+            for index in tagged
+        ),
     )
-    _add(db, tables.tag_head, iter([{**mine, "name": "dev", "version_id": ids[tagged[-1]]}]))
+    _add(db, tables.tag_head, iter([{**owner_columns, "name": "dev", "version_id": ids[tagged[-1]]}]))
     _add(db, tables.deployed_version, _deployments(history, owner))
     _add(db, tables.released_version, iter([_release(history, owner)]))
 
@@ -294,7 +298,7 @@ def _add_branches(db: Connection, history: History, owner: int, ids: list[int]) 
                 "version_id": ids[index],
                 "position": index + 1,
                 "is_auto_created": False,
-                **_at(index),
+                **_timestamps(index),
             }
             for index in range(history.versions)
         ),
@@ -302,18 +306,18 @@ def _add_branches(db: Connection, history: History, owner: int, ids: list[int]) 
 
 
 def _deployments(history: History, owner: int) -> Iterator[dict[str, Any]]:
-    """List what ran, one version after the other, in each environment."""
-    for place, (every, last) in enumerate(history.deployments):
+    """Yield the rows of consecutive deployments to each environment."""
+    for position, (every, last) in enumerate(history.deployments):
         for version in range(last % every, last + 1, every):
-            following = None if version == last else _at(version + every)["created_at"]
+            following = None if version == last else _timestamps(version + every)["created_at"]
             yield {
-                "uuid": _uuid(version, owner, place + 10),
+                "uuid": _uuid(version, owner, position + 10),
                 "pacticipant_id": owner + 1,
                 "version_id": _version_id(history, owner, version),
-                "environment_id": place + 1,
+                "environment_id": position + 1,
                 "is_auto_created": False,
                 "undeployed_at": following,
-                **_at(version),
+                **_timestamps(version),
             }
 
 
@@ -323,37 +327,41 @@ def _release(history: History, owner: int) -> dict[str, Any]:
         "pacticipant_id": owner + 1,
         "version_id": _version_id(history, owner, history.in_production),
         "environment_id": ENVIRONMENTS.index("production") + 1,
-        **_at(history.in_production),
+        **_timestamps(history.in_production),
     }
 
 
 def _add_pacts(db: Connection, history: History, pair: int) -> None:
-    """Add what a consumer published, and what its provider found."""
-    mine = {"consumer_id": 2 * pair + 1, "provider_id": 2 * pair + 2}
+    """Add the publications of a consumer and the results of its provider."""
+    owner_columns = {"consumer_id": 2 * pair + 1, "provider_id": 2 * pair + 2}
     per_pair = -(-history.versions // PER_CONTENT)
     first = pair * per_pair + 1
-    _add(db, tables.content, ({**mine, **_content(pair, first, index)} for index in range(per_pair)))
+    _add(db, tables.content, ({**owner_columns, **_content(pair, first, index)} for index in range(per_pair)))
     _add(
         db,
         tables.publication,
-        ({**mine, **_publication(history, pair, first, index)} for index in range(history.versions)),
+        ({**owner_columns, **_publication(history, pair, first, index)} for index in range(history.versions)),
     )
     integration = {
         "latest_publication_id": (pair + 1) * history.versions,
         "contract_data_updated_at": time_of(history.versions - 1),
         "created_at": START,
     }
-    _add(db, tables.integration, iter([{**mine, **integration}]))
-    _add(db, tables.verification, ({**mine, **verification} for verification in _verifications(history, pair, first)))
+    _add(db, tables.integration, iter([{**owner_columns, **integration}]))
+    _add(
+        db,
+        tables.verification,
+        ({**owner_columns, **verification} for verification in _verifications(history, pair, first)),
+    )
 
 
 def _content(pair: int, first: int, index: int) -> dict[str, Any]:
-    content = contents.build_content(documents.parse_document(published(pair, index)))
+    content = contents.build_content(documents.parse_document(build_published_pact(pair, index)))
     return {
         "id": first + index,
         "sha": content.sha,
         "body": content.body,
-        "created_at": _at(index * PER_CONTENT)["created_at"],
+        "created_at": _timestamps(index * PER_CONTENT)["created_at"],
     }
 
 
@@ -365,53 +373,53 @@ def _publication(history: History, pair: int, first: int, version: int) -> dict[
         "revision": 1,
         "position": version + 1,
         "is_current": True,
-        "created_at": _at(version)["created_at"],
+        "created_at": _timestamps(version)["created_at"],
     }
 
 
 def _verifications(history: History, pair: int, first: int) -> Iterator[dict[str, Any]]:
-    """List two results of each version: for the newest content, and for that before it (or the same again)."""
+    """Yield two results of each version: for the newest content, and for the one before it (or the same again)."""
     for version in range(history.versions):
         newest = version // PER_CONTENT
-        for place, content in enumerate((newest, newest - 1) if newest else (0, 0)):
+        for position, content in enumerate((newest, newest - 1) if newest else (0, 0)):
             yield {
                 "content_id": first + content,
                 "provider_version_id": _version_id(history, 2 * pair + 1, version),
                 "success": version % 25 != 1,
-                "is_latest": newest > 0 or place == 1,
+                "is_latest": newest > 0 or position == 1,
                 "is_wip": False,
-                "verified_at": _at(version)["created_at"],
-                "created_at": _at(version)["created_at"],
+                "verified_at": _timestamps(version)["created_at"],
+                "created_at": _timestamps(version)["created_at"],
                 "build_url": f"https://ci.example.org/builds/{version}",
             }
 
 
 def _add_hubs(db: Connection, history: History) -> None:
-    """Add consumers of many providers, with ids that are nobody else's."""
+    """Add consumers of many providers, with ids that the pairs do not use."""
     first = FIRST_HUB
     spokes = {index: first + len(HUBS) + index for index in range(max(HUBS))}
     names = [*map(hub, HUBS), *map(spoke, spokes)]
     _add(db, tables.pacticipant, (_pacticipant(first + index, name) for index, name in enumerate(names)))
     for owner in range(first, first + len(names)):
         _add_versions(db, history, owner)
-    pairs = [(first + place, spokes[index]) for place, size in enumerate(HUBS) for index in range(size)]
+    pairs = [(first + position, spokes[index]) for position, size in enumerate(HUBS) for index in range(size)]
     for index, (consumer_owner, provider_owner) in enumerate(pairs):
         _add_integration(db, history, index, consumer_owner, provider_owner)
 
 
 def _add_integration(db: Connection, history: History, index: int, consumer_owner: int, provider_owner: int) -> None:
-    """Add what a hub published for one of its providers, which verified it version by version."""
-    mine = {"consumer_id": consumer_owner + 1, "provider_id": provider_owner + 1}
+    """Add the publications of a hub for one of its providers, and the results of the provider."""
+    owner_columns = {"consumer_id": consumer_owner + 1, "provider_id": provider_owner + 1}
     per_pair = -(-history.versions // PER_CONTENT)
     first, first_publication = FIRST_OF_HUBS + index * per_pair, FIRST_OF_HUBS + index * history.versions
     versions = range(history.versions)
-    _add(db, tables.content, ({**mine, **_content(0, first, index)} for index in range(per_pair)))
+    _add(db, tables.content, ({**owner_columns, **_content(0, first, index)} for index in range(per_pair)))
     _add(
         db,
         tables.publication,
         (
             {
-                **mine,
+                **owner_columns,
                 **_publication(history, 0, first, index),
                 "id": first_publication + index,
                 "consumer_version_id": _version_id(history, consumer_owner, index),
@@ -424,22 +432,27 @@ def _add_integration(db: Connection, history: History, index: int, consumer_owne
         "contract_data_updated_at": time_of(history.versions - 1),
         "created_at": START,
     }
-    _add(db, tables.integration, iter([{**mine, **integration}]))
+    _add(db, tables.integration, iter([{**owner_columns, **integration}]))
     results = _verifications(history, 0, first)
-    by = {_version_id(history, 1, index): _version_id(history, provider_owner, index) for index in versions}
+    provider_versions = {
+        _version_id(history, 1, index): _version_id(history, provider_owner, index) for index in versions
+    }
     _add(
         db,
         tables.verification,
-        ({**mine, **result, "provider_version_id": by[result["provider_version_id"]]} for result in results),
+        (
+            {**owner_columns, **result, "provider_version_id": provider_versions[result["provider_version_id"]]}
+            for result in results
+        ),
     )
 
 
 @lru_cache(maxsize=100)  # hubs publish the contents of the first pair
-def published(pair: int, content: int) -> bytes:
-    """Make the pact that a pair's content was made of."""
-    return pact(pair, size=5600, mark=f"content {content}")
+def build_published_pact(pair: int, content: int) -> bytes:
+    """Build the pact of a content of a pair."""
+    return build_pact(pair, size=5600, mark=f"content {content}")
 
 
-def new_pact(pair: int) -> bytes:
-    """Make a pact of 6 KB with a blank."""
-    return pact(pair, size=5600, mark=UNIQUE)
+def build_new_pact(pair: int) -> bytes:
+    """Build a pact of 6 KB with a placeholder, so that each publication has a new content."""
+    return build_pact(pair, size=5600, mark=UNIQUE)

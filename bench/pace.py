@@ -1,7 +1,7 @@
-"""A steady pace of builds on the history of a company: each publishes, verifies, asks whether to deploy, and deploys.
+"""A steady load of builds on the history of a company: each publishes, verifies, asks can-i-deploy, and deploys.
 
-Builds begin when they are due, whether or not earlier ones have ended. The first request of a build is measured from
-the time at which it was due, so that a server that falls behind cannot hide it.
+The load is open: builds start when they are due, whether or not earlier ones have ended. The latency of a build's first
+request counts from the time at which it was due, so that it includes the delay of a server that falls behind.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import httpx
 from sqlalchemy import func, select
 
 from bench import departments, disk, histories, huge, servers
-from bench.deliveries import OPEN
+from bench.deliveries import WEBHOOK_SETTINGS
 from bench.huge import SCALES, Scale
 from bench.receiver import receiving
 from bench.stores import SqliteStore, Store, postgres_store
@@ -32,41 +32,44 @@ from treaty.store.tables import triggered_webhook
 DEFAULT_SCALE: Final = "huge/100"
 MAX_MILLISECONDS: Final = 100.0
 PER_NEW_CONTENT: Final = 10
-"""Every so many builds, one publishes new contents."""
+"""Builds for each one that publishes new contents."""
 STEP: Final = 7
-"""Departments between consecutive builds: a number that shares no factor with their count."""
+"""Departments between consecutive builds: coprime to their number, so that builds reach all of them."""
 EVENTS: Final = ("contract_requiring_verification_published", "provider_verification_published")
 TIMEOUT: Final = 30.0
-PATIENCE: Final = 60.0
-"""Seconds until the deliveries of the last builds have arrived."""
+DRAIN_TIMEOUT: Final = 60.0
+"""Seconds to wait for the deliveries of the last builds."""
 
 
 @dataclass(slots=True)
 class Pace:
-    """A run: what has been measured so far."""
+    """A run, with its measurements so far."""
 
     client: httpx.AsyncClient
     scale: Scale
     environment: str
     """UUID of the environment to deploy to."""
     times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """Milliseconds of each operation."""
+    """Latencies in milliseconds, by operation."""
     errors: Counter[str] = field(default_factory=Counter)
     running: int = 0
     max_running: int = 0
 
     async def run(self, per_minute: float, minutes: float, observe: Callable[[], str]) -> None:
-        """Begin builds at their times, and wait until all have ended."""
+        """Start builds when they are due, and wait until all have ended.
+
+        `observe` returns a part of the line about the progress.
+        """
         count = round(per_minute * minutes)
-        began = printed = time.monotonic()
+        started_at = printed_at = time.monotonic()
         async with asyncio.TaskGroup() as builds:
             for number in range(count):
-                due = began + number * 60 / per_minute
+                due = started_at + number * 60 / per_minute
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 builds.create_task(self._build(number, due))
-                if time.monotonic() - printed >= huge.PROGRESS:
-                    printed = time.monotonic()
-                    remaining = minutes * 60 - (printed - began)
+                if time.monotonic() - printed_at >= huge.PROGRESS:
+                    printed_at = time.monotonic()
+                    remaining = minutes * 60 - (printed_at - started_at)
                     print(f"{number} builds, {self.running} running, {observe()}, {remaining:.0f} s remain", flush=True)
 
     async def _build(self, number: int, due: float) -> None:
@@ -75,7 +78,7 @@ class Pace:
         try:
             await self._run_build(number, due)
         except (httpx.HTTPError, KeyError) as error:
-            self.errors[_describe(error)] += 1
+            self.errors[_name_error(error)] += 1
         finally:
             self.running -= 1
 
@@ -90,40 +93,40 @@ class Pace:
             "includePendingStatus": True,
             "providerVersionBranch": "main",
         }
-        listed = await self._send(
+        response = await self._send(
             "pacts for verification", "POST", f"/pacts/provider/{name}/for-verification", selection
         )
-        for entry in listed["_embedded"]["pacts"]:
+        for entry in response["_embedded"]["pacts"]:
             pact = await self._send("fetch a pact", "GET", entry["_links"]["self"]["href"])
             result = {"success": True, "providerApplicationVersion": version}
             href = pact["_links"]["pb:publish-verification-results"]["href"]
             await self._send("publish a result", "POST", href, result)
-        question = httpx.QueryParams(pacticipant=name, version=version, environment=histories.ENVIRONMENTS[0])
-        await self._send("can-i-deploy", "GET", f"/can-i-deploy?{question}")
+        query = httpx.QueryParams(pacticipant=name, version=version, environment=histories.ENVIRONMENTS[0])
+        await self._send("can-i-deploy", "GET", f"/can-i-deploy?{query}")
         path = f"/pacticipants/{name}/versions/{version}/deployed-versions/environment/{self.environment}"
         await self._send("record a deployment", "POST", path, {})
 
     async def _send(self, operation: str, method: str, path: str, body: object = None, due: float | None = None) -> Any:
-        began = due or time.monotonic()
+        started_at = due or time.monotonic()
         response = await self.client.request(method, path, json=body)
-        self.times[operation].append((time.monotonic() - began) * 1000)
+        self.times[operation].append((time.monotonic() - started_at) * 1000)
         response.raise_for_status()
         return response.json()
 
-    def summary(self) -> Iterator[str]:
-        """Write figures for people."""
+    def format_lines(self) -> Iterator[str]:
+        """Yield the lines of the printed table."""
         yield f"{'operation':26}{'count':>8}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'max ms':>9}"
-        for operation, figures in self.figures().items():
-            verdict = "met" if figures["p99"] < MAX_MILLISECONDS else "NOT MET"
-            shown = "".join(f"{figures[name]:9.1f}" for name in ("p50", "p95", "p99", "max"))
-            yield f"{operation:26}{figures['count']:8.0f}{shown}  {verdict}"
+        for operation, percentiles in self.compute_percentiles().items():
+            verdict = "met" if percentiles["p99"] < MAX_MILLISECONDS else "NOT MET"
+            values = "".join(f"{percentiles[name]:9.1f}" for name in ("p50", "p95", "p99", "max"))
+            yield f"{operation:26}{percentiles['count']:8.0f}{values}  {verdict}"
         yield f"errors: {dict(self.errors) or 'none'}; at most {self.max_running} builds at once"
 
-    def figures(self) -> dict[str, dict[str, float]]:
+    def compute_percentiles(self) -> dict[str, dict[str, float]]:
         return {operation: _percentiles(times) for operation, times in self.times.items()}
 
 
-def _describe(error: Exception) -> str:
+def _name_error(error: Exception) -> str:
     if isinstance(error, httpx.HTTPStatusError):
         return str(error.response.status_code)
     return type(error).__name__
@@ -137,13 +140,13 @@ def _percentiles(times: list[float]) -> dict[str, float]:
 
 
 def _publication(department: int, index: int, version: str, number: int) -> dict[str, Any]:
-    """Build the body of a publication for all providers of an application."""
+    """Build the body of a publication of pacts with all providers of an application."""
     name = departments.application(department, index)
     mark = version if number % PER_NEW_CONTENT == 0 else "a usual one"
     contracts = []
     for step in range(1, departments.CONSUMED + 1):
         provider = departments.application(department, index + step)
-        pact = histories.pact(0, size=5600, mark=f"{mark} of {step}").decode()
+        pact = histories.build_pact(0, size=5600, mark=f"{mark} of {step}").decode()
         pact = pact.replace(histories.consumer(0), name).replace(histories.provider(0), provider)
         contract = {
             "consumerName": name,
@@ -162,7 +165,7 @@ def _publication(department: int, index: int, version: str, number: int) -> dict
 
 
 def main(options: argparse.Namespace) -> None:
-    """Build the history, and run the builds on a copy of it."""
+    """Build the history, run the builds on a copy of it, and print and write the results."""
     scale = SCALES[options.scale or DEFAULT_SCALE]
     report: dict[str, Any] = {"scale": scale.name, "builds_per_minute": options.builds_per_minute}
     with ExitStack() as running:
@@ -186,44 +189,44 @@ def _run(store: Store, scale: Scale, options: argparse.Namespace) -> dict[str, A
     with ExitStack() as running:
         running.callback(store.drop, name)
         receiver = running.enter_context(receiving())
-        server = servers.treaty_server(url, port, OPEN, log=Path(os.devnull), folder=store.folder)
+        server = servers.treaty_server(url, port, WEBHOOK_SETTINGS, log=Path(os.devnull), folder=store.folder)
         pid = running.enter_context(server)
         servers.wait_until_idle(pid)
         database = open_database(url, connections=2)
         running.callback(database.close)
         environment = _prepare(port, receiver.url)
-        before, began = _processor_seconds(store, name, pid), time.monotonic()
+        before, started_at = _read_processor_seconds(store, name, pid), time.monotonic()
         pace = asyncio.run(_drive(port, scale, environment, database, options))
-        share = (_processor_seconds(store, name, pid) - before) / (time.monotonic() - began)
+        cores = (_read_processor_seconds(store, name, pid) - before) / (time.monotonic() - started_at)
         backlog = _wait_for_deliveries(database)
         print(f"\n{store.kind}, {scale.name}: {options.builds_per_minute:g} builds a minute")
-        print("\n".join(pace.summary()))
-        print(f"{share:.2f} cores; {receiver.count()} deliveries arrived, {backlog} wait", flush=True)
+        print("\n".join(pace.format_lines()))
+        print(f"{cores:.2f} cores; {receiver.count()} deliveries arrived, {backlog} wait", flush=True)
         sizes = disk.measure(url)
-        print("\n".join(disk.summary(store.kind, sizes)), flush=True)
+        print("\n".join(disk.format_lines(store.kind, sizes)), flush=True)
         return {
-            "operations": pace.figures(),
+            "operations": pace.compute_percentiles(),
             "errors": dict(pace.errors),
-            "cores": share,
+            "cores": cores,
             "backlog": backlog,
             "disk": sizes.as_json(),
         }
 
 
-def _processor_seconds(store: Store, database: str, server: int) -> float:
-    """Return for how long processors have worked, also for deliveries."""
-    return max(store.processor_seconds(database, server), servers.all_processor_seconds(server))
+def _read_processor_seconds(store: Store, database: str, server: int) -> float:
+    """Return the processor time in seconds, including deliveries, which other threads than the first one send."""
+    return max(store.read_processor_seconds(database, server), servers.read_all_processor_seconds(server))
 
 
 def _prepare(port: int, receiver_url: str) -> str:
-    """Add webhooks; return the UUID of the environment to deploy to."""
+    """Add webhooks, and return the UUID of the environment to deploy to."""
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT) as client:
         for event in EVENTS:
             request = {"method": "POST", "url": receiver_url, "body": "${pactbroker.consumerVersionNumber}"}
             client.post("/webhooks", json={"events": [{"name": event}], "request": request}).raise_for_status()
-        listed = client.get("/environments").json()["_embedded"]["environments"]
+        environments = client.get("/environments").json()["_embedded"]["environments"]
         uuid: str = next(
-            environment["uuid"] for environment in listed if environment["name"] == histories.ENVIRONMENTS[0]
+            environment["uuid"] for environment in environments if environment["name"] == histories.ENVIRONMENTS[0]
         )
         return uuid
 
@@ -248,8 +251,8 @@ def _count_waiting(database: Database) -> int:
 
 
 def _wait_for_deliveries(database: Database) -> int:
-    """Wait until no deliveries are queued; return the number of those that still are after some time."""
-    end = time.monotonic() + PATIENCE
+    """Wait until no deliveries are queued, and return the number of those that still are after the timeout."""
+    end = time.monotonic() + DRAIN_TIMEOUT
     while (waiting := _count_waiting(database)) and time.monotonic() < end:
         time.sleep(0.5)
     return waiting

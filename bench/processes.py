@@ -1,4 +1,4 @@
-"""A server of one process beside one of two, on PostgreSQL: the throughput of reads and of publishing."""
+"""Comparison of the throughput of a server with one process and with two, on PostgreSQL."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,14 @@ from typing import Any, Final
 from bench import operations, servers
 from bench.histories import History
 from bench.operations import OPERATIONS, Operation
-from bench.servers import Driver
+from bench.servers import LoadGenerator
 from bench.stores import Store
-from bench.wire import Request, request
+from bench.wire import Request, encode_request
 
 NAME: Final = "processes"
 MIN_RATIO: Final = 1.8
 CLIENTS: Final = 16
-"""The system distributes them among processes, so that few clients might all have the same process."""
+"""The operating system chooses the process of a connection, so that a few clients could all have the same one."""
 WARM_UP: Final = 0.5
 """Seconds."""
 COMPARED: Final = (
@@ -36,17 +36,17 @@ HEADER: Final = f"{f'{NAME}, {CLIENTS} clients':28}{''.join(f'{column:>9}' for c
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Round:
-    """A short round with a server. Times are in milliseconds of a processor for each request."""
+    """A round with a server. Times are milliseconds of processor time for each request."""
 
     per_second: float
     server: float
-    """Of all processes of the server."""
+    """Processes of the server."""
     database: float
-    """Of PostgreSQL's processes."""
+    """Processes of PostgreSQL for the database."""
     client: float
 
     @property
-    def processor(self) -> float:
+    def cpu_ms(self) -> float:
         return self.server + self.database + self.client
 
 
@@ -59,36 +59,39 @@ class _Target:
     port: int
     pid: int
 
-    def measure(self, driver: Driver, requests: Sequence[Request], seconds: float) -> _Round:
-        total, server = self._processor_seconds()
-        result = driver.drive(self.port, requests, clients=CLIENTS, seconds=seconds, sleeps=True)
-        total_after, server_after = self._processor_seconds()
-        worked, of_server = total_after - total, server_after - server
-        per_request = 1000 / len(result.times)
+    def measure(self, load_generator: LoadGenerator, requests: Sequence[Request], seconds: float) -> _Round:
+        total_before, server = self._read_processor_seconds()
+        result = load_generator.run(self.port, requests, clients=CLIENTS, seconds=seconds, sleeps=True)
+        total_after, server_after = self._read_processor_seconds()
+        cpu_total, cpu_server = total_after - total_before, server_after - server
+        per_request = 1000 / len(result.latencies)
         return _Round(
-            per_second=len(result.times) / result.elapsed,
-            server=of_server * per_request,
-            database=(worked - of_server) * per_request,
-            client=result.processor * per_request,
+            per_second=len(result.latencies) / result.elapsed,
+            server=cpu_server * per_request,
+            database=(cpu_total - cpu_server) * per_request,
+            client=result.cpu_seconds * per_request,
         )
 
-    def _processor_seconds(self) -> tuple[float, float]:
-        """Return for how long the server and PostgreSQL have worked together, and the server alone."""
-        return self.store.processor_seconds(self.database, self.pid), servers.all_processor_seconds(self.pid)
+    def _read_processor_seconds(self) -> tuple[float, float]:
+        """Return the processor time of the server and PostgreSQL together, and of the server alone."""
+        return self.store.read_processor_seconds(self.database, self.pid), servers.read_all_processor_seconds(self.pid)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """An operation with one process and with two: medians of the rounds. Times are in milliseconds for each request."""
+    """An operation with one process and with two.
+
+    All values are medians of the rounds. Times are milliseconds of processor time for each request.
+    """
 
     operation: str
     title: str
     per_second: float
     per_second_of_two: float
     ratio: float
-    """Of consecutive rounds."""
+    """Median ratio of consecutive rounds."""
     limit: float
-    """The ratio if all processors of the machine did nothing but work for the requests to two processes."""
+    """Upper bound of the ratio on this machine: if all processors worked for the requests to two processes only."""
     server: float
     server_of_two: float
     database: float
@@ -97,25 +100,25 @@ class Comparison:
 
     @classmethod
     def build(cls, operation: Operation, first: Sequence[_Round], second: Sequence[_Round]) -> "Comparison":
-        per_second = median(one.per_second for one in first)
-        processor = median(two.processor for two in second)
+        per_second = median(of_one.per_second for of_one in first)
+        cpu_ms = median(of_two.cpu_ms for of_two in second)
         return cls(
             operation=operation.name,
             title=operation.title,
             per_second=per_second,
-            per_second_of_two=median(two.per_second for two in second),
-            ratio=median(two.per_second / one.per_second for one, two in zip(first, second, strict=True)),
-            limit=(os.cpu_count() or 1) * 1000 / processor / per_second,
-            server=median(one.server for one in first),
-            server_of_two=median(two.server for two in second),
-            database=median(one.database for one in first),
-            database_of_two=median(two.database for two in second),
-            client=median(two.client for two in second),
+            per_second_of_two=median(of_two.per_second for of_two in second),
+            ratio=median(of_two.per_second / of_one.per_second for of_one, of_two in zip(first, second, strict=True)),
+            limit=(os.cpu_count() or 1) * 1000 / cpu_ms / per_second,
+            server=median(of_one.server for of_one in first),
+            server_of_two=median(of_two.server for of_two in second),
+            database=median(of_one.database for of_one in first),
+            database_of_two=median(of_two.database for of_two in second),
+            client=median(of_two.client for of_two in second),
         )
 
     @property
-    def line(self) -> str:
-        """Write the row of the table."""
+    def row(self) -> str:
+        """Return the row of the table."""
         rates = f"{self.per_second:9.0f}{self.per_second_of_two:9.0f}{self.ratio:9.2f}{self.limit:9.2f}"
         times = (self.server, self.server_of_two, self.database, self.database_of_two, self.client)
         verdict = "met" if self.ratio >= MIN_RATIO else "not met"
@@ -126,13 +129,13 @@ class Comparison:
 
 
 def compare(store: Store, history: History, *, seconds: float, rounds: int) -> Iterator[Comparison]:
-    """Measure in turn on a server of one process and on one of two, each with a copy of a history."""
+    """Measure operations in alternating rounds on a server of one process and on one of two."""
     with ExitStack() as running:
-        driver = running.enter_context(servers.driver())
+        load_generator = running.enter_context(servers.load_generator())
         targets = [_serve(store, history, count, running) for count in (1, 2)]
         for name in COMPARED:
             operation = next(operation for operation in OPERATIONS if operation.name == name)
-            yield _compare(driver, targets, operation, history, seconds=seconds, rounds=rounds)
+            yield _compare(load_generator, targets, operation, history, seconds=seconds, rounds=rounds)
 
 
 def _serve(store: Store, history: History, count: int, running: ExitStack) -> _Target:
@@ -148,20 +151,29 @@ def _serve(store: Store, history: History, count: int, running: ExitStack) -> _T
 
 
 def _compare(
-    driver: Driver, targets: Sequence[_Target], operation: Operation, history: History, *, seconds: float, rounds: int
+    load_generator: LoadGenerator,
+    targets: Sequence[_Target],
+    operation: Operation,
+    history: History,
+    *,
+    seconds: float,
+    rounds: int,
 ) -> Comparison:
-    requests = [_requests(operation, history, target.port) for target in targets]
+    requests = [_encode_requests(operation, history, target.port) for target in targets]
     for number, (target, target_requests) in enumerate(zip(targets, requests, strict=True), start=1):
         count = number * target.store.warm_up_requests
-        driver.warm_up(target.port, target_requests, count=count, seconds=WARM_UP, sleeps=True)
-    measured: tuple[list[_Round], list[_Round]] = ([], [])
+        load_generator.warm_up(target.port, target_requests, count=count, seconds=WARM_UP, sleeps=True)
+    rounds_by_target: tuple[list[_Round], list[_Round]] = ([], [])
     for _ in range(rounds):
-        for target, target_requests, target_rounds in zip(targets, requests, measured, strict=True):
-            target_rounds.append(target.measure(driver, target_requests, seconds))
-    return Comparison.build(operation, *measured)
+        for target, target_requests, target_rounds in zip(targets, requests, rounds_by_target, strict=True):
+            target_rounds.append(target.measure(load_generator, target_requests, seconds))
+    return Comparison.build(operation, *rounds_by_target)
 
 
-def _requests(operation: Operation, history: History, port: int) -> list[Request]:
-    templates = operations.prepare_requests(operation, history)
+def _encode_requests(operation: Operation, history: History, port: int) -> list[Request]:
+    templates = operations.build_requests(operation, history)
     host = f"127.0.0.1:{port}"
-    return [request(template.method, template.path, name, host, template.body) for name, template in templates.items()]
+    return [
+        encode_request(template.method, template.path, name, host, template.body)
+        for name, template in templates.items()
+    ]

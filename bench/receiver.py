@@ -1,4 +1,4 @@
-"""A receiver of webhooks, in a process of its own: notes when what came, and fails now and then if it is told to."""
+"""A receiver of webhooks in a process of its own. It records each request, and can reject some of them."""
 
 import asyncio
 import multiprocessing
@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
-_ANSWERS: Final = {
+_RESPONSES: Final = {
     True: b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK",
     False: b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy",
 }
@@ -19,96 +19,99 @@ _ANSWERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request that came: when, by a clock that all processes share, what, and whether it was taken."""
+    """A received request."""
 
-    at: float
+    received_at: float
+    """Time of the monotonic clock, which all processes share."""
     body: str
-    is_taken: bool
+    is_acknowledged: bool
+    """Whether the response was 200; otherwise it was 503."""
 
 
 @dataclass(slots=True)
-class _Notes:
+class _ArrivalLog:
     fails_every: int
     numbers: "count[int]" = field(default_factory=lambda: count(1))
     arrivals: list[Arrival] = field(default_factory=list)
 
-    def take(self, body: str) -> bytes:
-        is_taken = not self.fails_every or next(self.numbers) % self.fails_every != 0
-        self.arrivals.append(Arrival(time.monotonic(), body, is_taken))
-        return _ANSWERS[is_taken]
+    def add(self, body: str) -> bytes:
+        """Record a request, and return the response."""
+        is_acknowledged = not self.fails_every or next(self.numbers) % self.fails_every != 0
+        self.arrivals.append(Arrival(time.monotonic(), body, is_acknowledged))
+        return _RESPONSES[is_acknowledged]
 
 
-class _Taking(asyncio.Protocol):
-    def __init__(self, notes: _Notes) -> None:
-        self._notes = notes
-        self._received = b""
+class _ReceiverProtocol(asyncio.Protocol):
+    def __init__(self, log: _ArrivalLog) -> None:
+        self._log = log
+        self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, end, body = self._received.partition(b"\r\n\r\n")
+        self._buffer += data
+        head, end, body = self._buffer.partition(b"\r\n\r\n")
         if not end:
             return
         length = next(
             (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
         )
         if len(body) >= length:
-            self._received = body[length:]
-            self._transport.write(self._notes.take(body[:length].decode()))
+            self._buffer = body[length:]
+            self._transport.write(self._log.add(body[:length].decode()))
 
 
 class Receiver:
-    """The receiver, as other processes see it."""
+    """Controls the process of the receiver."""
 
-    def __init__(self, orders: "Connection[Any, Any]") -> None:
-        self._orders = orders
-        self.url = f"http://127.0.0.1:{orders.recv()}/hook"
+    def __init__(self, commands: "Connection[Any, Any]") -> None:
+        self._commands = commands
+        self.url = f"http://127.0.0.1:{commands.recv()}/hook"
 
     def count(self) -> int:
-        """Say how many requests came."""
-        self._orders.send("count")
-        count: int = self._orders.recv()
+        """Return the number of requests since the last call of `pop_arrivals`."""
+        self._commands.send("count")
+        count: int = self._commands.recv()
         return count
 
-    def take(self) -> list[Arrival]:
-        """Say what came since this was asked last."""
-        self._orders.send("take")
-        arrivals: list[Arrival] = self._orders.recv()
+    def pop_arrivals(self) -> list[Arrival]:
+        """Return the requests since the last call."""
+        self._commands.send("pop")
+        arrivals: list[Arrival] = self._commands.recv()
         return arrivals
 
 
 @contextmanager
 def receiving(*, fails_every: int = 0) -> Iterator[Receiver]:
-    """Receive until the block ends; one request in `fails_every` is not taken."""
-    here, there = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_work, args=(there, fails_every), daemon=True)
+    """Receive requests until the block ends. With `fails_every=5`, each fifth request is rejected."""
+    commands, remote_commands = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=_run_process, args=(remote_commands, fails_every), daemon=True)
     process.start()
-    there.close()
+    remote_commands.close()
     try:
-        yield Receiver(here)
+        yield Receiver(commands)
     finally:
         process.terminate()
         process.join()
 
 
-def _work(orders: "Connection[Any, Any]", fails_every: int) -> None:
-    asyncio.run(_receive(orders, _Notes(fails_every)))
+def _run_process(commands: "Connection[Any, Any]", fails_every: int) -> None:
+    asyncio.run(_serve(commands, _ArrivalLog(fails_every)))
 
 
-async def _receive(orders: "Connection[Any, Any]", notes: _Notes) -> None:
+async def _serve(commands: "Connection[Any, Any]", log: _ArrivalLog) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Taking(notes), "127.0.0.1", 0, backlog=512)
-    orders.send(server.sockets[0].getsockname()[1])
-    loop.add_reader(orders.fileno(), _obey, orders, notes)
+    server = await loop.create_server(lambda: _ReceiverProtocol(log), "127.0.0.1", 0, backlog=512)
+    commands.send(server.sockets[0].getsockname()[1])
+    loop.add_reader(commands.fileno(), _run_command, commands, log)
     await server.serve_forever()
 
 
-def _obey(orders: "Connection[Any, Any]", notes: _Notes) -> None:
-    if orders.recv() == "count":
-        orders.send(len(notes.arrivals))
+def _run_command(commands: "Connection[Any, Any]", log: _ArrivalLog) -> None:
+    if commands.recv() == "count":
+        commands.send(len(log.arrivals))
     else:
-        orders.send(notes.arrivals)
-        notes.arrivals = []
+        commands.send(log.arrivals)
+        log.arrivals = []

@@ -1,4 +1,4 @@
-"""What the real application does for a request: its statements with their parameters, and its answer."""
+"""Recordings of requests to the real application: transactions with statements and parameters, and responses."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine
 from starlette.types import ASGIApp, Message
 
 from bench.dialects import Access, find_dialect
-from bench.operations import Asked
-from bench.wire import request, unique
+from bench.operations import RequestTemplate
+from bench.wire import build_unique_value, encode_request
 from treaty.app import prepare_logging
 from treaty.settings import Settings
 from treaty.store.engine.database import Database, open_database
@@ -21,30 +21,31 @@ from treaty.web.application import build_application
 T = TypeVar("T")
 
 SHA_LENGTH: Final = 40
-_TIMED: Final = "INSERT INTO audit (id, "
-"""Begins the statements whose first parameter is made of the time."""
-MOST_PLAYS: Final = 10
+_TIME_INSERT: Final = "INSERT INTO audit (id, "
+"""Start of the statements whose first parameter is an id that is derived from the time."""
+MAX_REPETITIONS: Final = 10
+"""Requests until two in a row must have executed the same statements."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement as the driver was given it, and which parameters each request has of its own."""
+    """A statement as the driver received it, and the indexes of the parameters that differ between requests."""
 
     sql: str
     parameters: tuple[Any, ...]
     has_rows: bool = False
-    """Whether each parameter is a row of parameters, for an execution each."""
-    named: tuple[int, ...] = ()
-    """Those that hold what fills the request's blank."""
-    hashed: tuple[int, ...] = ()
-    """Those that are computed of it."""
-    timed: tuple[int, ...] = ()
-    """Those that are made of the time, and unique."""
+    """Whether each parameter is a row of parameters for one execution (`executemany`)."""
+    unique_parameters: tuple[int, ...] = ()
+    """Parameters that contain the unique value of the request."""
+    hash_parameters: tuple[int, ...] = ()
+    """Parameters that are hashes of it."""
+    time_parameters: tuple[int, ...] = ()
+    """Parameters that are derived from the time, and must be unique."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """Statements that the application executed together."""
+    """Statements that the application executed in one transaction."""
 
     access: Access
     statements: tuple[Statement, ...]
@@ -52,10 +53,10 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """All that a request came to."""
+    """The transactions of a request, and its response."""
 
     transactions: tuple[Transaction, ...]
-    filling: bytes
+    unique_value: bytes
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
@@ -66,7 +67,7 @@ class Recording:
 
     @property
     def shape(self) -> list[tuple[Access, list[str]]]:
-        """What two recordings of a request have in common."""
+        """The kinds and SQL texts of the transactions. Recordings of the same request differ in parameters only."""
         return [
             (transaction.access, [statement.sql for statement in transaction.statements])
             for transaction in self.transactions
@@ -79,7 +80,7 @@ class _LoggedDatabase:
     def __init__(self, database: Database) -> None:
         self._executions = find_dialect(database).log_executions(database.engine)
         self._accesses: list[tuple[Access, int]] = []
-        """With the number of executions before each."""
+        """Each with the number of executions before it."""
         self._database = database
         self.engine: Engine = database.engine
         self.is_local = database.is_local
@@ -101,31 +102,31 @@ class _LoggedDatabase:
             if not sql.startswith(("BEGIN", "COMMIT"))
         )
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         self._accesses.clear()
         self._executions.clear()
 
-    def _note(self, access: Access) -> None:
+    def _log_access(self, access: Access) -> None:
         self._accesses.append((access, len(self._executions)))
 
     def read_once(self, work: Callable[[Connection], T], *, within: Connection | None = None) -> T:
         if within is None:
-            self._note(Access.READ_ONCE)
+            self._log_access(Access.READ_ONCE)
         return self._database.read_once(work, within=within)
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        self._note(Access.READ)
+        self._log_access(Access.READ)
         return self._database.read(work)
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        self._note(Access.WRITE)
+        self._log_access(Access.WRITE)
         return self._database.write(work)
 
     def forbid_waiting(self) -> None:
         self._database.forbid_waiting()
 
     def write_in_snapshot(self, work: Callable[[Connection], T]) -> T:
-        self._note(Access.WRITE_IN_SNAPSHOT)
+        self._log_access(Access.WRITE_IN_SNAPSHOT)
         return self._database.write_in_snapshot(work)
 
     def checkpoint(self) -> None:
@@ -138,74 +139,91 @@ class _LoggedDatabase:
         self._database.close()
 
 
-def record(url: str, wanted: Mapping[str, Asked], host: str) -> dict[str, Recording]:
-    """Do each request some times on a database, and say what the last time came to."""
+def record(url: str, templates: Mapping[str, RequestTemplate], host: str) -> dict[str, Recording]:
+    """Send each request until its statements repeat, and return the last recording of each, by name."""
     settings = Settings(database_url=url, log_level="error")
     prepare_logging(settings)
     database = _LoggedDatabase(open_database(url))
     app = build_application(settings, database)
     try:
-        return {name: _record(app, database, template, name, host) for name, template in wanted.items()}
+        return {name: _record(app, database, template, name, host) for name, template in templates.items()}
     finally:
         app.close()
         database.close()
 
 
-def _record(app: ASGIApp, database: _LoggedDatabase, asked: Asked, name: str, host: str) -> Recording:
-    fillings = [unique("rec", abs(hash((name, number))) % 10**9) for number in range(MOST_PLAYS)]
-    first, second = _settled(_play(app, database, asked, name, host, filling) for filling in fillings)
+def _record(app: ASGIApp, database: _LoggedDatabase, template: RequestTemplate, name: str, host: str) -> Recording:
+    unique_values = [build_unique_value("rec", abs(hash((name, number))) % 10**9) for number in range(MAX_REPETITIONS)]
+    first, second = _find_stable_pair(
+        _execute(app, database, template, name, host, unique_value) for unique_value in unique_values
+    )
     assert first.status == second.status < HTTPStatus.BAD_REQUEST, f"{name}: {second.status} {second.body[:500]!r}"
     pairs = zip(first.transactions, second.transactions, strict=True)
-    transactions = tuple(_compare_transactions(left, right, second.filling) for left, right in pairs)
-    return Recording(transactions, second.filling, second.status, second.headers, second.body)
+    transactions = tuple(_compare_transactions(left, right, second.unique_value) for left, right in pairs)
+    return Recording(transactions, second.unique_value, second.status, second.headers, second.body)
 
 
-def _settled(plays: Iterator[Recording]) -> tuple[Recording, Recording]:
-    """Take the first two in a row with the same statements: what is remembered by then is asked for no more."""
-    for first, second in pairwise(islice(plays, 1, None)):
+def _find_stable_pair(recordings: Iterator[Recording]) -> tuple[Recording, Recording]:
+    """Return the first two consecutive recordings with the same statements.
+
+    The first recording is left out, since that request fills caches and executes more statements than the later ones,
+    which are measured. Two recordings are needed to find the parameters that differ.
+    """
+    for first, second in pairwise(islice(recordings, 1, None)):
         if first.shape == second.shape:
             return first, second
-    raise AssertionError("the statements differ from time to time")
+    raise AssertionError("the statements differ between repetitions")
 
 
-def _compare_transactions(first: Transaction, second: Transaction, filling: bytes) -> Transaction:
+def _compare_transactions(first: Transaction, second: Transaction, unique_value: bytes) -> Transaction:
     pairs = zip(first.statements, second.statements, strict=True)
-    return Transaction(second.access, tuple(_compared(left, right, filling) for left, right in pairs))
+    return Transaction(
+        second.access, tuple(_mark_variable_parameters(left, right, unique_value) for left, right in pairs)
+    )
 
 
-def _compared(first: Statement, second: Statement, filling: bytes) -> Statement:
-    named, hashed = [], []
+def _mark_variable_parameters(first: Statement, second: Statement, unique_value: bytes) -> Statement:
+    unique_parameters, hash_parameters = [], []
     for index, (left, right) in enumerate(zip(first.parameters, second.parameters, strict=True)):
-        if replace_filling(right, filling, b"") != right:
-            named.append(index)
+        if replace_unique_value(right, unique_value, b"") != right:
+            unique_parameters.append(index)
         elif left != right and isinstance(right, str) and len(right) == SHA_LENGTH:
-            hashed.append(index)
-    timed = (0,) if second.sql.startswith(_TIMED) else ()
-    return Statement(second.sql, second.parameters, second.has_rows, tuple(named), tuple(hashed), timed)
+            hash_parameters.append(index)
+    time_parameters = (0,) if second.sql.startswith(_TIME_INSERT) else ()
+    return Statement(
+        second.sql,
+        second.parameters,
+        second.has_rows,
+        tuple(unique_parameters),
+        tuple(hash_parameters),
+        time_parameters,
+    )
 
 
-def replace_filling(value: Any, filling: bytes, other: bytes) -> Any:
-    """Replace what fills a blank in a parameter, or in each value of a row or an array."""
+def replace_unique_value(value: Any, unique_value: bytes, other: bytes) -> Any:
+    """Replace the unique value of a request in a parameter, or in each value of a row or an array."""
     match value:
         case str():
-            return value.replace(filling.decode(), other.decode())
+            return value.replace(unique_value.decode(), other.decode())
         case bytes():
-            return value.replace(filling, other)
+            return value.replace(unique_value, other)
         case list() | tuple():
-            return type(value)(replace_filling(element, filling, other) for element in value)
+            return type(value)(replace_unique_value(element, unique_value, other) for element in value)
         case _:
             return value
 
 
-def _play(app: ASGIApp, database: _LoggedDatabase, asked: Asked, name: str, host: str, filling: bytes) -> Recording:
-    raw = request(asked.method, asked.path, name, host, asked.body).filled(filling)
-    database.forget()
-    status, headers, body = asyncio.run(call(app, raw))
-    return Recording(database.transactions, filling, status, headers, body)
+def _execute(
+    app: ASGIApp, database: _LoggedDatabase, template: RequestTemplate, name: str, host: str, unique_value: bytes
+) -> Recording:
+    raw = encode_request(template.method, template.path, name, host, template.body).render(unique_value)
+    database.clear()
+    status, headers, body = asyncio.run(send_request(app, raw))
+    return Recording(database.transactions, unique_value, status, headers, body)
 
 
-async def call(app: ASGIApp, raw: bytes) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
-    """Hand a request to an application in this process."""
+async def send_request(app: ASGIApp, raw: bytes) -> tuple[int, tuple[tuple[bytes, bytes], ...], bytes]:
+    """Send a request to an application in this process; return status, headers and body of the response."""
     head, _, body = raw.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     method, target, _ = first.decode().split(" ")
@@ -222,13 +240,14 @@ async def call(app: ASGIApp, raw: bytes) -> tuple[int, tuple[tuple[bytes, bytes]
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
-    sent: list[Message] = []
+    messages: list[Message] = []
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
-        sent.append(message)
+        messages.append(message)
 
     await app(scope, receive, send)
-    return sent[0]["status"], tuple(sent[0]["headers"]), b"".join(message.get("body", b"") for message in sent[1:])
+    start, *chunks = messages
+    return start["status"], tuple(start["headers"]), b"".join(message.get("body", b"") for message in chunks)

@@ -1,4 +1,4 @@
-"""A run: the databases are made, the servers started, and each operation is measured in short alternating rounds."""
+"""A run of the benchmarks: builds databases, starts servers, and measures each operation in alternating rounds."""
 
 import argparse
 import json
@@ -17,24 +17,24 @@ from bench import (
     attacks,
     comparisons,
     deliveries,
-    figures,
     histories,
     huge,
     operations,
     pace,
     pages,
     processes,
+    results,
     scale,
     servers,
     usage,
 )
-from bench.figures import Figures, Measured, Round
 from bench.histories import History
-from bench.operations import OPERATIONS, Asked, Operation
+from bench.operations import OPERATIONS, Operation, RequestTemplate
 from bench.recording import Recording, record
-from bench.servers import Driver
+from bench.results import Measurements, OperationResult, Round
+from bench.servers import LoadGenerator
 from bench.stores import SqliteStore, Store, postgres_store
-from bench.wire import Request, request
+from bench.wire import Request, encode_request
 
 CLIENTS: Final = (1, 8)
 WARM_UP: Final = 0.1
@@ -43,7 +43,7 @@ WARM_UP: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something to send requests to: its database, port and process, and the requests of each operation."""
+    """A server under test: its database, port and process, and the requests of each operation."""
 
     database: str
     port: int
@@ -53,7 +53,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
-    """A history with the real server and its floor."""
+    """The real server and the floor on copies of a history."""
 
     store: Store
     history: History
@@ -63,7 +63,7 @@ class Bench:
 
 
 def main() -> None:
-    options = _options()
+    options = _parse_options()
     if options.usage:
         usage.main(options)
         return
@@ -90,8 +90,8 @@ def main() -> None:
             document[processes.NAME] = _compare_processes(stores[-1], options)
         for store in stores:
             if selection:
-                results, startup = _measure_operations(store, selection, options)
-                document["figures"] += [result.as_json() for result in results]
+                operation_results, startup = _measure_operations(store, selection, options)
+                document["figures"] += [result.as_json() for result in operation_results]
                 document["startup"][store.kind] = startup
     if options.json:
         options.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
@@ -102,99 +102,99 @@ def _is_chosen(name: str, options: argparse.Namespace) -> bool:
 
 
 def _measure_others(sqlite: Sequence[Store], folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Measure all but the operations of clients, mostly on SQLite only."""
+    """Run the benchmarks that measure other things than operations, mostly on SQLite only."""
     return {
         deliveries.NAME: {
-            history.name: _delivered(history, store, options)
+            history.name: _measure_deliveries(history, store, options)
             for store in sqlite
             for history in (histories.SMALL, histories.LARGE)
         },
-        access.NAME: _admitted(folder, options),
-        attacks.NAME: _attacked(folder, options) if sqlite else None,
-        comparisons.NAME: _compared(options),
+        access.NAME: _measure_access(folder, options),
+        attacks.NAME: _measure_attacks(folder, options) if sqlite else None,
+        comparisons.NAME: _measure_comparisons(options),
     }
 
 
 def _measure_operations(
     store: Store, selection: Sequence[Operation], options: argparse.Namespace
-) -> tuple[list[Figures], dict[str, float | None]]:
+) -> tuple[list[OperationResult], dict[str, float | None]]:
     chosen = [
         history
         for history in histories.ALL
-        if any(history in operations.histories_of(operation) for operation in selection)
+        if any(history in operations.list_histories(operation) for operation in selection)
     ]
     with ExitStack() as running:
-        benches = [_bench(store, history, selection, running) for history in chosen]
-        startup = _startup(benches[-1])
-        driver = running.enter_context(servers.driver())
-        print(f"\n{store.kind}\n{figures.line(figures.COLUMNS)}", flush=True)
-        results = list(_measured(driver, benches, selection, options))
-        startup["MiB after the run"] = servers.memory(benches[-1].real.pid)
-    print("\n" + "\n".join(figures.summary(startup)))
-    return results, startup
+        benches = [_start_bench(store, history, selection, running) for history in chosen]
+        startup = _measure_startup(benches[-1])
+        load_generator = running.enter_context(servers.load_generator())
+        print(f"\n{store.kind}\n{results.format_row(results.COLUMNS)}", flush=True)
+        operation_results = list(_measure_all(load_generator, benches, selection, options))
+        startup["MiB after the run"] = servers.measure_memory(benches[-1].real.pid)
+    print("\n" + "\n".join(results.format_server(startup)))
+    return operation_results, startup
 
 
 def _compare_processes(store: Store, options: argparse.Namespace) -> list[dict[str, Any]]:
     _build(histories.LARGE, store)
-    comparisons_of_processes = []
+    operation_results = []
     print("\n" + processes.HEADER, flush=True)
     for comparison in processes.compare(store, histories.LARGE, seconds=options.seconds, rounds=options.rounds):
-        print(comparison.line, flush=True)
-        comparisons_of_processes.append(comparison.as_json())
-    return comparisons_of_processes
+        print(comparison.row, flush=True)
+        operation_results.append(comparison.as_json())
+    return operation_results
 
 
-def _delivered(history: History, store: Store, options: argparse.Namespace) -> dict[str, float] | None:
+def _measure_deliveries(history: History, store: Store, options: argparse.Namespace) -> dict[str, float] | None:
     if not _is_chosen(deliveries.NAME, options):
         return None
     _build(history, store)
     url = store.copy(history.name, f"{history.name}_deliveries")
-    measured = deliveries.measure(url, store.folder, is_quick=options.quick)
-    print("\n".join(f"{history.name}: {line}" for line in measured.summary()), flush=True)
-    return measured.as_json()
+    result = deliveries.measure(url, store.folder, is_quick=options.quick)
+    print("\n".join(f"{history.name}: {line}" for line in result.format_lines()), flush=True)
+    return result.as_json()
 
 
-def _admitted(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, float]] | None:
+def _measure_access(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, float]] | None:
     if not _is_chosen(access.NAME, options):
         return None
-    results = {}
+    operation_results = {}
     on_sqlite = [] if options.no_sqlite else [access.measure]
     on_postgres = [access.measure_on_postgres] if options.postgres else []
     for measure in [*on_sqlite, *on_postgres]:
-        measured = measure(folder, seconds=options.seconds, rounds=options.rounds)
-        print("\n".join(measured.summary()), flush=True)
-        results[measured.database] = measured.as_json()
-    return results
+        result = measure(folder, seconds=options.seconds, rounds=options.rounds)
+        print("\n".join(result.format_lines()), flush=True)
+        operation_results[result.database] = result.as_json()
+    return operation_results
 
 
-def _attacked(folder: Path, options: argparse.Namespace) -> dict[str, float] | None:
+def _measure_attacks(folder: Path, options: argparse.Namespace) -> dict[str, float] | None:
     if not _is_chosen(attacks.NAME, options):
         return None
-    measured = attacks.measure(folder)
-    print("\n".join(measured.summary()), flush=True)
-    return measured.as_json()
+    result = attacks.measure(folder)
+    print("\n".join(result.format_lines()), flush=True)
+    return result.as_json()
 
 
-def _compared(options: argparse.Namespace) -> dict[str, Any] | None:
+def _measure_comparisons(options: argparse.Namespace) -> dict[str, Any] | None:
     if not _is_chosen(comparisons.NAME, options):
         return None
-    measured = comparisons.measure(rounds=50 if options.quick else 200)
-    print("\n".join(measured.summary()), flush=True)
-    return measured.as_json()
+    result = comparisons.measure(rounds=50 if options.quick else 200)
+    print("\n".join(result.format_lines()), flush=True)
+    return result.as_json()
 
 
 def _build(history: History, store: Store) -> None:
-    """Build the database of a history, once."""
+    """Build the database of a history if it does not exist."""
     if store.exists(history.name):
         return
-    began = time.monotonic()
+    started_at = time.monotonic()
     histories.build(history, store.create(history.name))
     size = store.size(history.name) / 2**20
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - started_at
     print(f"{store.kind}, {history.name} history: {size:.0f} MiB, built in {seconds:.1f} s", flush=True)
 
 
-def _options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     names = ", ".join(
         [
@@ -206,42 +206,51 @@ def _options() -> argparse.Namespace:
             f"{processes.NAME} (on PostgreSQL)",
         ]
     )
-    parser.add_argument("--only", action="append", metavar="NAME", help=f"operations whose name holds NAME: {names}")
-    parser.add_argument("--pages", action="store_true", help="measure the pages of a whole system instead")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help=f"only operations whose name contains NAME: {names}"
+    )
+    parser.add_argument("--pages", action="store_true", help="measure the pages of a large system instead")
     parser.add_argument("--usage", action="store_true", help="measure queries of the usage index instead")
     parser.add_argument("--scale", choices=huge.SCALES, help="compare this history with the large one instead")
-    parser.add_argument("--folder", type=Path, help="--scale, --builds-per-minute: where histories remain")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="folder for the histories of --scale and --builds-per-minute, which later runs use again",
+    )
     parser.add_argument(
         "--postgres",
         action="store_true",
-        help="also on a PostgreSQL of its own (not --pages), where servers of one and two processes are compared, too",
+        help="measure on a PostgreSQL server, too, which is started for the run (not --pages)",
     )
-    parser.add_argument("--no-sqlite", action="store_true", help="leave out SQLite (not --pages, --usage)")
+    parser.add_argument("--no-sqlite", action="store_true", help="do not measure on SQLite (not --pages, --usage)")
     parser.add_argument(
-        "--builds-per-minute", type=float, metavar="N", help="measure builds at this pace, on the history of --scale"
+        "--builds-per-minute",
+        type=float,
+        metavar="N",
+        help="measure a steady load of N builds per minute, on the history of --scale",
     )
-    parser.add_argument("--minutes", type=float, default=10.0, help="--builds-per-minute: how long (default 10)")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds; rough figures")
-    parser.add_argument("--seconds", type=float, help="length of a round (default 0.5)")
-    parser.add_argument("--rounds", type=int, help="rounds with each server (default 7)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file, too")
+    parser.add_argument("--minutes", type=float, default=10.0, help="duration of --builds-per-minute (default 10)")
+    parser.add_argument("--quick", action="store_true", help="run fewer and shorter rounds, for rough figures")
+    parser.add_argument("--seconds", type=float, help="duration of a round (default 0.5)")
+    parser.add_argument("--rounds", type=int, help="number of rounds with each server (default 7)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to a file, too")
     options = parser.parse_args()
     options.seconds = options.seconds or (0.15 if options.quick else 0.5)
     options.rounds = options.rounds or (3 if options.quick else 7)
     return options
 
 
-def _bench(store: Store, history: History, wanted: Sequence[Operation], running: ExitStack) -> Bench:
-    """Make a history's database, record on it, and start two servers on a copy each."""
+def _start_bench(store: Store, history: History, selection: Sequence[Operation], running: ExitStack) -> Bench:
+    """Build a history, record the operations on it, and start the real server and the floor on a copy each."""
     _build(history, store)
-    concerned = [operation for operation in wanted if history in operations.histories_of(operation)]
+    relevant = [operation for operation in selection if history in operations.list_histories(operation)]
     templates = {
         name: template
-        for operation in concerned
-        for name, template in operations.prepare_requests(operation, history).items()
+        for operation in relevant
+        for name, template in operations.build_requests(operation, history).items()
     }
     ports = servers.free_port(), servers.free_port()
-    # What changes something is recorded first, so that the rest is recorded on what both servers will have.
+    # Writes are recorded first, so that reads are recorded on the data that both servers will have.
     recordings = record(store.url(history.name), dict(reversed(templates.items())), f"127.0.0.1:{ports[0]}")
     real, floor = (f"{history.name}_{kind}" for kind in ("real", "floor"))
     urls = [store.copy(history.name, name) for name in (real, floor)]
@@ -251,36 +260,36 @@ def _bench(store: Store, history: History, wanted: Sequence[Operation], running:
     return Bench(
         store=store,
         history=history,
-        real=_target(real, ports[0], pid, templates),
-        floor=_target(floor, ports[1], floor_pid, templates),
+        real=_build_target(real, ports[0], pid, templates),
+        floor=_build_target(floor, ports[1], floor_pid, templates),
         recordings=recordings,
     )
 
 
-def _target(database: str, port: int, pid: int, asked: Mapping[str, Asked]) -> Target:
+def _build_target(database: str, port: int, pid: int, templates: Mapping[str, RequestTemplate]) -> Target:
     requests: dict[str, list[Request]] = {}
-    for name, template in asked.items():
-        wire_request = request(template.method, template.path, name, f"127.0.0.1:{port}", template.body)
+    for name, template in templates.items():
+        wire_request = encode_request(template.method, template.path, name, f"127.0.0.1:{port}", template.body)
         requests.setdefault(name.partition(".")[0], []).append(wire_request)
     return Target(database, port, pid, requests)
 
 
-def _startup(bench: Bench) -> dict[str, float | None]:
+def _measure_startup(bench: Bench) -> dict[str, float | None]:
     url = bench.store.url(bench.history.name)
     return {
-        figures.HEARTBEAT: median(servers.start_time(url, bench.store.folder) for _ in range(3)),
-        figures.IDLE: servers.memory(bench.real.pid),
+        results.HEARTBEAT: median(servers.measure_startup(url, bench.store.folder) for _ in range(3)),
+        results.IDLE: servers.measure_memory(bench.real.pid),
     }
 
 
-def _measured(
-    driver: Driver, benches: Sequence[Bench], wanted: Sequence[Operation], options: argparse.Namespace
-) -> Iterator[Figures]:
-    for operation in wanted:
-        concerned = [bench for bench in benches if bench.history in operations.histories_of(operation)]
-        for bench in concerned:
+def _measure_all(
+    load_generator: LoadGenerator, benches: Sequence[Bench], selection: Sequence[Operation], options: argparse.Namespace
+) -> Iterator[OperationResult]:
+    for operation in selection:
+        relevant = [bench for bench in benches if bench.history in operations.list_histories(operation)]
+        for bench in relevant:
             for target in (bench.real, bench.floor):
-                driver.warm_up(
+                load_generator.warm_up(
                     target.port,
                     target.requests[operation.name],
                     count=bench.store.warm_up_requests,
@@ -288,41 +297,49 @@ def _measured(
                     sleeps=bench.store.has_processes,
                 )
         for clients in CLIENTS:
-            for result in _figures(driver, concerned, operation, clients, options):
-                print(figures.line(figures.cells(result)), flush=True)
+            for result in _measure(load_generator, relevant, operation, clients, options):
+                print(results.format_row(results.format_cells(result)), flush=True)
                 yield result
 
 
-def _figures(
-    driver: Driver, benches: Sequence[Bench], operation: Operation, clients: int, options: argparse.Namespace
-) -> Iterator[Figures]:
-    """Measure an operation on all histories, the servers in turn, so that a change of the machine meets them alike."""
-    measurements = {bench.history.name: Measured() for bench in benches}
+def _measure(
+    load_generator: LoadGenerator,
+    benches: Sequence[Bench],
+    operation: Operation,
+    clients: int,
+    options: argparse.Namespace,
+) -> Iterator[OperationResult]:
+    """Measure an operation on all histories, in alternating rounds.
+
+    Other work on the machine then affects all servers and histories alike.
+    """
+    by_history = {bench.history.name: Measurements() for bench in benches}
     for _ in range(options.rounds):
         for bench in benches:
-            measured = measurements[bench.history.name]
-            for target, rounds in ((bench.real, measured.real), (bench.floor, measured.floor)):
-                rounds.append(_round(driver, bench.store, target, operation, clients=clients, seconds=options.seconds))
-    shorter = measurements[operation.compared_with.name] if operation.compared_with and clients == 1 else None
+            measurements = by_history[bench.history.name]
+            for target, rounds in ((bench.real, measurements.real), (bench.floor, measurements.floor)):
+                rounds.append(
+                    _run_round(load_generator, bench.store, target, operation, clients=clients, seconds=options.seconds)
+                )
+    baseline = by_history[operation.baseline.name] if operation.baseline and clients == 1 else None
     for bench in benches:
         name = bench.history.name
         statements = len(bench.recordings[f"{operation.name}.0"].statements)
-        compared = shorter if bench.history is histories.LARGE else None
-        yield measurements[name].figures(
+        yield by_history[name].aggregate(
             operation,
             name,
             database=bench.store.kind,
             clients=clients,
             statements=statements,
-            shorter=compared,
+            baseline=baseline if bench.history is histories.LARGE else None,
         )
 
 
-def _round(
-    driver: Driver, store: Store, target: Target, operation: Operation, *, clients: int, seconds: float
+def _run_round(
+    load_generator: LoadGenerator, store: Store, target: Target, operation: Operation, *, clients: int, seconds: float
 ) -> Round:
-    before = store.processor_seconds(target.database, target.pid)
+    cpu_seconds_before = store.read_processor_seconds(target.database, target.pid)
     requests, sleeps = target.requests[operation.name], store.has_processes
-    result = driver.drive(target.port, requests, clients=clients, seconds=seconds, sleeps=sleeps)
-    processor = store.processor_seconds(target.database, target.pid) - before
-    return Round.of(result, processor or None)
+    result = load_generator.run(target.port, requests, clients=clients, seconds=seconds, sleeps=sleeps)
+    cpu_seconds = store.read_processor_seconds(target.database, target.pid) - cpu_seconds_before
+    return Round.from_result(result, cpu_seconds or None)

@@ -1,4 +1,4 @@
-"""The processes that are measured, and the one that measures."""
+"""Processes of a benchmark: the server, the floor and the load generator, with their memory and processor time."""
 
 import http.client
 import multiprocessing
@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import floor, load
-from bench.load import Order, Result
+from bench.load import Job, Result
 from bench.recording import Recording
 from bench.wire import Request
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
 WARM_UP_CLIENTS: Final = 8
-"""So that a server uses all of its connections."""
-PATIENCE: Final = 120
-"""Seconds until a server that does not answer is given up."""
+"""As many as make a server use all connections of its pool."""
+START_TIMEOUT: Final = 120
+"""Seconds."""
 
 
 def free_port() -> int:
@@ -33,14 +33,14 @@ def free_port() -> int:
 
 @contextmanager
 def treaty_server(url: str, port: int, settings: Mapping[str, str], *, log: Path, folder: Path) -> Iterator[int]:
-    """Run `treaty serve` on a database; give the number of its process. Its errors go to a log."""
+    """Run `treaty serve` on a database until the block ends; yield its process id. It logs errors to a file."""
     treaty = Path(sys.executable).parent / "treaty"
     command = [str(treaty), "serve", "--port", str(port), "--database-url", url, "--log-level", "error"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("TREATY_", "PACT_BROKER_"))}
     with log.open("ab") as errors:
         process = subprocess.Popen(command, env={**environ, **settings}, cwd=folder, stderr=errors)
     try:
-        _wait(port, "/diagnostic/status/heartbeat")
+        _wait_for_heartbeat(port, "/diagnostic/status/heartbeat")
         yield process.pid
     finally:
         process.terminate()
@@ -49,7 +49,7 @@ def treaty_server(url: str, port: int, settings: Mapping[str, str], *, log: Path
 
 @contextmanager
 def floor_server(url: str, recordings: Mapping[str, Recording], port: int) -> Iterator[int]:
-    """Run the floor on a database; give the number of its process."""
+    """Run the floor on a database until the block ends; yield its process id."""
     process = _SPAWN.Process(target=floor.serve, args=(url, recordings, port), daemon=True)
     process.start()
     assert process.pid is not None
@@ -61,7 +61,7 @@ def floor_server(url: str, recordings: Mapping[str, Recording], port: int) -> It
         process.join()
 
 
-def _wait(port: int, path: str) -> None:
+def _wait_for_heartbeat(port: int, path: str) -> None:
     for _ in _attempts():
         connection = http.client.HTTPConnection("127.0.0.1", port)
         try:
@@ -84,22 +84,22 @@ def _wait_for_port(port: int) -> None:
 
 
 def _attempts() -> Iterator[None]:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + START_TIMEOUT
     while time.monotonic() < end:
         yield
         time.sleep(0.005)
-    raise TimeoutError(f"no server answered within {PATIENCE} s")
+    raise TimeoutError(f"the server did not respond within {START_TIMEOUT} s")
 
 
-def start_time(url: str, folder: Path) -> float:
-    """Measure the seconds from starting a server to its first heartbeat."""
-    began = time.monotonic()
+def measure_startup(url: str, folder: Path) -> float:
+    """Return the seconds from starting a server to its first heartbeat."""
+    started_at = time.monotonic()
     with treaty_server(url, free_port(), {}, log=Path(os.devnull), folder=folder):
-        return time.monotonic() - began
+        return time.monotonic() - started_at
 
 
-def memory(pid: int) -> float | None:
-    """Say how much memory a process has, in MiB, where the system tells."""
+def measure_memory(pid: int) -> float | None:
+    """Return the resident memory of a process in MiB, or None on a system without `/proc`."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
     except OSError:
@@ -107,73 +107,73 @@ def memory(pid: int) -> float | None:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-def processor_seconds(pid: int) -> float | None:
-    """Say for how long a process's first thread has run, where the system tells."""
+def read_processor_seconds(pid: int) -> float | None:
+    """Return the processor time of a process's first thread, or None on a system without `/proc`."""
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[0]) / 1e9
     except OSError:
         return None
 
 
-def all_processor_seconds(pid: int) -> float:
-    """Return for how long all threads of a process and of its descendants have run, where the system tells."""
+def read_all_processor_seconds(pid: int) -> float:
+    """Return the processor time of all threads of a process and of its descendants, 0 on a system without `/proc`."""
     seconds = 0.0
     for thread in Path(f"/proc/{pid}/task").glob("*"):
         with suppress(OSError):  # a thread may end meanwhile
             seconds += int((thread / "schedstat").read_text("ascii").split()[0]) / 1e9
             children = (thread / "children").read_text("ascii").split()
-            seconds += sum(all_processor_seconds(int(child)) for child in children)
+            seconds += sum(read_all_processor_seconds(int(child)) for child in children)
     return seconds
 
 
 IDLE_SECONDS: Final = 1.0
 IDLE_SHARE: Final = 0.03
-IDLE_PATIENCE: Final = 180.0
+IDLE_TIMEOUT: Final = 180.0
 
 
 def wait_until_idle(pid: int) -> None:
-    """Wait until the work in the background that a server begins with is over, such as indexing pacts."""
-    end = time.monotonic() + IDLE_PATIENCE
+    """Wait until a server has completed the work in the background after its start, such as indexing pacts."""
+    end = time.monotonic() + IDLE_TIMEOUT
     while time.monotonic() < end:
-        before = all_processor_seconds(pid)
+        before = read_all_processor_seconds(pid)
         time.sleep(IDLE_SECONDS)
-        if all_processor_seconds(pid) - before < IDLE_SHARE * IDLE_SECONDS:
+        if read_all_processor_seconds(pid) - before < IDLE_SHARE * IDLE_SECONDS:
             return
 
 
-class Driver:
-    """The load's process."""
+class LoadGenerator:
+    """The process of the load generator."""
 
-    def __init__(self, orders: "Connection[Any, Any]") -> None:
-        self._orders = orders
+    def __init__(self, pipe: "Connection[Any, Any]") -> None:
+        self._pipe = pipe
 
-    def drive(
+    def run(
         self, port: int, requests: Sequence[Request], *, clients: int, seconds: float, sleeps: bool = False
     ) -> Result:
-        """Send requests for some time. With `sleeps`, leave the processor to others while waiting for responses."""
-        self._orders.send(Order(port=port, requests=requests, clients=clients, seconds=seconds, sleeps=sleeps))
-        result: Result = self._orders.recv()
+        """Send requests for some time. With `sleeps`, the process does not poll while it waits for responses."""
+        self._pipe.send(Job(port=port, requests=requests, clients=clients, seconds=seconds, sleeps=sleeps))
+        result: Result = self._pipe.recv()
         return result
 
     def warm_up(
         self, port: int, requests: Sequence[Request], *, count: int, seconds: float, sleeps: bool = False
     ) -> None:
-        """Send a number of requests at least, for some time or more."""
+        """Run rounds of `seconds`, with one client and then with several, until `count` requests have been sent."""
         clients = 1
         while count > 0:
-            count -= len(self.drive(port, requests, clients=clients, seconds=seconds, sleeps=sleeps).times)
+            count -= len(self.run(port, requests, clients=clients, seconds=seconds, sleeps=sleeps).latencies)
             clients = WARM_UP_CLIENTS
 
 
 @contextmanager
-def driver() -> Iterator[Driver]:
-    here, there = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=load.work, args=(there,), daemon=True)
+def load_generator() -> Iterator[LoadGenerator]:
+    pipe, worker_pipe = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=load.run_jobs, args=(worker_pipe,), daemon=True)
     process.start()
-    there.close()
+    worker_pipe.close()
     try:
-        yield Driver(here)
-        here.send(None)
+        yield LoadGenerator(pipe)
+        pipe.send(None)
     finally:
         process.terminate()
         process.join()

@@ -1,4 +1,4 @@
-"""Treaty as a team runs it: one server of two processes, with SQLite on a disk that can be filled."""
+"""A single server of two processes, with SQLite on a disk that can be filled."""
 
 import os
 import secrets
@@ -19,7 +19,7 @@ from tests.small_disks import SmallDisk
 
 @dataclass(slots=True)
 class Single:
-    """The running server."""
+    """The running server, with its disk, port and settings."""
 
     folder: Path
     disk: SmallDisk
@@ -31,7 +31,7 @@ class Single:
     def start(self) -> None:
         """Start the server, and wait until it responds."""
         self.server = Process(self._start)
-        wait_until(self._responds, "the server does not respond")
+        wait_until(self._is_responding, "the server does not respond")
 
     @property
     def url(self) -> str:
@@ -42,11 +42,11 @@ class Single:
         return self.disk.folder / "treaty.sqlite"
 
     def read_log(self) -> str:
-        """Return all that the server has logged."""
+        """Return the complete log of the server."""
         return (self.folder / "log").read_text("utf-8", errors="replace")
 
-    def _responds(self) -> bool:
-        if self.server.process.poll() is not None:  # the port may be taken until the former workers have ended
+    def _is_responding(self) -> bool:
+        if self.server.process.poll() is not None:  # the port can be in use until the former workers have ended
             self.server.restart()
         try:
             return httpx.get(f"{self.url}/diagnostic/status/heartbeat").is_success
@@ -71,7 +71,7 @@ class Single:
 
 @contextmanager
 def running(settings: Mapping[str, str]) -> Iterator[Single]:
-    """Run the server until the block ends. Raises small_disks.Unavailable."""
+    """Run the server until the block ends. Raises `small_disks.Unavailable` if this user cannot mount disks."""
     with tempfile.TemporaryDirectory(prefix="treaty-single-") as name:
         folder = Path(name)
         (folder / "disk").mkdir()

@@ -1,4 +1,4 @@
-"""The clients of a soak: teams that publish, verify, tag, deploy and ask, at a steady pace."""
+"""Clients of a soak test: teams that publish, verify, tag, deploy and request decisions at a steady rate."""
 
 import base64
 import json
@@ -16,12 +16,12 @@ PROVIDERS: Final = 4
 PUBLISHED: Final = "contract_published"
 VERIFIED: Final = "provider_verification_published"
 BODY: Final = "${pactbroker.eventName} ${pactbroker.consumerName} ${pactbroker.consumerVersionNumber}"
-"""What webhooks send: the words of a Delivery."""
+"""Body of the webhooks: the text of a `Delivery`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Something that is owed to the receiver."""
+    """A delivery that the receiver must get."""
 
     event: str
     consumer: str
@@ -33,36 +33,38 @@ class Delivery:
 
 @dataclass(slots=True)
 class Ledger:
-    """What all clients did, and were told."""
+    """Statuses of all responses, failures, and expected deliveries of all clients."""
 
-    answers: Counter[int] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
-    owed: dict[Delivery, str] = field(default_factory=dict)
-    """With the path of the pact that it is about."""
+    expected: dict[Delivery, str] = field(default_factory=dict)
+    """Expected deliveries, with the path of their pact."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, answer: httpx.Response) -> None:
+    def record(self, response: httpx.Response) -> None:
         with self._lock:
-            self.answers[answer.status_code] += 1
-            if answer.is_error:
-                request = answer.request
-                self.failures.append(f"{request.method} {request.url.path}: {answer.status_code} {answer.text[:300]}")
+            self.statuses[response.status_code] += 1
+            if response.is_error:
+                request = response.request
+                self.failures.append(
+                    f"{request.method} {request.url.path}: {response.status_code} {response.text[:300]}"
+                )
 
-    def fail(self, error: Exception) -> None:
+    def record_error(self, error: Exception) -> None:
         with self._lock:
             self.failures.append(repr(error))
 
-    def owe(self, event: str, consumer: str, version: str, path: str) -> None:
+    def expect(self, event: str, consumer: str, version: str, path: str) -> None:
         with self._lock:
-            self.owed[Delivery(event, consumer, version)] = path
+            self.expected[Delivery(event, consumer, version)] = path
 
     @property
     def requests(self) -> int:
-        return sum(self.answers.values())
+        return sum(self.statuses.values())
 
 
 class Client:
-    """One team, with a consumer of its own and providers that all share."""
+    """A team, with a consumer of its own and providers that all teams share."""
 
     def __init__(self, number: int, address: str, ledger: Ledger) -> None:
         self._consumer = f"consumer-{number}"
@@ -74,27 +76,36 @@ class Client:
         self._provider = ""
         self._count = 0
 
-    def work(self, until: float, pause: float) -> None:
-        """Do one thing after the other, one in `pause` seconds."""
-        deeds = self._deeds()
+    def work(self, end: float, pause: float) -> None:
+        """Execute the steps in turn, one every `pause` seconds, until a time of the monotonic clock."""
+        steps = self._list_steps()
         due = time.monotonic() + self._random.uniform(0, pause)
-        while (now := time.monotonic()) < until:
+        while (now := time.monotonic()) < end:
             time.sleep(max(0.0, due - now))
             due = max(due + pause, now)
             try:
-                deeds[self._count % len(deeds)]()
+                steps[self._count % len(steps)]()
             except (httpx.HTTPError, KeyError, ValueError) as error:
-                self._ledger.fail(error)
+                self._ledger.record_error(error)
             self._count += 1
         self._http.close()
 
-    def _deeds(self) -> list[Callable[[], None]]:
-        return [self._publish, self._fetch, self._verify, self._ask, self._tag, self._publish, self._deploy, self._look]
+    def _list_steps(self) -> list[Callable[[], None]]:
+        return [
+            self._publish,
+            self._fetch_pacts_to_verify,
+            self._verify,
+            self._can_i_deploy,
+            self._tag,
+            self._publish,
+            self._deploy,
+            self._query_matrix,
+        ]
 
     def _send(self, method: str, path: str, body: object = None) -> Any:
-        answer = self._http.request(method, path, json=body)
-        self._ledger.note(answer)
-        return answer.json() if answer.content and "json" in answer.headers.get("content-type", "") else None
+        response = self._http.request(method, path, json=body)
+        self._ledger.record(response)
+        return response.json() if response.content and "json" in response.headers.get("content-type", "") else None
 
     def _publish(self) -> None:
         self._version = f"1.{self._count}"
@@ -104,15 +115,15 @@ class Client:
             "providerName": self._provider,
             "specification": "pact",
             "contentType": "application/json",
-            "content": base64.b64encode(json.dumps(self._document()).encode()).decode(),
+            "content": base64.b64encode(json.dumps(self._build_pact()).encode()).decode(),
         }
-        named = {"pacticipantName": self._consumer, "pacticipantVersionNumber": self._version, "branch": "main"}
-        self._send("POST", "/contracts/publish", {**named, "contracts": [contract]})
+        version = {"pacticipantName": self._consumer, "pacticipantVersionNumber": self._version, "branch": "main"}
+        self._send("POST", "/contracts/publish", {**version, "contracts": [contract]})
         self._pact = f"/pacts/provider/{self._provider}/consumer/{self._consumer}/version/{self._version}"
-        self._ledger.owe(PUBLISHED, self._consumer, self._version, self._pact)
+        self._ledger.expect(PUBLISHED, self._consumer, self._version, self._pact)
 
-    def _document(self) -> dict[str, Any]:
-        """Make a pact that changes now and then."""
+    def _build_pact(self) -> dict[str, Any]:
+        """Build a pact, which changes every 64 steps."""
         interactions = [
             {
                 "description": f"a request for {index} of {self._count // 64}",
@@ -127,7 +138,7 @@ class Client:
             "interactions": interactions,
         }
 
-    def _fetch(self) -> None:
+    def _fetch_pacts_to_verify(self) -> None:
         body = {
             "consumerVersionSelectors": [{"mainBranch": True}, {"deployedOrReleased": True}],
             "includePendingStatus": True,
@@ -143,11 +154,11 @@ class Client:
         self._send("PUT", f"{provider}/branches/main/versions/{number}", {})
         result = {"success": self._random.random() < 0.9, "providerApplicationVersion": number}  # noqa: PLR2004 - most
         self._send("POST", path, result)
-        self._ledger.owe(VERIFIED, self._consumer, self._version, self._pact)
+        self._ledger.expect(VERIFIED, self._consumer, self._version, self._pact)
 
-    def _ask(self) -> None:
-        question = f"pacticipant={self._consumer}&version={self._version}&environment=production"
-        self._send("GET", f"/can-i-deploy?{question}")
+    def _can_i_deploy(self) -> None:
+        query = f"pacticipant={self._consumer}&version={self._version}&environment=production"
+        self._send("GET", f"/can-i-deploy?{query}")
 
     def _tag(self) -> None:
         self._send("PUT", f"/pacticipants/{self._consumer}/versions/{self._version}/tags/dev", {})
@@ -157,7 +168,7 @@ class Client:
         links = resource["_links"]["pb:record-deployment"]
         self._send("POST", httpx.URL(links[0]["href"]).path, {})
 
-    def _look(self) -> None:
+    def _query_matrix(self) -> None:
         names = f"q[][pacticipant]={self._consumer}&q[][pacticipant]={self._provider}"
         self._send("GET", f"/matrix?{names}&latestby=cvpv&limit=50")
         self._send("GET", "/")

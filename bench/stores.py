@@ -1,4 +1,4 @@
-"""Folders in which databases of the benchmarks remain: SQLite files, or the files of a PostgreSQL server."""
+"""Databases of the benchmarks, which later runs can use again: SQLite files, or the files of a PostgreSQL server."""
 
 import os
 import shutil
@@ -25,19 +25,19 @@ _SETTINGS: Final = {
     "checkpoint_timeout": "15min",
     "wal_compression": "on",
 }
-"""As for a machine with 4 GiB. Unlike in tests, a commit reaches the disk."""
+"""For a machine with 4 GiB of memory. Unlike in tests, commits are flushed to the disk."""
 
 
 class Store(Protocol):
-    """Databases by name."""
+    """A collection of databases with names."""
 
     kind: str
     """SQLite or PostgreSQL."""
     folder: Path
     warm_up_requests: int
-    """Number of requests to a process after which it is as fast as it will be."""
+    """Number of requests to a process after which its latency no longer falls."""
     has_processes: bool
-    """Whether the database has processes of its own, to which the load leaves the processor while it waits."""
+    """Whether the database has processes of its own, so that the load generator should not poll."""
 
     def url(self, name: str) -> str:
         """Return the URL of a database. SQLite creates it when it is opened."""
@@ -60,8 +60,12 @@ class Store(Protocol):
     def drop(self, name: str) -> None:
         """Remove a database if it exists."""
 
-    def processor_seconds(self, name: str, server: int) -> float:
-        """Return for how long processors have worked for requests: the server's threads, and PostgreSQL's processes."""
+    def read_processor_seconds(self, name: str, server: int) -> float:
+        """Return the processor time for requests in seconds.
+
+        On SQLite it is that of the server's first thread, which executes requests. On PostgreSQL it is that of all
+        threads of the server and of the processes of its database.
+        """
         ...
 
 
@@ -98,8 +102,8 @@ class SqliteStore:
         for path in self.folder.glob(f"{name}.sqlite*"):
             path.unlink()
 
-    def processor_seconds(self, name: str, server: int) -> float:  # noqa: ARG002 - SQLite runs within the server
-        return servers.processor_seconds(server) or 0.0
+    def read_processor_seconds(self, name: str, server: int) -> float:  # noqa: ARG002 - SQLite runs within the server
+        return servers.read_processor_seconds(server) or 0.0
 
 
 @dataclass(slots=True)
@@ -110,8 +114,8 @@ class PostgresStore:
     server_url: str
     kind: str = "PostgreSQL"
     warm_up_requests: int = 128
-    """Each of eight connections prepares a statement when it has executed it five times, and PostgreSQL decides after
-    five more executions whether it will plan the statement again each time."""
+    """Each of eight connections prepares a statement after five executions, and PostgreSQL decides after five more
+    whether to use a generic plan."""
     has_processes: bool = True
 
     def url(self, name: str) -> str:
@@ -144,11 +148,13 @@ class PostgresStore:
         with self._connect() as db:
             db.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def processor_seconds(self, name: str, server: int) -> float:
+    def read_processor_seconds(self, name: str, server: int) -> float:
         with self._connect() as db:
             query = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
             backends = [pid for (pid,) in db.execute(query, [name])]
-        return servers.all_processor_seconds(server) + sum(servers.processor_seconds(pid) or 0.0 for pid in backends)
+        return servers.read_all_processor_seconds(server) + sum(
+            servers.read_processor_seconds(pid) or 0.0 for pid in backends
+        )
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self.url("postgres"), autocommit=True)
@@ -156,18 +162,18 @@ class PostgresStore:
 
 @contextmanager
 def postgres_store(folder: Path) -> Iterator[PostgresStore]:
-    """Run a PostgreSQL server whose files are in a folder, and remain there. Raises `postgres.Unavailable`."""
+    """Run a PostgreSQL server until the block ends. Its files remain in the folder. Raises `postgres.Unavailable`."""
     binaries, owner = postgres.find_binaries(), postgres.find_owner()
-    place = folder / "postgres"
-    password_file = place / "password"
+    cluster_folder = folder / "postgres"
+    password_file = cluster_folder / "password"
     if password_file.exists():
         password = password_file.read_text()
     else:
-        place.mkdir(parents=True, exist_ok=True)
+        cluster_folder.mkdir(parents=True, exist_ok=True)
         if owner:
-            os.chown(place, owner.pw_uid, owner.pw_gid)
-        password = postgres.create_cluster(binaries, place, owner)
-    process, port = postgres.start_cluster(binaries, place, owner, _SETTINGS)
+            os.chown(cluster_folder, owner.pw_uid, owner.pw_gid)
+        password = postgres.create_cluster(binaries, cluster_folder, owner)
+    process, port = postgres.start_cluster(binaries, cluster_folder, owner, _SETTINGS)
     try:
         yield PostgresStore(folder, f"postgresql://treaty:{password}@127.0.0.1:{port}")
     finally:

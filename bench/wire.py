@@ -1,4 +1,4 @@
-"""Requests as bytes, with blanks where each request says something of its own."""
+"""HTTP requests as bytes, with placeholders for values that must be unique in each request."""
 
 import base64
 import json
@@ -7,94 +7,104 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-OPERATION: Final = "x-operation"
-"""The header that tells the floor what is asked for. The real server is sent it too."""
+OPERATION_HEADER: Final = "x-operation"
+"""Header with the name of the operation, by which the floor finds its recording. Treaty receives and ignores it."""
 UNIQUE: Final = "#unique#"
-"""Stands for the blank in a body."""
-LENGTH: Final = 12
-"""Of what fills a blank: a multiple of three, so that it stands for itself in Base64 too."""
+"""Marks a placeholder in a path or a body."""
+UNIQUE_LENGTH: Final = 12
+"""Bytes of a unique value.
+
+The length is fixed, so that `content-length` does not depend on the value, and a multiple of three, so that the value
+can be encoded in Base64 apart from the text around it.
+"""
 
 
-class Blank(Enum):
-    """What is written into a blank: a text, or the same in Base64."""
+class Placeholder(Enum):
+    """Encoding of a unique value: as it is, or in Base64."""
 
     TEXT = "text"
     BASE64 = "Base64"
 
 
-def unique(prefix: str, number: int) -> bytes:
-    """Make what fills a blank; no two are alike."""
+def build_unique_value(prefix: str, number: int) -> bytes:
+    """Return a value that no other number has with this prefix, which has three letters at most."""
     return f"{prefix:x<3}{number:09d}".encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, ready to be sent but for its blanks."""
+    """A request: its bytes, split at its placeholders."""
 
-    parts: tuple[bytes | Blank, ...]
+    parts: tuple[bytes | Placeholder, ...]
 
-    def filled(self, text: bytes) -> bytes:
+    def render(self, unique_value: bytes) -> bytes:
+        """Fill in the placeholders."""
         if len(self.parts) == 1 and isinstance(self.parts[0], bytes):
             return self.parts[0]
-        kinds = {Blank.TEXT: text, Blank.BASE64: base64.b64encode(text)}
-        return b"".join(kinds[part] if isinstance(part, Blank) else part for part in self.parts)
+        values = {Placeholder.TEXT: unique_value, Placeholder.BASE64: base64.b64encode(unique_value)}
+        return b"".join(values[part] if isinstance(part, Placeholder) else part for part in self.parts)
 
 
-def request(
+def encode_request(
     method: str,
     path: str,
     name: str,
     host: str,
-    body: tuple[bytes | Blank, ...] = (),
+    body: tuple[bytes | Placeholder, ...] = (),
     headers: Sequence[str] = (),
 ) -> Request:
-    """Put a request together. All blanks have the same length, so its own length is known."""
-    length = sum(_length(part) for part in body)
+    """Build a request. `name` is that of its operation, and `host` its address."""
+    length = sum(_count_bytes(part) for part in body)
     lines = [
         f"{method} {path} HTTP/1.1",
         f"host: {host}",
         "accept: application/hal+json",
-        f"{OPERATION}: {name}",
+        f"{OPERATION_HEADER}: {name}",
         *headers,
     ]
     if body:
         lines += ["content-type: application/json", f"content-length: {length}"]
-    return Request((*_blanks("\r\n".join([*lines, "", ""]).encode()), *body))
+    return Request((*_split_at_placeholders("\r\n".join([*lines, "", ""]).encode()), *body))
 
 
-def _length(part: bytes | Blank) -> int:
+def _count_bytes(part: bytes | Placeholder) -> int:
     if isinstance(part, bytes):
         return len(part)
-    return LENGTH if part is Blank.TEXT else len(base64.b64encode(bytes(LENGTH)))
+    return UNIQUE_LENGTH if part is Placeholder.TEXT else len(base64.b64encode(bytes(UNIQUE_LENGTH)))
 
 
-def json_body(document: object) -> tuple[bytes | Blank, ...]:
-    """Write a document, with blanks where it says UNIQUE."""
-    return _blanks(json.dumps(document).encode())
+def build_json_body(document: object) -> tuple[bytes | Placeholder, ...]:
+    """Render a document as JSON, with a placeholder wherever it contains `UNIQUE`."""
+    return _split_at_placeholders(json.dumps(document).encode())
 
 
-def publication(document: Mapping[str, object], provider: str, pact: bytes) -> tuple[bytes | Blank, ...]:
-    """Write the body of a publication. A blank in the pact must stand at a multiple of three bytes."""
+def build_publication_body(
+    document: Mapping[str, object], provider: str, pact: bytes
+) -> tuple[bytes | Placeholder, ...]:
+    """Build the body of `POST /contracts/publish`.
+
+    Base64 encodes three bytes at a time, so a placeholder in the pact must begin at a multiple of three bytes.
+    """
     head, _, tail = (
-        json.dumps({**document, "contracts": [_contract(document, provider)]}).encode().partition(b"#content#")
+        json.dumps({**document, "contracts": [_build_contract(document, provider)]}).encode().partition(b"#content#")
     )
-    first, blank, rest = pact.partition(UNIQUE.encode())
-    content: list[bytes | Blank] = [base64.b64encode(first)]
-    if blank:
-        assert len(first) % 3 == 0, "the blank does not stand where Base64 begins anew"
-        content += [Blank.BASE64, base64.b64encode(rest)]
-    return (*_blanks(head), *content, *_blanks(tail))
+    first, placeholder, rest = pact.partition(UNIQUE.encode())
+    content: list[bytes | Placeholder] = [base64.b64encode(first)]
+    if placeholder:
+        assert len(first) % 3 == 0, "the placeholder does not begin at a multiple of three bytes"
+        content += [Placeholder.BASE64, base64.b64encode(rest)]
+    return (*_split_at_placeholders(head), *content, *_split_at_placeholders(tail))
 
 
-def _blanks(text: bytes) -> tuple[bytes | Blank, ...]:
+def _split_at_placeholders(text: bytes) -> tuple[bytes | Placeholder, ...]:
     first, *rest = text.split(UNIQUE.encode())
-    parts: list[bytes | Blank] = [first]
-    for piece in rest:
-        parts += [Blank.TEXT, piece]
+    parts: list[bytes | Placeholder] = [first]
+    for following in rest:
+        parts += [Placeholder.TEXT, following]
     return tuple(parts)
 
 
-def _contract(document: Mapping[str, object], provider: str) -> dict[str, object]:
+def _build_contract(document: Mapping[str, object], provider: str) -> dict[str, object]:
     return {
         "consumerName": document["pacticipantName"],
         "providerName": provider,

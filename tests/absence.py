@@ -1,4 +1,4 @@
-"""What happens to a test where a program that it needs is missing."""
+"""Skips tests whose programs are not installed, or fails them in CI."""
 
 import os
 import shutil
@@ -15,6 +15,6 @@ def require(*programs: str) -> None:
 
 
 def unavailable(reason: str) -> NoReturn:
-    """Skip the test, or fail it in CI, where every test has to run."""
+    """Skip the test, or fail it in CI, where every test must run."""
     outcome = pytest.fail if os.environ.get("CI") in {"true", "1"} else pytest.skip
     raise outcome.Exception(reason, pytrace=False) from None

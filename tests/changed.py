@@ -16,7 +16,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 _BASE: Final = "main"
 _ALWAYS: Final = "tests/test_harness.py"
-# Directories whose names say nothing about the subject of a file.
+# Directories whose names do not describe the subject of a file.
 _LAYERS: Final = frozenset(
     ["src", "treaty", "tests", "docs", "model", "store", "engine", "actions", "web", "api", "pages", "templates", "cli"]
 )
@@ -42,8 +42,8 @@ def changed_files() -> list[str]:
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""
+    result = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return result.stdout.strip() if result.returncode == 0 else ""
 
 
 def related_tests(
@@ -66,7 +66,7 @@ def related_tests(
 
 
 def subject_words(name: str) -> set[str]:
-    """Return the words of a path that say what the file is about, in the singular."""
+    """Return the words of a path that describe the subject of the file, in the singular."""
     parts = [part for part in PurePosixPath(name).with_suffix("").parts if part not in _LAYERS]
     words = {word for part in parts for word in re.split(r"[_\W]+", part.removeprefix("test_")) if len(word) > 2}
     return {word.removesuffix("s") for word in words}
@@ -109,7 +109,7 @@ def find_imports(path: Path, root: Path = ROOT) -> set[str]:
 
 
 def main() -> None:
-    """Print the selected tests, one in a line."""
+    """Print the selected tests, one per line."""
     tests = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
     changed = changed_files()
     selected = related_tests(changed, tests, find_importing_tests())

@@ -1,4 +1,4 @@
-"""What every test may ask for: a fresh database, on each kind that Treaty supports."""
+"""Options of the test suite, and fixtures for all tests: empty databases, on SQLite and on PostgreSQL."""
 
 import gc
 import logging
@@ -32,7 +32,7 @@ POSTGRES_URL: Final = "TREATY_TEST_POSTGRES_URL"
 LONG: Final = "TREATY_TEST_LONG"
 SLOW: Final = "TREATY_TEST_SLOW"
 
-# They come first, so that no worker is left with one of them when the others have done their work.
+# The slowest modules run first, so that no worker still runs one when the others have finished.
 _LONGEST: Final = (
     "tests/api/test_schemathesis.py",
     "tests/api/test_cleaning.py",
@@ -65,8 +65,8 @@ _LONGEST: Final = (
 # Clients of other languages install packages and compile. The Rust client and pact-python are in `tests/whole`, too.
 _SLOW: Final = ("tests/clients/",)
 
-# Modules whose cases differ in their statements, so that `--slow` runs each of them on PostgreSQL. Cases of other tests
-# are mostly refused, or differ in values only.
+# Modules whose cases differ in their statements, so that `--slow` runs each of them on PostgreSQL. Most cases of other
+# tests are invalid requests, or differ in values only.
 _DIFFERENT_STATEMENTS: Final = (
     "tests/api/test_can_i_deploy.py",
     "tests/api/test_causes.py",
@@ -88,22 +88,22 @@ _DIFFERENT_STATEMENTS: Final = (
     "tests/store/",
 )
 
-# Their cases are the rows of tables, which take milliseconds each and execute different lines.
+# The cases of these tests are rows of tables, which take milliseconds and execute different lines.
 _TABLES: Final = ("tests/model/",)
 
 _POSTGRESQL: Final = "postgresql"
 
-# Objects that are created before garbage is collected. With the default, 700, it takes a twentieth of the tests' time.
+# Threshold of the garbage collection. With the default, 700, it takes a twentieth of the tests' time.
 _GARBAGE: Final = 10_000
 
-# How long an example takes says something about the machine, and nothing about what is tested.
+# The duration of an example depends on the machine, so a deadline would make tests fail on busy ones.
 settings.register_profile("treaty", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("treaty")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Have a worker more than there are cores: half of their time tests wait for processes, retries and browsers."""
+    """Use one worker more than there are cores, since tests often wait for processes, retries and browsers."""
     return (os.cpu_count() or 1) + 1
 
 
@@ -121,9 +121,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[SLOW] = "1"
     if config.getoption("--processor-time"):
         _measure_processor_time(config)
-    _forget_own_settings()
-    _be_patient()
-    _load_authorities_once()
+    _remove_own_settings()
+    _raise_timeout()
+    _cache_certificates()
     _log_failures()
     if not _has_workers(config):
         gc.disable()  # during the collection of the tests, which leaves hardly any garbage
@@ -138,37 +138,37 @@ def _measure_processor_time(config: pytest.Config) -> None:
         config.pluginmanager.register(processor_time.Reporter())
 
 
-def _forget_own_settings() -> None:
-    """Keep the tests away from the broker and the proxies that the developer's environment names."""
+def _remove_own_settings() -> None:
+    """Remove the settings and proxies of the developer's environment, so that tests cannot reach a real broker."""
     for name in list(os.environ):
         is_setting = name.startswith(("TREATY_", "PACT_BROKER_")) and not name.startswith("TREATY_TEST_")
         if is_setting or name.lower() in {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}:
             del os.environ[name]
 
 
-def _be_patient() -> None:
-    """Let the tests' clients wait for servers on a busy machine: httpx gives up after five seconds by default."""
+def _raise_timeout() -> None:
+    """Raise the default timeout of httpx, since five seconds are too short on a busy machine."""
     DEFAULT_TIMEOUT_CONFIG.read = DEFAULT_TIMEOUT_CONFIG.connect = PATIENCE
 
 
-def _load_authorities_once() -> None:
-    """Have the tests' clients share the certificates of authorities, which take httpx longer to load than a request."""
+def _cache_certificates() -> None:
+    """Have clients share the certificates of authorities, which take longer to load than a request takes."""
     load = httpx.create_ssl_context
 
     @cache
-    def shared(trust_env: bool, *_places: str | None) -> ssl.SSLContext:  # noqa: FBT001 - the parameter is httpx's
+    def load_cached(trust_env: bool, *_places: str | None) -> ssl.SSLContext:  # noqa: FBT001 - the parameter is httpx's
         return load(trust_env=trust_env)
 
     def create(*, verify: Any, cert: Any, trust_env: bool) -> ssl.SSLContext:
         if verify is not True or cert is not None:
             return load(verify=verify, cert=cert, trust_env=trust_env)
-        return shared(trust_env, *map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+        return load_cached(trust_env, *map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
 
     default.__dict__["create_ssl_context"] = create
 
 
 def _log_failures() -> None:
-    """Log failures as servers do. By default structlog formats tracebacks with rich, which takes a second for each."""
+    """Log failures as servers do. By default, structlog formats tracebacks with rich, which takes a second for each."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -179,8 +179,8 @@ def _log_failures() -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    """Undo what `treaty serve` and other commands configure."""
+def restore_log_configuration() -> Iterator[None]:
+    """Restore the configuration of logging, which `treaty serve` and other commands change."""
     configuration = structlog.get_config()
     yield
     structlog.configure(**configuration)
@@ -191,25 +191,25 @@ def _has_workers(config: pytest.Config) -> bool:
 
 
 def _share_a_server(config: pytest.Config) -> None:
-    """Start one server for all workers, which inherit its URL."""
+    """Start one PostgreSQL server for all workers, which inherit its URL."""
     stack = ExitStack()
     config.add_cleanup(stack.close)
-    with suppress(postgres.Unavailable):  # each test that wants one says so
+    with suppress(postgres.Unavailable):  # tests that need it are skipped, or fail in CI
         os.environ[POSTGRES_URL] = stack.enter_context(postgres.server())
 
 
 @pytest.hookimpl(trylast=True)  # after -k and -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     tiers = [tier for tier, variable in (("slow", SLOW), ("long", LONG)) if os.environ.get(variable) != "1"]
-    left_out = {item for item in items if any(_belongs_to(tier, item) for tier in tiers)}
+    deselected = {item for item in items if any(_belongs_to(tier, item) for tier in tiers)}
     if "long" in tiers:
-        remaining = [item for item in items if item not in left_out]
-        left_out |= _find_repeats(remaining, exempt=() if "slow" in tiers else _DIFFERENT_STATEMENTS)
+        remaining = [item for item in items if item not in deselected]
+        deselected |= _find_repeats(remaining, exempt=() if "slow" in tiers else _DIFFERENT_STATEMENTS)
     if config.getoption("--first-cases"):
-        left_out |= _find_further_cases([item for item in items if item not in left_out])
-    config.hook.pytest_deselected(items=list(left_out))
-    items[:] = [item for item in items if item not in left_out]
-    _share_out(items, getattr(config, "workerinput", {}).get("workercount", 1))
+        deselected |= _find_further_cases([item for item in items if item not in deselected])
+    config.hook.pytest_deselected(items=list(deselected))
+    items[:] = [item for item in items if item not in deselected]
+    _distribute(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
 
 def _belongs_to(tier: str, item: pytest.Item) -> bool:
@@ -219,7 +219,7 @@ def _belongs_to(tier: str, item: pytest.Item) -> bool:
 
 
 def _find_repeats(items: list[pytest.Item], *, exempt: tuple[str, ...]) -> set[pytest.Item]:
-    """Find all cases but the first one of each test that runs on PostgreSQL, where they take twice the time."""
+    """Find all cases but the first one of each test on PostgreSQL, where cases take twice as long as on SQLite."""
     tests, repeats = set(), set()
     for item in items:
         test = item.nodeid.partition("[")[0]
@@ -231,7 +231,7 @@ def _find_repeats(items: list[pytest.Item], *, exempt: tuple[str, ...]) -> set[p
 
 
 def _find_further_cases(items: list[pytest.Item]) -> set[pytest.Item]:
-    """Find all cases but the first one of each test, and those on PostgreSQL: they execute few other lines."""
+    """Find all cases but the first one of each test, and those on PostgreSQL: they execute few additional lines."""
     tests, further = set(), set()
     for item in items:
         test = item.nodeid.partition("[")[0]
@@ -248,14 +248,17 @@ def _is_on_postgresql(item: pytest.Item) -> bool:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt what all tests share from garbage collection, which would visit it again and again."""
+    """Exempt the objects that all tests share from garbage collection, which would visit them each time."""
     gc.freeze()
     gc.set_threshold(_GARBAGE)
     gc.enable()
 
 
-def _share_out(items: list[pytest.Item], workers: int) -> None:
-    """Let each worker, which begins with a part of the list, find its share of what takes longest at the beginning."""
+def _distribute(items: list[pytest.Item], workers: int) -> None:
+    """Sort tests so that each worker starts with a share of the slowest modules.
+
+    xdist gives each worker a contiguous part of the list.
+    """
     longest = [item for item in items if item.nodeid.startswith(_LONGEST)]
     others = [item for item in items if not item.nodeid.startswith(_LONGEST)]
     items[:] = [item for share in range(workers) for kind in (longest, others) for item in _part(kind, share, workers)]
@@ -267,7 +270,7 @@ def _part(items: list[pytest.Item], number: int, parts: int) -> list[pytest.Item
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """The URL of a PostgreSQL server where tests may create databases."""
+    """URL of a PostgreSQL server on which tests can create databases."""
     with ExitStack() as stack:
         try:
             url = os.environ.get(POSTGRES_URL) or stack.enter_context(postgres.server())
@@ -278,7 +281,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sqlite_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database of SQLite with all tables and nothing in them, to be copied."""
+    """A SQLite file with all tables and no rows, to be copied."""
     path = tmp_path_factory.mktemp("original") / "treaty.sqlite"
     databases.create_missing_file(f"sqlite:///{path}")
     return path
@@ -293,7 +296,7 @@ def postgres_lender(postgres_url: str) -> Iterator[databases.Lender]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of the test's own with all tables and no rows; the test runs once for each kind."""
+    """URL of a database with all tables and no rows, which only this test uses. The test runs once on each kind."""
     if request.param == "sqlite":
         yield databases.copy(request.getfixturevalue("sqlite_original"), tmp_path / "treaty.sqlite")
         return
@@ -303,7 +306,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a database with all tables, for the tests of a module that do not disturb each other; of each kind."""
+    """URL of a database with all tables for independent tests of a module, which run once on each kind."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'treaty.sqlite'}"
         databases.create_missing_file(url)
@@ -316,7 +319,7 @@ def shared_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a new database without tables; the test runs once for each kind."""
+    """URL of a new database without tables. The test runs once on each kind."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'treaty.sqlite'}"
         return

@@ -1,7 +1,7 @@
-"""Databases with all tables and nothing in them, of which each costs a test next to nothing.
+"""Databases with all tables and no rows, which take a test little time.
 
-For SQLite a file is copied. A database of PostgreSQL takes many times as long to make as to empty, so a worker has one,
-which its tests use one after the other. The connections to it that were opened with `open_kept` stay open, too.
+For SQLite, a file is copied. A PostgreSQL database takes much longer to create than to empty, so each worker has one,
+which its tests use in turn. Connections that were opened with `open_kept` stay open for the next test, too.
 """
 
 import shutil
@@ -30,39 +30,41 @@ on_sqlite: Final = pytest.mark.parametrize("database_url", ["sqlite"], indirect=
 """Runs a test on SQLite alone, because its statements are not what it tests."""
 
 _SIGNATURE: Final = "SELECT count(*), max(oid::bigint) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-_OTHERS: Final = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-_RESTART: Final = """
+_OTHER_PROCESSES: Final = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+_RESTART_SEQUENCES: Final = """
     SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence
     WHERE pg_sequence_last_value(seqrelid) IS NOT NULL
 """
-_USED: Final = sql.SQL(" UNION ALL ").join(
+_NONEMPTY_TABLES: Final = sql.SQL(" UNION ALL ").join(
     sql.SQL("SELECT {name}, pg_table_size({name}) WHERE EXISTS (SELECT FROM {table})").format(
         name=sql.Literal(table.name), table=sql.Identifier(table.name)
     )
     for table in reversed(metadata.sorted_tables)
 )
 _LARGE: Final = 1_000_000
-"""Bytes of a table that is truncated. Smaller ones are emptied row by row, which is faster, but leaves dead rows."""
+"""Bytes from which a table is truncated. For smaller ones, DELETE is faster, but leaves dead rows."""
 _ATTEMPTS: Final = 20
 _MAX_USES: Final = 25
-"""Tests that use the same connections. Each application listens to their pool, and goes on listening."""
+"""Tests that share connections. Each application adds listeners to their pool, which are never removed."""
 
 
 def migrated(url: str) -> None:
-    """Make the tables of an empty database."""
+    """Create the tables of an empty database."""
     database = open_database(url, connections=1)
     migrate(database)
     database.close()
 
 
 def copy(original: Path, path: Path) -> str:
-    """Copy a database of SQLite, and give the URL of the copy."""
+    """Copy a SQLite database, and return the URL of the copy."""
     shutil.copyfile(original, path)
     return f"sqlite:///{path}"
 
 
 def create_missing_file(url: str) -> None:
-    """Create the file of a SQLite database with all tables, for its owner alone as a server does, if it is missing."""
+    """Create the file of a SQLite database with all tables if it is missing. Only its owner can read it."""
     path = Path(url.removeprefix("sqlite:///"))
     if url.startswith("sqlite:////") and path.parent.is_dir() and not path.exists():
         path.touch(0o600)
@@ -77,8 +79,8 @@ def _empty_sqlite() -> bytes:
         return path.read_bytes()
 
 
-class _Kept:
-    """A database of PostgreSQL whose connections stay open: connecting takes longer than most tests."""
+class _PooledDatabase:
+    """A PostgreSQL database whose connections stay open, since connecting takes longer than most tests."""
 
     is_local = False
 
@@ -88,7 +90,7 @@ class _Kept:
         self.uses = 1
         self.engine = self._database.engine
         self.pids: set[int] = set()
-        """The processes of the server that answer its connections."""
+        """Ids of the server processes of its connections."""
         self.is_free = False
         event.listen(self.engine, "connect", lambda driver, _: self.pids.add(driver.info.backend_pid))
 
@@ -114,20 +116,21 @@ class _Kept:
         return self._database.erase_deleted_data()
 
     def close(self) -> None:
-        """Let the next test have it."""
+        """Release the database for the next test."""
         self.is_free = True
 
     def dispose(self) -> None:
         self._database.close()
 
 
-_kept: defaultdict[str, list[_Kept]] = defaultdict(list)
+_kept: defaultdict[str, list[_PooledDatabase]] = defaultdict(list)
 
 
 class _CompiledStatements(dict[tuple[Any, ...], Any]):
     """SQLAlchemy's cache of compiled statements for all SQLite databases.
 
-    Each database has a dialect of its own, which is the first part of a key, but they all compile alike.
+    Each database has a dialect object of its own, which is the first part of a key, but all of them compile to the same
+    SQL, so the keys are stored without it.
     """
 
     def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
@@ -141,7 +144,7 @@ _compiled: Final = _CompiledStatements()
 
 
 def open_kept(url: str, *, connections: int = 8) -> Database:
-    """Open a test's database as `open_database` does. Its connections stay open for the next test when it is closed."""
+    """Open a database like `open_database`. When it is closed, its connections stay open for the next test."""
     if url.startswith("sqlite"):
         opened = open_database(url)
         opened.engine.update_execution_options(compiled_cache=_compiled)
@@ -154,59 +157,59 @@ def open_kept(url: str, *, connections: int = 8) -> Database:
             return database
         kept.remove(database)
         database.dispose()
-    kept.append(_Kept(url, connections))
+    kept.append(_PooledDatabase(url, connections))
     return kept[-1]
 
 
 def open_new(path: Path) -> Database:
-    """Create a file of SQLite with all tables, and open it. Copying a file takes a tenth of the time of migrations."""
+    """Create a SQLite file with all tables, and open it. A copy takes a tenth of the time of migrations."""
     url = f"sqlite:///{path}"
     create_missing_file(url)
     return open_kept(url)
 
 
 class Lender:
-    """Lends one database of PostgreSQL to one test after the other, as if it were new each time.
+    """Lends a PostgreSQL database to one test after the other, empty each time.
 
-    What a test has left running is put out, and the database gets another name, so that it is not found any more.
+    If a test leaves connections open, they are terminated, and the database is renamed so that they cannot reconnect.
     """
 
     def __init__(self, server_url: str) -> None:
         self._maintenance = Maintenance(server_url)
-        self._mine: _Mine | None = None
+        self._lent: _LentDatabase | None = None
 
     @contextmanager
     def database(self) -> Iterator[str]:
-        """Give the URL of a database with all tables and nothing in them."""
-        mine = self._mine or self._create()
-        yield mine.url
-        if not mine.is_left_alone():
-            mine.close()
-            mine.url = self._maintenance.rename(mine.url)
-        if not mine.empty():
-            self._drop(mine)
+        """Yield the URL of a database with all tables and no rows."""
+        lent = self._lent or self._create()
+        yield lent.url
+        if not lent.is_released():
+            lent.close()
+            lent.url = self._maintenance.rename(lent.url)
+        if not lent.delete_rows():
+            self._drop(lent)
 
     def close(self) -> None:
         """Drop the database."""
-        if self._mine:
-            self._drop(self._mine)
+        if self._lent:
+            self._drop(self._lent)
         self._maintenance.close()
 
-    def _create(self) -> "_Mine":
+    def _create(self) -> "_LentDatabase":
         url = self._maintenance.create()
         self._maintenance.plan_quickly(url)
         migrated(url)
-        self._mine = _Mine(url)
-        return self._mine
+        self._lent = _LentDatabase(url)
+        return self._lent
 
-    def _drop(self, mine: "_Mine") -> None:
-        mine.close()
-        self._maintenance.drop(mine.url)
-        self._mine = None
+    def _drop(self, lent: "_LentDatabase") -> None:
+        lent.close()
+        self._maintenance.drop(lent.url)
+        self._lent = None
 
 
-class _Mine:
-    """A database whose tables are known."""
+class _LentDatabase:
+    """The database of a lender, with the signature of its tables, by which changes of the schema are recognized."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -227,31 +230,31 @@ class _Mine:
             self._connection.close()
             self._connection = None
 
-    def is_left_alone(self) -> bool:
-        """Whether only databases that are kept were connected to this one, and all of them were closed.
+    def is_released(self) -> bool:
+        """Return whether the test has closed all of its connections, apart from pooled ones.
 
-        A process of the server ends some time after its client has disconnected.
+        This is checked several times, since a server process ends some time after its client has disconnected.
         """
         kept = _kept[self.url]
         if not kept or not all(database.is_free for database in kept):
             return False
         for _ in range(_ATTEMPTS):
-            others = {pid for (pid,) in self._db.execute(_OTHERS)}
+            others = {pid for (pid,) in self._db.execute(_OTHER_PROCESSES)}
             if others <= set[int]().union(*(database.pids for database in kept)):
                 return True
             time.sleep(0.002)
         return False
 
-    def empty(self) -> bool:
-        """Take out all that a test has left; or say that it has changed the tables, which is not undone."""
+    def delete_rows(self) -> bool:
+        """Delete all rows. Return False if the test has changed the schema, which cannot be undone."""
         if self._db.execute(_SIGNATURE).fetchone() != self._signature:
             return False
-        used = self._db.execute(_USED).fetchall()
-        names = [sql.Identifier(name) for name, _ in used]
-        if any(size > _LARGE for _, size in used):
+        nonempty = self._db.execute(_NONEMPTY_TABLES).fetchall()
+        names = [sql.Identifier(name) for name, _ in nonempty]
+        if any(size > _LARGE for _, size in nonempty):
             self._db.execute(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(names)))
         else:
             for name in names:  # those that refer to others come first
                 self._db.execute(sql.SQL("DELETE FROM {}").format(name))
-        self._db.execute(_RESTART)
+        self._db.execute(_RESTART_SEQUENCES)
         return True

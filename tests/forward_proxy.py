@@ -1,4 +1,4 @@
-"""An HTTP proxy, as companies have at the border of their networks: passes requests on, and tunnels with CONNECT."""
+"""An HTTP proxy like those at the border of company networks: forwards requests, and opens tunnels with CONNECT."""
 
 import select
 import socket
@@ -15,13 +15,13 @@ from tests.waiting import PATIENCE
 
 
 class ForwardProxy:
-    """Listens on a free port of this machine. Knows hosts that this machine does not: `hosts` has their addresses."""
+    """Listens on a free port of this machine. `hosts` has the addresses of hosts that only the proxy can resolve."""
 
     def __init__(self, port: int, credentials: str | None, hosts: Mapping[str, tuple[str, int]]) -> None:
         self.address = f"127.0.0.1:{port}"
         self.url = f"http://{credentials}@{self.address}" if credentials else f"http://{self.address}"
         self.requests: list[str] = []
-        """The request lines that it accepted, without the version."""
+        """Lines of accepted requests, without the version of HTTP."""
         self.hosts = hosts
         self.authorization = f"Basic {b64encode(credentials.encode()).decode()}" if credentials else None
 
@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             _relay(self.connection, upstream)
 
-    def _pass_on(self) -> None:
+    def _forward(self) -> None:
         if not self._is_accepted():
             return
         parts = urlsplit(self.path)
@@ -73,21 +73,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on  # noqa: N815 - named by http.server
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _forward  # noqa: N815 - named by http.server
 
     def _find_address(self, authority: str, default_port: int) -> tuple[str, int]:
         host, _, port = authority.partition(":")
         return cast("_Server", self.server).proxy.hosts.get(host, (host, int(port or default_port)))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by http.server
-        """Say nothing."""
+        """Do not log requests."""
 
 
-def _relay(one: socket.socket, other: socket.socket) -> None:
-    """Pass on what each side sends until either ends."""
-    peers = {one: other, other: one}
+def _relay(client: socket.socket, upstream: socket.socket) -> None:
+    """Forward the data of both sides until one of them closes the connection."""
+    peers = {client: upstream, upstream: client}
     while True:
-        for side in select.select([one, other], [], [], PATIENCE)[0]:
+        for side in select.select([client, upstream], [], [], PATIENCE)[0]:
             data = side.recv(65_536)
             if not data:
                 return
@@ -99,14 +99,14 @@ class _Server(ThreadingHTTPServer):
     proxy: ForwardProxy
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Expect that clients hang up."""
+        """Ignore errors of connections that clients have closed."""
 
 
 @contextmanager
 def forwarding(
     credentials: str | None = None, hosts: Mapping[str, tuple[str, int]] | None = None
 ) -> Iterator[ForwardProxy]:
-    """Run a proxy until the end of the block. `credentials` are the user and password that it requires."""
+    """Run a proxy until the block ends. `credentials` are the user and password that it requires."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.proxy = ForwardProxy(server.server_address[1], credentials, hosts or {})
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

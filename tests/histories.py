@@ -1,11 +1,11 @@
-"""Settings of properties about random histories: they publish to a real database, and shrink what fails."""
+"""Settings of Hypothesis for random histories, which are written to a real database and shrunk if they fail."""
 
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.scale import choose
 
 SHARDS = range(choose(1, slow=1, long=8))
-"""Parts of a long run, which workers run beside each other, so that it takes as long as its slowest part."""
+"""Parts of a long run. Workers run them in parallel, so that it takes as long as its slowest part."""
 
 
 def share(histories: int) -> int:

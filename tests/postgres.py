@@ -1,7 +1,7 @@
-"""A PostgreSQL for the tests, in a temporary folder.
+"""A PostgreSQL server for the tests, in a temporary folder.
 
-Run as a program, it prints the server's URL and keeps the server until its standard input ends. That happens too when
-the process at the other end is killed, so a test run leaves no server behind, however it stops.
+Run as a program, this module prints the URL of a server, which runs until standard input is closed. The system closes
+it even if the test run is killed, so that no server is left running.
 """
 
 import os
@@ -25,11 +25,12 @@ import psycopg
 from psycopg import sql
 
 OLDEST: Final = 15
+"""Oldest supported major version."""
 _START_TIMEOUT: Final = 60.0
 _STOP_TIMEOUT: Final = 30.0
 _ATTEMPTS: Final = 5
 
-# Nothing here outlives the tests, so nothing has to reach the disk.
+# The data is not needed after the tests, so flushing it to the disk would only take time.
 _SETTINGS: Final[Mapping[str, str]] = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -41,12 +42,12 @@ _SETTINGS: Final[Mapping[str, str]] = {
 
 
 class Unavailable(Exception):
-    """No PostgreSQL can be started here; the text says why."""
+    """PostgreSQL cannot be started here. The message gives the reason."""
 
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Keep a server in a process of its own and give its URL.
+    """Run a server in another process until the block ends; yield its URL.
 
     Raises:
         Unavailable: PostgreSQL is not installed, is too old or does not start.
@@ -57,16 +58,16 @@ def server() -> Iterator[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # Ctrl-C is for the tests, which then stop the server
-    ) as keeper:
+        start_new_session=True,  # Ctrl-C must reach the tests only, which then stop the server
+    ) as process:
         try:
-            yield _first_line(keeper)
+            yield _read_url(process)
         finally:
-            keeper.terminate()
+            process.terminate()
 
 
 class Maintenance:
-    """Makes databases on a server, renames them and drops them. They go by their URLs."""
+    """Creates, renames and drops databases of a server, which are identified by their URLs."""
 
     def __init__(self, server_url: str) -> None:
         self._url = re.sub(r"^postgresql\+\w+:", "postgresql:", server_url)
@@ -76,52 +77,52 @@ class Maintenance:
         self._server.close()
 
     def create(self, template: str = "template0") -> str:
-        """Make a fresh database."""
-        name = _fresh_name()
+        """Create a database with a random name, and return its URL."""
+        name = _build_name()
         self._server.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         )
         return self._url_of(name)
 
     def plan_quickly(self, url: str) -> None:
-        """Have tables joined as statements name them: that takes less time to decide than a few rows to read."""
-        quickly = sql.SQL("ALTER DATABASE {} SET join_collapse_limit = 1").format(sql.Identifier(_name(url)))
-        self._server.execute(quickly)
+        """Have tables joined in the order of statements: with few rows, finding a better order takes too long."""
+        statement = sql.SQL("ALTER DATABASE {} SET join_collapse_limit = 1").format(sql.Identifier(_get_name(url)))
+        self._server.execute(statement)
 
     def rename(self, url: str) -> str:
-        """Put out whoever uses a database, and give it a name that they do not know."""
-        former, name = _name(url), _fresh_name()
-        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(former), sql.Identifier(name))
+        """Terminate the connections to a database, and rename it, so that clients cannot reconnect. Return its URL."""
+        old_name, name = _get_name(url), _build_name()
+        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old_name), sql.Identifier(name))
         for _ in range(_ATTEMPTS):
             self._server.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [former]
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [old_name]
             )
             try:
                 self._server.execute(rename)
-            except psycopg.errors.ObjectInUse:  # somebody came back
+            except psycopg.errors.ObjectInUse:  # a client has reconnected
                 continue
             return self._url_of(name)
-        raise TimeoutError(f"{former} is in use again and again")
+        raise TimeoutError(f"{old_name} is still in use after several attempts")
 
     def drop(self, url: str) -> None:
-        """Drop a database, also while it is used."""
-        self._server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(_name(url))))
+        """Drop a database, even if it is in use."""
+        self._server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(_get_name(url))))
 
     def _url_of(self, name: str) -> str:
         return urlsplit(self._url)._replace(path=f"/{name}").geturl()
 
 
-def _fresh_name() -> str:
+def _build_name() -> str:
     return f"treaty_test_{secrets.token_hex(8)}"
 
 
-def _name(url: str) -> str:
+def _get_name(url: str) -> str:
     return urlsplit(url).path.removeprefix("/")
 
 
 @contextmanager
 def database(server_url: str, *, template: str = "template0") -> Iterator[str]:
-    """Make a fresh database on the server, give its URL, and drop it afterwards."""
+    """Create a database until the block ends; yield its URL."""
     with closing(Maintenance(server_url)) as maintenance:
         url = maintenance.create(template)
         try:
@@ -131,10 +132,10 @@ def database(server_url: str, *, template: str = "template0") -> Iterator[str]:
 
 
 def find_binaries() -> Path:
-    """Find the folder that holds `initdb` and `postgres`.
+    """Return the folder with `initdb` and `postgres` of the newest version.
 
     Raises:
-        Unavailable: There is none, or all are too old.
+        Unavailable: PostgreSQL is not installed, or only too old versions.
     """
     on_path = shutil.which("postgres")
     beside_path = Path("/usr/lib/postgresql").glob("*/bin")
@@ -147,24 +148,24 @@ def find_binaries() -> Path:
 
 def _version(folder: Path) -> int:
     try:
-        answer = subprocess.run([folder / "postgres", "--version"], check=True, capture_output=True, text=True)
+        result = subprocess.run([folder / "postgres", "--version"], check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError):
         return 0
-    match = re.search(r"\d+", answer.stdout)
+    match = re.search(r"\d+", result.stdout)
     return int(match[0]) if match else 0
 
 
-def _first_line(keeper: subprocess.Popen[str]) -> str:
-    assert keeper.stdout
-    assert keeper.stderr
-    line = keeper.stdout.readline().strip()
+def _read_url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    assert process.stderr
+    line = process.stdout.readline().strip()
     if not line:
-        raise Unavailable(keeper.stderr.read().strip())
+        raise Unavailable(process.stderr.read().strip())
     return line
 
 
 @contextmanager
-def _started() -> Iterator[str]:
+def _running_server() -> Iterator[str]:
     binaries = find_binaries()
     owner = find_owner()
     with new_folder(owner) as folder:
@@ -178,7 +179,7 @@ def _started() -> Iterator[str]:
 
 @contextmanager
 def new_folder(owner: pwd.struct_passwd | None) -> Iterator[Path]:
-    """Create a folder for the files of a server."""
+    """Create a folder for the files of a server until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="treaty-postgres-"))
     try:
         if owner:
@@ -189,7 +190,7 @@ def new_folder(owner: pwd.struct_passwd | None) -> Iterator[Path]:
 
 
 def find_owner() -> pwd.struct_passwd | None:
-    """Say who runs the server. PostgreSQL refuses to be run by root."""
+    """Return the user who runs the server, or None for the current one. PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
     users = {user.pw_name: user for user in pwd.getpwall()}
@@ -204,7 +205,7 @@ def run_as_owner(command: list[str | Path], folder: Path, owner: pwd.struct_pass
         return subprocess.Popen(
             command,
             cwd=folder,
-            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},  # PGDATA and the like are other servers' affair
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},  # without PGDATA and other variables of other servers
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -216,9 +217,9 @@ def run_as_owner(command: list[str | Path], folder: Path, owner: pwd.struct_pass
 
 
 def create_cluster(binaries: Path, folder: Path, owner: pwd.struct_passwd | None) -> str:
-    """Create the cluster and give its password. The port is open to everyone on the machine.
+    """Create a cluster, and return its password, since all users of the machine can connect to the port.
 
-    The password is checked with MD5, since SCRAM is slow on purpose and tests connect thousands of times.
+    The password is checked with MD5: SCRAM is slow by design, and tests connect thousands of times.
     """
     password = secrets.token_hex(16)
     password_file = folder / "password"
@@ -239,7 +240,10 @@ def create_cluster(binaries: Path, folder: Path, owner: pwd.struct_passwd | None
 def start_cluster(
     binaries: Path, folder: Path, owner: pwd.struct_passwd | None, settings: Mapping[str, str] = _SETTINGS
 ) -> tuple[subprocess.Popen[bytes], int]:
-    """Start the server on a free port; another process may take that port first, so there are several attempts."""
+    """Start the server on a free port, and return its process and port.
+
+    There are several attempts, since another process can take the port first.
+    """
     options = [f"--{name}={value}" for name, value in settings.items()]
     for _ in range(_ATTEMPTS):
         port = free_port()
@@ -261,7 +265,7 @@ def free_port() -> int:
 
 
 def _is_up(process: subprocess.Popen[bytes], status: Path) -> bool:
-    """Wait for the server to say that it is ready, in the eighth line of its status file."""
+    """Wait until the server is ready, according to the eighth line of its status file. Return False if it has ended."""
     deadline = time.monotonic() + _START_TIMEOUT
     while process.poll() is None and time.monotonic() < deadline:
         if status.exists() and "ready" in "".join(status.read_text().splitlines()[7:8]):
@@ -280,14 +284,14 @@ def stop_cluster(process: subprocess.Popen[bytes]) -> None:
 
 
 def _failure(folder: Path) -> Unavailable:
-    last_words = (folder / "log").read_text(errors="replace").strip().splitlines()[-5:]
-    return Unavailable("PostgreSQL does not start: " + " / ".join(last_words))
+    lines = (folder / "log").read_text(errors="replace").strip().splitlines()[-5:]
+    return Unavailable("PostgreSQL does not start: " + " / ".join(lines))
 
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
-        with _started() as url:
+        with _running_server() as url:
             sys.stdout.write(f"{url}\n")
             sys.stdout.flush()
             sys.stdin.read()

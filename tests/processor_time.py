@@ -1,8 +1,7 @@
 """Reports the processor time that each test file takes: `./run test --processor-time`.
 
-Wall time depends on what else the machine does, and the tests run in several workers. Processor time is that of the
-worker and of all processes that it has started, such as servers and browsers. That of PostgreSQL, which all workers
-share, is part of the total only.
+Wall time depends on other work on the machine. Processor time is that of the worker and of all processes that it has
+started, such as servers and browsers. That of PostgreSQL, which all workers share, is part of the total only.
 """
 
 import os
@@ -22,17 +21,17 @@ _SHOWN_TESTS: Final = 20
 
 
 def measure() -> float:
-    """Return the processor time, in seconds, of this process and of those that it started.
+    """Return the processor time of this process and of those that it has started, in seconds.
 
-    Without `/proc`, processes that still run are left out.
+    Without `/proc`, processes that are still running are left out.
     """
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    running = _measure_running(os.getpid()) if _has_children() else 0.0
+    running = _measure_running_processes(os.getpid()) if _has_child_processes() else 0.0
     return time.process_time() + ended.ru_utime + ended.ru_stime + running
 
 
-def _has_children() -> bool:
-    """Whether there is any: most tests start none, and to read `/proc` takes a tenth of their time."""
+def _has_child_processes() -> bool:
+    """Return whether there are child processes: if not, reading `/proc` would take a tenth of the tests' time."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -40,7 +39,7 @@ def _has_children() -> bool:
     return _PROC.is_dir()
 
 
-def _measure_running(parent: int) -> float:
+def _measure_running_processes(parent: int) -> float:
     children, ticks = defaultdict[int, list[int]](list), dict[int, int]()
     for name in filter(str.isdigit, os.listdir(_PROC)):  # noqa: PTH208 - pathlib takes three times as long
         try:
@@ -73,7 +72,7 @@ class Recorder:
         report = yield
         if call.when == "teardown":
             now = measure()
-            report.processor_time = now - self._last  # workers pass it on to the main process
+            report.processor_time = now - self._last  # xdist sends the report to the main process
             self._last = now
         return report
 
@@ -86,7 +85,7 @@ class Reporter:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
-            # More than once if a fixture of a module or session is repeated by a worker that replaces a lost one.
+            # There can be several reports: a worker that replaces a lost one repeats fixtures of modules and sessions.
             self._tests[report.nodeid] = self._tests.get(report.nodeid, 0) + getattr(report, "processor_time", 0)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

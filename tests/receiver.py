@@ -1,4 +1,4 @@
-"""A receiver of webhooks: takes what is sent to it, and answers as it is told."""
+"""A receiver of webhooks, which records requests and returns configured responses."""
 
 import json
 import ssl
@@ -32,30 +32,33 @@ class Reply:
     body: bytes = b'{"heard":true}'
     headers: dict[str, str] = field(default_factory=dict)
     write: Callable[[Any], object] | None = None
-    """Writes the rest of the answer, in a way of its own."""
+    """Writes the rest of the response instead of `body`, such as parts with pauses."""
 
 
 class Receiver:
-    """Listens on a free port of this machine. `replies` are given one after the other; the last one stays."""
+    """Listens on a free port of this machine. Each request gets the next of the `replies`; the last one is repeated."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.arrivals: list[Arrival] = []
         self.replies: list[Reply] = [Reply()]
         self.on_headers: Callable[[list[str]], None] = lambda _names: None
-        """Told the names of headers as they were written."""
-        self._news = threading.Condition()
+        """Called with the names of the headers of each request, in their original spelling."""
+        self._arrived = threading.Condition()
 
     def take(self, arrival: Arrival) -> Reply:
-        with self._news:
+        """Record a request, and return its response."""
+        with self._arrived:
             self.arrivals.append(arrival)
-            self._news.notify_all()
+            self._arrived.notify_all()
             return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
     def wait(self, count: int) -> list[Arrival]:
         """Wait for a number of requests, and return all that have arrived."""
-        with self._news:
-            assert self._news.wait_for(lambda: len(self.arrivals) >= count, PATIENCE), f"{len(self.arrivals)} came"
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.arrivals) >= count, PATIENCE), (
+                f"{len(self.arrivals)} arrived"
+            )
             return list(self.arrivals)
 
     @contextmanager
@@ -69,13 +72,13 @@ class Receiver:
             is_over.set()
 
     def settle(self, seconds: float = 0.5) -> list[Arrival]:
-        """Wait for what should not come, and give back all that has."""
+        """Wait for requests that should not arrive, and return all that have arrived."""
         time.sleep(seconds)
         return list(self.arrivals)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         receiver = cast("_Server", self.server).receiver
@@ -92,10 +95,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(reply.body)
 
-    do_POST = do_GET = do_PUT = _answer  # noqa: N815 - named by http.server
+    do_POST = do_GET = do_PUT = _respond  # noqa: N815 - named by http.server
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by http.server
-        """Say nothing."""
+        """Do not log requests."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -103,12 +106,12 @@ class _Server(ThreadingHTTPServer):
     receiver: Receiver
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Expect that senders hang up."""
+        """Ignore errors of connections that senders have closed."""
 
 
 @contextmanager
 def receiving(certificate: Path | None = None) -> Iterator[Receiver]:
-    """Listen until the end of the block; with a certificate (and its key), under TLS."""
+    """Receive requests until the block ends; with TLS if a certificate with its key is given."""
     server = _Server(("127.0.0.1", 0), _Handler)
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""Small disks that tests fill: file systems in memory, which only root can mount."""
+"""Small disks that tests can fill: file systems in memory, which only root can mount."""
 
 import os
 import shutil
@@ -13,17 +13,17 @@ _CHUNK: Final = b"\0" * 65_536
 
 
 class Unavailable(Exception):
-    """No disk can be mounted here. The message says why."""
+    """Disks cannot be mounted here. The message gives the reason."""
 
 
 class SmallDisk:
-    """A mounted disk. A file of its own fills it."""
+    """A mounted disk, which a large file fills."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def fill(self, *, leaving: int = 0) -> None:
-        """Use up all space but `leaving` bytes."""
+        """Fill the disk, except for `leaving` bytes."""
         with suppress(OSError), (self.folder / _FILLER).open("ab", buffering=0) as file:
             while True:
                 free = shutil.disk_usage(self.folder).free - leaving
@@ -31,12 +31,12 @@ class SmallDisk:
                     break
 
     def free(self) -> None:
-        """Make the space available again."""
+        """Remove the large file."""
         (self.folder / _FILLER).unlink(missing_ok=True)
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        """Let nobody write, not even root, until the block ends."""
+        """Mount the disk read-only until the block ends, which applies to root, too."""
         _run("mount", "-o", "remount,ro", str(self.folder))
         try:
             yield
@@ -59,7 +59,7 @@ def mounted(folder: Path, *, megabytes: int) -> Iterator[SmallDisk]:
 def _run(*command: str) -> None:
     program = shutil.which(command[0], path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if program is None or os.geteuid() != 0:
-        raise Unavailable("only root can mount a small disk, and this machine needs a program for it (mount)")
+        raise Unavailable("mounting a small disk requires root and the program mount")
     process = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False)
     if process.returncode:
         raise Unavailable(f"{' '.join(command)} failed: {process.stderr.strip()}")

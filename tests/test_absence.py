@@ -1,4 +1,4 @@
-"""A test whose program is missing is skipped with a line that says so, and fails in CI."""
+"""A test whose program is missing is skipped with a message, and fails in CI."""
 
 import re
 from pathlib import Path

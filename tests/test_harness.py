@@ -1,4 +1,4 @@
-"""The tests' own tools: fresh databases, imports of helpers, and tests that wait for `--slow` or `--long`."""
+"""The tools of the tests: empty databases, imports of helpers, and the options `--slow` and `--long`."""
 
 import importlib
 import os
@@ -173,7 +173,7 @@ def _is_gone(url: str) -> bool:
 
 
 def test_a_forked_process_has_imported_treaty_and_answered_requests_whichever_test_is_first(tmp_path: Path) -> None:
-    """Otherwise each of the processes that tests start would do so, which takes most of the tests' time."""
+    """Otherwise each process that tests start would import Treaty, which would take most of the tests' time."""
     importlib.import_module("tests.mutants")  # whose own processes are forked from one without Treaty
     words = ["pytest", "-p", "no:cacheprovider", str(tmp_path)]
     if not forked.can_fork(words):

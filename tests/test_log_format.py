@@ -1,4 +1,4 @@
-"""The format of log lines of libraries, which is that of Treaty's own."""
+"""Log lines of libraries have the same format as Treaty's."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Which proxy a request to another server uses, by the variables that other programs read, too."""
+"""The choice of a proxy for requests to other servers, by the usual environment variables."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where settings come from, and what is said about wrong ones."""
+"""The sources of settings, and messages about invalid values."""
 
 import pytest
 from pydantic import SecretStr

@@ -1,6 +1,6 @@
-"""Waiting for what must happen, however slow and busy the machine is.
+"""Waiting for events with a timeout that is long enough for slow and busy machines.
 
-A passing test waits no longer than the event takes, so the limits below only decide how long a failing one takes.
+A passing test waits no longer than the event takes, so the timeout only affects failing tests.
 """
 
 import time
@@ -8,17 +8,17 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 PATIENCE: Final = 120.0
-"""Seconds until something that has not happened counts as failed."""
+"""Timeout in seconds."""
 INTERVAL: Final = 0.05
 
 T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T], explain: Callable[[], object] = lambda: "", seconds: float = PATIENCE) -> T:
-    """Call a function until it returns something true, and return that.
+    """Call a function until it returns a true value, and return the value.
 
     Raises:
-        AssertionError: It has not within the time; the message is the explanation and the last value.
+        AssertionError: The time is over. The message is the explanation, or the last value.
     """
     end = time.monotonic() + seconds
     while not (value := look()):

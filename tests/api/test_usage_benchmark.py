@@ -73,7 +73,7 @@ def _publish(api: Api) -> None:
     for provider, consumers in usage.plan(SIZE):
         for consumer in consumers:
             for number, drawn in enumerate(consumer.contents):
-                pact = usage.pact_of(provider, consumer.name, drawn)
+                pact = usage.build_pact(provider, consumer.name, drawn)
                 body: dict[str, Any] = publication(consumer.name, str(number), provider, branch="main")
                 body["contracts"][0]["content"] = base64.b64encode(json.dumps(pact).encode()).decode()
                 assert api.post("/contracts/publish", body).status == 200

@@ -1,4 +1,4 @@
-"""A server as a process, and a team's two applications with real Pact libraries."""
+"""Fixtures: servers as processes."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on SQLite for all tests of a module that need nothing but a server."""
+    """A server on SQLite for independent tests of a module."""
     with running(f"sqlite:///{tmp_path_factory.mktemp('shared') / 'treaty.sqlite'}") as server:
         yield server
 

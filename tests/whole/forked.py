@@ -1,9 +1,8 @@
-"""Processes of Treaty that are forked from one that has imported it already.
+"""Processes of Treaty and pytest that are forked from a process that has already imported them.
 
-A short-lived `treaty` spends most of its time on imports, and the tests start it hundreds of times. A forked one is
-a process of its own all the same: it has its own arguments, environment, folder and files, and signals end it. The same
-applies to pytest. Everything in a run that measures coverage is started as a
-program.
+A short-lived `treaty` spends most of its time on imports, and the tests start it hundreds of times. A forked process
+has its own arguments, environment, folder and files, and can be ended by signals. In a run that measures coverage, all
+processes are started as programs.
 """
 
 import atexit
@@ -27,7 +26,9 @@ from treaty import web
 _PRELOADED: Final = (
     *("treaty.cli.server", "treaty.cli.accounts", "treaty.app", "alembic.command", "alembic.config", "zxcvbn"),
     *("pytest", "_pytest.pytester", "pact.pact", "pact.verifier"),  # for projects that use the plugin
-    *(module.name for module in pkgutil.walk_packages(web.__path__, f"{web.__name__}.")),  # the server loads them late
+    *(
+        module.name for module in pkgutil.walk_packages(web.__path__, f"{web.__name__}.")
+    ),  # the server imports them late
 )
 _PROGRAMS: Final = ("treaty", "pact-broker", "pytest")
 _IS_POSSIBLE: Final = sys.platform == "linux" and not any(name.startswith("COV") for name in os.environ)
@@ -57,10 +58,10 @@ class Descriptor:
     number: int
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _received, (reduction.DupFd(self.number),)
+        return _receive_descriptor, (reduction.DupFd(self.number),)
 
 
-def _received(duplicate: Any) -> Descriptor:
+def _receive_descriptor(duplicate: Any) -> Descriptor:
     return Descriptor(duplicate.detach())
 
 
@@ -69,7 +70,7 @@ class Process:
 
     def __init__(self, call: Call) -> None:
         _start_fork_server()
-        self._process = _context.Process(target=_become, args=(call,), daemon=True)
+        self._process = _context.Process(target=_run_in_child, args=(call,), daemon=True)
         self._process.start()
 
     @property
@@ -96,7 +97,7 @@ class Process:
 
 @cache
 def _start_fork_server() -> None:
-    """Start the process that others are forked from. A process of tests has only one, with what it has preloaded."""
+    """Start the process from which others are forked. Each test process has only one."""
     _context.set_forkserver_preload([*_PRELOADED, "tests.whole.frozen"])
     with chdir(_ROOT):  # where it finds `tests`: Python 3.11 does not pass sys.path on to it
         forkserver.ensure_running()
@@ -116,8 +117,8 @@ def run(
         return subprocess.CompletedProcess(words, status, output.read(), errors.read())
 
 
-def _become(call: Call) -> None:
-    """Become the program."""
+def _run_in_child(call: Call) -> None:
+    """Set up streams, folder, environment and arguments, and run the program."""
     for number, descriptor in call.streams.items():
         os.dup2(descriptor.number, number)
         os.close(descriptor.number)

@@ -1,8 +1,8 @@
-"""Prepares the process that servers are forked from. It is the last module that the fork server imports.
+"""Prepares the process from which servers are forked. The fork server imports this module last.
 
-A server compiles each of its SQL statements and templates when it needs them first, which takes longer than most tests
-keep it busy. A forked one has those that the requests below need. What has been loaded is exempt from garbage
-collection, which would visit, and so copy, all memory that is shared with the fork server.
+A server compiles SQL statements and templates when they are first needed, which takes longer than most tests. Forked
+servers inherit those of the requests below. Objects that exist by then are exempt from garbage collection, which would
+visit, and so copy, all memory that is shared with the fork server.
 """
 
 import gc
@@ -44,7 +44,7 @@ def warm_up() -> None:
         templates().get_template(name)
 
 
-with suppress(Exception):  # what fails here fails in tests, too, which say why
+with suppress(Exception):  # the same failure occurs in tests, which report it
     warm_up()
 gc.collect()
 gc.freeze()

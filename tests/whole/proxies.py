@@ -1,4 +1,4 @@
-"""Reverse proxies of the system, started with the configurations that docs/operations.md shows."""
+"""Installed reverse proxies, started with the configurations of docs/operations.md."""
 
 import os
 import re
@@ -27,11 +27,11 @@ _PACKAGES: Final = {"nginx": "nginx-light", "caddy": "caddy"}
 
 
 class Unavailable(Exception):
-    """A proxy is not installed; the text says how to install it."""
+    """A proxy is not installed. The message describes how to install it."""
 
 
 def find_program(name: str) -> str:
-    """Find a proxy's program, which Debian may keep in a folder for administrators. Raises Unavailable."""
+    """Return the path of a proxy's program, also from the folders for administrators. Raises Unavailable."""
     program = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if program is None:
         raise Unavailable(f"{name} is not installed (on Debian: apt-get install {_PACKAGES[name]})")
@@ -39,7 +39,7 @@ def find_program(name: str) -> str:
 
 
 def require(name: str) -> str:
-    """Find a proxy's program; without it the test is skipped, or fails in CI."""
+    """Return the path of a proxy's program. If it is not installed, skip the test, or fail it in CI."""
     try:
         return find_program(name)
     except Unavailable as absence:
@@ -47,19 +47,19 @@ def require(name: str) -> str:
 
 
 def documented(language: str, *, is_below_path: bool = False) -> str:
-    """Read the configuration for a proxy from the documentation: of a host, or of a path of a host."""
+    """Return the configuration of a proxy from the documentation: for a host, or for a path of a host."""
     text = (ROOT / "docs" / "operations.md").read_text("utf-8")
     of_host, of_path = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return str(of_path if is_below_path else of_host)
 
 
 PATHS: Final = ("kept", "removed", "decoded")
-"""What `nginx_with_paths` and `caddy_with_paths` do with the prefix /pacts, each at a host of this name."""
+"""Hosts of `nginx_with_paths` and `caddy_with_paths`, by how they treat the prefix /pacts."""
 
 
 @contextmanager
 def nginx_with_paths(broker: str, folder: Path) -> Iterator[str]:
-    """Run nginx in front of a broker below a path: as documented, and as it should not be configured."""
+    """Run nginx in front of a broker with a path: with the documented configuration, and with two wrong ones."""
     documented_server = re.sub(r"^ +ssl_.*\n", "", documented("nginx", is_below_path=True), flags=re.MULTILINE)
     kept = documented_server.replace("listen 443 ssl", "listen ADDRESS").replace("tools.example.org", "kept.example")
     removed = f"""
@@ -79,7 +79,7 @@ def nginx_with_paths(broker: str, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def caddy_with_paths(broker: str, folder: Path) -> Iterator[str]:
-    """The same with Caddy."""
+    """Run Caddy in front of a broker with a path: with the documented configuration, and with two wrong ones."""
     kept = documented("caddyfile", is_below_path=True).replace("tools.example.org", "http://kept.example:PORT")
     removed = f"""http://removed.example:PORT {{
         handle_path /pacts/* {{
@@ -100,7 +100,7 @@ def caddy_with_paths(broker: str, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def nginx(broker: str, folder: Path, configuration: str | None = None) -> Iterator[str]:
-    """Run nginx in front of a broker, and give its base URL: https if the documented configuration is used."""
+    """Run nginx in front of a broker, and yield its base URL: https with the documented configuration."""
     program, address = require("nginx"), free_address()
     if configuration is None:
         certificate, key = _certificate(folder)
@@ -123,7 +123,7 @@ def nginx(broker: str, folder: Path, configuration: str | None = None) -> Iterat
 
 @contextmanager
 def caddy(broker: str, folder: Path, configuration: str | None = None) -> Iterator[str]:
-    """Run Caddy in front of a broker, and give its base URL: http, as a certificate would come from elsewhere."""
+    """Run Caddy in front of a broker, and yield its base URL: http, since it would request a certificate for https."""
     program, address = require("caddy"), free_address()
     file = folder / "Caddyfile"
     site = configuration or documented("caddyfile").replace(HOST, f"http://{address}")
@@ -162,7 +162,7 @@ def _wait_until_listening(process: "subprocess.Popen[bytes]", address: str, log:
 
 
 def free_address() -> str:
-    """Find a port that is free at the moment."""
+    """Return an address with a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"127.0.0.1:{listener.getsockname()[1]}"
 

@@ -1,4 +1,4 @@
-"""Clients that send bytes as they please, and one that keeps asking whether the server is well."""
+"""Clients that send raw bytes, and one that requests the heartbeat repeatedly."""
 
 import select
 import socket
@@ -24,12 +24,12 @@ def connect(server: Server) -> socket.socket:
 
 
 def head(method: str, path: str, *lines: str) -> bytes:
-    """Write the request line and headers."""
+    """Encode the request line and headers."""
     return "\r\n".join([f"{method} {path} HTTP/1.1", "host: localhost", *lines, "", ""]).encode()
 
 
 def send(server: Server, data: bytes) -> bytes:
-    """Send bytes until a response begins to arrive, and return all that comes back until the server closes."""
+    """Send bytes until a response begins to arrive, and return all data until the server closes the connection."""
     with connect(server) as client:
         send_until_answered(client, data)
         return receive_all(client)
@@ -46,13 +46,13 @@ def send_until_answered(client: socket.socket, data: bytes) -> None:
 
 
 def receive_all(client: socket.socket) -> bytes:
-    pieces = []
+    chunks = []
     try:
-        while piece := client.recv(65536):
-            pieces.append(piece)
+        while chunk := client.recv(65536):
+            chunks.append(chunk)
     except ConnectionResetError:
         pass
-    return b"".join(pieces)
+    return b"".join(chunks)
 
 
 def status_of(response: bytes) -> int:
@@ -68,16 +68,16 @@ def memory(server: Server) -> float:
 
 @contextmanager
 def heartbeats(server: Server) -> Iterator[list[int]]:
-    """Request the heartbeat every 100 ms, each time on a new connection; collects the statuses."""
+    """Request the heartbeat every 100 ms, each time on a new connection; yield the list of statuses."""
     statuses: list[int] = []
     is_over = Event()
 
-    def ask() -> None:
+    def poll() -> None:
         while not is_over.is_set():
             statuses.append(httpx.get(server.address + HEARTBEAT, timeout=PATIENCE).status_code)
             is_over.wait(0.1)
 
-    thread = Thread(target=ask)
+    thread = Thread(target=poll)
     thread.start()
     try:
         yield statuses

@@ -1,4 +1,4 @@
-"""Starting Treaty as its users do: as a process of its own."""
+"""Servers and commands of Treaty as processes."""
 
 import os
 import re
@@ -21,7 +21,7 @@ _ADDRESS: Final = re.compile(r"Treaty is at (https?://\S+)")
 
 
 class Server:
-    """A running server: where it is, and how it is ended."""
+    """A running server."""
 
     def __init__(
         self, process: subprocess.Popen[str] | forked.Process, address: str, errors: list[str], thread: Thread
@@ -33,24 +33,24 @@ class Server:
 
     @property
     def log(self) -> str:
-        """What it has written to standard error so far."""
+        """Its output to standard error so far."""
         return "".join(self._errors)
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the process."""
         self.process.kill()
-        self._ended(PATIENCE)
+        self._wait(PATIENCE)
 
     def end(self) -> int:
-        """Ask it to end, and return its status. It may take half a minute for requests and as long for deliveries."""
+        """Terminate the process, and return its status. Running requests and deliveries can delay it by a minute."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self._ended(PATIENCE)
+            return self._wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
 
-    def _ended(self, seconds: float) -> int:
+    def _wait(self, seconds: float) -> int:
         status = self.process.wait(seconds)
         self._thread.join(seconds)
         return status
@@ -62,7 +62,7 @@ def list_workers(process: int) -> list[int]:
 
 
 def find_fork_server(process: int) -> int:
-    """Find the process that the workers of a server are forked from; 0 if there is none."""
+    """Return the id of the process from which the workers of a server are forked, or 0."""
     return next((child for child in _list_children(process) if b"forkserver" in _read_command(child)), 0)
 
 
@@ -103,7 +103,7 @@ def start(
     has_tables: bool = True,
     is_forked: bool = True,
 ) -> Server:
-    """Start a server on a free port, and wait until it answers.
+    """Start a server on a free port, and wait until it listens.
 
     A missing file of SQLite is created with all tables beforehand, which takes less time than the migrations in the
     server, unless `has_tables` is false. The server is started as a program if `is_forked` is false.
@@ -115,18 +115,18 @@ def start(
 
 
 def launch(words: Sequence[str], cwd: Path, environ: Mapping[str, str], *, is_forked: bool = True) -> Server:
-    """Start a server with exactly these words and variables, and wait until it answers."""
-    process, stream = _begin(words, cwd, environ, is_forked=is_forked)
+    """Start a server with exactly these arguments and variables, and wait until it listens."""
+    process, stream = _start_process(words, cwd, environ, is_forked=is_forked)
     errors: list[str] = []
     thread = Thread(target=_collect, args=(stream, errors), daemon=True)
     thread.start()
-    return Server(process, _address(process, errors), errors, thread)
+    return Server(process, _wait_for_address(process, errors), errors, thread)
 
 
-def _begin(
+def _start_process(
     words: Sequence[str], folder: Path, environ: Mapping[str, str], *, is_forked: bool
 ) -> tuple[subprocess.Popen[str] | forked.Process, IO[str]]:
-    """Start a process, and return it with what it writes to standard error."""
+    """Start a process, and return it with the stream of its standard error."""
     if not (is_forked and forked.can_fork(words)):
         process = subprocess.Popen(
             [str(BIN / words[0]), *words[1:]], stderr=subprocess.PIPE, text=True, cwd=folder, env=environ
@@ -142,12 +142,12 @@ def _begin(
 def _collect(stream: IO[str], errors: list[str]) -> None:
     with stream:
         for line in stream:
-            errors.append(line)  # noqa: PERF402 - a line is there as soon as it is written
+            errors.append(line)  # noqa: PERF402 - lines must be visible as soon as they are written
 
 
-def _address(process: subprocess.Popen[str] | forked.Process, errors: list[str]) -> str:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
+def _wait_for_address(process: subprocess.Popen[str] | forked.Process, errors: list[str]) -> str:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         match = _ADDRESS.search("".join(errors))
         if match:
             return match[1]
@@ -159,7 +159,7 @@ def _address(process: subprocess.Popen[str] | forked.Process, errors: list[str])
 
 
 def run(*words: str, cwd: Path, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of the environment that the tests run in, as a CI job would."""
+    """Run a program of the tests' environment, without the variables of Pact and of CI systems."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PACT_", "GITHUB_", "GIT_"))}
     return run_in(cwd, words, {**clean, "PACT_DO_NOT_TRACK": "true", **environ}, stdin)
 
@@ -167,7 +167,7 @@ def run(*words: str, cwd: Path, stdin: str = "", **environ: str) -> subprocess.C
 def run_in(
     cwd: Path, words: Sequence[str], environ: Mapping[str, str], stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of the environment that the tests run in, in a folder and with these variables alone."""
+    """Run a program of the tests' environment, in a folder and with exactly these variables."""
     if forked.can_fork(words):
         return forked.run(words, cwd=cwd, environ=environ, stdin=stdin)
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""A shop that asks a service for prices: the consumer's test, and the provider, each with real Pact libraries."""
+"""A consumer that requests prices and their provider, with tests that use real Pact libraries."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -29,16 +29,16 @@ def write_pact(folder: Path) -> Path:
         .with_body({"product": 7, "price": match.decimal(12.5)})
     )
     with pact.serve() as mock:
-        answer = httpx.get(f"{mock.url}/products/7/price")
-        assert answer.json()["product"] == 7
+        response = httpx.get(f"{mock.url}/products/7/price")
+        assert response.json()["product"] == 7
     pact.write_file(folder)
-    (written,) = folder.glob("*.json")
-    return written
+    (pact_file,) = folder.glob("*.json")
+    return pact_file
 
 
 @contextmanager
 def prices(*, is_broken: bool = False) -> Iterator[str]:
-    """Run the provider; the broken one calls the price something else."""
+    """Run the provider until the block ends. If it is broken, the field `price` has another name."""
     app = Flask("prices")
 
     @app.get("/products/<int:number>/price")
@@ -68,7 +68,7 @@ def verify(
     known: Mapping[str, Any] = MappingProxyType({}),
     **selector: Any,
 ) -> bool:
-    """Verify the provider against the pacts that the broker selects, and publish the results. True when all is well."""
+    """Verify the provider against the pacts that the broker selects, publish the results, and return their success."""
     verifier = Verifier(PROVIDER, host="127.0.0.1").add_transport(url=provider)
     verifier.state_handler(f"{provider}/states", body=True)
     source = verifier.broker_source(broker, selector=True, **known)

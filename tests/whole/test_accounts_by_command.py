@@ -226,7 +226,7 @@ def shared_url(postgres_url):
 
 @pytest.fixture
 def elsewhere(shared_url, tmp_path):
-    """Commands on a shared database, each called in a folder of a machine's own."""
+    """Commands on a shared database, each in a new folder, as if from another machine."""
 
     def run(machine, *words, **environ):
         folder = tmp_path / machine
@@ -283,6 +283,6 @@ def test_a_server_whose_key_does_not_fit_says_so_at_once_and_when_it_is_shown_a_
         assert "1 secret is encrypted with another key" in server.log
         assert "TREATY_SECRET_KEY" in server.log
         assert "tokens and sessions cannot be checked" in server.log
-        answer = httpx.get(f"{server.address}/user", headers={"authorization": f"Bearer {token}"})
-        assert answer.status_code == 500
-        assert "secret_key: tokens and sessions were stored under another key" in answer.text
+        response = httpx.get(f"{server.address}/user", headers={"authorization": f"Bearer {token}"})
+        assert response.status_code == 500
+        assert "secret_key: tokens and sessions were stored under another key" in response.text

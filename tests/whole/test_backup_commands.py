@@ -363,7 +363,7 @@ def test_a_backup_has_all_writes_from_before_and_none_from_after_its_beginning(d
 
 @contextmanager
 def limited_files(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond a number of bytes, as on a full disk."""
+    """Limit the size of files of this process, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))

@@ -1,4 +1,4 @@
-"""A broker behind the proxies that docs/operations.md configures, and what clients cannot make them say."""
+"""A broker behind the proxies that docs/operations.md configures, whose headers clients cannot forge."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from tests.whole.servers import Server, running
 
 USER = ("broker", "a stapled horse, correctly")
 CLIENT = "127.0.0.2"
-"""Where the clients of these tests connect from. The proxy connects from 127.0.0.1, which alone is trusted."""
+"""Address of the clients of these tests. The proxy has another one, 127.0.0.1, and only this is trusted."""
 SPOOFED = "192.0.2.66"
 FORGED = {
     "forwarded": f"for={SPOOFED};host=evil.example;proto=gopher",
@@ -44,7 +44,7 @@ def proxy(request: pytest.FixtureRequest) -> Proxy:
 
 @contextmanager
 def behind(proxy: Proxy, folder: Path, **environ: str) -> Iterator[tuple[httpx.Client, Server]]:
-    """Run a broker behind a proxy, with a client that connects to the proxy from an address of its own."""
+    """Run a broker behind a proxy, and yield a client that connects to the proxy from another address."""
     broker = proxies.free_address()
     port = broker.rpartition(":")[2]
     with running(f"sqlite:///{folder}/treaty.sqlite", "--port", port, cwd=folder, environ=environ) as server:

@@ -1,4 +1,4 @@
-"""Old data goes while the server works, by the command and by schedule."""
+"""The clean-up removes old data by command and by schedule, while the server handles requests."""
 
 import json
 import sqlite3
@@ -21,7 +21,7 @@ from treaty.store.engine.database import open_database
 from treaty.workers.cleanup import BatchSizer
 
 HISTORY = History(name="old", pairs=2, versions=500, bystanders=0)
-"""Two thousand versions with pacts, results, branches, tags and deployments, all of them years old."""
+"""Two thousand versions with pacts, results, branches, tags and deployments, all several years old."""
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def publish_until(done, address, times, major=9, then=lambda: None):
                 return
             started = time.perf_counter()
             body = writers.body("consumer-000", f"{major}.{number}", "provider-000")
-            answer = client.post("/contracts/publish", json=body)
-            assert answer.status_code == httpx.codes.OK, answer.text
+            response = client.post("/contracts/publish", json=body)
+            assert response.status_code == httpx.codes.OK, response.text
             client.get("/pacts/provider/provider-000/consumer/consumer-000/latest")
             times.append(time.perf_counter() - started)
             then()
@@ -86,7 +86,7 @@ def test_publishing_goes_on_while_old_data_goes(old_database, tmp_path):
 
 LONG_HISTORY = History(name="long", pairs=50, versions=1000, bystanders=0)
 SLOW = 0.2
-"""Seconds that no request may take because of cleaning."""
+"""Maximum duration of a request during the clean-up, in seconds."""
 
 
 @pytest.mark.long
@@ -104,7 +104,7 @@ def test_a_hundred_thousand_versions_go_and_no_request_is_slower_for_it(tmp_path
 
 
 def times_while(server, major, work):
-    """Measure requests for as long as some work takes."""
+    """Return the sorted durations of requests that are sent while `work` runs."""
     done = threading.Event()
     times: list[float] = []
     publisher = threading.Thread(target=publish_until, args=(done, server.address, times, major))
@@ -118,7 +118,7 @@ def times_while(server, major, work):
 
 
 def slow(times):
-    """The share of requests that were too slow."""
+    """Return the share of requests that exceeded the maximum duration."""
     return sum(seconds > SLOW for seconds in times) / len(times)
 
 

@@ -1,4 +1,4 @@
-"""The files of a server: other users of the machine cannot read them."""
+"""Other users of the machine cannot read the files of a server."""
 
 import os
 import stat

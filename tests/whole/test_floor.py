@@ -1,4 +1,4 @@
-"""The floor of the benchmarks executes the statements of the application, on both kinds of databases."""
+"""The floor of the benchmarks executes the same statements as the application, on SQLite and on PostgreSQL."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -12,9 +12,9 @@ from bench import histories
 from bench.dialects import Access
 from bench.floor import Floor, build_floor
 from bench.histories import History
-from bench.operations import OPERATIONS, Asked
-from bench.recording import Recording, call, record
-from bench.wire import request, unique
+from bench.operations import OPERATIONS, RequestTemplate
+from bench.recording import Recording, record, send_request
+from bench.wire import build_unique_value, encode_request
 from tests import databases
 from treaty.settings import Settings
 from treaty.store.engine.database import Database, open_database
@@ -24,8 +24,8 @@ from treaty.web.application import Server, build_application
 TINY: History = History(name="tiny", pairs=1, versions=60, bystanders=0)
 READS = ("get-pact", "can-i-deploy", "for-verification-first")
 WRITES = ("publish-verification", "publish-same", "publish-new")
-REQUESTS: Mapping[str, Asked] = {
-    operation.name: operation.ask(TINY, 0) for operation in OPERATIONS if operation.name in READS + WRITES
+REQUESTS: Mapping[str, RequestTemplate] = {
+    operation.name: operation.build_request(TINY, 0) for operation in OPERATIONS if operation.name in READS + WRITES
 }
 CLIENTS = 8
 
@@ -65,7 +65,9 @@ def _accesses(recording: Recording) -> list[Access]:
 
 def test_the_floor_serves_many_clients_at_once(recordings: dict[str, Recording], database: Database):
     async def send_all(floor: Floor) -> list[int]:
-        requests = [call(floor, _build_request(name, "one", number)) for number in range(CLIENTS) for name in REQUESTS]
+        requests = [
+            send_request(floor, _build_request(name, "one", number)) for number in range(CLIENTS) for name in REQUESTS
+        ]
         return [status for status, _, _ in await asyncio.gather(*requests)]
 
     before = _count_rows(database)
@@ -80,14 +82,16 @@ def _send(
 ) -> tuple[dict[str, int], tuple[int, tuple[tuple[bytes, bytes], ...], bytes]]:
     """Send a request, and return the number of rows that each table has gained, with the response."""
     before = _count_rows(database)
-    response = asyncio.run(call(app, _build_request(name, prefix, list(REQUESTS).index(name))))
+    response = asyncio.run(send_request(app, _build_request(name, prefix, list(REQUESTS).index(name))))
     after = _count_rows(database)
     return {table: after[table] - before[table] for table in after if after[table] > before[table]}, response
 
 
 def _build_request(name: str, prefix: str, number: int) -> bytes:
-    asked = REQUESTS[name]
-    return request(asked.method, asked.path, name, "localhost", asked.body).filled(unique(prefix, number))
+    template = REQUESTS[name]
+    return encode_request(template.method, template.path, name, "localhost", template.body).render(
+        build_unique_value(prefix, number)
+    )
 
 
 def _count_rows(database: Database) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""No process gives a response that is older than an acknowledged write, while others read and write."""
+"""No process returns a response that is older than an acknowledged write, while others read and write."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ class Sequence:
             self._is_over.set()
 
     def check(self, read: Callable[[], int]) -> None:
-        """Read the number that a response reflects until all is written, and once more."""
+        """Read the number in responses until all numbers are written, and once more."""
         is_last = False
         while not is_last:
             is_last = self._is_over.is_set()

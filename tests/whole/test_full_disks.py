@@ -1,4 +1,4 @@
-"""Every command that writes, on a disk that is full or read-only: one line says so, and nothing is written in part."""
+"""On a full or read-only disk, each command that writes prints one line, and leaves no partial data."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 KEY: Final = "0123456789abcdef0123456789abcdef"
 READ: Final = {"clean --dry-run", "doctor", "user list", "token list", "secret list"}
-"""Beginnings of the calls that only read."""
+"""First arguments of the commands that only read."""
 LARGE: Final = ("clean", "restore")
-"""Beginnings of the calls that need new pages of PostgreSQL. The others may find space in existing ones."""
+"""First arguments of the commands that need new pages of PostgreSQL. Others can use space in existing ones."""
 POSTGRES: Final = {
     "fsync": "off",
     "listen_addresses": "127.0.0.1",
@@ -72,7 +72,7 @@ def call(words: Sequence[str], url: str) -> Result:
 
 
 def list_calls(backup: Path) -> list[list[str]]:
-    """List the calls of the table of commands with names that exist, and those that may create a database."""
+    """List the commands of the table with existing names, and those that can create a database."""
     calls = [["CI_TOKEN_2" if "create" in words and word == "CI_TOKEN" else word for word in words] for words in CALLS]
     calls = [
         ["robot" if words[:2] == ["user", "limit"] and word == "ada" else word for word in words] for words in calls
@@ -215,7 +215,7 @@ def test_a_full_disk_of_postgresql_is_named_and_nothing_is_written(
 
 @contextmanager
 def postgres_on_small_disk() -> Iterator[tuple[str, SmallDisk]]:
-    """Start PostgreSQL with its tables, but not its log of writes, on a small disk."""
+    """Start PostgreSQL with its tables, but not its write-ahead log, on a small disk."""
     try:
         binaries, owner = postgres.find_binaries(), postgres.find_owner()
     except postgres.Unavailable as absence:
@@ -237,7 +237,7 @@ def postgres_on_small_disk() -> Iterator[tuple[str, SmallDisk]]:
 
 
 def count_rows(url: str) -> dict[str, int]:
-    """Count the rows of all tables, but for the lease of a clean-up, which ends by itself."""
+    """Count the rows of all tables, without the lease of a clean-up, which expires."""
     with psycopg.connect(url) as database:
         names = [name for name in metadata.tables if name != "lease"]
         queries = [sql.SQL("SELECT {}, count(*) FROM {}").format(name, sql.Identifier(name)) for name in names]

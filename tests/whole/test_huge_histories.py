@@ -1,4 +1,4 @@
-"""Histories that the benchmarks write without the application have the rows that the application would have written."""
+"""Histories that the benchmarks insert have the same rows as histories that the application writes."""
 
 import asyncio
 import re
@@ -15,10 +15,10 @@ from sqlalchemy import Column, Connection, func, select, text
 from bench import builds, departments, histories, huge
 from bench.builds import Team
 from bench.histories import History
-from bench.operations import OPERATIONS, Asked
-from bench.recording import call
+from bench.operations import OPERATIONS, RequestTemplate
+from bench.recording import send_request
 from bench.stores import SqliteStore
-from bench.wire import json_body, request
+from bench.wire import build_json_body, encode_request
 from tests import databases
 from treaty.actions.maintenance.integrity import check_integrity
 from treaty.settings import Settings
@@ -32,18 +32,18 @@ TINY: Final = History(name="tiny", pairs=1, versions=60, bystanders=0)
 PAIR: Final = Team(
     applications=[histories.consumer(0), histories.provider(0)],
     edges=[(0, 1)],
-    pact=lambda _edge, content: histories.published(0, content),
+    pact=lambda _edge, content: histories.build_published_pact(0, content),
 )
 OF_THE_PAIR: Final = [
     operation for operation in OPERATIONS if not re.search(r"-\d+$|^decision-set$|^publish-", operation.name)
 ]
-"""Operations that concern one consumer and one provider, and that change nothing."""
+"""Reads about one consumer and one provider."""
 DEPARTMENT: Final = departments.team(applications=3, consumed=1)
 COPIES: Final = 3
 SUCCESSFUL: Final = {HTTPStatus.OK, HTTPStatus.TEMPORARY_REDIRECT}
 """Badges are redirects."""
 _RANDOM: Final = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|metadata/[\w-]+|results/\d+")
-"""UUIDs, and what contains ids: the metadata of pacts, and the URLs of results."""
+"""UUIDs, and values that contain ids: the metadata of pacts, and the URLs of results."""
 
 
 @contextmanager
@@ -54,12 +54,12 @@ def _serving(url: str) -> Iterator[tuple[Database, Server]]:
     app.close()
 
 
-def _ask(app: Server, asked: Mapping[str, Asked]) -> dict[str, tuple[int, bytes]]:
+def _send_all(app: Server, templates: Mapping[str, RequestTemplate]) -> dict[str, tuple[int, bytes]]:
     """Return the status and the body of each response."""
     responses = {}
-    for name, question in asked.items():
-        raw = request(question.method, question.path, name, "localhost", question.body).filled(b"")
-        status, _, body = asyncio.run(call(app, raw))
+    for name, template in templates.items():
+        raw = encode_request(template.method, template.path, name, "localhost", template.body).render(b"")
+        status, _, body = asyncio.run(send_request(app, raw))
         responses[name] = (status, _RANDOM.sub(b"random", body))
     return responses
 
@@ -69,25 +69,25 @@ def _add_environments(database: Database) -> None:
 
 
 def test_a_history_has_the_answers_of_its_builds(tmp_path: Path):
-    questions = {operation.name: operation.ask(TINY, 0) for operation in OF_THE_PAIR}
-    filled, built = (f"sqlite:///{tmp_path / name}.sqlite" for name in ("filled", "built"))
-    for url in (filled, built):
+    templates = {operation.name: operation.build_request(TINY, 0) for operation in OF_THE_PAIR}
+    render, built = (f"sqlite:///{tmp_path / name}.sqlite" for name in ("filled", "built"))
+    for url in (render, built):
         databases.create_missing_file(url)
-    with _serving(filled) as (database, app):
+    with _serving(render) as (database, app):
         database.write(lambda db: histories.fill(db, TINY))
-        answers, rows = _ask(app, questions), _load_values(database)
+        responses, rows = _send_all(app, templates), _load_values(database)
         assert {finding.broken for finding in database.read(check_integrity)} == {0}
     builds_database = databases.open_kept(built)
     _add_environments(builds_database)
     builds.run(builds_database, TINY, PAIR, lambda _version: None)
     with _serving(built) as (database, app):
-        assert _ask(app, questions) == answers
+        assert _send_all(app, templates) == responses
         assert _load_values(database) == rows
-    assert {status for status, _ in answers.values()} == SUCCESSFUL
+    assert {status for status, _ in responses.values()} == SUCCESSFUL
 
 
 def _load_values(database: Database) -> dict[str, list[str]]:
-    """Load the rows without ids and UUIDs. The usage index is left to the server's worker."""
+    """Load the rows without ids and UUIDs, and without the usage index, which a worker of the server writes."""
     values = {}
     for table in departments.COPIED:
         columns = [column for column in table.columns if not column.foreign_keys and column.name not in {"id", "uuid"}]
@@ -101,30 +101,32 @@ def _fetch_all(db: Connection, *, columns: Sequence[Column[Any]]) -> Sequence[An
     return db.execute(select(*columns)).all()
 
 
-def _of_department(number: int) -> dict[str, Asked]:
-    """Ask about the application of a department that consumes the next one."""
+def _build_department_requests(number: int) -> dict[str, RequestTemplate]:
+    """Build the requests about an application of a department and the one that it consumes."""
     consumer, provider = (departments.application(number, at) for at in (0, 1))
     names = {histories.consumer(0): consumer, histories.provider(0): provider}
-    questions = {
-        operation.name: operation.ask(TINY, 0) for operation in OF_THE_PAIR if "pact-version" not in operation.name
+    templates = {
+        operation.name: operation.build_request(TINY, 0)
+        for operation in OF_THE_PAIR
+        if "pact-version" not in operation.name
     }
     return {
-        name: _renamed(question, names)
-        for name, question in questions.items()
-        if histories.consumer(0) in question.path
+        name: _replace_names(template, names)
+        for name, template in templates.items()
+        if histories.consumer(0) in template.path
     }
 
 
-def _renamed(asked: Asked, names: Mapping[str, str]) -> Asked:
-    path = asked.path
+def _replace_names(template: RequestTemplate, names: Mapping[str, str]) -> RequestTemplate:
+    path = template.path
     for old, new in names.items():
         path = path.replace(old, new)
-    return Asked(asked.method, path, asked.body)
+    return RequestTemplate(template.method, path, template.body)
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a database with a department that was built by requests."""
+    """URL of a database with a department that the application has written."""
     url = f"sqlite:///{tmp_path_factory.mktemp('template') / 'department.sqlite'}"
     databases.create_missing_file(url)
     database = databases.open_kept(url)
@@ -135,7 +137,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_copies_of_a_department_have_its_answers_and_its_rows(database_url: str, template: str):
     with _serving(template) as (database, app):
-        original, counts = _ask(app, _of_department(0)), _count_rows(database)
+        original, counts = _send_all(app, _build_department_requests(0)), _count_rows(database)
     assert {status for status, _ in original.values()} == SUCCESSFUL
     with _serving(database_url) as (database, app):
         database.write(lambda db: histories.fill(db, TINY))
@@ -148,8 +150,8 @@ def test_copies_of_a_department_have_its_answers_and_its_rows(database_url: str,
         assert {finding.broken for finding in database.read(check_integrity)} == {0}
         assert _count_rows(database) == {name: before[name] + COPIES * counts[name] for name in counts}
         for number in range(COPIES):
-            answers = _ask(app, _of_department(number))
-            assert answers == {name: (status, _rename(body, number)) for name, (status, body) in original.items()}
+            responses = _send_all(app, _build_department_requests(number))
+            assert responses == {name: (status, _rename(body, number)) for name, (status, body) in original.items()}
         _assert_new_rows_get_new_ids(app)
 
 
@@ -164,8 +166,8 @@ def test_departments_are_built_beside_a_history_with_an_index(template: str, tmp
     huge.build(store, scale)
     with _serving(store.url(scale.name)) as (database, app):
         assert {finding.broken for finding in database.read(check_integrity)} == {0}
-        answers = [_ask(app, _of_department(number)) for number in range(COPIES)]
-        assert {status for answer in answers for status, _ in answer.values()} == SUCCESSFUL
+        responses = [_send_all(app, _build_department_requests(number)) for number in range(COPIES)]
+        assert {status for response in responses for status, _ in response.values()} == SUCCESSFUL
         progress = database.read(contents.count_contents)
         assert progress.indexed == progress.contents
         _assert_new_rows_get_new_ids(app)
@@ -185,7 +187,7 @@ def _count_rows(database: Database) -> dict[str, int]:
 
 def _assert_new_rows_get_new_ids(app: Server) -> None:
     path = f"/pacticipants/{departments.application(1, 0)}/branches/new/versions/new"
-    ((status, _),) = _ask(app, {"version": Asked("PUT", path, json_body({}))}).values()
+    ((status, _),) = _send_all(app, {"version": RequestTemplate("PUT", path, build_json_body({}))}).values()
     assert status == HTTPStatus.CREATED
 
 

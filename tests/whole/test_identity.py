@@ -1,4 +1,4 @@
-"""Who may use a broker, as its people and programs meet it: in a browser, on the command line, and over HTTP."""
+"""Authentication and permissions in a browser, on the command line, and over HTTP."""
 
 import re
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def page(browser, server) -> Iterator[Page]:
 
 
 def set_up(page: Page, server: servers.Server) -> None:
-    """Make the first administrator by the link that the server printed."""
+    """Create the first administrator with the link that the server has printed."""
     link = re.search(r"http://\S+/setup#\S+", server.log)
     assert link is not None
     page.goto(link[0])

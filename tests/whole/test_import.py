@@ -23,7 +23,7 @@ FILE = "source.sqlite"
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
-    """A broker with a history, which nobody changes; and its folder."""
+    """A broker with a history, which the tests do not change, and its folder."""
     folder = tmp_path_factory.mktemp("source")
     with running(f"sqlite:///{folder / FILE}", cwd=folder, environ=OPEN | CLOSED) as server:
         fill(httpx.Client(base_url=server.address, auth=("pact", "secret")))
@@ -38,7 +38,7 @@ def source(filled):
 
 @pytest.fixture
 def changing_source(filled, tmp_path):
-    """A broker with the same history, of the test's own."""
+    """A broker with the same history, which only this test uses."""
     _, original = filled
     folder = tmp_path / "source"
     folder.mkdir()
@@ -57,7 +57,7 @@ def target(tmp_path):
 
 @pytest.fixture
 def copied(tmp_path, source, target):
-    """Copies, and gives how it ended."""
+    """Runs `treaty import`, and returns its report."""
 
     def copied(*words, code=0, **environ):
         address = {"PACT_BROKER_BASE_URL": target, "TREATY_IMPORT_FROM": source}
@@ -70,7 +70,7 @@ def copied(tmp_path, source, target):
 
 
 def fill(client):
-    """Make a history: versions, branches, tags, pacts that change, results, deployments and webhooks."""
+    """Create a history: versions, branches, tags, changing pacts, results, deployments and webhooks."""
     with client:
         send(client, "POST", "/pacticipants", name=TILL, mainBranch="main", displayName="The Till")
         send(client, "PUT", "/pacticipants/Till%2F2%20%C3%BC/labels/shop")
@@ -112,7 +112,7 @@ def send(client, method, url, **body):
 
 
 def snapshot(url, auth=None):
-    """Everything that is asked of a broker, without its own address and without times."""
+    """Return the responses of a broker, without its address and without times."""
     with httpx.Client(base_url=url, auth=auth, timeout=PATIENCE) as client:
 
         def get(path):

@@ -1,4 +1,4 @@
-"""The key of secrets is changed while a server works, and nobody notices."""
+"""The key of secrets is rotated while a server handles requests, without errors."""
 
 import hashlib
 import hmac
@@ -45,8 +45,8 @@ def _hook(server: Server, receiver: Receiver) -> str:
 
 
 def _publish(server: Server, version: str) -> None:
-    answer = httpx.post(f"{server.address}/contracts/publish", json=publication("Till", version, "Ledger"))
-    assert answer.status_code == 200, answer.text
+    response = httpx.post(f"{server.address}/contracts/publish", json=publication("Till", version, "Ledger"))
+    assert response.status_code == 200, response.text
 
 
 def _rotate(database_url: str, folder: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -62,7 +62,7 @@ def _rotated(database_url: str, folder: Path, *options: str, **environ: str) -> 
 
 @contextmanager
 def _publishing(server: Server) -> Iterator[list[str]]:
-    """Publish one version after the other, until the block ends."""
+    """Publish versions until the block ends."""
     published: list[str] = []
     is_over = threading.Event()
 
@@ -91,7 +91,7 @@ def _is_right(arrival: Arrival) -> bool:
 
 
 def _dump(database_url: str) -> str:
-    """All that the database holds of webhooks and what was sent to them."""
+    """Return the rows of the database about webhooks and their deliveries."""
     engine = create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as db:
         tables = ("webhook", "triggered_webhook", "webhook_execution")

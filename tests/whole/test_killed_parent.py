@@ -1,4 +1,4 @@
-"""A server of several processes whose first process is killed: the others end, and free the port."""
+"""If the first process of a server is killed, the others end, and release the port."""
 
 import socket
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""A server of several processes, any of which is killed: the others go on, and no delivery is lost."""
+"""If any process of a server is killed, the others continue, and no delivery is lost."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow  # each starts several processes, and waits for a 
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    """A server of two processes, which has a fork server of its own."""
+    """A server of two processes with its own fork server."""
     url = request.getfixturevalue("database_url") if "database_url" in request.fixturenames else ""
     url = url or f"sqlite:///{tmp_path / 'broker.sqlite'}"
     with servers.running(url, "--workers", "2", cwd=tmp_path, environ=OPEN, is_forked=False) as server:

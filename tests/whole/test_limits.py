@@ -1,4 +1,4 @@
-"""Limits for clients that are not authenticated: nobody stops the server for others, whatever bytes they send."""
+"""Limits for clients that are not authenticated: no request of theirs makes the server unavailable for others."""
 
 import base64
 import json
@@ -40,7 +40,7 @@ FORM = "content-type: application/x-www-form-urlencoded"
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that gives clients one second."""
+    """A server with a timeout of one second for requests."""
     environ = {**CLOSED, "TREATY_HEADER_TIMEOUT": "1"}
     with running(f"sqlite:///{tmp_path_factory.mktemp('impatient') / 'treaty.sqlite'}", environ=environ) as server:
         yield server
@@ -48,7 +48,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that asks for credentials."""
+    """A server that requires credentials."""
     with running(f"sqlite:///{tmp_path_factory.mktemp('closed') / 'treaty.sqlite'}", environ=CLOSED) as server:
         yield server
 
@@ -187,7 +187,7 @@ def test_clients_that_send_nothing_make_room_for_others(tmp_path):
 
 @pytest.mark.parametrize(("path", "status"), [(PACT, 401), (SIGN_IN, 503)])
 def test_clients_that_send_bodies_slowly_make_room_for_others(tmp_path, path, status):
-    """A refused client may send the rest of its body, and anyone may send a form; neither keeps others out."""
+    """Rejected requests whose body follows, and forms of anonymous clients, do not block other clients."""
     environ = {**CLOSED, "TREATY_MAX_CONNECTIONS": "20", "TREATY_HEADER_TIMEOUT": "2", "TREATY_MIN_BODY_RATE": "1"}
     request = head("POST" if path == SIGN_IN else "PUT", path, FORM, "content-length: 16000")
     with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=environ) as server, ExitStack() as stack:
@@ -204,7 +204,7 @@ def test_clients_that_send_bodies_slowly_make_room_for_others(tmp_path, path, st
 
 
 def _drip(clients: list[socket.socket], *, seconds: float) -> None:
-    """Send a few bytes on each connection again and again."""
+    """Send a few bytes on each connection repeatedly."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for client in clients:
@@ -356,7 +356,7 @@ def test_a_body_is_asked_for_once_it_may_be_sent(server):
 
 
 def test_a_client_that_has_not_been_asked_for_its_body_is_not_too_slow(tmp_path):
-    """Counting an attempt to sign in waits for the database, which somebody else writes to."""
+    """Counting an attempt to sign in waits for the database, to which another process is writing."""
     path, environ = tmp_path / "treaty.sqlite", {**CLOSED, "TREATY_HEADER_TIMEOUT": "1"}
     body = b'{"interactions": []}'
     secret = base64.b64encode(b"ann:correct horse").decode()

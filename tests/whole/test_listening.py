@@ -107,7 +107,7 @@ def test_an_address_that_cannot_be_used_ends_the_start_with_a_sentence_and_chang
 
 @needs_ipv6
 def test_any_address_serves_both_families(tmp_path: Path) -> None:
-    """The URL that is printed works, and the addresses of clients are the usual ones."""
+    """The printed URL works, and addresses of clients have their usual form."""
     environ = {"TREATY_OPEN_ACCESS": "true"}
     with running(f"sqlite:///{tmp_path / 't.sqlite'}", "--host", "::", cwd=tmp_path, environ=environ) as server:
         port = urlsplit(server.address).port

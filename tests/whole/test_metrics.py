@@ -1,4 +1,4 @@
-"""Several workers count as one server."""
+"""Metrics of several worker processes are those of one server."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Commands that work on a server's database, where there is none."""
+"""Commands that need an existing database fail if there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands on the server's database name a misspelt user, secret or token, and what is probably meant."""
+"""Messages of commands contain the misspelt user, secret or token, and suggest the existing name."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Events that a worker finds, and digests, are enqueued exactly once although the process of the worker is killed."""
+"""Periodic events and digests are enqueued exactly once, even if the process of the worker is killed."""
 
 import signal
 import subprocess
@@ -34,7 +34,7 @@ print("done", flush=True)
 
 
 def run_worker(url: str, days: int, *, kill_after: float | None) -> None:
-    """Let a worker in another process take a step, and kill it some seconds after its start."""
+    """Start a step of a worker in another process, and kill it after some seconds."""
     with subprocess.Popen([sys.executable, "-c", WORKER, url, str(days)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"

@@ -1,4 +1,4 @@
-"""A database that an earlier state of the code has written is upgraded, and answers the same."""
+"""A database that an earlier commit has written is upgraded, and all responses are the same."""
 
 import json
 from collections import Counter
@@ -21,7 +21,7 @@ from treaty.store.engine.database import open_database
 from treaty.store.migrations import HEAD, migrate, revision
 
 QUEUED = 6
-"""Deliveries in the dumps that are still to be sent: five that were never tried, and one that was to be tried again."""
+"""Queued deliveries in the dumps: five without an attempt, and one that waits for a retry."""
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
@@ -67,7 +67,7 @@ def _difference(request: dict[str, Any], answer: dict[str, Any], recorded: dict[
 
 
 def _changes(path: str, recorded: object, answer: object) -> Iterator[str]:
-    """Describe each value that has changed, by where it is in the document."""
+    """Return a description of each changed value, by its path in the document."""
     if isinstance(recorded, dict) and isinstance(answer, dict):
         for name in sorted({*recorded, *answer}):
             yield from _changes(f"{path}/{name}", recorded.get(name), answer.get(name))

@@ -1,4 +1,4 @@
-"""Passwords in the processes of several servers, which are shared by the tests of this file."""
+"""Passwords with several server processes, which the tests of this file share."""
 
 import time
 from collections import Counter
@@ -36,7 +36,7 @@ def shared_servers(database_url: str, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def two_with_users(shared_servers, database) -> Iterator[list[servers.Server]]:
-    """The servers, without users in the database and without failures that count."""
+    """The servers, without users in the database and without recent failures."""
     yield shared_servers
     for table in (account, guess):
         database.write(lambda db, table=table: db.execute(delete(table)))
@@ -67,9 +67,9 @@ def test_a_right_password_that_a_process_has_verified_waits_for_failures_in_anot
     first, second = two_with_users
     assert get_user(second, name, PASSWORD).status_code == 200
     count_failures(database, name, times=9, at=datetime.now(UTC))
-    answers = [get_user(server, name, PASSWORD) for server in (second, first)]
-    assert [answer.status_code for answer in answers] == [429, 429]
-    assert all("Try again in" in answer.json()["error"] for answer in answers)
+    responses = [get_user(server, name, PASSWORD) for server in (second, first)]
+    assert [response.status_code for response in responses] == [429, 429]
+    assert all("Try again in" in response.json()["error"] for response in responses)
     assert [get_user(server, name, PASSWORD, "198.51.100.8").status_code for server in (second, first)] == [200, 200]
 
 
@@ -78,7 +78,7 @@ def test_builds_that_begin_at_once_with_the_right_password_are_let_in_by_every_p
     add_user("ada")
     with ThreadPoolExecutor(30) as threads:
         for name in ("ada", "ci"):
-            answers = threads.map(
+            responses = threads.map(
                 lambda number, name=name: get_user(two_with_users[number % 2], name, PASSWORD), range(60)
             )
-            assert {answer.status_code for answer in answers} == {200}
+            assert {response.status_code for response in responses} == {200}

@@ -1,4 +1,4 @@
-"""Secrets that were planted in an older database and in a new one are found nowhere, but are still sent."""
+"""Secrets of an older and of a new database are sent to webhooks, but are not in any response, page, log or dump."""
 
 import json
 import os
@@ -159,7 +159,7 @@ def _check_sent(arrivals: list[Arrival]) -> None:
 
 
 def _read_everything(server: Server, fixture: Fixture, identities: dict[str, dict[str, str]]) -> Iterator[str]:
-    """Read each resource and page that the older database was recorded with, and everything about webhooks."""
+    """Read all resources and pages of the recording of the older database, and all about webhooks."""
     with httpx.Client(base_url=server.address) as client:
 
         def read(path: str, identity: str, accept: str) -> str:

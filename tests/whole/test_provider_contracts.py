@@ -1,4 +1,4 @@
-"""Both sides publish at once, the server is killed, and each acknowledged pair is compared all the same."""
+"""Consumer and provider publish concurrently, the server is killed, and each acknowledged pair is still compared."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def described_path(version: str) -> str:
 
 
 def publish(address: str, name: str, version: str) -> bool:
-    """Publish a pact or a contract on a branch of its own, and say whether that was acknowledged."""
+    """Publish a pact or a contract on a new branch, and return whether it was acknowledged."""
     path = described_path(version)
     if name == PROVIDER:
         contract = document(OPENAPI.replace("/prices", f"/{path}"))
@@ -40,18 +40,18 @@ def publish(address: str, name: str, version: str) -> bool:
     else:
         url, body = "contracts/publish", publication(name, version, PROVIDER, path)
     try:
-        answer = httpx.post(f"{address}/{url}", json={**body, "branch": f"feat/{version}"}, timeout=PATIENCE)
+        response = httpx.post(f"{address}/{url}", json={**body, "branch": f"feat/{version}"}, timeout=PATIENCE)
     except httpx.HTTPError:
         return False
-    assert answer.status_code == 200, answer.text
+    assert response.status_code == 200, response.text
     return True
 
 
 def verdict(server: Server, consumer: str, version: str, provider_version: str) -> Any:
     pairs = [("pacticipant", consumer), ("version", version), ("pacticipant", PROVIDER), ("version", provider_version)]
     query = "&".join(f"q[][{name}]={value}" for name, value in pairs)
-    answer = httpx.get(f"{server.address}/matrix?{query}&latestby=cvpv", timeout=PATIENCE)
-    return answer.json()["summary"]["deployable"]
+    response = httpx.get(f"{server.address}/matrix?{query}&latestby=cvpv", timeout=PATIENCE)
+    return response.json()["summary"]["deployable"]
 
 
 def test_pairs_that_are_published_at_once_are_all_compared(database_url: str) -> None:
@@ -82,8 +82,8 @@ def test_pairs_that_are_published_at_once_are_all_compared(database_url: str) ->
             is_fitting = described_path(version) == described_path(provider_version)
 
             def find(pair: tuple[str, str, str] = (consumer, version, provider_version)) -> list[Any]:
-                answer = verdict(again, *pair)
-                return [] if answer is None else [answer]
+                is_deployable = verdict(again, *pair)
+                return [] if is_deployable is None else [is_deployable]
 
             assert eventually(find) == [is_fitting], (consumer, version, provider_version)
 

@@ -41,14 +41,14 @@ def delete_all(path: Path) -> None:
 
 
 def replace(path: Path) -> None:
-    """Move another database over the file."""
+    """Replace the file with another database."""
     other = path.parent / "other.sqlite"
     shutil.copyfile(path, other)
     other.replace(path)
 
 
 def recreate(path: Path) -> None:
-    """Delete the file, and let another program create a database of its own there."""
+    """Delete the file, and have another program create a database there."""
     delete_all(path)
     database = sqlite3.connect(path)
     database.execute("CREATE TABLE somebody_elses (a)")
@@ -164,7 +164,7 @@ def test_reads_and_the_status_of_the_database_tell_it_too(path: Path) -> None:
 
 
 def answered(request: Callable[[], httpx.Response], status: int) -> httpx.Response:
-    """Repeat a request until it has a status: reads check the file only once in a while."""
+    """Repeat a request until it has a status, since reads check the file only from time to time."""
 
     def look() -> httpx.Response | None:
         response = request()

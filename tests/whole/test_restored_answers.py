@@ -1,4 +1,4 @@
-"""A backup of a database of either kind is restored into either kind, and all answers are the same."""
+"""A backup of SQLite or PostgreSQL is restored into SQLite or PostgreSQL, and all responses are the same."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing

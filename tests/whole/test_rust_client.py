@@ -1,4 +1,4 @@
-"""The Rust client, which we did not write, against Treaty."""
+"""The Rust client of the Pact Foundation, against Treaty."""
 
 import httpx
 

@@ -1,4 +1,4 @@
-"""The server as a process: how it begins, what it writes to its log, how large a pact may be, and how it ends."""
+"""The server as a process: start, log, size limits of pacts, and shutdown."""
 
 import json
 import socket
@@ -51,9 +51,9 @@ def test_secrets_are_in_no_log(tmp_path, log_format):
 
 def test_the_log_can_be_json_with_a_request_id(tmp_path):
     with running(f"sqlite:///{tmp_path / 't.sqlite'}", "--log-format", "json", "--log-level", "info") as server:
-        answer = httpx.get(server.address)
+        response = httpx.get(server.address)
     lines = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
-    assert [line["status"] for line in lines if line.get("request_id") == answer.headers["x-request-id"]] == [200]
+    assert [line["status"] for line in lines if line.get("request_id") == response.headers["x-request-id"]] == [200]
 
 
 def test_twenty_megabytes_pass_and_more_than_the_setting_allows_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Servers that share a database: what one lets in or shuts out, the other does, too."""
+"""Servers that share a database authenticate the same users, tokens and sessions."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +74,7 @@ def test_of_many_passwords_that_come_at_once_after_a_wait_one_is_looked_at(datab
 
 @pytest.fixture
 def kept_connections(database_url: str) -> list[int]:
-    """The processes of PostgreSQL that serve this run of the tests, which keeps connections for later tests."""
+    """Ids of the PostgreSQL processes for connections of this test process, which stay open for later tests."""
     if database_url.startswith("sqlite"):
         return []
     with psycopg.connect(database_url) as connection:

@@ -1,4 +1,4 @@
-"""What a server loads until it answers its first heartbeat, and how often."""
+"""The modules that server processes import until the first heartbeat."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from tests.whole import servers
 from treaty.cli import TREATY
 
 PROFILED = {"PYTHONPROFILEIMPORTTIME": "1"}
-"""Has each process of Python write a line for each module that an import statement loads."""
+"""Makes each Python process write a line for each module that an import statement loads."""
 NOT_NEEDED = {
     "alembic": "only an empty or outdated database has migrations to run",
     "cryptography": "takes 6 MiB; many servers have no secrets to encrypt",
@@ -41,12 +41,12 @@ NOT_NEEDED = {
     "yaml": "few servers get documents in YAML",
     "zxcvbn": "its lists of words take 12 MiB, and are needed when a password is chosen",
 }
-"""Modules that a server has no use for until the first request for what needs them, each with the reason."""
+"""Modules that a server must not import before the first request that needs them, each with the reason."""
 _IMPORTED = re.compile(r"^import time: +\d+ \| +\d+ \| +([\w.]+)$", re.MULTILINE)
 
 
 def list_imports(database: Path, *options: str) -> list[str]:
-    """Run a server until it has answered a heartbeat, and list what each of its processes has imported."""
+    """Run a server until its first heartbeat, and list the imports of each of its processes."""
     url = f"sqlite:///{database}"
     databases.create_missing_file(url)
     # Without users, the server encrypts a link to create the first one.

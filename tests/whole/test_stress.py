@@ -1,4 +1,4 @@
-"""Fifty clients at four server processes on one PostgreSQL, doing all that changes something."""
+"""Fifty clients send every kind of write to four server processes on one PostgreSQL."""
 
 import random
 import threading
@@ -16,22 +16,22 @@ from tests.whole import writers
 from tests.whole.servers import run, running
 
 CLIENTS, SERVERS = 50, 4
-DEEDS = 60 if IS_LONG else 4
-"""What each client does, one after the other."""
+STEPS = 60 if IS_LONG else 4
+"""Random steps of each client."""
 SHARED = "Shared"
 
 
 @dataclass
 class Ledger:
-    """What the clients were told: what must be there at the end, and what went wrong."""
+    """Acknowledged writes of the clients, which must exist at the end, and failures."""
 
-    kept: dict[str, list[str]] = field(default_factory=dict)
+    acknowledged: dict[str, list[str]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
-    answers: Counter[int] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
 
 
 class Client:
-    """One team: publishes its own and shared pacts, tags, verifies, deploys, and deletes what is only its own."""
+    """A team publishes its own and shared pacts, tags, verifies, deploys, and deletes its own data."""
 
     def __init__(self, number: int, address: str, environment: str, ledger: Ledger) -> None:
         self._name = f"App {number}"
@@ -40,24 +40,24 @@ class Client:
         self._ledger = ledger
         self._random = random.Random(number)  # noqa: S311 - only chooses what to do
         self._count = 0
-        self._passing = 0
+        self._deletions = 0
 
     def work(self) -> None:
-        deeds = [self._publish, self._publish, self._share, self._tag, self._deploy, self._delete]
+        steps = [self._publish, self._publish, self._share, self._tag, self._deploy, self._delete]
         try:
-            for _ in range(DEEDS):
-                self._random.choice(deeds)()
+            for _ in range(STEPS):
+                self._random.choice(steps)()
         except httpx.HTTPError as error:
             self._ledger.failures.append(repr(error))
         finally:
             self._http.close()
 
     def _send(self, method: str, path: str, body: object = None) -> httpx.Response:
-        answer = self._http.request(method, path, json=body if body is not None else {})
-        self._ledger.answers[answer.status_code] += 1
-        if answer.is_server_error or answer.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT}:
-            self._ledger.failures.append(f"{method} {path}: {answer.status_code} {answer.text[:700]}")
-        return answer
+        response = self._http.request(method, path, json=body if body is not None else {})
+        self._ledger.statuses[response.status_code] += 1
+        if response.is_server_error or response.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT}:
+            self._ledger.failures.append(f"{method} {path}: {response.status_code} {response.text[:700]}")
+        return response
 
     def _publish(self) -> None:
         self._publish_as(self._name, "Provider")
@@ -69,7 +69,7 @@ class Client:
         self._count += 1
         version = f"{self._name}-{self._count}".replace(" ", "")
         if self._send("POST", "/contracts/publish", writers.body(consumer, version, provider)).is_success:
-            self._ledger.kept.setdefault(consumer, []).append(version)
+            self._ledger.acknowledged.setdefault(consumer, []).append(version)
             self._verify(consumer, provider, version)
 
     def _verify(self, consumer: str, provider: str, version: str) -> None:
@@ -80,26 +80,26 @@ class Client:
 
     def _tag(self) -> None:
         consumer = self._random.choice([self._name, SHARED])
-        for version in self._ledger.kept.get(consumer, [])[-1:]:
+        for version in self._ledger.acknowledged.get(consumer, [])[-1:]:
             self._send("PUT", f"/pacticipants/{consumer}/versions/{version}/tags/prod")
 
     def _deploy(self) -> None:
         consumer = self._random.choice([self._name, SHARED])
-        for version in self._ledger.kept.get(consumer, [])[-1:]:
+        for version in self._ledger.acknowledged.get(consumer, [])[-1:]:
             path = f"/pacticipants/{consumer}/versions/{version}/deployed-versions/environment/{self._environment}"
             self._send("POST", path)
             self._send("GET", f"/can-i-deploy?pacticipant={consumer}&version={version}&environment=production")
 
     def _delete(self) -> None:
-        passing = f"Passing {self._name}"
-        self._passing += 1
-        self._send("POST", "/contracts/publish", writers.body(passing, str(self._passing), "Provider"))
-        self._send("DELETE", f"/pacticipants/{passing}")
+        short_lived = f"Short-lived {self._name}"
+        self._deletions += 1
+        self._send("POST", "/contracts/publish", writers.body(short_lived, str(self._deletions), "Provider"))
+        self._send("DELETE", f"/pacticipants/{short_lived}")
 
 
 @pytest.fixture
 def database_url(postgres_url):
-    """This is about several processes at once, which PostgreSQL is for."""
+    """URL of a PostgreSQL database, which is recommended for several servers."""
     with postgres.database(postgres_url) as url:
         yield url
 
@@ -116,9 +116,9 @@ def test_nothing_fails_and_nothing_is_lost(database_url, tmp_path):
             thread.start()
         for thread in threads:
             thread.join()
-        print(f"{sum(ledger.answers.values())} requests: {dict(ledger.answers)}")  # noqa: T201 - how much was tried
+        print(f"{sum(ledger.statuses.values())} requests: {dict(ledger.statuses)}")  # noqa: T201 - how much was tried
         assert ledger.failures == []
-        for consumer, versions in ledger.kept.items():
+        for consumer, versions in ledger.acknowledged.items():
             listed = httpx.get(f"{addresses[0]}/pacticipants/{consumer}/versions?size=100000", timeout=PATIENCE).json()
             assert {version["number"] for version in listed["_embedded"]["versions"]} == set(versions)
     examined = run("treaty", "doctor", "--database-url", database_url, cwd=tmp_path)

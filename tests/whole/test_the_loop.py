@@ -1,4 +1,4 @@
-"""A team publishes, verifies and asks whether it may deploy, with pact-python and with our own command line."""
+"""A team publishes, verifies and runs can-i-deploy, with pact-python and with Treaty's command line."""
 
 import httpx
 
@@ -10,7 +10,7 @@ def broker(server, tmp_path, *words):
     return run("pact-broker", *words, cwd=tmp_path, PACT_BROKER_BASE_URL=server.address)
 
 
-def ask(server, tmp_path):
+def run_can_i_deploy(server, tmp_path):
     question = ("--pacticipant", shop.CONSUMER, "--version", "1", "--to-environment", "production")
     return broker(server, tmp_path, "can-i-deploy", *question)
 
@@ -34,15 +34,15 @@ def deploy(server, tmp_path, pacticipant, version):
 def test_both_sides_are_deployed_when_the_provider_honours_the_pact(server, tmp_path):
     publish(server, tmp_path)
     assert broker(server, tmp_path, "create-environment", "--name", "production", "--production").returncode == 0
-    before = ask(server, tmp_path)
+    before = run_can_i_deploy(server, tmp_path)
     assert (before.returncode, "Computer says no" in before.stdout) == (1, True)
     with shop.prices() as provider:
         assert shop.verify(server.address, provider, "a1", "main", main_branch=True)
     deploy(server, tmp_path, shop.PROVIDER, "a1")
-    answer = ask(server, tmp_path)
-    assert answer.returncode == 0, answer
-    assert "Computer says yes \\o/" in answer.stdout
-    assert "| 1         | Prices   | a1        | true" in answer.stdout
+    command = run_can_i_deploy(server, tmp_path)
+    assert command.returncode == 0, command
+    assert "Computer says yes \\o/" in command.stdout
+    assert "| 1         | Prices   | a1        | true" in command.stdout
     deploy(server, tmp_path, shop.CONSUMER, "1")
     with shop.prices() as provider:
         assert shop.verify(server.address, provider, "a2", "main", deployed_or_released=True)
@@ -56,14 +56,14 @@ def test_a_provider_that_breaks_the_pact_is_not_deployable(server, tmp_path):
         assert not shop.verify(server.address, provider, "b1", "main", main_branch=True)
     assert results(server, "b1") == [False]
     deploy(server, tmp_path, shop.PROVIDER, "b1")
-    answer = ask(server, tmp_path)
-    assert answer.returncode == 1
-    assert "Computer says no" in answer.stdout
-    assert "The verification for the pact between version 1 of Web Shop and the version of Prices" in answer.stdout
+    command = run_can_i_deploy(server, tmp_path)
+    assert command.returncode == 1
+    assert "Computer says no" in command.stdout
+    assert "The verification for the pact between version 1 of Web Shop and the version of Prices" in command.stdout
 
 
 def results(server, version):
-    """Whether the results that a provider's version published are successes."""
+    """Return the success of the results that a provider version has published."""
     query = f"q[][pacticipant]={shop.CONSUMER}&q[][pacticipant]={shop.PROVIDER}&q[][version]={version}&latestby=cvpv"
     rows = httpx.get(f"{server.address}/matrix?{query}").json()["matrix"]
     return [row["verificationResult"]["success"] for row in rows]

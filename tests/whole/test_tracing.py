@@ -1,4 +1,4 @@
-"""Traces: a request, its statements and its deliveries are one story, told where the environment says."""
+"""Traces: the spans of a request, its statements and its deliveries have one trace, which is exported as configured."""
 
 import subprocess
 import sys
@@ -46,12 +46,12 @@ class _Collector(BaseHTTPRequestHandler):
             self.spans.extend(span for scope in resource.scope_spans for span in scope.spans)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by http.server
-        """Say nothing."""
+        """Do not log requests."""
 
 
 @pytest.fixture
 def collector() -> Iterator[str]:
-    """Where traces are collected."""
+    """A collector of traces."""
     _Collector.spans.clear()
     _Collector.metrics.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), _Collector) as server:

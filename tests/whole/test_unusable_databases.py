@@ -1,4 +1,4 @@
-"""Every command that opens a database, and the server: with a database that cannot be used, one line says why."""
+"""The server and all commands that open a database print one line with the reason if the database cannot be used."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ SERVE: Final = ["serve", "--port", "0"]
 ADD_USER: Final = ["user", "add", "ada", "--role", "administrator", "--password-stdin"]
 EVERY_CALL: Final = [SERVE, ADD_USER, *CALLS]
 STOP: Final = {"OTEL_TRACES_EXPORTER": "unknown"}
-"""A setting that stops the server after it has opened its database: a test in which it can do so fails, and ends."""
+"""A setting that ends the server after it has opened its database, so that a failing test does not wait for it."""
 NOBODY: Final = 65_534
-"""The id of a user without rights, for tests that are run by root, who may write everywhere."""
+"""Id of a user without rights, since root, who may run the tests, can write to all files."""
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def check_all(url: str, *texts: str, calls: list[list[str]] = EVERY_CALL, wait: 
 
 
 def make_treaty(path: Path, *statements: str) -> None:
-    """Make a database of Treaty, and change it."""
+    """Create a database of Treaty, and change it."""
     create_missing_file(f"sqlite:///{path}")
     with closing(sqlite3.connect(path)) as database:
         for statement in statements:
@@ -140,7 +140,7 @@ FILES: Final[Mapping[Callable[[Path], None], list[str]]] = {
     make_foreign: ["is not a database of Treaty", "Give the database of your server"],
     make_foreign_alembic: ["is not a database of Treaty", "Give the database of your server"],
 }
-"""What is wrong with a file, by the function that makes it, with parts of the line."""
+"""Defects of a file: the function that creates it, and parts of the printed line."""
 
 
 @pytest.mark.parametrize("make", FILES, ids=lambda make: make.__name__)
@@ -162,7 +162,7 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 @contextmanager
 def without_rights() -> Iterator[None]:
-    """Let this process act as a user who may not write to the files of the others."""
+    """Change the user of this process to one who cannot write to files of others, until the block ends."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(NOBODY)
@@ -233,13 +233,13 @@ def test_an_unusable_url_is_refused_without_its_password(url: str) -> None:
 # PostgreSQL
 
 LONG_WAIT: Final = "3600"
-"""Seconds that no test takes: a command that waits for what does not heal by itself fails its test."""
+"""Timeout in seconds. A command must not wait for a problem that only an administrator can solve."""
 PAIR: Final = [SERVE, ["doctor"]]
 
 
 @pytest.fixture
 def address(postgres_url: str) -> Iterator[str]:
-    """The URL of a new database of PostgreSQL without tables."""
+    """URL of a new PostgreSQL database without tables."""
     with postgres.database(postgres_url) as url:
         yield url
 
@@ -381,7 +381,7 @@ def test_other_faults_of_postgresql_are_explained(error: psycopg.Error, text: st
 
 @contextmanager
 def late_server(url: str, *, refusals: int) -> Iterator[str]:
-    """Yield the URL of a server that closes the first connections, and passes the others on to the real server."""
+    """Yield the URL of a server that closes the first connections, and forwards the others to the real server."""
     real = make_url(url)
     remaining = iter(range(refusals))
 

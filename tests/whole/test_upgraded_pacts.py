@@ -72,7 +72,7 @@ class _Provider(BaseHTTPRequestHandler):
         self.wfile.write(response)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
-        """Keep quiet."""
+        """Do not log requests."""
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def provider() -> Iterator[Any]:
 
 
 def verify(file: Path, content: object) -> tuple[list[Any], set[str]]:
-    """Return the requests that the verifier sent, and the interactions whose response it refused."""
+    """Return the requests of the verifier, and the interactions that it has failed."""
     file.write_text(json.dumps(content))
     with provider() as server:
         address = f"http://127.0.0.1:{server.server_port}"

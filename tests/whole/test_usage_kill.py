@@ -1,4 +1,4 @@
-"""A server that is killed while it indexes pacts: another one completes the index, and adds nothing twice."""
+"""If a server is killed while it indexes pacts, another one completes the index without duplicates."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PACTS, INTERACTIONS = 24, 60
 
 
 def build_pact(number: int) -> list[dict[str, Any]]:
-    """Build the interactions of a pact: most are its own, and too large for being indexed within the publication."""
+    """Build the interactions of a pact, too many to be indexed within the publication. Most are in no other pact."""
     padding = {"note": "x" * (2 * MAX_INLINE_BYTES // INTERACTIONS)}
     own = [interaction(f"/orders/{at}/a{number}", {f"f{at}": number, **padding}) for at in range(INTERACTIONS)]
     return [interaction("/shared", {"shared": 1}), *own]
 
 
 def fill(url: str) -> dict[str, int]:
-    """Publish pacts without a worker, and return the rows of the index that they need."""
+    """Publish pacts without a worker, and return the expected numbers of rows in the index."""
     contents = [index_tree({"interactions": build_pact(number)}) for number in range(PACTS)]
     with closing(Api(build_application(Settings(database_url=url, log_level="error"), open_kept(url)))) as api:
         for number in range(PACTS):
@@ -50,7 +50,7 @@ def ask(server: Server, **criteria: str) -> Any:
 
 
 def check_unused(server: Server) -> int:
-    """Ask for what no pact has, and return how many contents are indexed."""
+    """Query a field that no pact has, and return the number of indexed contents."""
     answer = ask(server, field="nothing")
     indexed: int = answer["basis"]["indexedContents"]
     assert answer["verdict"] == ("unused" if indexed == PACTS else "unknown"), answer["summary"]

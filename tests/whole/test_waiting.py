@@ -34,7 +34,7 @@ def _wait(address: str, cursor: str) -> httpx.Response:
 
 
 def test_a_server_that_shuts_down_answers_waiting_clients_first(tmp_path: Path) -> None:
-    """Without that, it would cut them off after half a minute, and end only then."""
+    """Without their responses, the server would close the connections after half a minute, and end only then."""
     with (
         running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", "--log-level", "info") as server,
         ThreadPoolExecutor(1) as threads,
@@ -56,10 +56,10 @@ def test_an_event_of_one_worker_process_wakes_clients_of_the_other(database_url:
         waiting = [threads.submit(_wait, server.address, cursor) for _ in range(4)]
         with pytest.raises(TimeoutError):
             waiting[0].result(1)
-        answer = httpx.post(
+        response = httpx.post(
             f"{server.address}/contracts/publish", json=writers.body("Shop", "1", "Prices"), timeout=PATIENCE
         )
-        assert answer.status_code == httpx.codes.OK
+        assert response.status_code == httpx.codes.OK
         for each in waiting:
             assert each.result(PATIENCE).json()["_embedded"]["events"][0]["name"] == "contract_published"
 

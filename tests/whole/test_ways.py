@@ -1,4 +1,4 @@
-"""The commands that pipelines are made of, on every way to a broker that pipelines have."""
+"""The commands of pipelines, through each kind of gateway to a broker."""
 
 import socket
 import ssl
@@ -26,7 +26,7 @@ UUID = "8ce50ab0-5b4c-4f6b-9d53-22f6e9c0a3b1"
 
 @dataclass(kw_only=True)
 class Way:
-    """How a gateway stands before the broker, and what a client has to be told of it."""
+    """A kind of gateway in front of the broker, with the settings that clients need for it."""
 
     prefix: str = ""
     delay: float = 0
@@ -34,7 +34,7 @@ class Way:
     token: str | None = None
     certificate: str | None = None
     target: str = ""
-    asked: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
 
     @property
     def words(self):
@@ -46,29 +46,31 @@ def _gateway(way):
     class Gateway(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def hand_on(self):
+        def forward(self):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             line = f"{self.command} {self.path}"
-            way.asked[line] += 1
+            way.requests[line] += 1
             time.sleep(way.delay)
             if way.token and self.headers.get("Authorization") != f"Bearer {way.token}":
-                self.give(401, {"Content-Type": "application/json"}, b'{"error":"who?"}')
-            elif way.asked[line] <= way.failures:
-                self.give(500, {"Content-Type": "text/plain"}, b"busy")
+                self.respond(401, {"Content-Type": "application/json"}, b'{"error":"who?"}')
+            elif way.requests[line] <= way.failures:
+                self.respond(500, {"Content-Type": "text/plain"}, b"busy")
             else:
-                self.give(*self.answer(body))
+                self.respond(*self.fetch(body))
 
-        def answer(self, body):
+        def fetch(self, body):
             assert self.path.startswith(way.prefix)
             broker = HTTPConnection(way.target, timeout=PATIENCE)
-            kept = {name: value for name, value in self.headers.items() if name.lower() not in {"host", "connection"}}
-            broker.request(self.command, self.path.removeprefix(way.prefix) or "/", body, kept)
-            answer = broker.getresponse()
-            response = answer.status, dict(answer.getheaders()), answer.read()
+            forwarded_headers = {
+                name: value for name, value in self.headers.items() if name.lower() not in {"host", "connection"}
+            }
+            broker.request(self.command, self.path.removeprefix(way.prefix) or "/", body, forwarded_headers)
+            response = broker.getresponse()
+            result = response.status, dict(response.getheaders()), response.read()
             broker.close()
-            return response
+            return result
 
-        def give(self, status, headers, body):
+        def respond(self, status, headers, body):
             self.send_response(status)
             for name, value in headers.items():
                 if name.lower() not in {"content-length", "transfer-encoding", "connection", "date", "server"}:
@@ -77,10 +79,10 @@ def _gateway(way):
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PUT = do_PATCH = hand_on  # noqa: N815 - http.server's own names
+        do_GET = do_POST = do_PUT = do_PATCH = forward  # noqa: N815 - http.server's own names
 
         def log_message(self, format, *args):  # noqa: A002 - http.server's own name
-            """Keep quiet."""
+            """Do not log requests."""
 
     return Gateway
 
@@ -91,8 +93,8 @@ def free_port():
 
 
 @contextmanager
-def standing(way, tmp_path):
-    """Run a broker behind a gateway, and give the gateway's address."""
+def running_behind_gateway(way, tmp_path):
+    """Run a broker behind a gateway, and yield the URL of the gateway."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _gateway(way)) as gateway:
         gateway.daemon_threads = True
         if way.certificate:
@@ -112,7 +114,7 @@ def standing(way, tmp_path):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate that nobody but itself vouches for, with its key."""
+    """A self-signed certificate with its key."""
     require("openssl")
     key_options = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     words = [*key_options, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "-", "-out", "-"]
@@ -147,7 +149,7 @@ def test_every_command_works(tmp_path, certificate, name):
     way = Way(**WAYS[name], certificate=certificate if name == "over TLS" else None)
     (tmp_path / "pacts").mkdir()
     shop.write_pact(tmp_path / "pacts")
-    with standing(way, tmp_path) as (address, broker):
+    with running_behind_gateway(way, tmp_path) as (address, broker):
         httpx.post(f"{broker}/environments", json={"name": "test", "production": False}).raise_for_status()
         outputs = [printed(tmp_path, address, *words, *way.words) for words in COMMANDS]
         versions = httpx.get(f"{broker}/pacticipants/{shop.CONSUMER}/versions/1").json()
@@ -158,7 +160,7 @@ def test_every_command_works(tmp_path, certificate, name):
     assert 'Webhook "a hook" created' in outputs[3]
     assert versions["_links"]["pb:deployed-environments"][0]["currently_deployed"]
     assert webhook.status_code == 200
-    assert set(way.asked.values()) >= ({way.failures + 1} if way.failures else {1})
+    assert set(way.requests.values()) >= ({way.failures + 1} if way.failures else {1})
 
 
 def printed(tmp_path, address, *words):

@@ -1,4 +1,4 @@
-"""Passwords in the settings that are easily guessed: the server says so when it starts."""
+"""The server logs a warning at its start if a password in its settings is easy to guess."""
 
 import pytest
 

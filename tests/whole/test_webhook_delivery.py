@@ -1,4 +1,4 @@
-"""Webhooks of a server that is a process: sent at once, safe by default, and sent after the worst end."""
+"""Webhooks of a server process: sent without delay, restricted by default, and sent after `kill -9`."""
 
 import json
 import os
@@ -25,8 +25,8 @@ def _hook(server: Server, receiver: Receiver, **more: Any) -> None:
 
 
 def _publish(server: Server, version: str) -> float:
-    answer = httpx.post(f"{server.address}/contracts/publish", json=publication(TILL, version, "Ledger", version))
-    assert answer.status_code == 200, answer.text
+    response = httpx.post(f"{server.address}/contracts/publish", json=publication(TILL, version, "Ledger", version))
+    assert response.status_code == 200, response.text
     return time.monotonic()
 
 
@@ -72,11 +72,11 @@ def test_the_key_is_made_beside_the_database_for_its_owner_alone(tmp_path: Path)
         assert key.read_text() == before
 
 
-def test_what_was_owed_is_sent_after_a_kill_before_it_was_sent(tmp_path: Path, receiver: Receiver) -> None:
+def test_queued_deliveries_are_sent_after_a_kill(tmp_path: Path, receiver: Receiver) -> None:
     url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
     server = start(url, environ=OPEN)
     _hook(server, receiver, secret="a secret for two")  # noqa: S106 - none
-    # Its receiver does not answer, so the server is killed while it waits, and owes five more behind.
+    # The receiver does not respond, so the server is killed during the first delivery, with five more in the queue.
     receiver.replies = [Reply(write=lambda _file: time.sleep(3)), Reply()]
     for number in range(6):
         _publish(server, str(number))
@@ -90,7 +90,9 @@ def test_what_was_owed_is_sent_after_a_kill_before_it_was_sent(tmp_path: Path, r
 
 
 @pytest.mark.long
-def test_every_owed_delivery_arrives_however_often_the_server_is_killed(tmp_path: Path, receiver: Receiver) -> None:
+def test_each_queued_delivery_arrives_even_if_the_server_is_killed_repeatedly(
+    tmp_path: Path, receiver: Receiver
+) -> None:
     url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
     published = 0
     for round_ in range(6):

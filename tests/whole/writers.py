@@ -1,4 +1,4 @@
-"""Clients that publish at once, and remember what was acknowledged."""
+"""Concurrent clients that publish, and record which publications were acknowledged."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from tests.waiting import PATIENCE
 
 
 def body(consumer: str, version: str, provider: str) -> dict[str, object]:
-    """A publication whose content tells its version, so that what was stored can be told from what was not."""
+    """Build a publication whose content contains the version, so that `stored` can identify it."""
     pact = {
         "consumer": {"name": consumer},
         "provider": {"name": provider},
@@ -41,17 +41,17 @@ def body(consumer: str, version: str, provider: str) -> dict[str, object]:
 
 @dataclass
 class Outcomes:
-    """What the clients were told."""
+    """Versions by the outcome of their publication: a success, an error, or a lost connection."""
 
     acknowledged: list[str] = field(default_factory=list)
-    refused: list[tuple[str, int, str]] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
+    rejected: list[tuple[str, int, str]] = field(default_factory=list)
+    interrupted: list[str] = field(default_factory=list)
 
 
-def publish_at_once(
+def publish_concurrently(
     shares: Iterable[tuple[str, Iterable[str]]], consumer: str, provider: str, *, until: Callable[[Outcomes], bool]
 ) -> Outcomes:
-    """Publish from a thread for each share (an address and versions) until all is sent, or `until` says stop."""
+    """Publish versions from a thread for each address, until all are sent or `until` returns True."""
     outcomes = Outcomes()
     threads = [
         threading.Thread(target=_publish, args=(address, list(versions), consumer, provider, outcomes, until))
@@ -77,20 +77,20 @@ def _publish(
             if until(outcomes):
                 return
             try:
-                answer = client.post("/contracts/publish", json=body(consumer, version, provider))
+                response = client.post("/contracts/publish", json=body(consumer, version, provider))
             except httpx.HTTPError:
-                outcomes.broken.append(version)
+                outcomes.interrupted.append(version)
                 return
-            if answer.is_success:
+            if response.is_success:
                 outcomes.acknowledged.append(version)
             else:
-                outcomes.refused.append((version, answer.status_code, answer.text))
+                outcomes.rejected.append((version, response.status_code, response.text))
 
 
 def stored(address: str, consumer: str, provider: str, version: str) -> str | None:
-    """The path in the stored pact of a version: whole and its own, or nothing."""
-    answer = httpx.get(f"{address}/pacts/provider/{provider}/consumer/{consumer}/version/{version}")
-    if answer.status_code == httpx.codes.NOT_FOUND:
+    """Return the path in the stored pact of a version, or None if there is no pact."""
+    response = httpx.get(f"{address}/pacts/provider/{provider}/consumer/{consumer}/version/{version}")
+    if response.status_code == httpx.codes.NOT_FOUND:
         return None
-    path: str = answer.json()["interactions"][0]["request"]["path"]
+    path: str = response.json()["interactions"][0]["request"]["path"]
     return path

@@ -184,7 +184,7 @@ class _Follower:
         return _fetch_page(self._broker, self._filters, self._file.cursor or self._start, seconds=seconds)
 
     def _has_pact(self, event: HalResource, deadline: float | None) -> bool:
-        """Whether an event's pact still exists. A command would fail for a deleted one again and again."""
+        """Whether an event's pact still exists. A command would fail for a deleted one each time."""
         if not event.has_link("pact"):
             return True
         url = event.link("pact").href

@@ -151,7 +151,7 @@ class Coverage:
 
     @property
     def is_known(self) -> bool:
-        """Whether it is known of the operations of any document which were exercised."""
+        """Whether the exercised operations of at least one document are known."""
         return any(contract.is_known for contract in self.contracts)
 
     @property

@@ -42,7 +42,7 @@ def _is_from_own_site(request: Request) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return True
-    # Without base URL settings, the `Host` header is the only name that is known of this server.
+    # Without base URL settings, the `Host` header is the only known name of this server.
     return _read_host(origin) in {_read_host(request.base_url), request.headers.get("host", "").lower()}
 
 

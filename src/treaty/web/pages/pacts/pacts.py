@@ -39,7 +39,7 @@ MAX_RESULTS: Final = 8
 MAX_RAW_LENGTH: Final = 200_000
 """Characters shown of a contract without interactions; its JSON has all of them."""
 MAX_CACHED_BYTES: Final = 256 * 1024
-"""Bytes of the largest content whose parsed form is cached. Paging and searching parse a pact again and again."""
+"""Bytes of the largest content whose parsed form is cached. Paging and searching would otherwise parse it each time."""
 
 FindPact = Callable[..., PactWithBody | None]
 
