@@ -73,7 +73,7 @@ from treaty.web.application import BackgroundWorker, build_application
 from treaty.web.http import listeners
 from treaty.web.http.base_paths import find_base_paths, find_conflict
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
-from treaty.web.routers import build_router
+from treaty.web.routers import build_route_table
 from treaty.workers.audit_forwarding import AuditForwarder
 from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
 from treaty.workers.comparisons import ComparisonWorker
@@ -663,7 +663,7 @@ def warn_of_proxies(settings: Settings) -> None:
     """Log a warning for each path of a base URL that a proxy has to remove, and each proxy that webhooks cannot use."""
     logger = structlog.get_logger("treaty")
     for base_path in sorted(find_base_paths(settings.base_urls)):
-        if conflict := find_conflict(base_path, list(build_router(settings).endpoints)):
+        if conflict := find_conflict(base_path, build_route_table(settings).templates):
             reason = (
                 f"The path {base_path} of the base URL is also a path of Treaty itself ({conflict}). Have the proxy "
                 "remove it without decoding the rest, or choose another path, such as /pacts."
