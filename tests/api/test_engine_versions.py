@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.api.history import History
 from tests.api.test_comparison_events import list_events
 from tests.api.test_comparisons import FITTING, UNFITTING, can_i_deploy, deployable, publish_contract, work
-from treaty.model.compare.engine import ENGINE_VERSION
+from treaty.model.compare.engine_version import ENGINE_VERSION
 from treaty.workers import recomparisons
 from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.recomparisons import RecomparisonWorker

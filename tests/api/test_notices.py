@@ -20,7 +20,7 @@ from treaty.model.webhooks.events import EVENT_NAMES, NOTICES
 from treaty.model.webhooks.parameters import build_parameters
 from treaty.store.webhooks import deliveries as queue
 from treaty.store.webhooks.deliveries import ClaimRequest
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.notices import NoticeWorker
 
 if TYPE_CHECKING:

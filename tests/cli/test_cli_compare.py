@@ -11,7 +11,7 @@ import pytest
 
 from tests.waiting import PATIENCE
 from treaty.cli.comparison_reports import build_sarif
-from treaty.model.compare import Profile
+from treaty.model.compare.profiles import Profile
 from treaty.model.compare.reading import read_document
 from treaty.model.compare.reports import SelectedPact, compare_pacts
 
