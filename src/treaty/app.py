@@ -27,12 +27,8 @@ from structlog.tracebacks import ExceptionDictTransformer
 from uvicorn import _subprocess as uvicorn_subprocess
 from uvicorn.supervisors import Multiprocess
 
-from treaty import outgoing
 from treaty.actions.accounts import credentials
-from treaty.actions.maintenance import integrity
-from treaty.actions.maintenance.integrity import IntegrityFinding
 from treaty.actions.webhooks import plain_secrets as plain_secret_actions
-from treaty.actions.webhooks.deliveries import Send
 from treaty.distribution import install_hint
 from treaty.errors import DatabaseReplaced, InvalidSetting, UnusableDatabase
 from treaty.model.accounts import passwords
@@ -54,38 +50,38 @@ from treaty.model.maintenance.retention import (
 from treaty.model.provider_contracts.recomparisons import EngineProgress
 from treaty.settings import Settings
 from treaty.settings.originals import find_unused
+from treaty.settings.webhook_proxies import read_proxies
 from treaty.store import audit
 from treaty.store.engine import health, startup
 from treaty.store.engine.database import Database, open_database
 from treaty.store.engine.database_faults import GIVE_DATABASE, explain_error, is_error_in_statement, name_database
 from treaty.store.engine.database_files import is_in_memory, is_readable_by_all, list_files, sqlite_identity
 from treaty.store.engine.vault import KEY_FILE, KeyFile, KeyStatus, Vault, get_vault, has_key, locate_key_file
-from treaty.store.maintenance import backup_status, encrypted_columns
+from treaty.store.maintenance import encrypted_columns
 from treaty.store.migrations import migrate, revision
-from treaty.store.provider_contracts import recomparisons
-from treaty.store.usage import contents as usage_contents
 from treaty.store.webhooks import plain_secrets
 from treaty.telemetry import metrics, tracing
 from treaty.web import urls
-from treaty.web.api.audit import render_event
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.web.application import BackgroundWorker, build_application
 from treaty.web.http import listeners
 from treaty.web.http.base_paths import find_base_paths, find_conflict
 from treaty.web.http.protocol import Connections, LimitedProtocol, Limits
-from treaty.web.routers import build_router
-from treaty.workers.audit_forwarding import AuditForwarder
-from treaty.workers.cleanup import Cleaner, CleanupResult, ScheduledCleaner, check_schedule
+from treaty.web.parameter_urls import PARAMETER_URLS
+from treaty.web.routers import build_route_table
 from treaty.workers.comparisons import ComparisonWorker
-from treaty.workers.deliveries import DeliveryWorker
+from treaty.workers.deliveries import DeliveryWorker, send
 from treaty.workers.events import EventLogWorker
 from treaty.workers.notices import NoticeWorker
 from treaty.workers.recomparisons import RecomparisonWorker
+from treaty.workers.scheduled_cleanup import ScheduledCleaner, check_schedule
 from treaty.workers.usage import IndexingWorker
 
 if TYPE_CHECKING:
+    from treaty.actions.maintenance.integrity import IntegrityFinding
+    from treaty.actions.webhooks.deliveries import Send
     from treaty.telemetry.spans import SpanRecorder
     from treaty.workers.backups import BackupOptions, BackupResult, Progress, RestoreOptions, RestoreResult
+    from treaty.workers.cleanup import Cleaner, CleanupResult
     from treaty.workers.key_rotation import Report
 
 T = TypeVar("T")
@@ -193,9 +189,7 @@ def create_application(settings: Settings, *, may_create: bool = True) -> ASGIAp
     watch = (lambda _engine: None) if spans is None else spans.trace_statements
     database = open_server_database(settings, watch, may_create=may_create)
     server_metrics = metrics.ServerMetrics(database.engine)
-    members = _background_workers(
-        settings, database, outgoing.send if spans is None else spans.wrap_send(outgoing.send)
-    )
+    members = _background_workers(settings, database, send if spans is None else spans.wrap_send(send))
     members += _metrics_workers(database, server_metrics)
     if spans is not None:
         members.append(spans)
@@ -259,7 +253,7 @@ class _Workers:
             member.stop()
 
 
-def _background_workers(settings: Settings, database: Database, send: Send = outgoing.send) -> list[BackgroundWorker]:
+def _background_workers(settings: Settings, database: Database, send: "Send" = send) -> list[BackgroundWorker]:
     workers: list[BackgroundWorker] = [
         ComparisonWorker(database),
         DeliveryWorker(database, settings, PARAMETER_URLS, send=send),
@@ -269,6 +263,9 @@ def _background_workers(settings: Settings, database: Database, send: Send = out
         RecomparisonWorker(database),
     ]
     if settings.audit_forward_url:
+        from treaty.web.api.audit import render_event  # noqa: PLC0415 - few servers forward the audit trail
+        from treaty.workers.audit_forwarding import AuditForwarder  # noqa: PLC0415 - likewise
+
         workers.append(AuditForwarder(database, settings, settings.audit_forward_url, render_event))
     if not _has_scheduled_cleanup(settings):
         return workers
@@ -315,7 +312,9 @@ def plan_cleaning(settings: Settings, retention: Retention) -> CleanupPlan:
     return _with_database(settings, lambda database: _build_cleaner(settings, database, retention).plan())
 
 
-def _build_cleaner(settings: Settings, database: Database, retention: Retention) -> Cleaner:
+def _build_cleaner(settings: Settings, database: Database, retention: Retention) -> "Cleaner":
+    from treaty.workers.cleanup import Cleaner  # noqa: PLC0415 - for `treaty clean`
+
     return Cleaner(
         database,
         retention,
@@ -325,7 +324,7 @@ def _build_cleaner(settings: Settings, database: Database, retention: Retention)
     )
 
 
-def clean(settings: Settings, retention: Retention) -> CleanupResult:
+def clean(settings: Settings, retention: Retention) -> "CleanupResult":
     """Remove the data that the retention rules do not keep. Raises CleanupInProgress."""
     return _with_database(settings, lambda database: _build_cleaner(settings, database, retention).clean())
 
@@ -523,8 +522,10 @@ def _ensure_key(settings: Settings) -> None:
             structlog.get_logger("treaty").warning("secret_key", reason=str(error))
 
 
-def check_integrity(settings: Settings, *, fixes: bool) -> list[IntegrityFinding]:
+def check_integrity(settings: Settings, *, fixes: bool) -> "list[IntegrityFinding]":
     """Check the integrity of a server's data, and repair it if `fixes` is set."""
+    from treaty.actions.maintenance import integrity  # noqa: PLC0415 - for `treaty doctor`
+
     return _with_database(
         settings,
         lambda database: (
@@ -536,16 +537,22 @@ def check_integrity(settings: Settings, *, fixes: bool) -> list[IntegrityFinding
 
 def load_index_progress(settings: Settings) -> IndexProgress:
     """Count the contents that a server's usage index covers."""
-    return _with_database(settings, lambda database: database.read(usage_contents.count_contents), "treaty doctor")
+    from treaty.store.usage import contents  # noqa: PLC0415 - for `treaty doctor`
+
+    return _with_database(settings, lambda database: database.read(contents.count_contents), "treaty doctor")
 
 
 def load_backup_status(settings: Settings) -> BackupStatus:
     """Find the latest backup of a server's database, and count the changes since."""
+    from treaty.store.maintenance import backup_status  # noqa: PLC0415 - for `treaty doctor`
+
     return _with_database(settings, lambda database: database.read(backup_status.find_status), "treaty doctor")
 
 
 def load_engine_progress(settings: Settings) -> EngineProgress:
     """Count the comparisons that a newer engine has still to compute, or whose verdict it would change."""
+    from treaty.store.provider_contracts import recomparisons  # noqa: PLC0415 - for `treaty doctor`
+
     return _with_database(settings, lambda database: database.read(recomparisons.load_progress), "treaty doctor")
 
 
@@ -663,7 +670,7 @@ def warn_of_proxies(settings: Settings) -> None:
     """Log a warning for each path of a base URL that a proxy has to remove, and each proxy that webhooks cannot use."""
     logger = structlog.get_logger("treaty")
     for base_path in sorted(find_base_paths(settings.base_urls)):
-        if conflict := find_conflict(base_path, list(build_router(settings).endpoints)):
+        if conflict := find_conflict(base_path, build_route_table(settings).templates):
             reason = (
                 f"The path {base_path} of the base URL is also a path of Treaty itself ({conflict}). Have the proxy "
                 "remove it without decoding the rest, or choose another path, such as /pacts."
@@ -671,7 +678,7 @@ def warn_of_proxies(settings: Settings) -> None:
             logger.warning("base_urls", reason=reason)
     for scheme in ("http", "https"):
         try:
-            outgoing.read_proxies(settings).choose(scheme, "", 0)
+            read_proxies(settings).choose(scheme, "", 0)
         except ValueError as error:
             reason = (
                 f"{error}. Until then webhooks with {scheme} URLs fail; webhook_no_proxy lists hosts without a proxy."

@@ -26,8 +26,9 @@ import structlog
 from treaty.model.webhooks import hosts
 from treaty.model.webhooks.deliveries import NoResponse, OutgoingRequest, WebhookResponse
 from treaty.model.webhooks.hosts import Address
-from treaty.outbound_proxies import HttpProxy, OutboundProxies
+from treaty.outbound_proxies import HttpProxy
 from treaty.settings import Settings
+from treaty.settings.webhook_proxies import read_proxies
 
 Resolve = Callable[[str, int], Sequence[str]]
 _URL_CHARACTERS: Final = "/%:@!$&'()*+,;=~-._"
@@ -183,15 +184,6 @@ _PROXY_AUTHENTICATION_REQUIRED: Final = 407
 _PUBLIC_NAME: Final = re.compile(r"(?:[a-z0-9_-]+\.)+(?:[a-z]{2,}|xn--[a-z0-9-]+)\.?", re.IGNORECASE)
 _SPECIAL_DOMAINS: Final = ("alt", "arpa", "internal", "invalid", "local", "localhost", "onion", "test")
 """Domains that are reserved for other purposes than public names (RFC 6761 and others)."""
-
-
-def read_proxies(settings: Settings) -> OutboundProxies:
-    """Return the proxies of webhooks."""
-    http, https = (
-        secret.get_secret_value() if secret else None
-        for secret in (settings.webhook_http_proxy, settings.webhook_https_proxy)
-    )
-    return OutboundProxies(http, https, settings.webhook_no_proxy)
 
 
 def _choose_proxy(url: httpcore.URL, settings: Settings) -> HttpProxy | None:

@@ -12,8 +12,8 @@ from treaty.settings import Settings
 from treaty.store.engine.database import Database
 from treaty.store.webhooks import deliveries as queue
 from treaty.store.webhooks.deliveries import ClaimRequest
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.web.application import build_application
+from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.deliveries import DeliveryWorker
 
 PAIR = {"consumer": {"name": "Till"}, "provider": {"name": "Ledger"}}

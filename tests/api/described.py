@@ -9,9 +9,9 @@ import jsonschema_rs
 import orjson
 
 from treaty.settings import Settings
-from treaty.web.http.router import InvalidPath, Router
+from treaty.web.http.router import InvalidPath, RouteTable
 from treaty.web.openapi import build_document
-from treaty.web.routers import list_routers
+from treaty.web.routers import build_route_table
 
 if TYPE_CHECKING:
     from tests.api.client import Answer
@@ -20,17 +20,16 @@ JsonSchema = dict[str, Any]
 
 
 @cache
-def all_routes() -> Router:
-    router = Router()
-    for part in list_routers(Settings()):
-        router.include(part)
-    return router
+def all_routes() -> RouteTable:
+    return build_route_table(Settings())
 
 
 @cache
 def document() -> dict[str, Any]:
     """The document of a broker with all routes."""
-    described: dict[str, Any] = orjson.loads(orjson.dumps(build_document(all_routes().endpoints.values())))
+    described: dict[str, Any] = orjson.loads(
+        orjson.dumps(build_document(map(all_routes().load, all_routes().templates)))
+    )
     return described
 
 
@@ -56,10 +55,10 @@ def hold(method: str, path: str, answer: "Answer") -> None:
 def find_responses(method: str, path: str) -> dict[str, Any] | None:
     """Find the responses of the operation that answers; None if there is no such operation."""
     try:
-        endpoint = all_routes().match(path.removeprefix("http://localhost").partition("?")[0]).endpoint
+        template = all_routes().match(path.removeprefix("http://localhost").partition("?")[0]).template
     except InvalidPath:
         return None
-    operations = document()["paths"].get(endpoint.url.template, {}) if endpoint else {}
+    operations = document()["paths"].get(template, {}) if template else {}
     responses: dict[str, Any] | None = operations.get(method.lower(), {}).get("responses")
     return responses
 

@@ -22,8 +22,8 @@ from treaty.actions.accounts import credentials
 from treaty.model.accounts.access import Role
 from treaty.store.engine.database import Database, open_database
 from treaty.store.migrations import migrate
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
 from treaty.web.application import build_application
+from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.deliveries import DeliveryWorker
 
 HEARTBEAT = "/diagnostic/status/heartbeat"

@@ -18,7 +18,7 @@ from treaty.actions.webhooks import deliveries
 from treaty.store.engine.database import open_database
 from treaty.store.webhooks import delivery_facts
 from treaty.store.webhooks.deliveries import ClaimRequest
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.deliveries import DeliveryWorker
 
 STARS = "*" * 10

@@ -18,7 +18,7 @@ from tests.api.comparisons import (
     publish_contract,
 )
 from tests.api.history import History
-from treaty.model.compare.engine import ENGINE_VERSION
+from treaty.model.compare.engine_version import ENGINE_VERSION
 from treaty.workers import recomparisons
 from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.recomparisons import RecomparisonWorker

@@ -11,7 +11,7 @@ from tests.api.history import History
 from tests.databases import open_kept
 from tests.receiver import Receiver
 from treaty.settings import Settings
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.deliveries import DeliveryWorker
 
 pytestmark = pytest.mark.slow_on_postgresql  # about rules; other tests have the same statements

@@ -16,7 +16,9 @@ from tests.api.contracts import RESULT, build, encode
 from tests.model.compare.changed_documents import generator
 from tests.model.compare.generated_pairs import pact_of
 from tests.scale import choose
-from treaty.model.compare import CompiledDocument, Document, Profile, UnusablePact, compare, compile_document
+from treaty.model.compare.documents import Document, UnusablePact
+from treaty.model.compare.engine import CompiledDocument, compare, compile_document
+from treaty.model.compare.profiles import Profile
 
 if TYPE_CHECKING:
     from tests.api.client import Answer, Api

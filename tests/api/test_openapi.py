@@ -29,7 +29,7 @@ WITHOUT_EXAMPLE = {
 
 
 def routes():
-    return [route for endpoint in all_routes().endpoints.values() for route in endpoint.routes.values()]
+    return [route for endpoint in map(all_routes().load, all_routes().templates) for route in endpoint.routes.values()]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from treaty.settings import Settings
 from treaty.store.tables import triggered_webhook, version
 from treaty.store.versions import versions
 from treaty.store.webhooks.deliveries import ClaimRequest
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.cleanup import Cleaner
 
 PARAMETERS = (

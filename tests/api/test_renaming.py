@@ -25,7 +25,7 @@ from treaty.model.maintenance.retention import KeepVersions, Retention, add_in_u
 from treaty.settings import Settings
 from treaty.store.engine.vault import get_vault
 from treaty.store.webhooks.deliveries import ClaimRequest
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.cleanup import Cleaner
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from tests.api.writes import CONSUMER, PAIR, PROVIDER, WRITES, world
 from tests.databases import open_kept
 from treaty.settings import Settings
 from treaty.web.application import MAX_CACHE_BYTES, build_application
-from treaty.web.http.router import Router
+from treaty.web.http.router import Endpoint
 from treaty.web.routers import list_routers
 
 STEPS = 40
@@ -76,7 +76,7 @@ def cached_reads(api: Api) -> list[Read]:
         Read(f"/matrix?{MATRIX}"),
         Read(f"/matrix?{MATRIX}&limit=1000"),  # runs in a thread, with another connection
     ]
-    for resource in _table().endpoints.values():
+    for resource in _list_endpoints():
         for route in resource.routes.values():
             if route.is_cacheable:
                 path = route.url.fill(**{name: names.get(name, "beta") for name in route.url.names})
@@ -84,16 +84,13 @@ def cached_reads(api: Api) -> list[Read]:
     return reads
 
 
-def _table() -> Router:
-    table = Router()
-    for router in list_routers(Settings()):
-        table.include(router)
-    return table
+def _list_endpoints() -> list[Endpoint]:
+    return [endpoint for router in list_routers(Settings()) for endpoint in router.endpoints.values()]
 
 
 def route_methods() -> dict[str, str]:
     """Return the method of each route that writes, by the name of its handler."""
-    routes = (route for resource in _table().endpoints.values() for route in resource.routes.values())
+    routes = (route for endpoint in _list_endpoints() for route in endpoint.routes.values())
     return {route.handler.__name__: route.method for route in routes if not route.is_read_only}
 
 

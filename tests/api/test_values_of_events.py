@@ -15,7 +15,7 @@ from treaty.model.decisions.metadata import Metadata, SelectedBy, encode
 from treaty.model.webhooks import parameters, previews
 from treaty.store.tables import pacticipant, triggered_webhook, version
 from treaty.store.webhooks import preview_events, webhooks
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.web.parameter_urls import PARAMETER_URLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

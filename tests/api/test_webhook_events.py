@@ -19,7 +19,7 @@ from treaty.actions.webhooks.notices import (
 from treaty.model.webhooks.events import EVENT_NAMES, EVENT_TYPES, EventType, list_form_event_types
 from treaty.model.webhooks.parameters import PARAMETERS, build_parameters
 from treaty.store.webhooks.deliveries import ClaimRequest
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.notices import NoticeWorker
 
 if TYPE_CHECKING:

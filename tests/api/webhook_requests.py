@@ -10,7 +10,7 @@ from treaty.model.webhooks.deliveries import Delivery, NoResponse, OutgoingReque
 from treaty.model.webhooks.parameters import PLACEHOLDER_FACTS
 from treaty.model.webhooks.webhooks import WebhookRequest
 from treaty.settings import Settings
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.web.parameter_urls import PARAMETER_URLS
 
 PATIENT = dict.fromkeys(("webhook_connect_timeout", "webhook_read_timeout", "webhook_total_timeout"), 2 * PATIENCE)
 """Settings with which a sender waits for this machine. Tests of timeouts have shorter ones."""

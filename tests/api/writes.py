@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from tests.api.client import Answer, Api, pact, publication
 from tests.api.history import History
-from treaty.model.compare.engine import ENGINE_VERSION
+from treaty.model.compare.engine_version import ENGINE_VERSION
 
 CONSUMER, PROVIDER, BRANCH, TAG = "Shop", "Prices", "feat/x", "beta"
 PAIR: Final = f"/pacts/provider/{PROVIDER}/consumer/{CONSUMER}"

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.contracts import OPENAPI, USES_COUNT, Json, interaction, pact
 from tests.waiting import PATIENCE
 from treaty.cli.comparison_reports import build_sarif
-from treaty.model.compare import Profile
+from treaty.model.compare.profiles import Profile
 from treaty.model.compare.reading import read_document
 from treaty.model.compare.reports import SelectedPact, compare_pacts
 

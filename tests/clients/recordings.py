@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -19,8 +18,7 @@ import pytest
 from tests.clients.access import Access
 from tests.clients.relay import Exchange
 from treaty.settings import Settings
-from treaty.web.http.router import Router
-from treaty.web.routers import build_router
+from treaty.web.routers import build_route_table
 
 FOLDER: Final = Path(__file__).parent / "requests"
 BASE: Final = "http://localhost"
@@ -137,14 +135,8 @@ def forms(requests: Iterable[Recorded]) -> set[tuple[Any, ...]]:
     }
 
 
-@cache
-def _router() -> Router:
-    return build_router(Settings())
-
-
 def _template(path: str) -> str:
-    endpoint = _router().match(path).endpoint
-    return endpoint.url.template if endpoint else path
+    return build_route_table(Settings()).match(path).template or path
 
 
 def _members(body: str) -> tuple[str, ...]:

@@ -21,7 +21,10 @@ from tests.clients import toolchains
 from tests.model.compare.generated_pairs import Pair, generate, pact_of
 from tests.scale import IS_LONG
 from treaty.cli.comparison_reports import build_sarif
-from treaty.model.compare import Document, Finding, Profile, compare
+from treaty.model.compare.documents import Document
+from treaty.model.compare.engine import compare
+from treaty.model.compare.findings import Finding
+from treaty.model.compare.profiles import Profile
 from treaty.model.compare.reading import read_document
 from treaty.model.compare.reports import SelectedPact, compare_pacts
 

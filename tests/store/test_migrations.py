@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKeyConstraint, inspect, text
 from treaty.errors import InvalidSetting
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import HEAD, migrate, revision
-from treaty.store.tables import metadata
+from treaty.store.tables import add_postgresql_options, metadata
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def database(empty_database_url):
 @pytest.mark.filterwarnings("ignore:.*expression-based index")  # which the next test looks at
 def test_migrations_make_exactly_the_tables_that_the_code_knows(database):
     migrate(database)
+    add_postgresql_options()
     with database.engine.connect() as connection:
         options = {
             "compare_type": True,

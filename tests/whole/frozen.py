@@ -19,6 +19,7 @@ from treaty.settings import Settings
 from treaty.store.engine.database import open_database
 from treaty.web.application import build_application
 from treaty.web.pages import templates
+from treaty.web.routers import list_routers
 
 SHOP, PRICES = (q(name) for name in (filled.CONSUMERS[0], filled.PROVIDER))
 READS = (
@@ -37,6 +38,7 @@ def warm_up() -> None:
         with closing(open_database(url)) as database:
             settings = Settings(database_url=url, secret_key=SECRET_KEY, log_level="fatal")  # type: ignore[arg-type]  # pydantic converts it
             with closing(Api(build_application(settings, database))) as api:
+                list_routers(settings)  # all modules, so that each server of a test need not load them
                 filled.fill(api)
                 for path in READS:
                     api.get(path)

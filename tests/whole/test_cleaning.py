@@ -18,7 +18,7 @@ from tests.whole import writers
 from tests.whole.servers import BIN, run, running
 from treaty.actions.maintenance import cleanup
 from treaty.store.engine.database import open_database
-from treaty.workers.cleanup import BatchSizer
+from treaty.workers.batch_sizes import BatchSizer
 
 HISTORY = History(name="old", pairs=2, versions=500, bystanders=0)
 """Two thousand versions with pacts, results, branches, tags and deployments, all several years old."""

@@ -11,7 +11,8 @@ from treaty.cli import comparison_reports, options, output
 from treaty.cli.compared_pacts import PactSource, select_pacts
 from treaty.cli.program import Check
 from treaty.errors import ClientError
-from treaty.model.compare import Profile, UnusableDocument, UnusablePact
+from treaty.model.compare.documents import UnusableDocument, UnusablePact
+from treaty.model.compare.profiles import Profile
 from treaty.model.compare.reading import read_document
 from treaty.model.compare.reports import Effect, compare_changes, compare_new_version, compare_pacts
 

@@ -57,7 +57,7 @@ from treaty.store.webhooks import notices
 from treaty.store.webhooks.deliveries import ClaimRequest
 from treaty.web.api.decisions.matrix import decide_query, load_checked_names
 from treaty.web.api.decisions.recording import Answered, build_draft, list_versions
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS
+from treaty.web.parameter_urls import PARAMETER_URLS
 
 _FOUNDED_DAYS: Final = 29.9
 """Days before the start at which the environments and webhooks were created."""

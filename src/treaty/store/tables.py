@@ -27,6 +27,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     UniqueConstraint,
     false,
@@ -72,6 +73,28 @@ NAMING: Final = {
 }
 
 metadata: Final = MetaData(naming_convention=NAMING)
+
+_POSTGRESQL: Final = "postgresql"
+
+
+def _index(
+    name: str | None, *columns: str | TextClause, where: str | None = None, is_unique: bool = False, **options: object
+) -> Index:
+    """Define an index with a condition, or with options of PostgreSQL (see `add_postgresql_options`)."""
+    condition = None if where is None else text(where)
+    for_postgresql = options if condition is None else {"where": condition, **options}
+    return Index(name, *columns, unique=is_unique, sqlite_where=condition, info={_POSTGRESQL: for_postgresql})
+
+
+def add_postgresql_options() -> None:
+    """Add PostgreSQL's options to the indexes, for a comparison of these tables with those of a database.
+
+    SQLAlchemy loads its dialect to check them, which takes 2 MiB that servers with SQLite have no use for.
+    """
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            for name, value in index.info.get(_POSTGRESQL, {}).items():
+                index.dialect_options[_POSTGRESQL][name] = value
 
 
 def _id(*, start: int = 1) -> Column[int]:
@@ -156,14 +179,13 @@ version: Final = Table(
     Column("is_self_verified", Boolean),
     UniqueConstraint("pacticipant_id", "number"),
     # Compares bytes on PostgreSQL, whatever its collation, as ranges of prefixes need.
-    Index(None, "number", postgresql_ops={"number": "text_pattern_ops"}),
+    _index(None, "number", ops={"number": "text_pattern_ops"}),
     Index(None, "pacticipant_id", "position"),
-    Index(
+    _index(
         "ix_version_with_documents",
         "pacticipant_id",
         "documents_sha",
-        sqlite_where=text("documents_sha IS NOT NULL"),
-        postgresql_where=text("documents_sha IS NOT NULL"),
+        where="documents_sha IS NOT NULL",
     ),
     sqlite_autoincrement=True,
 )
@@ -290,23 +312,21 @@ deployed_version: Final = Table(
     Index(None, "pacticipant_id"),
     Index(None, "created_at"),
     # Finds currently deployed versions without reading those that were deployed before, nor their rows.
-    Index(
+    _index(
         "ix_deployed_version_in_use",
         "pacticipant_id",
         "environment_id",
         "version_id",
-        sqlite_where=text("undeployed_at IS NULL"),
-        postgresql_where=text("undeployed_at IS NULL"),
+        where="undeployed_at IS NULL",
     ),
     # One version at a time is deployed to each application instance; "no instance" counts as an instance.
-    Index(
+    _index(
         "uq_deployed_version_running",
         "environment_id",
         "pacticipant_id",
         text("coalesce(application_instance, '')"),
-        unique=True,
-        sqlite_where=text("undeployed_at IS NULL"),
-        postgresql_where=text("undeployed_at IS NULL"),
+        is_unique=True,
+        where="undeployed_at IS NULL",
     ),
 )
 
@@ -326,18 +346,16 @@ released_version: Final = Table(
     Index(None, "pacticipant_id"),
     Index(None, "created_at"),
     # Finds currently supported versions without reading those that were supported before.
-    Index(
+    _index(
         "ix_released_version_supported_of",
         "pacticipant_id",
-        sqlite_where=text("support_ended_at IS NULL"),
-        postgresql_where=text("support_ended_at IS NULL"),
+        where="support_ended_at IS NULL",
     ),
-    Index(
+    _index(
         "ix_released_version_supported",
         "environment_id",
         "pacticipant_id",
-        sqlite_where=text("support_ended_at IS NULL"),
-        postgresql_where=text("support_ended_at IS NULL"),
+        where="support_ended_at IS NULL",
     ),
 )
 
@@ -474,11 +492,10 @@ verification: Final = Table(
     Index(None, "provider_version_id"),
     Index(None, "provider_id"),
     Index(None, "consumer_id", "provider_id"),
-    Index(
+    _index(
         "ix_verification_compared",
         "comparison_id",
-        sqlite_where=text("comparison_id IS NOT NULL"),
-        postgresql_where=text("comparison_id IS NOT NULL"),
+        where="comparison_id IS NOT NULL",
     ),
     sqlite_autoincrement=True,
 )
@@ -512,10 +529,10 @@ document_index: Final = Table(
     Column("words", Text, nullable=False),
     # JSON: lists of the kind of a name, the name, and its words.
     Column("names", Text, nullable=False),
-    Index(
+    _index(
         "ix_document_index_words",
         text("array_to_tsvector(string_to_array(words, ' '))"),
-        postgresql_using="gin",
+        using="gin",
     ).ddl_if(dialect="postgresql"),
 )
 
@@ -718,21 +735,19 @@ triggered_webhook: Final = Table(
     Index(None, "consumer_id", "provider_id", "webhook_id", "event"),
     Index(None, "provider_id"),
     Index(None, "webhook_id"),
-    Index(
+    _index(
         "ix_triggered_webhook_due",
         "due_at",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
+        where="due_at IS NOT NULL",
     ),
     # Finds earlier deliveries to the same webhook about the same pair: later ones wait for them.
-    Index(
+    _index(
         "ix_triggered_webhook_order",
         "webhook_id",
         "consumer_id",
         "provider_id",
         "id",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
+        where="due_at IS NOT NULL",
     ),
     sqlite_autoincrement=True,
 )
@@ -800,18 +815,16 @@ event: Final = Table(
     # JSON.
     Column("details", Text),
     _created(),
-    Index(
+    _index(
         "ix_event_position",
         "position",
-        unique=True,
-        sqlite_where=text("position IS NOT NULL"),
-        postgresql_where=text("position IS NOT NULL"),
+        is_unique=True,
+        where="position IS NOT NULL",
     ),
-    Index(
+    _index(
         "ix_event_waiting",
         "id",
-        sqlite_where=text("position IS NULL"),
-        postgresql_where=text("position IS NULL"),
+        where="position IS NULL",
     ),
     sqlite_autoincrement=True,
 )
@@ -995,12 +1008,11 @@ audit: Final = Table(
     Column("count", Integer, nullable=False),
     Index(None, "type", "id"),
     *(
-        Index(
+        _index(
             f"ix_audit_{name}",
             name,
             "id",
-            sqlite_where=text(f"{name} IS NOT NULL"),
-            postgresql_where=text(f"{name} IS NOT NULL"),
+            where=f"{name} IS NOT NULL",
         )
         for name in ("who", "resource", "other")
     ),
@@ -1030,10 +1042,10 @@ usage_term: Final = Table(
     UniqueConstraint("provider_id", "name", "place"),
     Index(None, "provider_id", "place"),
     Index(None, "provider_id", "field"),
-    Index(
+    _index(
         "ix_usage_term_words",
         text("array_to_tsvector(string_to_array(words, ' '))"),
-        postgresql_using="gin",
+        using="gin",
     ).ddl_if(dialect="postgresql"),
 )
 

@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from treaty.actions.provider_contracts.comparisons import ComparisonBudget, compare_pairs, enqueue_pairs
 from treaty.errors import Malformed, TreatyError
 from treaty.model.accounts.access import ANONYMOUS_CALLER
 from treaty.model.provider_contracts.comparisons import PairKey
@@ -51,7 +50,7 @@ from treaty.web.responses import (
     create_request_id,
     explain_decoded_slash,
 )
-from treaty.web.routers import build_router
+from treaty.web.routers import build_route_table
 from treaty.web.security import csrf, open_access
 from treaty.web.security.authentication import AuthenticateInTransaction, Authenticator, PasswordCheckRequired
 from treaty.web.security.authorization import needs_reauthentication
@@ -166,8 +165,8 @@ class RequestHandler:
         self._database = database
         self._clock = clock
         self._worker = worker
-        self._router = build_router(settings)
-        self._base_paths = BasePaths(settings.base_urls, self._router.has_route)
+        self._routes = build_route_table(settings)
+        self._base_paths = BasePaths(settings.base_urls, self._routes.has_route)
         self._authenticator = Authenticator(settings, database)
         self._sources = RequestSources(settings)
         self._denied_requests = DeniedRequests(database)
@@ -276,8 +275,9 @@ class RequestHandler:
     async def _route(self, request: Request, body: asgi.BodyReader) -> Response:
         if request.source.problem is not None:
             raise Malformed(request.source.problem)
-        endpoint, names, accept = self._router.match(request.path)
+        template, names, accept = self._routes.match(request.path)
         request.accept = accept or request.accept
+        endpoint = None if template is None else await self._find_endpoint(template)
         route = None
         if endpoint is not None:
             request.route = endpoint.url.template
@@ -297,6 +297,12 @@ class RequestHandler:
                 await self._run_in_thread(partial(reauthenticate_by_form, request))
         outcome = await self._run(route, request, names, authenticate)
         return await self._follow_events(outcome, route, request, body) if isinstance(outcome, EventQuery) else outcome
+
+    async def _find_endpoint(self, template: str) -> Endpoint:
+        """Return the routes of a URL. They are loaded in a thread, because that would delay other requests."""
+        if endpoint := self._routes.find_loaded(template):
+            return endpoint
+        return await self._run_in_thread(partial(self._routes.load, template))
 
     async def _authenticate(self, request: Request, route: Route | None) -> AuthenticateInTransaction | None:
         """Begin to authenticate the caller. The heartbeat does not wait for the database, since it reports liveness."""
@@ -326,7 +332,7 @@ class RequestHandler:
         # A path that begins like that of a base URL may be Treaty's own, after a proxy has removed the other.
         base_path = request.source.base_path
         for path, prefix in ((request.path, base_path), (base_path + request.path, "")):
-            if may_have_decoded_slash(path, self._router.endpoints):
+            if may_have_decoded_slash(path, self._routes.templates):
                 return explain_decoded_slash(request, prefix + path, has_prefix=bool(prefix))
         return ""
 
@@ -386,6 +392,13 @@ class RequestHandler:
 
         If the results cannot be stored, the pairs stay unknown.
         """
+        # Takes 4 MiB with the engine, which servers without documents of providers do not need.
+        from treaty.actions.provider_contracts.comparisons import (  # noqa: PLC0415
+            ComparisonBudget,
+            compare_pairs,
+            enqueue_pairs,
+        )
+
         seconds = self._settings.comparison_budget.total_seconds()
         deadline = time.monotonic() + seconds
         budget = ComparisonBudget(

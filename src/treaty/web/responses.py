@@ -56,6 +56,7 @@ from treaty.web.http.results import (
     WithHeaders,
 )
 from treaty.web.http.router import InvalidPath
+from treaty.web.routers import list_routers
 from treaty.web.security.authentication import get_authenticator
 from treaty.web.security.reauthentication import read_form_to_resume
 from treaty.web.transactions import NotAcceptable, UnsupportedMediaType
@@ -104,6 +105,15 @@ def _respond(status: int, content: object, request: Request, headers: dict[str, 
 
 def _render(content: object, request: Request) -> tuple[bytes, bytes, bool]:
     """Render an object as the request's media type. Also return the source of its ETag, and whether it is stable."""
+    try:
+        return _render_with_loaded(content, request)
+    except represent.NotRegistered:
+        # Usually the modules of a route load the representation of its result.
+        list_routers(request.settings)
+        return _render_with_loaded(content, request)
+
+
+def _render_with_loaded(content: object, request: Request) -> tuple[bytes, bytes, bool]:
     media_type, render_context = request.media_type, request.render_context
     render_text = _WRITERS.get(media_type)
     if render_text is not None:

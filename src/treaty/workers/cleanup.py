@@ -1,15 +1,14 @@
-"""Removes old data from a database in use, on demand or by schedule.
+"""Removes old data from a database in use.
 
 One read finds the data to remove, and many short transactions remove it, with pauses in which requests can write. The
 size of each transaction follows from how long the previous ones took. A lease admits one cleaner at a time to a
 database; if its process is killed, another cleaner can start when the lease has expired, a minute later.
 """
 
-import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,6 @@ from functools import partial
 from typing import Final, TypeVar
 
 import structlog
-from cronsim import CronSim, CronSimError
 from sqlalchemy import Connection
 
 from treaty.actions.maintenance.cleanup import (
@@ -35,31 +33,22 @@ from treaty.actions.maintenance.cleanup import (
     remove_unused_contracts,
     remove_versions,
 )
-from treaty.errors import InvalidSetting
 from treaty.model.audit import Actor
 from treaty.model.maintenance.retention import CleanupPlan, RemovalCounts, RemovedCounts, Retention, compute_cutoff
 from treaty.store import audit
 from treaty.store.decisions import records
 from treaty.store.engine.database import Database
-from treaty.store.engine.health import log_failure
 from treaty.store.maintenance import removal, retention
 from treaty.store.maintenance.removal import VersionBatch
 from treaty.store.provider_contracts import contracts
+from treaty.workers.batch_sizes import MIN_PAUSE_SECONDS, BatchSizer
 
-T = TypeVar("T")
-
-TRANSACTION_GOAL_SECONDS: Final = 0.03
-"""Seconds that a transaction may block other writers. On SQLite it blocks all of them."""
-INITIAL_BATCH_SIZE: Final = 5
-"""Rows that the first transaction of a kind removes, before any duration has been measured."""
-MAX_BATCH_SIZE: Final = 250
 EVENT_PAGE_SIZE: Final = 10_000
 """Audit events listed in one read. The trail may have millions, and their ids are in memory."""
-MIN_PAUSE_SECONDS: Final = 0.01
 TRANSACTIONS_PER_CHECKPOINT: Final = 4
 """SQLite's write-ahead log would otherwise grow during the clean-up, and the final checkpoint would take long."""
-COOLDOWN: Final = timedelta(seconds=5)
-"""Time after a scheduled clean-up in which no other process starts one: all have the same schedule."""
+
+T = TypeVar("T")
 
 log = structlog.get_logger("treaty.workers.cleanup")
 
@@ -72,47 +61,9 @@ class CleanupStopped(Exception):
     """The process is shutting down, and the clean-up ended early. What it had removed is committed."""
 
 
-class BatchSizer:
-    """Adapts the number of rows in a transaction to the durations of the previous ones."""
-
-    def __init__(self) -> None:
-        self._size = INITIAL_BATCH_SIZE
-        self._batch_length = 0
-
-    def batches(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
-        """Split items into batches of the size that is right at the time when each batch is taken."""
-        start = 0
-        while start < len(items):
-            batch = items[start : start + self._size]
-            self._batch_length = len(batch)
-            yield batch
-            start += len(batch)
-
-    def record_duration(self, seconds: float) -> None:
-        """Shrink at once after a transaction that was too long; grow gradually after a short one.
-
-        A short transaction with fewer rows than allowed, such as the last of a kind, is no reason to grow.
-        """
-        fitting = max(1, int(self._batch_length * TRANSACTION_GOAL_SECONDS / max(seconds, 0.001)))
-        if seconds > TRANSACTION_GOAL_SECONDS:
-            self._size = min(self._size, fitting)
-        elif self._batch_length == self._size:
-            self._size = min(fitting, self._size * 3 // 2 + 1, MAX_BATCH_SIZE)
-
-
 CleanupResult = Mapping[str, Mapping[str, RemovalCounts]]
 """Removed and remaining rows by kind: old data under `clean`, overwritten data under `overwritten`, `audit`, and
 `decisions`."""
-
-
-def check_schedule(schedule: str) -> None:
-    """Raise InvalidSetting if a schedule is not a valid cron expression."""
-    try:
-        CronSim(schedule, _utc_now())
-    except CronSimError as error:
-        raise InvalidSetting(
-            f"database_clean_cron_schedule: '{schedule}' is not a valid cron expression such as '15 2 * * *': {error}"
-        ) from error
 
 
 def _utc_now() -> datetime:
@@ -327,81 +278,3 @@ class Cleaner:
         for batch in sizer.batches(ids):
             total.update(self._write(sizer, partial(remove_overwritten_rows, kind=kind, ids=batch)))
         return total
-
-
-class ScheduledCleaner:
-    """Runs clean-ups by a schedule in a thread, from `start` until `stop`."""
-
-    def __init__(  # noqa: PLR0913 - what to clean, how, and when; most of it by name
-        self,
-        database: Database,
-        retention: Retention,
-        schedule: str,
-        *,
-        is_dry: bool,
-        audit_max_age: timedelta = timedelta(0),
-        decision_max_age: timedelta = timedelta(0),
-        cleans_data: bool = True,
-        clock: Callable[[], datetime] = _utc_now,
-    ) -> None:
-        self._database = database
-        self._retention = retention
-        self._schedule = schedule
-        self._is_dry = is_dry
-        self._audit_max_age = audit_max_age
-        self._decision_max_age = decision_max_age
-        self._cleans_data = cleans_data
-        self._clock = clock
-        self._is_stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start the thread that waits for the scheduled times."""
-        if self._cleans_data:
-            log.info("schedule", schedule=self._schedule)
-        self._is_stopping.clear()
-        self._thread = threading.Thread(target=self._work, name="treaty-cleaner", daemon=True)
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Do nothing: unlike deliveries, clean-ups run at scheduled times only."""
-
-    def stop(self) -> None:
-        """Stop the thread after the current transaction, and wait for it."""
-        self._is_stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _work(self) -> None:
-        for due in CronSim(self._schedule, self._clock()):
-            if self._is_stopping.wait(max(0.0, (due - self._clock()).total_seconds())):
-                return
-            try:
-                self._run()
-            except CleanupStopped:
-                return
-            except Exception as error:  # noqa: BLE001 - the next clean-up may succeed, as when the database is back
-                log_failure(log, "clean", error)
-
-    def _run(self) -> None:
-        cleaner = Cleaner(
-            self._database,
-            self._retention,
-            audit_max_age=self._audit_max_age,
-            decision_max_age=self._decision_max_age,
-            clock=self._clock,
-            pause=self._is_stopping.wait,
-            cooldown=COOLDOWN,
-        )
-        if self._is_dry and self._cleans_data:
-            plan = cleaner.plan()
-            log.info("clean", dry_run=True, versions=len(plan.versions), branches=len(plan.branches))
-            return
-        try:
-            result = cleaner.clean() if self._cleans_data else {}
-            if not self._cleans_data:
-                cleaner.clean_history()
-        except CleanupInProgress:
-            log.info("Clean was not performed as a clean is already in progress. Exiting.")
-            return
-        log.info("clean", **{kind: counts.gone for section in result.values() for kind, counts in section.items()})

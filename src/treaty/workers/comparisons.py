@@ -11,8 +11,6 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
-from treaty.actions.provider_contracts.comparisons import compare_pairs
-from treaty.actions.provider_contracts.narrowing import reuse_comparisons
 from treaty.model.audit import Actor
 from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.store import audit
@@ -73,6 +71,10 @@ class ComparisonWorker(PollingWorker):
         self, pairs: Sequence[PairKey], *, base_url: str, now: datetime, is_expired: Callable[[], bool]
     ) -> list[PairKey]:
         """Reuse what earlier comparisons say about pairs, compare the others, and return those without a result."""
+        # They take 4 MiB with the engine, which servers without documents of providers do not need.
+        from treaty.actions.provider_contracts.comparisons import compare_pairs  # noqa: PLC0415
+        from treaty.actions.provider_contracts.narrowing import reuse_comparisons  # noqa: PLC0415
+
         candidates = reuse_comparisons(self._database, pairs, base_url=base_url, now=now, is_expired=is_expired)
         return compare_pairs(self._database, candidates, base_url=base_url, now=now, is_expired=is_expired)
 

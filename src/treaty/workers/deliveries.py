@@ -10,15 +10,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from sqlalchemy import Connection
 
-from treaty import outgoing
-from treaty.actions.webhooks.deliveries import Send, attempt_delivery, claim, record_attempt
 from treaty.model.audit import Actor
-from treaty.model.webhooks.deliveries import Attempt, Delivery, DeliveryStatus, NoResponse
+from treaty.model.webhooks.deliveries import (
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    NoResponse,
+    OutgoingRequest,
+    WebhookResponse,
+)
 from treaty.model.webhooks.parameters import ParameterUrls
 from treaty.settings import Settings
 from treaty.store import audit
@@ -27,6 +32,9 @@ from treaty.store.engine.health import log_failure
 from treaty.store.webhooks import deliveries
 from treaty.store.webhooks.deliveries import ClaimRequest
 from treaty.workers.polling import ERROR_PAUSE_SECONDS, PollingWorker
+
+if TYPE_CHECKING:
+    from treaty.actions.webhooks.deliveries import Send
 
 LEASE_TIME: Final = timedelta(seconds=10)
 """How long a claim lasts unless it is renewed."""
@@ -40,6 +48,14 @@ _ACTOR: Final = Actor(credential_name="worker")
 log = structlog.get_logger("treaty.workers.deliveries")
 
 
+def send(request: OutgoingRequest, settings: Settings) -> WebhookResponse | NoResponse:
+    """Send a request once. Failures are returned instead of raised."""
+    # Takes 2 MiB with the HTTP client, which servers without webhooks do not need.
+    from treaty import outgoing  # noqa: PLC0415
+
+    return outgoing.send(request, settings)
+
+
 class DeliveryWorker(PollingWorker):
     """Sends queued deliveries between `start` and `stop`."""
 
@@ -51,7 +67,7 @@ class DeliveryWorker(PollingWorker):
         settings: Settings,
         parameter_urls: ParameterUrls,
         *,
-        send: Send = outgoing.send,
+        send: "Send" = send,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__()
@@ -123,6 +139,8 @@ class DeliveryWorker(PollingWorker):
                 log_failure(log, "note", error, webhook=delivery.webhook, delivery=delivery.uuid)
 
     def _record(self, finished: Sequence[tuple[Delivery, Attempt]]) -> None:
+        from treaty.actions.webhooks.deliveries import record_attempt  # noqa: PLC0415 - see `_claim_all`
+
         # Workers update rows of webhooks in the same order, so that they cannot deadlock.
         ordered = sorted(finished, key=lambda pair: pair[0].webhook)
         jitter = random.uniform(2 - MAX_JITTER, MAX_JITTER)  # noqa: S311 - only spreads retries over time
@@ -169,6 +187,9 @@ class DeliveryWorker(PollingWorker):
 
     def _claim_all(self, db: Connection, *, now: datetime) -> list[Delivery]:
         """Claim a share at a time, until no sender is free or nothing is due."""
+        # Takes 2 MiB, which servers without webhooks do not need.
+        from treaty.actions.webhooks.deliveries import claim  # noqa: PLC0415
+
         claimed: list[Delivery] = []
         while (claim_request := self._build_claim_request(claimed, now=now)).limit > 0:
             share = claim(db, claim_request)
@@ -198,6 +219,8 @@ class DeliveryWorker(PollingWorker):
         )
 
     def _begin(self, delivery: Delivery) -> None:
+        from treaty.actions.webhooks.deliveries import attempt_delivery  # noqa: PLC0415 - see `_claim_all`
+
         assert self._senders is not None  # noqa: S101 - set by `start`, before the thread runs
         future = self._senders.submit(
             attempt_delivery,

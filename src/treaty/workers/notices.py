@@ -13,8 +13,6 @@ from typing import Final
 
 import structlog
 
-from treaty.actions.webhooks.digests import EventsTaken, enqueue_digest
-from treaty.actions.webhooks.notices import report_overdue, report_use
 from treaty.model.audit import Actor
 from treaty.settings import Settings
 from treaty.store import audit
@@ -77,6 +75,9 @@ class NoticeWorker(PollingWorker):
                 return
             # Searching only reads: a write would lock SQLite each time.
             if self._database.read(partial(notices.list_overdue, pact=pact)):
+                # Takes 2 MiB with all that enqueues deliveries, and few servers have webhooks for such events.
+                from treaty.actions.webhooks.notices import report_overdue  # noqa: PLC0415
+
                 report = partial(report_overdue, pact=pact, base_url=self._find_base_url(), now=now)
                 count = self._database.write(report)
                 log.info("verification_overdue", consumer=pact.consumer, provider=pact.provider, events=count)
@@ -91,6 +92,8 @@ class NoticeWorker(PollingWorker):
         for use in self._database.read(partial(notices.list_changed_uses, before=before)):
             if self._is_stopping.is_set():
                 return
+            from treaty.actions.webhooks.notices import report_use  # noqa: PLC0415 - see `report_overdue`
+
             report = partial(report_use, use=use, before=before, base_url=self._find_base_url(), now=now)
             if self._database.write(report):
                 log.info("contract_unused", consumer=use.consumer, provider=use.provider)
@@ -99,6 +102,8 @@ class NoticeWorker(PollingWorker):
         """Enqueue the digests whose first event is as old as their interval."""
         for collecting in self._database.read(digests.list_collecting):
             if _is_due(collecting, now):
+                from treaty.actions.webhooks.digests import EventsTaken, enqueue_digest  # noqa: PLC0415 - likewise
+
                 with suppress(EventsTaken):
                     self._database.write(partial(enqueue_digest, webhook=collecting.uuid, now=now))
 

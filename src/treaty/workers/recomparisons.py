@@ -13,12 +13,6 @@ from typing import Final
 
 import structlog
 
-from treaty.actions.provider_contracts.recomparisons import (
-    apply_accepted,
-    claim_recomparing,
-    record_recomparisons,
-    release_recomparing,
-)
 from treaty.model.audit import Actor
 from treaty.model.provider_contracts.comparisons import NewComparison, compare_contents
 from treaty.model.provider_contracts.recomparisons import Recomparison, WaitingComparison
@@ -50,7 +44,12 @@ class RecomparisonWorker(PollingWorker):
 
     def step(self) -> None:
         """Do what there is to do, unless another process does."""
-        if not self._database.read(recomparisons.list_former_engines) or not self._claim():
+        if not self._database.read(recomparisons.list_former_engines):
+            return
+        # Takes 4 MiB with the engine, which is of use after some upgrades only.
+        from treaty.actions.provider_contracts.recomparisons import release_recomparing  # noqa: PLC0415
+
+        if not self._claim():
             return
         try:
             with audit.acting_as(_ACTOR):
@@ -60,14 +59,20 @@ class RecomparisonWorker(PollingWorker):
             self._database.write(lambda db: release_recomparing(db, owner=self._owner, now=self._clock()))
 
     def _claim(self) -> bool:
+        from treaty.actions.provider_contracts.recomparisons import claim_recomparing  # noqa: PLC0415 - see `step`
+
         return self._database.write(lambda db: claim_recomparing(db, owner=self._owner, now=self._clock()))
 
     def _apply_accepted(self) -> None:
+        from treaty.actions.provider_contracts.recomparisons import apply_accepted  # noqa: PLC0415 - see `step`
+
         apply = partial(apply_accepted, limit=BATCH_SIZE, now=self._clock())
         while not self._is_stopping.is_set() and self._database.read(lambda db: recomparisons.list_accepted(db, 1)):
             self._database.write(apply)
 
     def _recompute_all(self) -> None:
+        from treaty.actions.provider_contracts.recomparisons import record_recomparisons  # noqa: PLC0415 - see `step`
+
         reported_at, has_worked = time.monotonic(), False
         while not self._is_stopping.is_set() and (waiting := self._list_waiting()):
             started = time.monotonic()

@@ -28,7 +28,7 @@ from treaty.model.usage.documents import index_document
 from treaty.store.engine.database import Database
 from treaty.store.usage import contents, documents
 from treaty.store.usage.contents import WaitingContent
-from treaty.workers.cleanup import MIN_PAUSE_SECONDS, BatchSizer
+from treaty.workers.batch_sizes import MIN_PAUSE_SECONDS, BatchSizer
 from treaty.workers.polling import PollingWorker
 
 NEWEST_IDS: Final = 1000

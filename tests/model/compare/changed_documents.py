@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.model.compare.generated_pairs import METHODS, Generator, as_version_4, pact_of
-from treaty.model.compare import Document, Profile, compare, compile_document
+from treaty.model.compare.documents import Document
+from treaty.model.compare.engine import compare, compile_document
+from treaty.model.compare.profiles import Profile
 
 Json = Any
 

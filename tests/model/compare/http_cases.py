@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from treaty.model.compare import Comparison, Document, Finding, Profile, compare
+from treaty.model.compare.documents import Document
+from treaty.model.compare.engine import compare
+from treaty.model.compare.findings import Comparison, Finding
+from treaty.model.compare.profiles import Profile
 
 Json = dict[str, Any]
 

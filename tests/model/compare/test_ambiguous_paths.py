@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treaty.model.compare import Comparison, Document, Profile, compare
+from treaty.model.compare.documents import Document
+from treaty.model.compare.engine import compare
+from treaty.model.compare.findings import Comparison
+from treaty.model.compare.profiles import Profile
 
 PARTS = st.sampled_from(["{}", "{}", "*", "-", "a", "/"])
 TEMPLATES = st.lists(PARTS, min_size=1, max_size=7).map("".join)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.model.compare.http_cases import TEXT, WHOLE, Case, Json, json_content, thing
-from treaty.model.compare import Comparison, Profile
+from treaty.model.compare.findings import Comparison
+from treaty.model.compare.profiles import Profile
 from treaty.model.compare.reports import ComparedPact, Effect, Report, SelectedPact, compare_changes
 
 FITTING = {"200": json_content(thing(a=TEXT))}

@@ -10,8 +10,10 @@ import pytest
 from tests.model.compare.changed_documents import generator
 from tests.model.compare.generated_pairs import generate
 from tests.scale import choose
-from treaty.model.compare import CompiledDocument, Document, Profile, UnusablePact, compare, compile_document
 from treaty.model.compare.changes import DocumentChanges
+from treaty.model.compare.documents import Document, UnusablePact
+from treaty.model.compare.engine import CompiledDocument, compare, compile_document
+from treaty.model.compare.profiles import Profile
 from treaty.model.usage.candidates import Candidates, OperationPatterns
 from treaty.model.usage.expectations import Place, index_tree
 

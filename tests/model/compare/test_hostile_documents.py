@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from tests.model.compare.http_cases import TEXT, WHOLE, json_content, ref, request_case, response_case, thing
 from tests.model.compare.sample import DOCUMENT, PACT
-from treaty.model.compare import Comparison, Document, Profile, UnusableDocument, UnusablePact, compare
+from treaty.model.compare.documents import Document, UnusableDocument, UnusablePact
+from treaty.model.compare.engine import compare
+from treaty.model.compare.findings import Comparison
+from treaty.model.compare.profiles import Profile
 
 MALFORMED: list[Any] = [
     None,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.model.compare.http_cases import TEXT, WHOLE, Case, json_content, ref, thing
-from treaty.model.compare import Profile
+from treaty.model.compare.profiles import Profile
 from treaty.model.compare.reading import read_document
 from treaty.model.compare.yaml_documents import UnreadableDocument
 from treaty.model.provider_contracts.contracts import list_operations

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.model.compare.http_cases import FLAG, NUMBER, TEXT, WHOLE, Case, Json, items, parameter, ref, thing
-from treaty.model.compare import Profile
 from treaty.model.compare.parameters import coerce
+from treaty.model.compare.profiles import Profile
 
 
 def closed(**properties: Any) -> Json:

@@ -15,7 +15,8 @@ from tests.model.compare.http_cases import (
     response_case,
     thing,
 )
-from treaty.model.compare import Profile, UnusableDocument, UnusablePact
+from treaty.model.compare.documents import UnusableDocument, UnusablePact
+from treaty.model.compare.profiles import Profile
 
 LOOSE = {"a": TEXT, "b": WHOLE}
 ORDER = thing(id=WHOLE, note=TEXT)

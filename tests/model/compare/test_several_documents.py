@@ -6,7 +6,9 @@ from itertools import permutations
 import pytest
 
 from tests.model.compare.http_cases import TEXT, WHOLE, Case, Json, json_content, thing
-from treaty.model.compare import Document, Profile, compare
+from treaty.model.compare.documents import Document
+from treaty.model.compare.engine import compare
+from treaty.model.compare.profiles import Profile
 
 FITTING = {"200": json_content(thing(a=TEXT))}
 FAILING = {"200": json_content(thing(a=WHOLE))}

@@ -17,7 +17,7 @@ from tests.model.compare.http_cases import (
     response_case,
     thing,
 )
-from treaty.model.compare import Profile
+from treaty.model.compare.profiles import Profile
 
 UNKNOWN_PATH = "E request.path-or-method.unknown | request.path | [root].paths"
 RETURNED = "E response.body.incompatible | response.body{} | responses.200.content.application/json.schema.{}"

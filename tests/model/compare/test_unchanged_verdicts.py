@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.model.compare.sample import DOCUMENT, PACT
-from treaty.model.compare import Document, Profile, compare
+from treaty.model.compare.documents import Document
+from treaty.model.compare.engine import compare
 from treaty.model.compare.pointers import find
+from treaty.model.compare.profiles import Profile
 
 CHANGES: list[tuple[tuple[Any, ...], Any]] = [
     ((0, "request", "path"), "/orders/x"),

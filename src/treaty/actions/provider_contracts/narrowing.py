@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from treaty.actions.provider_contracts.comparisons import BATCH_SIZE, record_comparisons
 from treaty.model.compare.changes import DocumentChanges
 from treaty.model.compare.documents import UnusableDocument
-from treaty.model.compare.engine import ENGINE_VERSION
+from treaty.model.compare.engine_version import ENGINE_VERSION
 from treaty.model.provider_contracts.comparisons import (
     ComparisonInputs,
     NamedBody,

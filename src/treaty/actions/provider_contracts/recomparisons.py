@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from treaty.actions.provider_contracts.comparisons import refresh_pair
 from treaty.errors import Conflict
 from treaty.model.audit import Action
-from treaty.model.compare.engine import ENGINE_VERSION
+from treaty.model.compare.engine_version import ENGINE_VERSION
 from treaty.model.provider_contracts.recomparisons import Recomparison
 from treaty.store import audit
 from treaty.store.engine import leases

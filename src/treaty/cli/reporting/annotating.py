@@ -14,10 +14,11 @@ from treaty.cli.reporting.changed_lines import find_repository_path
 from treaty.cli.reporting.facts import Annotation, DocumentFinding, Level, format_name
 from treaty.cli.reporting.gathering import list_failed, name_interaction
 from treaty.errors import ClientError
-from treaty.model.compare import Profile, UnusableDocument, UnusablePact
+from treaty.model.compare.documents import UnusableDocument, UnusablePact
 from treaty.model.compare.findings import Severity
 from treaty.model.compare.locations import resolve
 from treaty.model.compare.positions import find_extents
+from treaty.model.compare.profiles import Profile
 from treaty.model.compare.reading import read_document
 from treaty.model.compare.reports import compare_pacts
 from treaty.model.pacts.documents import Document

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from treaty.model.compare.asyncapi import AsyncApi, compare_message
 from treaty.model.compare.documents import ComparisonInterrupted, Document
@@ -11,9 +11,6 @@ from treaty.model.compare.http import compare_http
 from treaty.model.compare.interactions import HttpInteraction, MessageInteraction, mapping, read_interactions
 from treaty.model.compare.openapi import OpenApi
 from treaty.model.compare.profiles import Profile, switches_for
-
-ENGINE_VERSION: Final = "1"
-"""Changes when results may change. It is stored with each result; results of former versions stay valid."""
 
 
 @dataclass(eq=False)

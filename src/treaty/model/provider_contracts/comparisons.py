@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import orjson
 
 from treaty.model.compare.documents import Document, Specification, UnusableDocument, UnusablePact
-from treaty.model.compare.engine import ENGINE_VERSION, CompiledDocument, compare, compile_document
+from treaty.model.compare.engine_version import ENGINE_VERSION
 from treaty.model.compare.profiles import Profile
+
+if TYPE_CHECKING:
+    from treaty.model.compare.engine import CompiledDocument
 
 VERIFIER: Final = "Treaty"
 """Name of the verifier in results of comparisons."""
@@ -104,6 +107,9 @@ def compare_contents(inputs: ComparisonInputs, *, is_expired: Callable[[], bool]
     A document that is neither OpenAPI nor AsyncAPI, or a pact that cannot be read, is compatible with nothing. Raises
     ComparisonInterrupted if `is_expired`, which is called before each interaction, returns true.
     """
+    # Takes 3 MiB, which servers without documents of providers do not need.
+    from treaty.model.compare.engine import compare  # noqa: PLC0415
+
     pact = orjson.loads(inputs.pact)
     try:
         result = compare(pact, compile_documents(inputs), Profile(inputs.profile), is_expired=is_expired)
@@ -121,7 +127,7 @@ def compare_contents(inputs: ComparisonInputs, *, is_expired: Callable[[], bool]
     )
 
 
-def compile_documents(inputs: ComparisonInputs) -> Sequence[CompiledDocument]:
+def compile_documents(inputs: ComparisonInputs) -> "Sequence[CompiledDocument]":
     """Parse and compile the documents of a comparison, unless they are cached. Raises UnusableDocument."""
     return _compile_documents(_CompilationKey(inputs))
 
@@ -142,7 +148,9 @@ class _CompilationKey:
 
 # The documents of a version are compared with many pacts in a row. A large one takes some ten megabytes.
 @lru_cache(maxsize=4)
-def _compile_documents(key: _CompilationKey) -> Sequence[CompiledDocument]:
+def _compile_documents(key: _CompilationKey) -> "Sequence[CompiledDocument]":
+    from treaty.model.compare.engine import compile_document  # noqa: PLC0415 - see compare_contents
+
     profile = Profile(key.inputs.profile)
     return [
         compile_document(

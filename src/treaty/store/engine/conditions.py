@@ -6,8 +6,7 @@ the plan that it caches after some executions compares each row with each id.
 
 from typing import Any, Final, Self
 
-from sqlalchemy import BindParameter, Boolean, ColumnElement, Integer, Select, bindparam
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, BindParameter, Boolean, ColumnElement, Integer, Select, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement

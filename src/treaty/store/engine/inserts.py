@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
 
-from sqlalchemy import Connection, Insert, Table, bindparam, func, insert, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, Connection, Insert, Table, bindparam, func, insert, select
 
 from treaty.store.engine.database import execute, execute_many
 

@@ -8,8 +8,7 @@ as long as executing, so the SQL here contains nothing that makes a plan for any
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Dialect, String, bindparam
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, BindParameter, Dialect, String, bindparam
 from sqlalchemy.sql.operators import in_op, not_in_op
 
 

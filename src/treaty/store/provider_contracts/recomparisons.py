@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from treaty.model.compare.engine import ENGINE_VERSION
+from treaty.model.compare.engine_version import ENGINE_VERSION
 from treaty.model.paging import Page, Paged
 from treaty.model.provider_contracts.comparisons import ComparisonInputs, NamedBody, NewComparison, PairKey
 from treaty.model.provider_contracts.recomparisons import (

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, func, select
 
-from treaty.model.compare.engine import ENGINE_VERSION
+from treaty.model.compare.engine_version import ENGINE_VERSION
 from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_first

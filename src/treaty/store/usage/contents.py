@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Select, Text, bindparam, delete, exists, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ARRAY, BindParameter, Connection, Select, Text, bindparam, delete, exists, func, select
 
 from treaty.model.maintenance.metrics import IndexProgress
 from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, TermKey, field_of

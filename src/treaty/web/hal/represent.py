@@ -27,12 +27,16 @@ class ExtendedDocument:
         return b"".join((head, comma, members, b"}")), members
 
 
+class NotRegistered(TypeError):
+    """A type has no representation, or the module that registers it has not been loaded."""
+
+
 @singledispatch
 def hal(content: object) -> Hal | ExtendedDocument:
-    """Represent an object as HAL. Raises TypeError if its type is not registered."""
+    """Represent an object as HAL. Raises NotRegistered."""
     if isinstance(content, dict):
         return Hal(content)
-    raise TypeError(f"{type(content).__name__} has no HAL representation")
+    raise NotRegistered(f"{type(content).__name__} has no HAL representation")
 
 
 @singledispatch
@@ -43,8 +47,8 @@ def extended(content: object) -> Hal | ExtendedDocument:
 
 @singledispatch
 def text(content: object, context: RenderContext) -> str:  # noqa: ARG001 - some texts contain links
-    """Represent an object as text. Raises TypeError if its type is not registered."""
-    raise TypeError(f"{type(content).__name__} has no text")
+    """Represent an object as text. Raises NotRegistered."""
+    raise NotRegistered(f"{type(content).__name__} has no text")
 
 
 register = hal.register

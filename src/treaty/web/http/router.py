@@ -120,13 +120,6 @@ class Route:
 
 
 @dataclass(slots=True)
-class _RouteNode:
-    segments: dict[str, "_RouteNode"] = field(default_factory=dict)
-    placeholder: "_RouteNode | None" = None
-    endpoint: "Endpoint | None" = None
-
-
-@dataclass(slots=True)
 class Endpoint:
     """The routes of a URL by method, in the order of the `Allow` header."""
 
@@ -149,10 +142,18 @@ class Endpoint:
         return not self.url.template.startswith("/diagnostic/")
 
 
+@dataclass(slots=True)
+class _UrlNode:
+    segments: dict[str, "_UrlNode"] = field(default_factory=dict)
+    placeholder: "_UrlNode | None" = None
+    template: str | None = None
+
+
 class Match(NamedTuple):
     """The result of matching a path."""
 
-    endpoint: Endpoint | None
+    template: str | None
+    """The template of the URL; None if the path matches none."""
     names: tuple[str, ...]
     """Decoded values of the placeholders in the URL, in order."""
     accept: str | None
@@ -164,12 +165,10 @@ MAX_CACHED_PATH_LENGTH: Final = 500
 
 
 class Router:
-    """A table of routes. Declaring a route without a permission raises an error, so such a server cannot start."""
+    """The routes of a module. Declaring a route without a permission raises an error, so it cannot be loaded."""
 
     def __init__(self) -> None:
-        self._root = _RouteNode()
         self.endpoints: dict[str, Endpoint] = {}
-        self._match_cached = lru_cache(maxsize=2048)(self._match)
 
     def get(self, url: Url, **options: Any) -> Callable[[Handler], Handler]:
         """Declare the handler of GET and HEAD."""
@@ -328,15 +327,14 @@ class Router:
 
         return declare
 
-    def include(self, other: "Router") -> None:
-        """Add all routes of another router."""
-        for endpoint in other.endpoints.values():
-            for route in endpoint.routes.values():
-                self._add(route, options_last=endpoint.options_last)
-            if endpoint.page:
-                self._add_page(endpoint.page)
-            if endpoint.form:
-                self._add_form(endpoint.form)
+    def include(self, endpoint: Endpoint) -> None:
+        """Add the routes that another router has for a URL."""
+        for route in endpoint.routes.values():
+            self._add(route, options_last=endpoint.options_last)
+        if endpoint.page:
+            self._add_page(endpoint.page)
+        if endpoint.form:
+            self._add_form(endpoint.form)
 
     def _add(self, route: Route, *, options_last: bool) -> None:
         endpoint = self._at(route.url)
@@ -358,28 +356,48 @@ class Router:
         endpoint.form = route
 
     def _at(self, url: Url) -> Endpoint:
-        endpoint = self.endpoints.setdefault(url.template, Endpoint(url, {}))
-        node = self._root
-        for segment in _template_segments(url.template):
-            node = _child(node, segment)
-        node.endpoint = endpoint
-        return endpoint
+        return self.endpoints.setdefault(url.template, Endpoint(url, {}))
 
-    def match(self, raw_path: str) -> "Match":
+
+class RouteTable:
+    """The URLs of a server. Their routes are loaded when a request first matches them."""
+
+    def __init__(self, templates: Iterable[str], load: Callable[[str], Endpoint]) -> None:
+        self.templates: Final = tuple(templates)
+        self._load_endpoint = load
+        self._endpoints: dict[str, Endpoint] = {}
+        self._root = _UrlNode()
+        for template in self.templates:
+            node = self._root
+            for segment in _template_segments(template):
+                node = _child(node, segment)
+            node.template = template
+        self._match_cached = lru_cache(maxsize=2048)(self._match)
+
+    def match(self, raw_path: str) -> Match:
         """Match a path, cached if it is short. Fixed segments win over placeholders. Raises InvalidPath."""
         return self._match_cached(raw_path) if len(raw_path) <= MAX_CACHED_PATH_LENGTH else self._match(raw_path)
 
     def has_route(self, raw_path: str) -> bool:
         """Whether a path matches a URL, with whatever method."""
         try:
-            return self.match(raw_path).endpoint is not None
+            return self.match(raw_path).template is not None
         except InvalidPath:
             return False
 
-    def _match(self, raw_path: str) -> "Match":
+    def find_loaded(self, template: str) -> Endpoint | None:
+        """Return the routes of a URL if they have been loaded."""
+        return self._endpoints.get(template)
+
+    def load(self, template: str) -> Endpoint:
+        """Load the routes of a URL, which may take some tenths of a second."""
+        endpoint = self._endpoints[template] = self._load_endpoint(template)
+        return endpoint
+
+    def _match(self, raw_path: str) -> Match:
         segments, accept = split_path(raw_path)
-        endpoint, names = _find(self._root, segments, 0, []) or (None, [])
-        return Match(endpoint, tuple(names), accept)
+        template, names = _find(self._root, segments, 0, []) or (None, [])
+        return Match(template, tuple(names), accept)
 
 
 def _template_segments(template: str) -> list[str]:
@@ -387,17 +405,17 @@ def _template_segments(template: str) -> list[str]:
     return [segment for segment in template.removesuffix(".json").split("/") if segment]
 
 
-def _child(node: _RouteNode, segment: str) -> _RouteNode:
+def _child(node: _UrlNode, segment: str) -> _UrlNode:
     if not segment.startswith("{"):
-        return node.segments.setdefault(segment, _RouteNode())
+        return node.segments.setdefault(segment, _UrlNode())
     if node.placeholder is None:
-        node.placeholder = _RouteNode()
+        node.placeholder = _UrlNode()
     return node.placeholder
 
 
-def _find(node: _RouteNode, segments: Sequence[str], at: int, names: list[str]) -> tuple[Endpoint, list[str]] | None:
+def _find(node: _UrlNode, segments: Sequence[str], at: int, names: list[str]) -> tuple[str, list[str]] | None:
     if at == len(segments):
-        return (node.endpoint, names) if node.endpoint else None
+        return None if node.template is None else (node.template, names)
     fixed = node.segments.get(segments[at])
     match = _find(fixed, segments, at + 1, names) if fixed else None
     if match is None and node.placeholder is not None:

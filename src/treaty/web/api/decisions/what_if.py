@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from typing_extensions import TypedDict
 
 from treaty.errors import Invalid, Malformed, Problem
-from treaty.model.compare import UnusableDocument
+from treaty.model.compare.documents import UnusableDocument
 from treaty.model.compare.reading import read_document
 from treaty.model.decisions import reasons as reason_texts
 from treaty.model.decisions.what_if import (

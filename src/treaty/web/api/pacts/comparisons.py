@@ -12,8 +12,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from treaty.errors import Invalid, Problem, TimeLimitExceeded
-from treaty.model.compare import Profile, UnusablePact
-from treaty.model.compare.documents import UnusableDocument
+from treaty.model.compare.documents import UnusableDocument, UnusablePact
+from treaty.model.compare.profiles import Profile
 from treaty.model.compare.reading import ReadDocument, read_document
 from treaty.model.compare.reports import Report, SelectedPact, compare_pacts
 from treaty.model.pacts.lists import PactsInEnvironment, PactsOnBranch

@@ -398,14 +398,3 @@ def _represent_latest(pact: Pact) -> Hal:
 def _latest_links(pacts: Sequence[Pact], name: str | None = None) -> list[Link]:
     title = "Latest pact between {} and {}"
     return [Link(_latest_path(pact), title.format(pact.consumer, pact.provider), name=name) for pact in pacts]
-
-
-@represent.register
-def unpublished(remaining: RemainingPacts) -> Hal:
-    latest_path = urls.LATEST_PACT.fill(provider=remaining.provider, consumer=remaining.consumer)
-    return Hal(
-        links={
-            "index": Link(""),
-            "pb:latest-pact-version": Link(latest_path, "Latest pact") if remaining.has_pacts else None,
-        }
-    )

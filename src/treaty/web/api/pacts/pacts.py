@@ -490,3 +490,14 @@ def _results_path(pact: Pact, metadata: str | None) -> str:
 
 def _encode_form_value(text: str) -> str:
     return urls.quote(text).replace("%20", "+")
+
+
+@represent.register
+def unpublished(remaining: RemainingPacts) -> Hal:
+    latest_path = urls.LATEST_PACT.fill(provider=remaining.provider, consumer=remaining.consumer)
+    return Hal(
+        links={
+            "index": Link(""),
+            "pb:latest-pact-version": Link(latest_path, "Latest pact") if remaining.has_pacts else None,
+        }
+    )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, NotRequired
+from typing import Any, NotRequired
 from urllib.parse import urlsplit
 
 from typing_extensions import TypedDict
@@ -17,7 +17,6 @@ from treaty.actions.webhooks.named_secrets import approve_use
 from treaty.actions.webhooks.webhooks import WebhookDraft
 from treaty.errors import NotFound
 from treaty.model.webhooks.deliveries import NoResponse, WebhookResponse, decode_body, mask_headers, redact_secrets
-from treaty.model.webhooks.parameters import DeliveryFacts, ParameterUrls
 from treaty.model.webhooks.secrecy import hide_request, is_secret, is_secret_header, remove_user
 from treaty.model.webhooks.webhooks import MASK, PacticipantMatcher, Webhook, WebhookRequest
 from treaty.store.engine.vault import get_vault
@@ -34,6 +33,7 @@ from treaty.web.http.queries import QueryParameter
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, Created, Deleted, Updated
 from treaty.web.http.router import Router, link_to
+from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.web.security.authorization import approving_secrets
 from treaty.web.security.permissions import Permission
 
@@ -54,24 +54,6 @@ class WebhookTestReport:
 
     test_result: WebhookTestResult
     is_saved: bool
-
-
-def _pact_path(facts: DeliveryFacts, metadata: str) -> str:
-    return urls.PACT_VERSION_WITH_METADATA.fill(
-        provider=facts.provider, consumer=facts.consumer, sha=facts.sha, metadata=metadata
-    )
-
-
-def _result_path(facts: DeliveryFacts, number: int) -> str:
-    return urls.VERIFICATION.fill(provider=facts.provider, consumer=facts.consumer, sha=facts.sha, number=str(number))
-
-
-def _webhook_path(uuid: str) -> str:
-    return urls.WEBHOOK.fill(uuid=uuid)
-
-
-PARAMETER_URLS: Final = ParameterUrls(pact=_pact_path, result=_result_path, webhook=_webhook_path)
-"""The paths in the requests of webhooks."""
 
 
 class WebhookSide(TypedDict):

@@ -38,7 +38,7 @@ from treaty.store.webhooks import preview_events, triggered_webhooks, webhooks
 from treaty.web import urls
 from treaty.web.api.webhooks.bodies import METHODS, explain_missing
 from treaty.web.api.webhooks.triggered_webhooks import list_shown_executions
-from treaty.web.api.webhooks.webhooks import PARAMETER_URLS, get_existing, get_shown, request_state
+from treaty.web.api.webhooks.webhooks import get_existing, get_shown, request_state
 from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, HtmlPage, Redirect
@@ -46,6 +46,7 @@ from treaty.web.http.router import Router
 from treaty.web.pages import redirect
 from treaty.web.pages.webhooks import forms
 from treaty.web.pages.webhooks.forms import WebhookFields
+from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.web.security.authorization import approving_secrets
 from treaty.web.security.permissions import Permission
 
