@@ -11,7 +11,7 @@ import orjson
 from treaty.settings import Settings
 from treaty.web.http.router import InvalidPath, RouteTable
 from treaty.web.openapi import build_document
-from treaty.web.routers import build_route_table
+from treaty.web.routers import build_route_table, list_routers
 
 if TYPE_CHECKING:
     from tests.api.client import Answer
@@ -27,9 +27,8 @@ def all_routes() -> RouteTable:
 @cache
 def document() -> dict[str, Any]:
     """The document of a broker with all routes."""
-    described: dict[str, Any] = orjson.loads(
-        orjson.dumps(build_document(map(all_routes().load, all_routes().templates)))
-    )
+    endpoints = [endpoint for router in list_routers(Settings()) for endpoint in router.endpoints.values()]
+    described: dict[str, Any] = orjson.loads(orjson.dumps(build_document(endpoints)))
     return described
 
 
