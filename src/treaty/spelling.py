@@ -1,6 +1,7 @@
 """Suggestions for misspelt words: options, members of requests, and names of applications, versions and so on."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 _OF_WORDS: Final = 0.75
@@ -17,7 +18,7 @@ def find_similar(word: str, words: Iterable[str]) -> list[str]:
 
     A word that differs in upper case, spaces, dashes and underscores only is the only suggestion.
     """
-    return _find(word, words, _OF_WORDS)
+    return list(_find_word(word, tuple(words)))
 
 
 def find_similar_names(name: str, names: Iterable[str]) -> list[str]:
@@ -45,6 +46,11 @@ def describe_misspelt(members: object, known: Collection[str], prefix: str = "")
         for name, names in similar.items()
         if names
     ]
+
+
+@lru_cache(maxsize=128)  # clients repeat the same unknown parameters, and a search takes as long as several queries
+def _find_word(word: str, words: tuple[str, ...]) -> Sequence[str]:
+    return _find(word, words, _OF_WORDS)
 
 
 def _find(word: str, words: Iterable[str], min_similarity: float) -> list[str]:

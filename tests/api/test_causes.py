@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from sqlalchemy import update
 
 from tests.api.cause_scenarios import CONTACTS, SCENARIOS, SETTINGS, Stage
+from tests.api.client import Api, build_settings
 from tests.api.steps import Steps
 from tests.databases import on_sqlite
 from tests.docs.generated import ROOT
@@ -20,6 +22,7 @@ from treaty.store.decisions import selectors
 from treaty.store.decisions.matrix import load_facts
 from treaty.store.tables import webhook
 from treaty.web.api.decisions.causes import load_explanations
+from treaty.web.application import build_application
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from tests.api.client import Api, Clock
+    from tests.api.client import Clock
     from treaty.store.engine.database import Database
 
 HTML = "text/html,application/xhtml+xml"
@@ -102,6 +105,20 @@ def test_badges_name_the_first_cause_in_their_title(make_stage: Callable[..., St
     assert re.findall("<title>(.*?)</title>", merge) == ["can-i-merge: success"]
 
 
+@only_sqlite
+def test_badges_without_a_title_look_for_no_causes(database: Database, database_url: str, clock: Clock) -> None:
+    """A shields server draws only the two texts."""
+    statements: list[str] = []
+    settings = build_settings(database_url=database_url, log_level="error")
+    with closing(Api(build_application(settings, database, clock=clock))) as api:
+        SCENARIOS[Cause.NOT_REQUESTED](Stage(api, database, clock))
+        database.read(lambda db: _driver(db).set_trace_callback(statements.append))
+        path = "/pacticipants/Shop/branches/main/latest-version/can-i-deploy/to-environment/test/badge.svg"
+        assert api.get(path, accept="image/svg+xml").headers["location"].endswith("-red.svg")
+    assert any("deployed_version" in statement for statement in statements)
+    assert not any("triggered_webhook" in statement for statement in statements)
+
+
 def test_the_list_is_the_same_everywhere(api: Api) -> None:
     codes = [cause.value for cause in Cause]
     assert list(DESCRIPTIONS) == list(SCENARIOS) == list(Cause)
@@ -130,7 +147,7 @@ def count_statements(stage: Stage) -> int:
     query = build_deployment_query(Selector(pacticipant="Shop", version="1"), Destination(environment="test"))
 
     def load(db: Connection) -> None:
-        driver = cast("sqlite3.Connection", db.connection.dbapi_connection)
+        driver = _driver(db)
         named = selectors.load_named_ids(db, query.selectors, "test")
         verdict = decide(query, load_facts(db, query, named).facts)
         driver.set_trace_callback(statements.append)
@@ -139,6 +156,10 @@ def count_statements(stage: Stage) -> int:
 
     stage.database.read(load)
     return len(statements)
+
+
+def _driver(db: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", db.connection.dbapi_connection)
 
 
 def test_a_paused_webhook_is_named(stage: Stage) -> None:

@@ -215,6 +215,22 @@ def test_the_same_failure_is_said_of_every_row(api: Api, history: History) -> No
     assert answer["notices"] == [{"type": "error", "text": text}] * 2
 
 
+@pytest.mark.parametrize("latest_by", ["", "&latestby=cvp", "&latestby=cvpv"])
+def test_a_limit_changes_no_count(make_api: Callable[..., Api], latest_by: str) -> None:
+    api = make_api(allow_dangerous_contract_modification=True)
+    history = History(api)
+    for version, content in (("1", "a"), ("1", "b"), ("2", "b"), ("3", "c"), ("4", "a"), ("5", "d")):
+        history.publish("Foo", version, "Bar", content)
+        history.verify("Foo", version, "Bar", "10", success=content != "a")
+    history.publish("Foo", "5", "Baz", "e")
+    history.verify("Foo", "5", "Baz", "20", success=False)
+    history.publish("Bar", "10", "Baz", "f")
+    everything, limited = (ask(api, f"{BOTH}{latest_by}{limit}") for limit in ("", "&limit=2"))
+    assert limited["rows"] == {"shown": 2, "total": len(everything["matrix"])}
+    assert limited["summary"] == everything["summary"]
+    assert limited["reasons"] == everything["reasons"]
+
+
 def test_with_one_selector_a_limit_leaves_out_no_row_for_what_others_published(api: Api, history: History) -> None:
     for number in "1234":
         history.publish("Foo", number, "Bar", number)

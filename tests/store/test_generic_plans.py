@@ -8,6 +8,9 @@ import pytest
 from sqlalchemy import Column, Connection, bindparam, func, select, text
 
 from tests.databases import open_kept
+from treaty.model.decisions.queries import LatestBy
+from treaty.store.decisions import matrix_rows
+from treaty.store.decisions.matrix_rows import MatrixScope
 from treaty.store.engine.database import Database, fetch_column, fetch_scalar
 from treaty.store.engine.prepared import MAX_PLACEHOLDERS, MIN_ARRAY_LENGTH
 from treaty.store.tables import version
@@ -28,6 +31,36 @@ NEWEST = (
     .order_by(version.c.position.desc())
     .limit(1)
 )
+HISTORY = """
+    SET LOCAL session_replication_role = replica;
+    INSERT INTO pacticipant (id, name, display_name, created_at, updated_at)
+        SELECT id, id, id, now(), now() FROM generate_series(1, 40) AS id;
+    INSERT INTO version (id, pacticipant_id, number, position, created_at, updated_at)
+        SELECT id, 1 + (id - 1) / 600, id, id, now(), now() FROM generate_series(1, 12000) AS id;
+    INSERT INTO content (id, consumer_id, provider_id, sha, body, created_at)
+        SELECT id, id, 20 + id, id, '{}', now() FROM generate_series(1, 20) AS id;
+    INSERT INTO publication (
+        id, consumer_id, provider_id, consumer_version_id, content_id, revision, position, is_current, created_at
+    )
+        SELECT id, 1 + (id - 1) / 600, 21 + (id - 1) / 600, id, 1 + (id - 1) / 600, 1, id, true, now()
+        FROM generate_series(1, 12000) AS id;
+    ANALYZE;
+"""
+"""Twenty consumers with 600 pacts each, all for a provider of their own."""
+LIMIT = 15
+PAIR = MatrixScope(
+    version_ids=[],
+    whole_pacticipant_ids=[1, 21],
+    pacticipant_ids=[1, 21],
+    specified_pacticipant_ids=[1, 21],
+    is_single_pacticipant=False,
+    latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION,
+    limit=LIMIT,
+)
+READ_PUBLICATIONS = """
+    SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)
+    FROM pg_stat_xact_user_tables WHERE relname = 'publication'
+"""
 PLANS = "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%newest_number%'"
 
 
@@ -73,3 +106,16 @@ def test_a_list_of_any_length_allows_a_generic_plan(database: Database, column: 
         return int(db.execute(text(CUSTOM_PLANS)).scalar_one())
 
     assert database.read(count_custom_plans) == PLANNED_BEFORE_COMPARING
+
+
+def test_the_newest_rows_of_a_pair_are_found_without_reading_those_of_others(database: Database) -> None:
+    database.write(lambda db: db.execute(text(HISTORY)))
+
+    def count_read_publications(db: Connection) -> int:
+        db.execute(text("SET LOCAL join_collapse_limit = 8"))  # the default, which other tests do without
+        for _ in range(EXECUTIONS):
+            assert len(matrix_rows.list_rows(db, PAIR)) == LIMIT + 1
+        return int(db.execute(text(READ_PUBLICATIONS)).scalar_one())
+
+    # The 600 of the pair, and the newest of them again.
+    assert database.read(count_read_publications) < EXECUTIONS * 800

@@ -6,8 +6,8 @@ import pytest
 
 from tests.databases import open_new
 from tests.store.plans import plans
-from treaty.model.decisions.queries import LatestBy
-from treaty.store.decisions import matrix_rows
+from treaty.model.decisions.queries import LatestBy, MatrixQuery
+from treaty.store.decisions import matrix_rows, matrix_summary
 from treaty.store.decisions.matrix_rows import MatrixScope
 
 
@@ -33,3 +33,23 @@ def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> 
     assert [step for step in steps if "publication" in step] == [
         "SEARCH publication USING INDEX ix_publication_current (consumer_version_id=? AND is_current=?)"
     ]
+
+
+def test_contents_are_counted_by_their_consumer(tmp_path: Path) -> None:
+    ids = list(range(1, 51))
+    scope = MatrixScope(
+        version_ids=[],
+        whole_pacticipant_ids=ids,
+        pacticipant_ids=ids,
+        specified_pacticipant_ids=ids,
+        is_single_pacticipant=False,
+        latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION,
+        limit=1,
+    )
+    query = MatrixQuery(selectors=(), latest_by=scope.latest_by, limit=scope.limit)
+    database = open_new(tmp_path / "treaty.sqlite")
+    _, steps_by_statement = plans(database, lambda db: matrix_summary.summarize(db, scope, query, [], []))
+    database.close()
+    (steps,) = steps_by_statement.values()
+    (contents,) = [step for step in steps if "SEARCH content" in step]
+    assert contents.endswith("(consumer_id=?)")

@@ -5,7 +5,7 @@ the databases from using an index. Where there are more rows than a response sho
 the same joins and conditions, so that both modules agree on which rows exist.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +15,7 @@ from sqlalchemy import (
     CompoundSelect,
     Connection,
     FromClause,
+    Integer,
     Select,
     Subquery,
     and_,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal_column,
     not_,
     null,
     or_,
@@ -86,6 +88,8 @@ class StatementShape(NamedTuple):
     has_versions: bool
     has_whole_pacticipants: bool
     has_replaced_versions: bool
+    has_inferred: bool
+    """Whether pacticipants are selected that the query does not name."""
     is_pair: bool
     is_single_pacticipant: bool
     has_several_versions: bool
@@ -112,6 +116,14 @@ class StatementShape(NamedTuple):
         """
         return self.has_versions and (self.has_several_versions or not self.is_single_pacticipant)
 
+    @property
+    def has_whole_contents(self) -> bool:
+        """Whether all current publications of a content have rows if one of them has any, and these are alike."""
+        if not self.has_only_latest or self.has_ignored or self.has_replaced_versions:
+            return False
+        has_only_whole_pacticipants = not (self.has_versions or self.has_inferred or self.is_single_pacticipant)
+        return self.is_pair or has_only_whole_pacticipants
+
 
 def derive_shape(scope: MatrixScope) -> StatementShape:
     has_many_ids = any(
@@ -122,6 +134,7 @@ def derive_shape(scope: MatrixScope) -> StatementShape:
         has_versions=bool(scope.version_ids),
         has_whole_pacticipants=bool(scope.whole_pacticipant_ids),
         has_replaced_versions=bool(scope.replaced_version_ids),
+        has_inferred=not set(scope.pacticipant_ids) <= set(scope.specified_pacticipant_ids),
         is_pair=scope.pair is not None,
         is_single_pacticipant=scope.is_single_pacticipant,
         has_several_versions=scope.is_single_pacticipant
@@ -135,6 +148,8 @@ def derive_shape(scope: MatrixScope) -> StatementShape:
 
 NO_ID: Final = 0
 """An id that no row has; it replaces NULL where a result or a version is missing."""
+_ZERO: Final = literal_column("0", Integer)
+"""Added to a column, it keeps databases from using an index of it."""
 _NO_MATCH: Final = (-1,)
 """Ids that match no row, for a list without ids: a statement contains both ignored lists if it contains one."""
 
@@ -199,23 +214,19 @@ def _rows_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
 def select_newest_rows(shape: StatementShape, results: JoinedResults) -> Select[*tuple[Any, ...]]:
     """Select the fields of the newest rows up to the limit.
 
-    Sorts and cuts the rows by their ids first: the limit may remove thousands of rows, whose names, numbers and hashes
-    need not be looked up. PostgreSQL also plans two statements with few tables faster than one with many.
+    Sorts and cuts the rows first: the limit may remove thousands of them, whose other names and numbers need not be
+    looked up. PostgreSQL also plans two statements with few tables faster than one with many.
     """
+    columns = joined_columns(shape, results)
     page = (
-        select(
-            publication.c.id,
-            verification.c.id.label("verification_id"),
-            results.provider_version_id.label("provider_version_id"),
-        )
-        .select_from(results.joined)
-        .join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
+        select(*(column.label(name) for name, column in columns.items()))
+        .select_from(_join_consumer_version(results))
         .where(*results.conditions)
-        .order_by(*order_by_newest(shape, results.provider_version_id))
+        .order_by(*order_by_newest(columns))
         .limit(bindparam("limit"))
         .subquery("page")
     )
-    return select_rows(shape, join_page(page))
+    return _complete_rows(dict(page.c.items()), page)
 
 
 def join_page(page: Subquery) -> JoinedResults:
@@ -228,54 +239,87 @@ def join_page(page: Subquery) -> JoinedResults:
 
 def select_rows(shape: StatementShape, results: JoinedResults) -> Select[*tuple[Any, ...]]:
     """Select the ids of both versions and the fields of `MatrixRow`, the newest action first."""
+    return _complete_rows(joined_columns(shape, results), _join_consumer_version(results))
+
+
+def _join_consumer_version(results: JoinedResults) -> FromClause:
+    return results.joined.join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
+
+
+def joined_columns(shape: StatementShape, results: JoinedResults) -> dict[str, ColumnElement[Any]]:
+    """Return what the tables that are joined before rows are sorted contribute to them."""
+    return {
+        "publication_id": publication.c.id,
+        "consumer_id": publication.c.consumer_id,
+        "provider_id": publication.c.provider_id,
+        "content_id": publication.c.content_id,
+        "revision": publication.c.revision,
+        "published_at": publication.c.created_at,
+        "consumer_version_id": consumer_version.c.id,
+        "consumer_version_number": consumer_version.c.number,
+        "consumer_version_position": consumer_version.c.position,
+        "verification_id": verification.c.id,
+        "success": verification.c.success,
+        "verified_at": verification.c.verified_at,
+        "is_superseded": false() if shape.has_only_latest else _is_superseded(),
+        "comparison_id": verification.c.comparison_id,
+        "provider_version_id": results.provider_version_id,
+        "last_action_at": _last_action(shape),
+    }
+
+
+def _complete_rows(columns: Mapping[str, ColumnElement[Any]], joined: FromClause) -> Select[*tuple[Any, ...]]:
+    """Look up the names and numbers that rows lack."""
     return (
         select(
-            consumer_version.c.id,
+            columns["consumer_version_id"],
             provider_version.c.id,
-            publication.c.content_id,
+            columns["content_id"],
             provider_version.c.documents_sha,
             _consumer.c.name,
-            consumer_version.c.number,
-            consumer_version.c.position,
+            columns["consumer_version_number"],
+            columns["consumer_version_position"],
             _provider.c.name,
             provider_version.c.number,
             provider_version.c.position,
             content.c.sha,
-            publication.c.revision,
-            publication.c.created_at,
-            verification.c.id,
-            verification.c.success,
-            verification.c.verified_at,
-            (false() if shape.has_only_latest else _is_superseded()).label("is_superseded"),
-            verification.c.comparison_id,
+            columns["revision"],
+            columns["published_at"],
+            columns["verification_id"],
+            columns["success"],
+            columns["verified_at"],
+            columns["is_superseded"],
+            columns["comparison_id"],
             provider_version.c.is_self_verified,
         )
-        .select_from(results.joined)
-        .join(_consumer, _consumer.c.id == publication.c.consumer_id)
-        .join(_provider, _provider.c.id == publication.c.provider_id)
-        .join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
-        .join(content, content.c.id == publication.c.content_id)
-        .outerjoin(provider_version, provider_version.c.id == results.provider_version_id)
-        .order_by(*order_by_newest(shape, provider_version.c.id))
+        .select_from(joined)
+        .join(_consumer, _consumer.c.id == columns["consumer_id"])
+        .join(_provider, _provider.c.id == columns["provider_id"])
+        .join(content, content.c.id == columns["content_id"])
+        .outerjoin(provider_version, provider_version.c.id == columns["provider_version_id"])
+        .order_by(*order_by_newest(columns))
     )
 
 
-def order_by_newest(shape: StatementShape, provider_version_id: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
-    """Order rows by their last action, publication or result, as the original does.
+def order_by_newest(columns: Mapping[str, ColumnElement[Any]]) -> tuple[ColumnElement[Any], ...]:
+    """Order rows by their last action, the newest first."""
+    # Ids break ties, so that both databases return the same page.
+    return (
+        columns["last_action_at"].desc(),
+        columns["publication_id"].desc(),
+        func.coalesce(columns["verification_id"], NO_ID).desc(),
+        func.coalesce(columns["provider_version_id"], NO_ID).desc(),
+    )
 
-    With `latestby` the time of a publication is that of its consumer version. Ids break ties, so that both databases
-    return the same page.
+
+def _last_action(shape: StatementShape) -> ColumnElement[Any]:
+    """Select the time of a row's last action, publication or result, by which the original sorts.
+
+    With `latestby` the time of a publication is that of its consumer version.
     """
     published = consumer_version.c.created_at if shape.has_only_latest else publication.c.created_at
     is_published_last = or_(verification.c.created_at.is_(None), published > verification.c.created_at)
-    last_action = case((is_published_last, published), else_=verification.c.created_at)
-    result_id = func.coalesce(verification.c.id, NO_ID)
-    return (
-        last_action.desc(),
-        publication.c.id.desc(),
-        result_id.desc(),
-        func.coalesce(provider_version_id, NO_ID).desc(),
-    )
+    return case((is_published_last, published), else_=verification.c.created_at)
 
 
 def _is_superseded() -> ColumnElement[bool]:
@@ -302,12 +346,15 @@ def _publication_conditions(shape: StatementShape) -> Iterable[ColumnElement[boo
     # Adding 0 turns the columns into expressions, which no index has. The publications are few once their consumer
     # versions are known. With the bare columns, SQLite would look up each version with each provider, or read all that
     # the specified pacticipants have ever published. (tests/store/test_matrix_plans.py asserts the plan.)
-    consumer_id, provider_id = publication.c.consumer_id + 0, publication.c.provider_id + 0
-    is_about_specified = or_(
-        _is_in(shape, consumer_id, "specified_pacticipant_ids"),
-        _is_in(shape, provider_id, "specified_pacticipant_ids"),
-    )
-    restriction = and_(_is_in(shape, provider_id, "pacticipant_ids"), *_is_current(shape), is_about_specified)
+    consumer_id, provider_id = publication.c.consumer_id + _ZERO, publication.c.provider_id + _ZERO
+    restriction = and_(_is_in(shape, provider_id, "pacticipant_ids"), *_is_current(shape))
+    if shape.has_inferred:
+        is_about_specified = or_(
+            _is_in(shape, consumer_id, "specified_pacticipant_ids"),
+            _is_in(shape, provider_id, "specified_pacticipant_ids"),
+        )
+        # Left out where it is always true: PostgreSQL would expect few publications, and join them in nested loops.
+        restriction = and_(restriction, is_about_specified)
     alternatives = list(_match_selected(shape, publication.c.consumer_version_id, publication.c.consumer_id))
     # With a limit, each alternative takes its own newest publications, by an index of its own.
     for alternative in alternatives if shape.is_limited else [or_(*alternatives)]:
@@ -316,6 +363,16 @@ def _publication_conditions(shape: StatementShape) -> Iterable[ColumnElement[boo
         # A replaced version is the consumer only of the new version of the same pacticipant.
         is_with_itself = publication.c.consumer_id == publication.c.provider_id
         yield and_(is_replaced(shape), is_with_itself, *_is_current(shape))
+
+
+def is_selected_content(shape: StatementShape) -> ColumnElement[bool]:
+    """Restrict contents to those whose publications have rows, for shapes with `has_whole_contents`."""
+    if shape.is_pair:
+        is_consumer = content.c.consumer_id == bindparam("pair_consumer")
+        return and_(is_consumer, content.c.provider_id == bindparam("pair_provider"))
+    is_consumer = _is_in(shape, content.c.consumer_id, "whole_pacticipant_ids")
+    # Not the bare column: SQLite would look up each consumer with each provider (see `_publication_conditions`).
+    return and_(is_consumer, _is_in(shape, content.c.provider_id + _ZERO, "pacticipant_ids"))
 
 
 def is_replaced(shape: StatementShape) -> ColumnElement[bool]:
@@ -382,7 +439,8 @@ def _take_until_full(
     """
     if shape.has_version_rows:
         return ids
-    newest = select(publication).where(publication.c.id.in_(ids)).cte("newest")
+    names = ("id", "consumer_version_id", "content_id", "consumer_id", "provider_id")
+    newest = select(*(publication.c[name] for name in names)).where(publication.c.id.in_(ids)).cte("newest")
     columns = (newest.c.content_id, newest.c.consumer_id, newest.c.provider_id)
     groups = select(*columns).distinct().subquery("groups")
     joined = join_results(shape, groups, false()).joined
@@ -397,9 +455,13 @@ def _take_until_full(
 
 
 def _order_by_age(shape: StatementShape, published: FromClause) -> tuple[ColumnElement[Any], ...]:
-    """Order publications by age, the newest first. Ids are assigned in order of time, and are indexed."""
-    by_version = (published.c.consumer_version_id.desc(),) if shape.has_only_latest else ()
-    return (*by_version, published.c.id.desc())
+    """Order publications by age, the newest first. Ids are assigned in order of time.
+
+    Adding 0 turns the columns into expressions: PostgreSQL would look for the few publications in the order of an
+    index, and read all others that are newer.
+    """
+    by_version = ((published.c.consumer_version_id + _ZERO).desc(),) if shape.has_only_latest else ()
+    return (*by_version, (published.c.id + _ZERO).desc())
 
 
 def select_newest(shape: StatementShape, ids: Select[Any], published: FromClause) -> Select[Any]:

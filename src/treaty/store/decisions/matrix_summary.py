@@ -16,6 +16,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    FromClause,
     Integer,
     Select,
     Subquery,
@@ -47,8 +48,10 @@ from treaty.store.decisions.matrix_rows import (
     derive_shape,
     is_replaced,
     is_selected,
+    is_selected_content,
     join_page,
     join_results,
+    joined_columns,
     order_by_newest,
     parse_rows,
     provider_version,
@@ -57,7 +60,7 @@ from treaty.store.decisions.matrix_rows import (
     select_rows,
 )
 from treaty.store.engine.database import fetch_rows, fetch_tuples
-from treaty.store.tables import publication, verification
+from treaty.store.tables import content, publication, verification
 
 ANY_SUCCESS: Final = frozenset({True, False, None})
 
@@ -195,9 +198,9 @@ def _counts_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     It groups the publications, joins each group with its results once, and multiplies the results by the size of the
     group.
     """
-    published = _published(shape)
-    columns = _group_columns(shape, published)
-    groups = select(*columns, func.count().label("number")).group_by(*columns).subquery("groups")
+    counted = _count_contents(shape) if shape.has_whole_contents else _count_groups(shape)
+    # Materialized, so that publications are counted once and not for each result.
+    groups = counted.cte("groups").prefix_with("MATERIALIZED")
     result = _results(shape, groups).add_columns(groups.c.number).subquery("result")
     keys = (result.c.is_ignored, result.c.is_superseded, result.c.is_highest)
     varying = [
@@ -228,7 +231,7 @@ def _list_flags(shape: StatementShape) -> list[str]:
     return [name for name in _CONSTANT_FLAGS if varies[name]]
 
 
-def _get_flag(groups: Subquery, name: str) -> ColumnElement[bool]:
+def _get_flag(groups: FromClause, name: str) -> ColumnElement[bool]:
     return groups.c[name] if name in groups.c else _CONSTANT_FLAGS[name]
 
 
@@ -259,6 +262,23 @@ def _group_columns(shape: StatementShape, published: CTE) -> list[ColumnElement[
     return [published.c[name] for name in ("content_id", "consumer_id", "provider_id", *_list_flags(shape))]
 
 
+def _count_groups(shape: StatementShape) -> Select[*tuple[Any, ...]]:
+    columns = _group_columns(shape, _published(shape))
+    return select(*columns, func.count().label("number")).group_by(*columns)
+
+
+def _count_contents(shape: StatementShape) -> Select[*tuple[Any, ...]]:
+    """Count without sorting all publications. Groups of contents that are no longer published are empty."""
+    is_current = and_(publication.c.content_id == content.c.id, publication.c.is_current)
+    number = select(func.count()).where(is_current).correlate(content).scalar_subquery()
+    return _contents(shape).add_columns(number.label("number"))
+
+
+def _contents(shape: StatementShape) -> Select[*tuple[Any, ...]]:
+    columns = (content.c.id.label("content_id"), content.c.consumer_id, content.c.provider_id)
+    return select(*columns).where(is_selected_content(shape))
+
+
 def _is_ignored(
     shape: StatementShape, version_id: ColumnElement[Any], pacticipant_id: ColumnElement[int]
 ) -> ColumnElement[bool]:
@@ -273,7 +293,7 @@ def _bind_ids(shape: StatementShape, parameter: str) -> BindParameter[Any]:
     return bindparam(parameter, expanding=True, literal_execute=shape.has_many_ids)
 
 
-def _results(shape: StatementShape, groups: Subquery) -> Select[*tuple[Any, ...]]:
+def _results(shape: StatementShape, groups: FromClause) -> Select[*tuple[Any, ...]]:
     """Select the results of groups of publications, and the provider versions without a result."""
     results = join_results(shape, groups, _get_flag(groups, "is_replaced"))
     keys = [groups.c[name] for name in ("content_id", *_list_flags(shape))]
@@ -335,9 +355,7 @@ _compared: Final = verification.alias("compared")
 
 @lru_cache(maxsize=16)
 def _uncompared_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
-    published = _published(shape)
-    columns = _group_columns(shape, published)
-    groups = select(*columns, func.count().label("number")).group_by(*columns).subquery("groups")
+    groups = _count_groups(shape).subquery("groups")
     result = _results(shape, groups).add_columns(groups.c.number).subquery("result")
     keys = (result.c.group_content_id, result.c.provider_version_id)
     is_compared = exists().where(
@@ -414,7 +432,10 @@ class _SelectedResults(NamedTuple):
 
 def _select_results(shape: StatementShape, excerpt: _Excerpt) -> _SelectedResults:
     published = _published(shape)
-    groups = select(*_group_columns(shape, published)).distinct().subquery("groups")
+    if shape.has_whole_contents:
+        groups = _contents(shape).subquery("groups")
+    else:
+        groups = select(*_group_columns(shape, published)).distinct().subquery("groups")
     every = _results(shape, groups).subquery("every")
     # Materialized, so that the results are computed once and not for each publication.
     result = select(every).where(*_conditions(every, excerpt)).cte("result").prefix_with("MATERIALIZED")
@@ -474,7 +495,7 @@ def _ordered_rows(shape: StatementShape, selected: _SelectedResults) -> Select[*
     ).outerjoin(provider_version, provider_version.c.id == selected.result.c.provider_version_id)
     age_rank = func.row_number().over(
         partition_by=(publication.c.consumer_id, publication.c.provider_id),
-        order_by=order_by_newest(shape, provider_version.c.id),
+        order_by=order_by_newest(joined_columns(shape, selected.joined_results)),
     )
     return select(
         publication.c.id,

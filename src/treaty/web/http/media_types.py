@@ -92,12 +92,18 @@ def is_page_requested(accept: str, path: str) -> bool:
 
     The rules are the original's: everything but API media types is a page, and `*/*` only for static files.
     """
-    text = accept.lower()
-    if not text or any(media_type in text for media_type in (HAL, PROBLEM, JSON, CSV, "application/yaml", TEXT)):
+    if _is_for_api(accept):
         return False
+    text = accept.lower()
     if text == "*/*":
         return path.endswith((".js", ".woff", ".woff2", ".css", ".png", ".html", ".map", ".ttf", ".ico"))
     return not ("svg" in text and path.endswith(("/badge", "/badge.svg")))
+
+
+@lru_cache(maxsize=1024)
+def _is_for_api(accept: str) -> bool:
+    text = accept.lower()
+    return not text or any(media_type in text for media_type in (HAL, PROBLEM, JSON, CSV, "application/yaml", TEXT))
 
 
 def is_form(content_type: str) -> bool:

@@ -14,6 +14,7 @@ from treaty.model.decisions.overrides import describe_expiry
 from treaty.model.decisions.queries import Destination, MatrixQuery, build_deployment_query
 from treaty.model.decisions.reasons import FirstDeployment, Overridden, describe_reason
 from treaty.model.decisions.selectors import Selector
+from treaty.settings import Settings
 from treaty.store.decisions import badges
 from treaty.store.decisions.badges import BadgeScope
 from treaty.store.decisions.matrix import MatrixSubjectNotFound, find_main_branch_version, load_facts_of_existing
@@ -86,10 +87,14 @@ def _pact_response(request: Request, scope: BadgeScope, *, shows_tags: bool = Fa
 
 def _badge_response(request: Request, badge: Badge, cache_control: str = "no-cache") -> BadgeResponse:
     """Draw the badge, or redirect to the shields server that draws it."""
-    headers, shields = {"cache-control": cache_control}, request.settings.shields_io_base_url
-    if request.settings.badge_provider_mode == "proxy" or shields in EMPTY_VALUES:
+    headers = {"cache-control": cache_control}
+    if _is_drawn_here(request.settings):
         return WithHeaders(badge, headers)
-    return Redirect(shields_url(badge, shields), headers=headers)
+    return Redirect(shields_url(badge, request.settings.shields_io_base_url), headers=headers)
+
+
+def _is_drawn_here(settings: Settings) -> bool:
+    return settings.badge_provider_mode == "proxy" or settings.shields_io_base_url in EMPTY_VALUES
 
 
 @router.get(urls.CAN_I_DEPLOY_TAG_BADGE, permission=Permission.READ_BADGE, query=(_LABEL,), **_BADGE)
@@ -129,7 +134,12 @@ def _decide(request: Request, query: MatrixQuery) -> Verdict:
 
 
 def _explain(request: Request, verdict: Verdict) -> str | None:
-    """Summarize the causes of a verdict that is not yes, or its exemptions: the first, and the number of the others."""
+    """Summarize the causes of a verdict that is not yes, or its exemptions: the first, and the number of the others.
+
+    Only images that Treaty draws have a title. To find causes takes more statements than the verdict itself.
+    """
+    if not _is_drawn_here(request.settings):
+        return None
     if verdict.summary.deployable:
         return next(_list_exemptions(verdict), None)
     explanations = [explanation for explanation in load_explanations(request.db, verdict) if explanation]
