@@ -24,9 +24,14 @@ from starlette.types import ASGIApp, Message
 
 from bench import system
 from bench.system import System
+from treaty.loading import prepare_collections
+from treaty.model.overview.attention import AttentionKind
+from treaty.model.overview.history import PairView
+from treaty.model.overview.overview import OverviewSorting, PactState
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
 from treaty.web.application import build_application
+from treaty.web.pages.overview.trends import TrendRows
 
 NAME: Final = "pages"
 ROUNDS: Final = 25
@@ -66,7 +71,7 @@ def measure(folder: Path, size: System, *, only: Sequence[str] = (), rounds: int
     app = build_application(Settings(), open_database(f"sqlite:///{path}"))
     # As a server does when it starts: otherwise some requests would pay for going through all modules.
     gc.collect()
-    gc.freeze()
+    prepare_collections()
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         return [
             _measured(app, name, page, rounds, writer)
@@ -76,59 +81,103 @@ def measure(folder: Path, size: System, *, only: Sequence[str] = (), rounds: int
 
 
 def pages(size: System) -> Mapping[str, str]:
-    """List the pages by what they are."""
+    """List the pages by what they are, with each order and each filter that they offer."""
     (consumer, provider), newest = (
         (system.name(application) for application in size.edges[0]),
         system.number(size.versions - 1),
     )
     pair = f"provider/{provider}/consumer/{consumer}"
-    busiest = max(range(size.applications), key=[application for _, application in size.edges].count)
+    busiest = system.name(
+        max(range(size.applications), key=[application for _, application in size.edges].count),
+    )
     question = {"q[][pacticipant]": consumer, "q[][version]": newest, "environment": "production"}
+    production = f"/environments/{system.environment_uuid(len(system.ENVIRONMENTS) - 1)}"
+    webhook = f"/webhooks/{system.webhook_uuid(0)}"
     return {
-        "overview": "/",
-        "overview, last page": f"/?page={-(-size.integrations // 50)}",
-        "overview, by name": "/?q=service-01",
-        "overview, worst first": "/?sort=state",
-        "overview, last published": "/?sort=published",
-        "overview, in production": "/?environment=production",
-        "overview, on main": "/?branch=main",
-        "overview, a team's": "/?label=team-07",
-        "overview, failed": "/?state=failed",
-        "overview, by tag": "/?tags=true",
+        **_overviews(size),
         "application": f"/pacticipants/{consumer}",
-        "application, busiest": f"/pacticipants/{system.name(busiest)}",
+        "application, busiest": f"/pacticipants/{busiest}",
         "application, asked": f"/pacticipants/{consumer}?version={quote(newest)}&to=production",
         "application, branches": f"/pacticipants/{consumer}?heads=all",
+        "application, on main": f"/pacticipants/{busiest}?branch=main",
+        "application, tagged": f"/pacticipants/{busiest}?tag=dev",
+        "application, all": f"/pacticipants/{busiest}?integrations=all",
         "version": f"/pacticipants/{consumer}/versions/{quote(newest, safe='')}",
-        "version, busiest": f"/pacticipants/{system.name(busiest)}/versions/{quote(newest, safe='')}",
+        "version, busiest": f"/pacticipants/{busiest}/versions/{quote(newest, safe='')}",
         "provider states": f"/pacticipants/{provider}?show=states",
         "pair": f"/dashboard/{pair}",
-        "pair, all": f"/dashboard/{pair}?view=all",
+        **{f"pair, {view.value}": f"/dashboard/{pair}?view={view.value}" for view in PairView},
         "pair, grid": f"/dashboard/{pair}?view=grid",
         "matrix, empty": "/matrix",
         "matrix of a pair": f"/matrix/{pair}",
         "matrix, asked": f"/matrix?{urlencode(question)}",
+        "matrix, busiest": f"/matrix?{urlencode({**question, 'q[][pacticipant]': busiest})}",
         "pact, 200 interactions": f"/pacts/{pair}/latest",
         "difference": f"/pacts/{pair}/version/{quote(newest, safe='')}/diff/previous-distinct",
         "environments": "/environments",
+        "environments, by name": "/environments?q=service-01",
+        "environment": production,
+        "environment, history": f"{production}/history/{consumer}",
+        "what if": f"{production}/what-if",
         "webhooks": "/webhooks",
+        "webhook": webhook,
+        "webhook, form": f"{webhook}/edit",
+        "secrets": "/secrets",
         "audit trail": "/settings/audit",
         "decisions": "/decisions",
         "trends of decisions": "/decisions/trends",
+        "overrides": "/overrides",
         "usage": f"/pacticipants/{provider}/usage",
+        "interactions": f"/pacticipants/{provider}/interactions",
         "search": "/search?q=service",
+        "search, suggestions": "/search?q=service&suggest=true",
         "search, version": f"/search?q={quote(newest[:7], safe='')}",
+        "search, branch": "/search?q=main",
         "attention": "/attention",
-        "attention, one kind": "/attention?kind=together",
+        **{f"attention, {kind.value}": f"/attention?kind={kind.value}" for kind in AttentionKind},
         "pending": "/pending",
+        "pending, by name": "/pending?q=service-01",
         "work in progress": "/pending?wip=1000",
         "stale": "/pending?stale=30",
         "trends": "/trends",
         "trends, by pair": "/trends?by=pair",
-        "trends, rows": "/trends/rows?show=health",
+        "trends, a pair's": f"/trends?{urlencode({'consumer': consumer, 'provider': provider})}",
+        **{f"trends, {rows.value}": f"/trends/rows?show={rows.value}" for rows in TrendRows},
         "network around one": f"/pacticipants/{consumer}/network",
         "network": "/network",
         "network in production": "/network?environment=production",
+    }
+
+
+def _overviews(size: System) -> Mapping[str, str]:
+    """List the overview with each choice of pacts in each order, and in each state; and its other filters."""
+    chosen = {"": "", " in production": "environment=production", " on main": "branch=main"}
+    orders = {
+        f"overview{name}, {sign}{sorting.value}": f"/?sort={sign}{sorting.value}&{choice}"
+        for name, choice in chosen.items()
+        for sorting in OverviewSorting
+        for sign in ("", "-")
+    }
+    states = {
+        f"overview{name}, {state.value}": f"/?state={state.value}&{choice}"
+        for name, choice in chosen.items()
+        for state in PactState
+    }
+    return {
+        "overview": "/",
+        "overview, last page": f"/?page={-(-size.integrations // 50)}",
+        "overview, by name": "/?q=service-01",
+        "overview, all names": "/?q=service",
+        "overview, a team's": "/?label=team-07",
+        "overview in production on main": "/?environment=production&branch=main",
+        "overview in production, all names": "/?environment=production&q=service",
+        "overview on main, all names": "/?branch=main&q=service",
+        **orders,
+        **states,
+        "overview by tag": "/?tags=true",
+        "overview by tag, one tag": "/?tags=true&tag=dev",
+        "overview by tag, all names": "/?tags=true&q=service",
+        "overview by tag, a team's": "/?tags=true&label=team-07",
     }
 
 
@@ -205,4 +254,4 @@ def main(options: argparse.Namespace) -> None:
 
 def _line(cells: Sequence[str]) -> str:
     first, *numbers, last = cells
-    return "  ".join((first.ljust(24), *(number.rjust(12) for number in numbers), last))
+    return "  ".join((first.ljust(36), *(number.rjust(12) for number in numbers), last))

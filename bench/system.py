@@ -111,9 +111,17 @@ def _label(at: int) -> dict[str, Any]:
     return {"pacticipant_id": at + 1, "name": f"team-{at % TEAMS:02d}", **_at(0)}
 
 
+def environment_uuid(at: int) -> str:
+    return _uuid(at, 1)
+
+
+def webhook_uuid(index: int) -> str:
+    return _uuid(index, 40)
+
+
 def _environment(at: int, its_name: str) -> dict[str, Any]:
     shown = {"name": its_name, "display_name": its_name.title(), "is_production": its_name == "production"}
-    return {"id": at + 1, "uuid": _uuid(at, 1), **shown, **_at(0)}
+    return {"id": at + 1, "uuid": environment_uuid(at), **shown, **_at(0)}
 
 
 def _id(system: System, application: int, version: int) -> int:
@@ -254,7 +262,7 @@ def _verifications(system: System, at: int, first: int, provider: int) -> Iterat
 def _add_webhooks(db: Connection, system: System) -> None:
     """Add webhooks, and some deliveries of each integration to one of them."""
     for index in range(system.webhooks):
-        webhook = {"id": index + 1, "uuid": _uuid(index, 40), "description": f"Build {index}", "is_enabled": True}
+        webhook = {"id": index + 1, "uuid": webhook_uuid(index), "description": f"Build {index}", "is_enabled": True}
         request = {"method": "POST", "url": "https://ci.example.org/build", "headers": "{}"}
         failing = {"failures": int(index == 0), "failing_since": START if index == 0 else None}
         _add(db, tables.webhook, iter([{**webhook, **request, **failing, **_at(0)}]))

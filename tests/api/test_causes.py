@@ -105,7 +105,7 @@ def test_badges_name_the_first_cause_in_their_title(make_stage: Callable[..., St
     assert re.findall("<title>(.*?)</title>", merge) == ["can-i-merge: success"]
 
 
-@only_sqlite
+@on_sqlite
 def test_badges_without_a_title_look_for_no_causes(database: Database, database_url: str, clock: Clock) -> None:
     """A shields server draws only the two texts."""
     statements: list[str] = []

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert
 from bench import system
 from tests.databases import open_new
 from tests.store.plans import plans
+from treaty.model.overview.overview import OverviewFilter
 from treaty.model.paging import Page
 from treaty.store import tables
 from treaty.store.engine.database import Database
@@ -67,6 +68,36 @@ RUNNING = {
 }
 
 
+CHOSEN = {
+    "in an environment": OverviewFilter(environment="production"),
+    "on a branch": OverviewFilter(branch="main"),
+    "in an environment, on a branch": OverviewFilter(environment="production", branch="main"),
+}
+
+
+@pytest.mark.parametrize("overview_filter", CHOSEN.values(), ids=CHOSEN)
+def test_states_of_chosen_pacts_are_found_in_indexes(database: Database, overview_filter: OverviewFilter) -> None:
+    """Rows of pacts and results are spread over their tables, and SQLite reads each page again after a write."""
+    database.write(lambda db: system.fill(db, system.System(applications=10, integrations=15, versions=20, webhooks=1)))
+    _, steps_by_statement = plans(database, lambda db: overview.list_network_edges(db, overview_filter))
+    _, states, *_ = steps_by_statement.values()
+    pacts = [step for step in states if step.startswith(("SCAN publication", "SEARCH publication"))]
+    assert len(pacts) == 1
+    assert pacts[0].startswith("SEARCH publication USING COVERING INDEX ix_publication_current (consumer_version_id=?")
+    results = [step for step in states if step.startswith(("SEARCH verification", "SEARCH verdict"))]
+    assert results
+    assert all("ix_verification_between" in step or "ix_verification_newest" in step for step in results)
+    assert not [step for step in states if step.startswith(("SCAN verification", "SCAN live_provider"))]
+
+
+def test_a_filter_of_pacts_by_tag_is_tested_once_for_each_pair(database: Database) -> None:
+    filter_ = OverviewFilter(words=("till",))
+    _, steps_by_statement = plans(database, lambda db: overview.list_by_tag(db, filter_, (), PAGE))
+    steps = next(iter(steps_by_statement.values()))
+    assert [step for step in steps if step.startswith("LIST SUBQUERY")]
+    assert not [step for step in steps if step.startswith("CORRELATED LIST SUBQUERY")]
+
+
 @pytest.mark.parametrize("ask", RUNNING.values(), ids=RUNNING)
 def test_running_versions_and_pacts_are_found_by_their_application(
     database: Database, ask: Callable[[Connection], object]
@@ -78,6 +109,7 @@ def test_running_versions_and_pacts_are_found_by_their_application(
     assert [step for step in steps if "publication" in step]
     assert not [step for step in steps if step.startswith("SCAN publication")]
     assert not [step for step in steps if step.startswith("SEARCH provider_runs") and "(environment_id" in step]
+    assert not [step for step in steps if step.startswith("SCAN running_provider")]
 
 
 def test_the_dashboard_looks_only_at_the_consumers_of_its_pages(database: Database) -> None:

@@ -33,10 +33,13 @@ RESULT: Final = verification.alias("newest_result")
 """The results among which `select_newest_of` finds the newest one."""
 
 
-def state_of(result: Any) -> ColumnElement[str]:
-    """Build the state that a result alone determines; `result` is the table of results or an alias of it."""
+def state_of(result: Any, success: ColumnElement[Any] | None = None) -> ColumnElement[str]:
+    """Build the state that a result alone determines; `result` is the table of results or an alias of it.
+
+    `success` replaces its column of this name, if the result of the other kind matters as well; it must not be NULL.
+    """
     return case(
-        (result.c.success, PactState.VERIFIED.value),
+        (result.c.success if success is None else success, PactState.VERIFIED.value),
         (result.c.was_pending, PactState.PENDING.value),
         else_=PactState.FAILED.value,
     )

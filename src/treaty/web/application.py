@@ -1,7 +1,6 @@
 """The broker as an ASGI application."""
 
 import asyncio
-import gc
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.types import Lifespan, Receive, Scope, Send
 
 from treaty.errors import Malformed, TreatyError
+from treaty.loading import prepare_collections
 from treaty.model.accounts.access import ANONYMOUS_CALLER
 from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.settings import Settings
@@ -104,7 +104,7 @@ def build_application(
         database.forbid_waiting()
         if worker:
             worker.start()
-        gc.freeze()  # a full collection of all objects so far would take as long as many requests
+        prepare_collections()
         delay_termination(settings.shutdown_delay, handler.begin_draining)
         yield
         if worker:

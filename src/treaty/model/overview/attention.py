@@ -1,7 +1,7 @@
 """What needs attention, grouped by cause: many problems of one application are one line."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from heapq import heapify, heappop, heapreplace
@@ -50,10 +50,8 @@ class Attention(Generic[T]):
 ShownGroups = Mapping[AttentionKind, slice]
 """Which groups of each kind to load, by their indexes; of a kind that is missing, none."""
 
-_Key = tuple[bool, Hashable]
-"""Whether it is the provider, and its value."""
-_Heap = list[tuple[int, bool, int, _Key]]
-"""Groups by their size (negative), whether they are of a consumer, and their order."""
+_Heap = list[tuple[int, bool, int, int]]
+"""Groups by their size (negative), whether they are of a consumer, the index of their first item, and their number."""
 
 
 def group_by_cause(
@@ -67,34 +65,44 @@ def group_by_cause(
     The largest group comes first; a provider comes before a consumer with as many, because it has to verify. Among
     equals, the order of the items decides.
     """
-    keys: list[tuple[_Key, _Key]] = [((True, provider(item)), (False, consumer(item))) for item in items]
-    members: dict[_Key, dict[int, None]] = defaultdict(dict)
-    for index, both in enumerate(keys):
-        for key in both:
-            members[key][index] = None
+    providers = _number_groups(map(provider, items))
+    consumers = [len(items) + number for number in _number_groups(map(consumer, items))]
+    members: dict[int, dict[int, None]] = defaultdict(dict)
+    for numbers in (providers, consumers):
+        for index, number in enumerate(numbers):
+            members[number][index] = None
     # Each dictionary begins with its lowest index.
-    heap: _Heap = [(-len(indexes), not key[0], next(iter(indexes)), key) for key, indexes in members.items()]
+    heap: _Heap = [
+        (-len(indexes), number >= len(items), next(iter(indexes)), number) for number, indexes in members.items()
+    ]
     heapify(heap)
     groups: list[CauseGroup[T]] = []
     while (largest := _pop_largest(heap, members)) is not None:
-        indexes = list(members[largest])
-        groups.append(CauseGroup(largest[0], [items[index] for index in indexes]))
+        is_of_provider = largest < len(items)
+        indexes = members.pop(largest)
+        groups.append(CauseGroup(is_of_provider, [items[index] for index in indexes]))
+        others = consumers if is_of_provider else providers
         for index in indexes:
-            for key in keys[index]:
-                del members[key][index]
+            del members[others[index]][index]
     return groups
 
 
-def _pop_largest(heap: _Heap, members: Mapping[_Key, Collection[int]]) -> _Key | None:
+def _number_groups(keys: Iterable[Hashable]) -> list[int]:
+    """Replace each key by the number of different keys before its first occurrence: numbers are quicker to look up."""
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
+
+
+def _pop_largest(heap: _Heap, members: Mapping[int, Collection[int]]) -> int | None:
     """Remove the largest group. Sizes in the heap are those before other groups took some of the members."""
     while heap:
-        size, is_of_consumer, first, key = heap[0]
-        current_size = len(members[key])
+        size, is_of_consumer, first, number = heap[0]
+        current_size = len(members[number])
         if current_size == -size:
             heappop(heap)
-            return key
+            return number
         if current_size:
-            heapreplace(heap, (-current_size, is_of_consumer, first, key))
+            heapreplace(heap, (-current_size, is_of_consumer, first, number))
         else:
             heappop(heap)
     return None

@@ -1,7 +1,7 @@
 """The overview: every integration with its state, filtered, sorted and paged by the database."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -22,11 +22,11 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
-    false,
     func,
     null,
     or_,
     select,
+    tuple_,
     union,
     union_all,
 )
@@ -100,19 +100,9 @@ class _OverviewShape:
     """Whether any provider has a contract: only then does a result need that of the other kind."""
 
     @property
-    def needs_result(self) -> bool:
-        """Whether the state of a pact depends on the row of a result, instead of an index."""
-        return self.has_environment or self.has_contracts
-
-    @property
     def shows_latest(self) -> bool:
         """Whether the latest pact represents each integration."""
         return not self.has_environment and not self.has_branch
-
-    @property
-    def may_repeat_pairs(self) -> bool:
-        """Whether a pair can have several rows, because several versions of its consumer run in the environment."""
-        return self.has_environment and not self.has_branch
 
 
 _IS_OF_PAIR: Final = (publication.c.consumer_id == integration.c.consumer_id) & (
@@ -128,30 +118,32 @@ _WAS_VERIFIED: Final = (
 _NOT_VERIFIED: Final = case((_WAS_VERIFIED, PactState.CHANGED.value), else_=PactState.UNKNOWN.value)
 
 
-def _build_state(success: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case(
-        (publication.c.id.is_(None), PactState.NO_PACT.value),
-        (success.is_(None), _NOT_VERIFIED),
-        (success, PactState.VERIFIED.value),
-        (verification.c.was_pending, PactState.PENDING.value),
-        else_=PactState.FAILED.value,
-    )
-
-
 # Without contracts of providers, an index alone determines the state. The rows of results are spread over the table,
 # and after each write, the other connections to a SQLite file read again all pages that they need.
 _verdict: Final = verification.alias("verdict")
-_NEWEST_VERDICT: Final = (
-    select(newest_results.state_of(_verdict))
-    .where(_verdict.c.content_id == publication.c.content_id)
-    .order_by(_verdict.c.created_at.desc(), _verdict.c.id.desc())
-    .limit(1)
-    .correlate(publication)
-    .scalar_subquery()
-)
-_STATE_WITHOUT_CONTRACTS: Final = case(
-    (publication.c.id.is_(None), PactState.NO_PACT.value), else_=func.coalesce(_NEWEST_VERDICT, _NOT_VERIFIED)
-)
+
+
+def _select_of_newest(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Build a subquery for a column, of `_verdict`, of the newest result for the content of a publication."""
+    return (
+        select(column)
+        .where(_verdict.c.content_id == publication.c.content_id)
+        .order_by(_verdict.c.created_at.desc(), _verdict.c.id.desc())
+        .limit(1)
+        .correlate(publication)
+        .scalar_subquery()
+    )
+
+
+_DECISIVE_SUCCESS: Final = decisive_success(_verdict)
+_NEWEST_VERDICTS: Final = {
+    False: _select_of_newest(newest_results.state_of(_verdict)),
+    True: _select_of_newest(
+        case((_DECISIVE_SUCCESS.is_(None), null()), else_=newest_results.state_of(_verdict, _DECISIVE_SUCCESS))
+    ),
+}
+"""The state of a pact from its newest result, NULL without any, by whether any provider has a contract."""
+_NEWEST_RESULT_AT: Final = _select_of_newest(_verdict.c.created_at)
 # The latest pact's newest result is denormalized into the integration, so that most states need no other table.
 _STATE_OF_LATEST: Final = case(
     (integration.c.latest_publication_id.is_(None), PactState.NO_PACT.value),
@@ -168,109 +160,54 @@ _RESULT_OF_LATEST: Final = case(
     (newest_results.IS_VALID, integration.c.newest_result_id),
     else_=newest_results.select_newest_of(integration.c.latest_publication_id, newest_results.RESULT.c.id),
 )
-_STATE: Final = _build_state(decisive_success(verification))
+_LATEST_SUCCESS: Final = decisive_success(verification)
+_STATE: Final = case(
+    (publication.c.id.is_(None), PactState.NO_PACT.value),
+    (_LATEST_SUCCESS.is_(None), _NOT_VERIFIED),
+    else_=newest_results.state_of(verification, _LATEST_SUCCESS),
+)
 _RANKS: Final = {state.value: rank for rank, state in enumerate(PactState)}
 """Ranks of states, from worst to best."""
+
+# Lists of an environment or a branch
+
+
+def _select_live(table: Table, ended_at: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    in_environment = table.c.environment_id == _ENVIRONMENT_ID
+    return select(table.c.pacticipant_id, table.c.version_id).where(in_environment, ended_at.is_(None))
+
 
 _ENVIRONMENT_ID: Final = (
     select(environment.c.id).where(environment.c.name == bindparam("environment")).scalar_subquery()
 )
-_VERSIONS_IN_ENVIRONMENT: Final = union_all(
-    select(deployed_version.c.version_id).where(
-        deployed_version.c.environment_id == _ENVIRONMENT_ID, deployed_version.c.undeployed_at.is_(None)
-    ),
-    select(released_version.c.version_id).where(
-        released_version.c.environment_id == _ENVIRONMENT_ID, released_version.c.support_ended_at.is_(None)
-    ),
+# A version that is both deployed and released to the environment runs there once, hence the union.
+_live: Final = (
+    union(
+        _select_live(deployed_version, deployed_version.c.undeployed_at),
+        _select_live(released_version, released_version.c.support_ended_at),
+    )
+    .cte("live")
+    .prefix_with("MATERIALIZED")
 )
-_running: Final = _VERSIONS_IN_ENVIRONMENT.subquery("running")
+"""The versions in the environment."""
+_live_provider: Final = _live.alias("live_provider")
 
-# In an environment, the worst result of the provider versions there determines the state of a pact. If one of them has
-# no result and the others succeeded, the pact is not verified. The newest result of any version counts only if the
-# provider has no version there.
-_live_result: Final = verification.alias("live_result")
-
-
-def _is_live(table: Table, ended_at: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether a deployment or release is of the provider, in the environment, and has not ended.
-
-    The provider is part of the condition, so that an index leads to its few running versions.
-    """
-    return and_(
-        table.c.environment_id == _ENVIRONMENT_ID,
-        table.c.pacticipant_id == integration.c.provider_id,
-        ended_at.is_(None),
+# The pact of the newest version on the branch, which most pairs have: then one look-up of an index finds it.
+_newest_on_branch: Final = (
+    select(
+        branch.c.pacticipant_id,
+        select(branch_version.c.version_id)
+        .where(branch_version.c.branch_id == branch.c.id)
+        .order_by(branch_version.c.position.desc())
+        .limit(1)
+        .correlate(branch)
+        .scalar_subquery()
+        .label("version_id"),
     )
-
-
-_LIVE_RECORDS: Final = [
-    (table, _is_live(table, ended_at))
-    for table, ended_at in (
-        (deployed_version, deployed_version.c.undeployed_at),
-        (released_version, released_version.c.support_ended_at),
-    )
-]
-"""The tables of running versions, each with the condition for those of the provider in the environment."""
-_PROVIDER_IS_LIVE: Final = or_(*(exists().where(is_live).correlate(integration) for _, is_live in _LIVE_RECORDS))
-_LIVE_VERSIONS: Final = union_all(
-    *(select(table.c.version_id).where(is_live).correlate(integration) for table, is_live in _LIVE_RECORDS)
+    .where(branch.c.name == bindparam("branch"))
+    .cte("newest_on_branch")
+    .prefix_with("MATERIALIZED")
 )
-_IS_LATEST_RESULT: Final = (_live_result.c.content_id == publication.c.content_id) & _live_result.c.is_latest
-_WORST_LIVE_RESULT: Final = (
-    select(_live_result.c.id)
-    .where(_IS_LATEST_RESULT, _live_result.c.provider_version_id.in_(_LIVE_VERSIONS))
-    .order_by(_live_result.c.success, func.coalesce(_live_result.c.was_pending, false()), _live_result.c.id.desc())
-    .limit(1)
-    .correlate(publication, integration)
-    .scalar_subquery()
-)
-
-
-def _lacks_result(table: Table, *, has_contracts: bool) -> ColumnElement[bool]:
-    """Whether the version of a deployment or release has no result for the publication, or lacks a comparison."""
-    has_result = exists().where(_IS_LATEST_RESULT, _live_result.c.provider_version_id == table.c.version_id)
-    is_unverified = ~has_result.correlate(publication, table)
-    return (
-        or_(is_unverified, is_uncompared(publication.c.content_id, table.c.version_id))
-        if has_contracts
-        else is_unverified
-    )
-
-
-def _build_state_in_environment(state: ColumnElement[Any], *, has_contracts: bool) -> ColumnElement[Any]:
-    is_missing = or_(
-        *(
-            exists()
-            .where(is_live, _lacks_result(table, has_contracts=has_contracts))
-            .correlate(publication, integration)
-            for table, is_live in _LIVE_RECORDS
-        )
-    )
-    return case((verification.c.success & is_missing, _NOT_VERIFIED), else_=state)
-
-
-_STATES_IN_ENVIRONMENT: Final = {
-    True: _build_state_in_environment(_STATE, has_contracts=True),
-    False: _build_state_in_environment(_build_state(verification.c.success), has_contracts=False),
-}
-"""The state of a pact in an environment, by whether any provider has a contract."""
-
-
-def _state_column(shape: _OverviewShape) -> ColumnElement[Any]:
-    if shape.has_environment:
-        return _STATES_IN_ENVIRONMENT[shape.has_contracts]
-    if shape.has_contracts:
-        return _STATE
-    return _STATE_OF_LATEST if shape.shows_latest else _STATE_WITHOUT_CONTRACTS
-
-
-def _result_id(shape: _OverviewShape) -> ColumnElement[Any]:
-    """Return the id of the result that determines the state of a pact."""
-    if shape.has_environment:
-        return case((_PROVIDER_IS_LIVE, _WORST_LIVE_RESULT), else_=NEWEST_RESULT)
-    return _RESULT_OF_LATEST if shape.shows_latest else NEWEST_RESULT
-
-
 _PACT_OF_MEMBER: Final = select_pact_of_member(branch_version)
 # The branch is a subquery of its own, so that PostgreSQL reads its versions in order, and ends at the first pact.
 _BRANCH_ID: Final = (
@@ -290,16 +227,119 @@ _PACT_OF_BRANCH: Final = (
 """The pact of the newest version on a branch that has one: the head of the branch may have none."""
 
 
-def _join_pacts(shape: _OverviewShape) -> FromClause:
-    """Join each integration with the pact that represents it, or with all its pacts in an environment.
+def _join_chosen_pacts(shape: _OverviewShape, *, is_older: bool) -> FromClause:
+    """Join integrations with their pacts on the branch, or with all that run in the environment.
 
-    In an environment the join begins with the versions there, which are few compared with all integrations.
+    On a branch, these are the pacts of its newest version: integrations without one have no publication in this join.
+    With `is_older`, those of older versions are chosen as well, which takes longer.
     """
-    if shape.may_repeat_pairs:
-        is_running = publication.c.consumer_version_id == _running.c.version_id
-        return _running.join(publication, is_running).join(integration, _IS_OF_PAIR)
-    pact = _PACT_OF_BRANCH if shape.has_branch else integration.c.latest_publication_id
-    return integration.outerjoin(publication, publication.c.id == pact)
+    if is_older:
+        return integration.join(publication, publication.c.id == _PACT_OF_BRANCH)
+    if shape.has_branch:
+        is_of_newest = (
+            (publication.c.consumer_version_id == _newest_on_branch.c.version_id)
+            & (publication.c.provider_id == integration.c.provider_id)
+            & publication.c.is_current
+        )
+        is_of_consumer = integration.c.consumer_id == _newest_on_branch.c.pacticipant_id
+        return _newest_on_branch.join(integration, is_of_consumer).outerjoin(publication, is_of_newest)
+    # The join begins with the versions in the environment, which are few compared with all integrations.
+    is_running = (publication.c.consumer_version_id == _live.c.version_id) & publication.c.is_current
+    # Not the consumer of the publication, which the index does not have.
+    is_of_pair = (integration.c.consumer_id == _live.c.pacticipant_id) & (
+        integration.c.provider_id == publication.c.provider_id
+    )
+    return _live.join(publication, is_running).join(integration, is_of_pair)
+
+
+def _join_live_results(source: FromClause) -> FromClause:
+    """Join the pacts with the provider's versions in the environment, and with the results of each of them."""
+    is_between = (
+        (verification.c.content_id == publication.c.content_id)
+        & (verification.c.provider_version_id == _live_provider.c.version_id)
+        & verification.c.is_latest
+    )
+    return source.outerjoin(_live_provider, _live_provider.c.pacticipant_id == integration.c.provider_id).outerjoin(
+        verification, is_between
+    )
+
+
+def _build_chosen_state(shape: _OverviewShape) -> ColumnElement[Any]:
+    """Build the state of a pact in a list of an environment or a branch; NULL for integrations without a pact.
+
+    In an environment, the row is of one of the provider versions there, or has none of them. Only then, the newest
+    result of any version counts.
+    """
+    of_newest_result = func.coalesce(_NEWEST_VERDICTS[shape.has_contracts], _NOT_VERIFIED)
+    has_no_pact = publication.c.id.is_(None)
+    if not shape.has_environment:
+        return case((has_no_pact, null()), else_=of_newest_result)
+    is_missing: ColumnElement[bool] = verification.c.id.is_(None)
+    if shape.has_contracts:
+        lacks_comparison = is_uncompared(publication.c.content_id, _live_provider.c.version_id)
+        is_missing = or_(is_missing, and_(verification.c.success, lacks_comparison))
+    return case(
+        (has_no_pact, null()),
+        (_live_provider.c.version_id.is_(None), of_newest_result),
+        (is_missing, _NOT_VERIFIED),
+        else_=newest_results.state_of(verification),
+    )
+
+
+_RESULT_IN_ENVIRONMENT: Final = case((_live_provider.c.version_id.is_(None), NEWEST_RESULT), else_=verification.c.id)
+
+
+def _build_sorted_time(shape: _OverviewShape) -> ColumnElement[Any]:
+    """Build the time by which the list is sorted, if it is sorted by a time; otherwise NULL."""
+    if shape.sorting is OverviewSorting.PUBLISHED:
+        return publication.c.created_at
+    if shape.sorting is not OverviewSorting.VERIFIED:
+        return null()
+    if not shape.has_environment:
+        return _NEWEST_RESULT_AT
+    return case((_live_provider.c.version_id.is_(None), _NEWEST_RESULT_AT), else_=verification.c.created_at)
+
+
+class _ChosenState(NamedTuple):
+    """The state of a pact in a list of an environment or a branch.
+
+    In an environment there is one for each pact, version of its provider there, and kind of result.
+    """
+
+    id: int
+    consumer_id: int
+    provider_id: int
+    publication_id: int | None
+    """None if the newest version on the branch has no pact with the provider."""
+    verification_id: int | None
+    state: str
+    sorted_time: datetime | None
+
+
+@lru_cache(maxsize=256)
+def _select_chosen_states(shape: _OverviewShape, *, is_older: bool = False) -> Select[*tuple[Any, ...]]:
+    """Select the columns of `_ChosenState`. Everything but times is in indexes: rows are spread over their tables."""
+    source = _join_chosen_pacts(shape, is_older=is_older)
+    if shape.word_count:
+        source = _join_names(source)
+    if shape.has_environment:
+        source = _join_live_results(source)
+    conditions = _build_conditions(shape)
+    if shape.has_environment and shape.has_branch:
+        runs = publication.c.consumer_version_id.in_(select(_live.c.version_id))
+        conditions.append(or_(publication.c.id.is_(None), runs))
+    if is_older:
+        conditions.append(integration.c.id.in_(_IDS))
+    columns = (
+        integration.c.id,
+        integration.c.consumer_id,
+        integration.c.provider_id,
+        publication.c.id.label("publication_id"),
+        (_RESULT_IN_ENVIRONMENT if shape.has_environment else null()).label("verification_id"),
+        _build_chosen_state(shape).label("state"),
+        _build_sorted_time(shape).label("sorted_time"),
+    )
+    return select(*columns).select_from(source).where(*conditions)
 
 
 def _join_names(source: FromClause) -> FromClause:
@@ -309,12 +349,10 @@ def _join_names(source: FromClause) -> FromClause:
     )
 
 
-def _join_details(source: FromClause, result: ColumnElement[Any]) -> FromClause:
-    """Join versions and the given result. Outer joins on primary keys add no rows and drop none."""
-    return (
-        source.outerjoin(_consumer_version, _consumer_version.c.id == publication.c.consumer_version_id)
-        .outerjoin(verification, verification.c.id == result)
-        .outerjoin(_provider_version, _provider_version.c.id == verification.c.provider_version_id)
+def _join_versions(source: FromClause) -> FromClause:
+    """Join the versions of a pact and its result. Outer joins on primary keys add no rows and drop none."""
+    return source.outerjoin(_consumer_version, _consumer_version.c.id == publication.c.consumer_version_id).outerjoin(
+        _provider_version, _provider_version.c.id == verification.c.provider_version_id
     )
 
 
@@ -332,27 +370,27 @@ _SUMMARY_COLUMNS: Final = (
 )
 
 
+_LATEST_PACTS: Final = integration.outerjoin(publication, publication.c.id == integration.c.latest_publication_id)
+
+
 @lru_cache(maxsize=256)
 def _select_integrations(
-    shape: _OverviewShape, *columns: ColumnElement[Any], has_names: bool = True, has_details: bool = True
+    shape: _OverviewShape, *columns: ColumnElement[Any], has_names: bool = True, has_result: bool = True
 ) -> Select[*tuple[Any, ...]]:
-    """Select columns of all integrations that match the filter."""
-    source = _join_pacts(shape)
-    if has_names:
-        source = _join_names(source)
-    if has_details:
-        source = _join_details(source, _result_id(shape))
+    """Select columns of all integrations, with their latest pacts, that match the filter."""
+    source: FromClause = _join_names(_LATEST_PACTS) if has_names else _LATEST_PACTS
+    if has_result:
+        source = source.outerjoin(verification, verification.c.id == _RESULT_OF_LATEST)
     return select(*columns).select_from(source).where(*_build_conditions(shape))
 
 
 class _State(NamedTuple):
-    """The state of an integration, and the rows from which it follows."""
+    """The state of an integration by its latest pact, and the rows from which it follows."""
 
     id: int
     consumer_id: int
     provider_id: int
     publication_id: int | None
-    position: int | None
     verification_id: int | None
     state: str
 
@@ -361,22 +399,24 @@ class _State(NamedTuple):
 def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
     """Select the columns of `_State` of all matching integrations.
 
-    Counting needs the state of every integration, so these rows are narrow; details are loaded for one page only. They
-    are in order if a pair can have several rows: then a page is cut out of these rows.
+    Counting needs the state of every integration, so these rows are narrow; details are loaded for one page only.
     """
-    states = _select_integrations(
+    # With contracts, the state of a pact depends on the row of a result, instead of the copy or an index.
+    return _select_integrations(
         shape,
         integration.c.id,
         integration.c.consumer_id,
         integration.c.provider_id,
-        (integration.c.latest_publication_id if shape.shows_latest else publication.c.id).label("publication_id"),
-        (null() if shape.shows_latest else publication.c.position).label("position"),
-        (verification.c.id if shape.needs_result else _result_id(shape)).label("verification_id"),
-        _state_column(shape).label("state"),
-        has_names=bool(shape.word_count) or shape.may_repeat_pairs,
-        has_details=shape.needs_result,
+        integration.c.latest_publication_id.label("publication_id"),
+        (verification.c.id if shape.has_contracts else _RESULT_OF_LATEST).label("verification_id"),
+        _build_state(shape).label("state"),
+        has_names=bool(shape.word_count),
+        has_result=shape.has_contracts,
     )
-    return states.order_by(*_build_order(shape)) if shape.may_repeat_pairs else states
+
+
+def _build_state(shape: _OverviewShape) -> ColumnElement[Any]:
+    return _STATE if shape.has_contracts else _STATE_OF_LATEST
 
 
 @lru_cache(maxsize=256)
@@ -410,11 +450,11 @@ def _select_page(shape: _OverviewShape, *, has_state: bool) -> Select[*tuple[Any
     page = _select_integrations(
         shape,
         integration.c.id,
-        (integration.c.latest_publication_id if shape.shows_latest else publication.c.id).label("publication_id"),
-        has_details=shape.sorting is OverviewSorting.VERIFIED or (reads_state and shape.needs_result),
+        integration.c.latest_publication_id.label("publication_id"),
+        has_result=shape.sorting is OverviewSorting.VERIFIED or (reads_state and shape.has_contracts),
     )
     if has_state:
-        page = page.where(_state_column(shape) == bindparam("state"))
+        page = page.where(_build_state(shape) == bindparam("state"))
     return (
         page.order_by(*_build_order(shape))
         .limit(bindparam("limit", type_=Integer))
@@ -435,12 +475,6 @@ def _build_conditions(shape: _OverviewShape) -> list[ColumnElement[bool]]:
             .where(label.c.name == bindparam("label"), label.c.pacticipant_id.in_(owners))
             .correlate(integration)
         )
-    if shape.has_environment or shape.has_branch:
-        conditions.append(publication.c.id.is_not(None))
-    if shape.may_repeat_pairs:
-        conditions.append(publication.c.is_current)
-    if shape.has_environment and shape.has_branch:
-        conditions.append(publication.c.consumer_version_id.in_(_VERSIONS_IN_ENVIRONMENT))
     return conditions
 
 
@@ -454,7 +488,7 @@ def _build_order(shape: _OverviewShape) -> list[ColumnElement[Any]]:
         OverviewSorting.PUBLISHED: publication.c.created_at,
         OverviewSorting.VERIFIED: verification.c.created_at,
     }
-    column = newest_first.get(shape.sorting, case(_RANKS, value=_state_column(shape)))
+    column = newest_first.get(shape.sorting, case(_RANKS, value=_build_state(shape)))
     is_descending = (shape.sorting in newest_first) != shape.is_reversed
     # The databases sort NULL differently by default: SQLite first, PostgreSQL last.
     return [(column.desc() if is_descending else column.asc()).nulls_last(), *tie_breakers]
@@ -496,26 +530,26 @@ def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the 
 ) -> Overview:
     """Count the matching integrations by state, load a page of them, and pick out some that need attention.
 
-    A changed pact is overdue if it was published no later than `overdue_since`. In an environment, nothing is picked
-    out: there, the running versions need attention.
+    A changed pact is overdue if it was published no later than `overdue_since`. In an environment and on a branch,
+    nothing is picked out.
     """
     # Counts cover all states, so that a page that shows one state can link to the others.
     of_any_state = replace(overview_filter, state=None)
     shape = _build_shape(of_any_state, sorting, is_reversed=is_reversed, has_contracts=has_any_contracts(db))
     state = overview_filter.state
-    if shape.has_environment:
-        states = _load_states(db, shape, of_any_state)
-        counts = {PactState(name): count for name, count in Counter(row.state for row in states).items()}
-        rows = _cut_page(db, shape, states, overview_filter, page)
-        warnings: _Warnings = ((), ())
-    else:
+    if shape.shows_latest:
         counts, warnings = _load_counts(db, shape, of_any_state, overdue_since if groups else None)
         rows = _load_rows_of_page(db, shape, overview_filter, page)
+    else:
+        states = _list_chosen_states(db, shape, of_any_state)
+        counts = {PactState(name): count for name, count in Counter(row.state for row in states).items()}
+        matching = [row for row in states if state is None or row.state == state.value]
+        rows, warnings = matching[page.offset : page.offset + page.limit], ((), ())
     total = counts.get(state, 0) if state else sum(counts.values())
     failed, overdue = _describe_warnings(db, warnings, groups)
     return Overview(
         counts=counts,
-        integrations=Paged(_load_page(db, rows, overview_filter.environment), page, total),
+        integrations=Paged(_load_page(db, rows, has_results=shape.has_environment), page, total),
         failed=failed,
         overdue=overdue,
     )
@@ -558,9 +592,42 @@ def _load_counts(
     return counts, (failed, overdue)
 
 
-def _load_page(db: Connection, rows: Sequence[Any], environment_name: str | None) -> list[IntegrationSummary]:
-    summaries = _load_summaries(db, rows, environment_name, has_environments=True)
+def _load_page(db: Connection, rows: Sequence[Any], *, has_results: bool) -> list[IntegrationSummary]:
+    """Load the details of a page. With `has_results`, the rows have the states and results to show."""
+    summaries = _load_summaries(db, rows, has_environments=True)
+    if has_results:
+        results = _load_results(db, {row.verification_id for row in rows} - {None})
+        summaries = {row.id: _add_result(summaries[row.id], row, results) for row in rows}
     return [summaries[row.id] for row in rows]
+
+
+_RESULTS: Final = (
+    select(
+        verification.c.id,
+        version.c.number,
+        verification.c.created_at,
+        verification.c.comparison_id.is_not(None).label("is_comparison"),
+    )
+    .join(version, version.c.id == verification.c.provider_version_id)
+    .where(verification.c.id.in_(bindparam("ids", expanding=True)))
+)
+
+
+def _load_results(db: Connection, ids: Collection[int]) -> Mapping[int | None, Any]:
+    return {row.id: row for row in fetch_in_batches(db, _RESULTS, ids)}
+
+
+def _add_result(
+    summary: IntegrationSummary, row: _ChosenState, results: Mapping[int | None, Any]
+) -> IntegrationSummary:
+    result = results.get(row.verification_id)
+    return replace(
+        summary,
+        state=PactState(row.state),
+        provider_version=result.number if result else None,
+        verified_at=result.created_at if result else None,
+        is_comparison=bool(result and result.is_comparison),
+    )
 
 
 def _load_rows_of_page(
@@ -573,28 +640,86 @@ def _load_rows_of_page(
     return fetch_rows(db, _select_page(shape, has_state=True), {**params, "state": state.value})
 
 
-def _cut_page(
-    db: Connection, shape: _OverviewShape, states: Sequence[_State], overview_filter: OverviewFilter, page: Page
-) -> Sequence[_State]:
-    """Cut a page out of the states of all matching integrations, which take longer to compute than to put in order."""
-    state = overview_filter.state
-    matching = {row.id: row for row in states if state is None or row.state == state.value}
-    rows = list(matching.values())
-    if not shape.may_repeat_pairs:
-        is_by_state = shape.sorting is OverviewSorting.STATE
-        by_name = replace(shape, sorting=OverviewSorting.CONSUMER, is_reversed=False) if is_by_state else shape
-        params = {**_build_params(overview_filter), "limit": len(states), "offset": 0}
-        ids = fetch_column(db, _select_page(by_name, has_state=False), params)
-        rows = [matching[id_] for id_ in ids if id_ in matching]
-        if is_by_state:
-            rows.sort(key=lambda row: _RANKS[row.state], reverse=shape.is_reversed)
-    return rows[page.offset : page.offset + page.limit]
+def _list_chosen_states(db: Connection, shape: _OverviewShape, overview_filter: OverviewFilter) -> list[_ChosenState]:
+    """List the matching pairs of an environment or a branch, in order: once each, with the result to show."""
+    params = _build_params(overview_filter)
+    states = fetch_tuples(db, _select_chosen_states(shape), params, _ChosenState)
+    if shape.has_branch:
+        ids_without_pact = [row.id for row in states if row.publication_id is None]
+        states = [row for row in states if row.publication_id is not None]
+        older = fetch_in_batches(db, _select_chosen_states(shape, is_older=True), ids_without_pact, params)
+        states += map(_ChosenState._make, older)
+    rows = _keep_worst_of_pairs(db, states) if shape.has_environment else states
+    return _sort_states(rows, _load_name_ranks(db), shape)
 
 
-def _load_states(db: Connection, shape: _OverviewShape, overview_filter: OverviewFilter) -> Sequence[_State]:
-    """Load the state of each matching integration, once for each pair."""
-    states = fetch_tuples(db, _select_states(shape), _build_params(overview_filter), _State)
-    return _keep_worst_of_pairs(states) if shape.may_repeat_pairs else states
+_PLACES: Final = select(publication.c.id, publication.c.position).where(
+    publication.c.id.in_(bindparam("ids", expanding=True))
+)
+
+
+def _keep_worst_of_pairs(db: Connection, rows: Sequence[_ChosenState]) -> Sequence[_ChosenState]:
+    """Keep one row of each pair: the one with the worst state, and among equals that of the newest version.
+
+    Several versions of either side may run in one environment, and the state shown must hold for all of them.
+    """
+    by_pair: dict[int, list[_ChosenState]] = defaultdict(list)
+    for row in rows:
+        by_pair[row.id].append(row)
+    if len(by_pair) == len(rows):
+        return rows
+    repeated = {row.publication_id for same in by_pair.values() if len(same) > 1 for row in same} - {None}
+    positions = {row.id: row.position for row in fetch_in_batches(db, _PLACES, repeated)}
+
+    def severity(row: _ChosenState) -> tuple[int, int]:
+        return (-_RANKS[row.state], positions[row.publication_id])
+
+    return [_choose_result(max(same, key=severity), same) if len(same) > 1 else same[0] for same in by_pair.values()]
+
+
+def _choose_result(worst: _ChosenState, rows: Sequence[_ChosenState]) -> _ChosenState:
+    """Choose the result to show for a pact among those of all provider versions: the worst, and the newest of these."""
+    results = [row for row in rows if row.publication_id == worst.publication_id and row.verification_id is not None]
+    if not results:
+        return worst
+    shown = min(
+        results, key=lambda row: (_RESULT_RANKS.get(row.state, len(_RESULT_RANKS)), -(row.verification_id or 0))
+    )
+    return worst._replace(verification_id=shown.verification_id, sorted_time=shown.sorted_time)
+
+
+_RESULT_RANKS: Final = {PactState.FAILED.value: 0, PactState.PENDING.value: 1}
+"""Ranks of results that have failed; those of successes follow, even if another result is missing beside them."""
+
+_IDS_BY_NAME: Final = select(pacticipant.c.id, func.lower(pacticipant.c.name)).order_by(func.lower(pacticipant.c.name))
+
+
+def _load_name_ranks(db: Connection) -> Mapping[int, int]:
+    """Rank all pacticipants by name. Names that differ only in case have the same rank."""
+    groups = groupby(fetch_rows(db, _IDS_BY_NAME, {}), key=itemgetter(1))
+    return {id_: rank for rank, (_, group) in enumerate(groups) for id_, _ in group}
+
+
+def _sort_states(
+    rows: Iterable[_ChosenState], name_ranks: Mapping[int, int], shape: _OverviewShape
+) -> list[_ChosenState]:
+    """Sort as `_build_order` does: in Python, because all rows have been loaded, and states take long to compute."""
+    sorting, sign = shape.sorting, -1 if shape.is_reversed else 1
+    if sorting is OverviewSorting.PROVIDER:
+        return sorted(rows, key=lambda row: (sign * name_ranks[row.provider_id], name_ranks[row.consumer_id], row.id))
+    by_consumer = sign if sorting is OverviewSorting.CONSUMER else 1
+    by_name = sorted(
+        rows, key=lambda row: (by_consumer * name_ranks[row.consumer_id], name_ranks[row.provider_id], row.id)
+    )
+    match sorting:
+        case OverviewSorting.CONSUMER:
+            return by_name
+        case OverviewSorting.STATE:
+            return sorted(by_name, key=lambda row: sign * _RANKS[row.state])
+        case _:
+            timed = [row for row in by_name if row.sorted_time is not None]
+            timed.sort(key=attrgetter("sorted_time"), reverse=not shape.is_reversed)
+            return [*timed, *(row for row in by_name if row.sorted_time is None)]
 
 
 def _build_shape_of_all(db: Connection) -> _OverviewShape:
@@ -605,24 +730,8 @@ def _build_shape_of_all(db: Connection) -> _OverviewShape:
 def load_states(db: Connection) -> list[tuple[int, tuple[int, int], PactState]]:
     """Load the id, the pair (ids of consumer and provider) and the state of each integration."""
     states = {state.value: state for state in PactState}  # quicker than the constructor
-    rows = _load_states(db, _build_shape_of_all(db), OverviewFilter())
+    rows = fetch_tuples(db, _select_states(_build_shape_of_all(db)), {}, _State)
     return [(row.id, (row.consumer_id, row.provider_id), states[row.state]) for row in rows]
-
-
-def _keep_worst_of_pairs(rows: Sequence[Any]) -> Sequence[Any]:
-    """Keep one row of each pair: the one with the worst state, and among equals that of the newest version.
-
-    Several versions of a consumer may run in one environment, and the state shown must hold for all of them.
-    """
-    worst: dict[int, Any] = {}
-    for row in rows:
-        if row.id not in worst or _compute_severity(worst[row.id]) < _compute_severity(row):
-            worst[row.id] = row
-    return rows if len(worst) == len(rows) else [row for row in rows if worst[row.id] is row]
-
-
-def _compute_severity(row: Any) -> tuple[int, int]:
-    return (-_RANKS[row.state], row.position)
 
 
 def _describe_warnings(
@@ -633,7 +742,7 @@ def _describe_warnings(
         for rows, kind in zip(warnings, (AttentionKind.FAILED, AttentionKind.OVERDUE), strict=True)
     )
     shown = {row.id: row for attention in (failed, overdue) for group in attention.groups for row in group.items}
-    summaries = _load_summaries(db, shown.values(), None)
+    summaries = _load_summaries(db, shown.values())
     return _describe_groups(failed, summaries), _describe_groups(overdue, summaries)
 
 
@@ -654,19 +763,14 @@ def _describe_groups(
 
 
 def _load_summaries(
-    db: Connection, rows: Collection[Any], environment_name: str | None, *, has_environments: bool = False
+    db: Connection, rows: Collection[Any], *, has_environments: bool = False
 ) -> Mapping[int, IntegrationSummary]:
     """Load the details of the selected integrations, by their ids; some lists show no environments and webhooks."""
     if not rows:
         return {}
     publication_ids = [row.publication_id for row in rows if row.publication_id is not None]
     ids_without_pact = [row.id for row in rows if row.publication_id is None]
-    if environment_name is None:
-        of_publications = fetch_in_batches(db, _BY_PUBLICATION, publication_ids)
-    else:
-        environment_params = {"environment": environment_name}
-        of_publications = fetch_in_batches(db, _BY_PUBLICATION_IN_ENVIRONMENT, publication_ids, environment_params)
-    details = [*of_publications, *fetch_in_batches(db, _BY_ID, ids_without_pact)]
+    details = [*fetch_in_batches(db, _BY_PUBLICATION, publication_ids), *fetch_in_batches(db, _BY_ID, ids_without_pact)]
     pairs = {(row.consumer_id, row.provider_id) for row in details} if has_environments else set()
     environments = running_pairs.load_environments(db, pairs)
     statuses = _load_delivery_statuses(db, {row.consumer_id for row in details}) if has_environments else {}
@@ -677,19 +781,26 @@ def _load_summaries(
 @lru_cache(maxsize=256)
 def _select_edges(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
     names = (_consumer.c.name.label("consumer"), _provider.c.name.label("provider"))
-    position = [publication.c.position] if shape.may_repeat_pairs else []
-    columns = (integration.c.id, *names, *position, _state_column(shape).label("state"))
-    return _select_integrations(shape, *columns, has_details=shape.needs_result).order_by(*_build_order(shape))
+    columns = (integration.c.id, *names, _build_state(shape).label("state"))
+    return _select_integrations(shape, *columns, has_result=shape.has_contracts).order_by(*_build_order(shape))
+
+
+_NAMES_BY_ID: Final = select(pacticipant.c.id, pacticipant.c.name)
 
 
 def list_network_edges(db: Connection, overview_filter: OverviewFilter) -> list[NetworkEdge]:
     """List all integrations of any state that match a filter, by the names of their consumers and providers."""
     has_contracts = has_any_contracts(db)
     shape = _build_shape(overview_filter, OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_contracts)
-    rows = fetch_rows(db, _select_edges(shape), _build_params(overview_filter))
-    if shape.may_repeat_pairs:
-        rows = _keep_worst_of_pairs(rows)
-    return [NetworkEdge(consumer=row.consumer, provider=row.provider, state=PactState(row.state)) for row in rows]
+    if shape.shows_latest:
+        edges = fetch_rows(db, _select_edges(shape), _build_params(overview_filter))
+        return [NetworkEdge(consumer=row.consumer, provider=row.provider, state=PactState(row.state)) for row in edges]
+    states = _list_chosen_states(db, shape, overview_filter)
+    names: dict[int, str] = dict(tuple(row) for row in fetch_rows(db, _NAMES_BY_ID, {}))
+    return [
+        NetworkEdge(consumer=names[row.consumer_id], provider=names[row.provider_id], state=PactState(row.state))
+        for row in states
+    ]
 
 
 _INTEGRATION_COUNT: Final = select(func.count()).select_from(integration)
@@ -700,28 +811,24 @@ def count_integrations(db: Connection) -> int:
     return int(fetch_scalar(db, _INTEGRATION_COUNT, {}))
 
 
-def _build_unfiltered_shape(sorting: OverviewSorting) -> _OverviewShape:
-    # These statements load few rows, for which looking for results of the other kind costs little.
-    return _build_shape(OverviewFilter(), sorting, is_reversed=False, has_contracts=True)
-
-
 _IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+# These statements load few rows, for which looking for results of the other kind costs little.
 _SUMMARY_WITH_STATE: Final = (*_SUMMARY_COLUMNS, _STATE.label("state"))
-_BY_ID: Final = _select_integrations(
-    _build_unfiltered_shape(OverviewSorting.CONSUMER), integration.c.id, *_SUMMARY_WITH_STATE
-).where(integration.c.id.in_(_IDS))
-
-
-def _select_by_publication(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
-    result = _result_id(shape) if shape.has_environment else NEWEST_RESULT  # any pact, not only the latest of its pair
-    source = _join_details(_join_names(publication.join(integration, _IS_OF_PAIR)), result)
-    columns = (integration.c.id, *_SUMMARY_COLUMNS, _state_column(shape).label("state"))
-    return select(*columns).select_from(source).where(publication.c.id.in_(_IDS))
-
-
-_BY_PUBLICATION: Final = _select_by_publication(_build_unfiltered_shape(OverviewSorting.CONSUMER))
-_BY_PUBLICATION_IN_ENVIRONMENT: Final = _select_by_publication(
-    replace(_build_unfiltered_shape(OverviewSorting.CONSUMER), has_environment=True)
+_LATEST_SUMMARIES: Final = select(integration.c.id, *_SUMMARY_WITH_STATE).select_from(
+    _join_versions(_join_names(_LATEST_PACTS).outerjoin(verification, verification.c.id == _RESULT_OF_LATEST))
+)
+_BY_ID: Final = _LATEST_SUMMARIES.where(integration.c.id.in_(_IDS))
+_BY_PUBLICATION: Final = (
+    select(integration.c.id, *_SUMMARY_WITH_STATE)
+    # The newest result for any pact, not only for the latest of its pair.
+    .select_from(
+        _join_versions(
+            _join_names(publication.join(integration, _IS_OF_PAIR)).outerjoin(
+                verification, verification.c.id == NEWEST_RESULT
+            )
+        )
+    )
+    .where(publication.c.id.in_(_IDS))
 )
 _BY_TAGGED_PUBLICATION: Final = _BY_PUBLICATION.add_columns(
     publication.c.id.label("publication_id"),
@@ -729,9 +836,9 @@ _BY_TAGGED_PUBLICATION: Final = _BY_PUBLICATION.add_columns(
     verification.c.provider_version_id,
 )
 _BY_ROLE: Final = {
-    role: _select_integrations(_build_unfiltered_shape(sorting), *_SUMMARY_WITH_STATE)
-    .where(side.c.name == bindparam("pacticipant"))
-    .order_by(*_build_order(_build_unfiltered_shape(sorting)))
+    role: _LATEST_SUMMARIES.where(side.c.name == bindparam("pacticipant")).order_by(
+        *_build_order(_build_shape(OverviewFilter(), sorting, is_reversed=False))
+    )
     for role, sorting, side in (
         ("consumer", OverviewSorting.PROVIDER, _consumer),
         ("provider", OverviewSorting.CONSUMER, _provider),
@@ -778,10 +885,10 @@ def _count_by_tag(shape: _OverviewShape, *, has_tags: bool) -> Select[*tuple[Any
     conditions = _build_conditions(shape)
     if not conditions:
         return counts
-    is_of_pair = (chosen.c.consumer_id == integration.c.consumer_id) & (
-        chosen.c.provider_id == integration.c.provider_id
-    )
-    return counts.select_from(_join_names(chosen.join(integration, is_of_pair))).where(*conditions)
+    # Tested once for each pair, which has several pacts here.
+    pair = (integration.c.consumer_id, integration.c.provider_id)
+    matching = select(*pair).select_from(_join_names(integration)).where(*conditions)
+    return counts.where(tuple_(chosen.c.consumer_id, chosen.c.provider_id).in_(matching))
 
 
 @lru_cache(maxsize=64)
@@ -802,9 +909,6 @@ def _select_by_tag(shape: _OverviewShape, *, has_tags: bool) -> Select[*tuple[An
         .limit(bindparam("limit", type_=Integer))
         .offset(bindparam("offset", type_=Integer))
     )
-
-
-_IDS_BY_NAME: Final = select(pacticipant.c.id, func.lower(pacticipant.c.name)).order_by(func.lower(pacticipant.c.name))
 
 
 def list_by_tag(db: Connection, overview_filter: OverviewFilter, tags: Sequence[str], page: Page) -> Paged[PactByTag]:

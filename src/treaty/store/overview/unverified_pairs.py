@@ -2,31 +2,29 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
-from itertools import product
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    FromClause,
     Select,
     Table,
     and_,
     bindparam,
     case,
     cast,
-    exists,
     false,
     null,
     or_,
     select,
+    union,
 )
 
 from treaty.model.overview.attention import Attention, CauseGroup, group_by_cause
 from treaty.model.overview.overview import UnverifiedTogether, compute_pact_state
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.conditions import IsAmong
-from treaty.store.engine.database import fetch_first, fetch_rows, fetch_tuples
+from treaty.store.engine.database import fetch_rows, fetch_tuples
 from treaty.store.provider_contracts.conditions import has_any_contracts, is_uncompared
 from treaty.store.tables import (
     deployed_version,
@@ -37,16 +35,6 @@ from treaty.store.tables import (
     verification,
     version,
 )
-
-_Record = tuple[Table, ColumnElement[Any]]
-_RECORDS: Final[Mapping[str, _Record]] = {
-    table.name: (table, ended_at)
-    for table, ended_at in (
-        (deployed_version, deployed_version.c.undeployed_at),
-        (released_version, released_version.c.support_ended_at),
-    )
-}
-"""The tables of running versions by their names, each with the column that is NULL while a version runs."""
 
 
 class _Pair(NamedTuple):
@@ -68,54 +56,55 @@ class _Together(NamedTuple):
     is_production: bool
 
 
+def _select_running(table: Table, ended_at: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    is_in_environments = IsAmong(table.c.environment_id, "environments")
+    columns = (table.c.pacticipant_id, table.c.environment_id, table.c.version_id)
+    return select(*columns).where(ended_at.is_(None), is_in_environments)
+
+
 @cache
-def _select_unverified_pairs(
-    consumer_table: str, provider_table: str, *, has_contracts: bool
-) -> Select[*tuple[Any, ...]]:
+def _select_unverified_pairs(*, has_contracts: bool) -> Select[*tuple[Any, ...]]:
     """Select consumer and provider versions in one environment that have no successful result between them.
 
-    There is one statement for each combination of deployed and released, because the indexes cannot be used through a
-    union. It is built when it is needed, since building all of them would delay the start of every server. Rows are
-    narrow, because all of them are counted and only some are shown.
+    Rows are narrow, because all of them are counted and only some are shown.
     """
-    consumer_record, provider_record = _RECORDS[consumer_table], _RECORDS[provider_table]
-    consumer_runs: FromClause = consumer_record[0].alias("consumer_runs")
-    provider_runs = provider_record[0].alias("provider_runs")
-    provider_ended_at = provider_runs.c[provider_record[1].name]
     # The running versions are selected first, since they are few compared with all publications, and in the order of
     # their index: those of one application follow each other, and their publications and results are in the same pages.
-    columns = (consumer_runs.c.environment_id, consumer_runs.c.pacticipant_id, consumer_runs.c.version_id)
-    is_running = consumer_runs.c[consumer_record[1].name].is_(None)
-    is_in_environments = IsAmong(consumer_runs.c.environment_id, "environments")
-    consumer_runs = select(*columns).where(is_running, is_in_environments).cte("running").prefix_with("MATERIALIZED")
+    # A version that is both deployed and released runs there once, hence the union.
+    running = (
+        union(
+            _select_running(deployed_version, deployed_version.c.undeployed_at),
+            _select_running(released_version, released_version.c.support_ended_at),
+        )
+        .cte("running")
+        .prefix_with("MATERIALIZED")
+    )
+    provider = running.alias("running_provider")
     # A success of a verifier is no result for a provider version whose contract has not been compared.
-    lacks_comparison = is_uncompared(publication.c.content_id, provider_runs.c.version_id) if has_contracts else false()
+    lacks_comparison = is_uncompared(publication.c.content_id, provider.c.version_id) if has_contracts else false()
     is_unverified = or_(verification.c.id.is_(None), and_(verification.c.success, lacks_comparison))
     return (
         select(
-            consumer_runs.c.environment_id,
-            consumer_runs.c.pacticipant_id.label("consumer_id"),
-            consumer_runs.c.version_id.label("consumer_version_id"),
+            running.c.environment_id,
+            running.c.pacticipant_id.label("consumer_id"),
+            running.c.version_id.label("consumer_version_id"),
             publication.c.provider_id,
-            provider_runs.c.version_id.label("provider_version_id"),
+            provider.c.version_id.label("provider_version_id"),
             case((is_unverified, cast(null(), verification.c.success.type)), else_=verification.c.success).label(
                 "success"
             ),
         )
-        .select_from(consumer_runs)
-        .join(publication, publication.c.consumer_version_id == consumer_runs.c.version_id)
+        .select_from(running)
+        .join(publication, publication.c.consumer_version_id == running.c.version_id)
         .join(
-            provider_runs,
-            # The sum prevents SQLite, which has no statistics, from reading all running versions of the environment for
-            # each pact: those of the provider are few.
-            (provider_runs.c.environment_id + 0 == consumer_runs.c.environment_id)
-            & (provider_runs.c.pacticipant_id == publication.c.provider_id)
-            & provider_ended_at.is_(None),
+            provider,
+            (provider.c.environment_id == running.c.environment_id)
+            & (provider.c.pacticipant_id == publication.c.provider_id),
         )
         .outerjoin(
             verification,
             (verification.c.content_id == publication.c.content_id)
-            & (verification.c.provider_version_id == provider_runs.c.version_id)
+            & (verification.c.provider_version_id == provider.c.version_id)
             & verification.c.is_latest,
         )
         .where(
@@ -125,9 +114,6 @@ def _select_unverified_pairs(
     )
 
 
-_RECORDS_IN_USE: Final = select(
-    *(exists().where(ended_at.is_(None)).label(name) for name, (_, ended_at) in _RECORDS.items())
-)
 _ENVIRONMENTS: Final = select(environment.c.id, environment.c.display_name, environment.c.is_production)
 _IDS: Final[Any] = bindparam("ids", expanding=True)
 _NAMES: Final = select(pacticipant.c.id, pacticipant.c.name).where(pacticipant.c.id.in_(_IDS))
@@ -154,7 +140,8 @@ def load_unverified(db: Connection, shown: slice, *, max_counted: int | None = N
     def sort_key(pair: _Pair) -> tuple[object, ...]:
         place = environments[pair.environment]
         names_of_pair = (lowered[pair.consumer], lowered[pair.provider])
-        return (not place.is_production, pair.success is None, place.display_name, *names_of_pair)
+        versions = (pair.consumer_version, pair.provider_version)  # several may run in one environment
+        return (not place.is_production, pair.success is None, place.display_name, *names_of_pair, *versions)
 
     pairs.sort(key=sort_key)
     together = _merge_environments(pairs[:max_counted], environments)
@@ -172,22 +159,9 @@ def load_unverified(db: Connection, shown: slice, *, max_counted: int | None = N
 def _list_pairs(db: Connection, environments: Collection[int]) -> list[_Pair]:
     if not environments:
         return []
-    has_contracts = has_any_contracts(db)
-    in_use = fetch_first(db, _RECORDS_IN_USE, {})
-    records = [name for name, is_in_use in zip(_RECORDS, in_use, strict=True) if is_in_use]
-    # A version that is both deployed and released yields the same pair several times: a dictionary keeps it once.
-    return list(
-        dict.fromkeys(
-            pair
-            for consumer_record, provider_record in product(records, repeat=2)
-            for pair in fetch_tuples(
-                db,
-                _select_unverified_pairs(consumer_record, provider_record, has_contracts=has_contracts),
-                {"environments": sorted(environments)},
-                _Pair,
-            )
-        )
-    )
+    statement = _select_unverified_pairs(has_contracts=has_any_contracts(db))
+    # A pact with a result of each kind yields its pair twice: a dictionary keeps it once.
+    return list(dict.fromkeys(fetch_tuples(db, statement, {"environments": sorted(environments)}, _Pair)))
 
 
 def _merge_environments(pairs: Iterable[_Pair], environments: Mapping[int, Any]) -> list[_Together]:

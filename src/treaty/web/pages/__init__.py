@@ -188,6 +188,42 @@ def _title(text: str) -> Markup:
     return Markup(' title="{}"').format(text) if len(text) > SHORT_NAME_LENGTH else Markup("")
 
 
+# Links that lists contain hundreds of times: macros would take as long as the rest of the page.
+
+
+def _link_application(context: "Context", name: str) -> Markup:
+    """Link to the page of an application."""
+    return _build_application_link(context["base"], name)
+
+
+@lru_cache(maxsize=4096, typed=True)  # an encoded name has another path than the equal text
+def _build_application_link(base: str, name: str) -> Markup:
+    path = urls.PACTICIPANT.fill(pacticipant=name)
+    return Markup('<a class="app" href="{}{}">{}</a>').format(base, path, breakable(name))
+
+
+def _show_number(context: "Context", number: str, of: str | None = None) -> Markup:
+    """Show the number of a version, as a link to its page if the application `of` is given."""
+    return _build_number(number) if of is None else _build_version_link(context["base"], of, number)
+
+
+@lru_cache(maxsize=4096, typed=True)  # an encoded name has another path than the equal text
+def _build_number(number: str) -> Markup:
+    return Markup('<span class="number"{}>{}</span>').format(_title(number), _short(number))
+
+
+@lru_cache(maxsize=4096, typed=True)  # an encoded name has another path than the equal text
+def _build_version_link(base: str, name: str, number: str) -> Markup:
+    path = urls.VERSION.fill(pacticipant=name, version=number)
+    return Markup('<a class="version" href="{}{}">{}</a>').format(base, path, _build_number(number))
+
+
+def _link_pact(context: "Context", number: str, consumer: str, provider: str, text: str | None = None) -> Markup:
+    """Link to the pact of a consumer version, with another text than its number if it is given."""
+    path = urls.PACT.fill(provider=provider, consumer=consumer, version=number)
+    return Markup('<a href="{}{}">{}</a>').format(context["base"], path, text or _build_number(number))
+
+
 _COMMIT: Final = re.compile(rf"\b[0-9a-f]{{{_COMMIT_HASH_LENGTH}}}\b")
 
 
@@ -269,9 +305,12 @@ def templates() -> "Environment":
     environment.globals.update(functions)
     environment.filters.update(
         ago=pass_context(_ago),
+        app=pass_context(_link_application),
         breakable=breakable,
         command=_command,
         external=_external,
+        number=pass_context(_show_number),
+        pact=pass_context(_link_pact),
         pipeline=_sort_by_pipeline,
         plural=_plural,
         shell=shlex.quote,
