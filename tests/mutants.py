@@ -15,13 +15,13 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
@@ -49,10 +49,10 @@ LEFT_OUT: Final = "(postgresql and not on_postgresql) or browser or schemathesis
 CONFIGURATION: Final = Path(__file__).with_name("mutants.toml")
 """The excluded mutants, and the configuration of coverage."""
 
-SPECIFIC_TESTS: Final = 120
-"""Tests for one mutant, chosen because they are specific to its file."""
-OTHER_TESTS: Final = 120
-"""Tests for one mutant, chosen at random from the others that execute its line."""
+SECONDS_OF_SPECIFIC_TESTS: Final = 30
+"""Recorded duration of the tests for one mutant that are chosen because they are specific to its file."""
+SECONDS_OF_OTHER_TESTS: Final = 60
+"""Recorded duration of those that are chosen at random from the others that execute its line."""
 
 _SKIPPED: Final = tuple(
     f"core/{name}"
@@ -67,6 +67,12 @@ _ARITHMETIC: Final = tuple(
     f"core/ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "BitAnd_BitOr", "BitOr_BitAnd")
 )
 """One replacement for each arithmetic operator: most of the others fail with a TypeError and prove nothing."""
+
+
+Place = tuple[str, int]
+"""A file and a line."""
+Definition = frozenset[str]
+"""The names of a constant, or of a class or a function, and of a member of the class."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +106,33 @@ class Mutant:
             return False
         return True
 
-    @property
-    def runs_on_import(self) -> bool:
-        """Whether the line is outside of functions: any test may be the first to import the module."""
-        nodes = ast.walk(ast.parse((ROOT / self.file).read_text("utf-8")))
-        functions = (node for node in nodes if isinstance(node, ast.FunctionDef))
-        bodies = (range(node.body[0].lineno, (node.end_lineno or 0) + 1) for node in functions)
-        return not any(self.line in body for body in bodies)
+    @cached_property
+    def definition(self) -> Definition | None:
+        """The definition that contains the line if it runs on import, else None."""
+        return find_definition(ast.parse((ROOT / self.file).read_text("utf-8")), self.line)
+
+
+def find_definition(tree: ast.Module, line: int) -> Definition | None:
+    """Find the definition that contains a line outside of the bodies of functions, or return None."""
+    enclosing = list(_enclosing_statements(tree, line))
+    if any(isinstance(node, ast.FunctionDef) and line >= node.body[0].lineno for node in enclosing):
+        return None
+    names = {node.name for node in enclosing if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    assignments = (node for node in enclosing if isinstance(node, ast.Assign | ast.AnnAssign))
+    names |= {
+        name.id
+        for node in assignments
+        for name in ast.walk(node)
+        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+    }
+    return frozenset(names)
+
+
+def _enclosing_statements(node: ast.AST, line: int) -> Iterator[ast.stmt]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt) and child.lineno <= line <= (child.end_lineno or child.lineno):
+            yield child
+            yield from _enclosing_statements(child, line)
 
 
 def mutants() -> Iterator[Mutant]:
@@ -221,23 +247,41 @@ class RelatedTests:
         }
         self._lines = sum(self._lines_by_file.values(), Counter[str]())
         self._seconds = _read_durations()
+        self._uses = Uses((ROOT / SOURCES / package) for package in PACKAGES)
 
     def select(self, mutant: Mutant, chance: random.Random) -> list[str]:
         """Select tests that execute the line.
 
-        If the line runs on import, any line of the file counts. Tests that import from the file come first: they may
-        compare its constants, which executes no line.
+        A line that runs on import belongs to no test. Instead of it, the lines that use the defined names count. Tests
+        that import from the file come first: they may compare its constants, which executes no line.
         """
-        file = str(ROOT / mutant.file)
-        of_file = self._lines_by_file.get(file, Counter())
-        related = set(of_file) if mutant.runs_on_import else _tests(self._contexts.get(file, {}).get(mutant.line, ()))
+        of_file = self._lines_by_file.get(str(ROOT / mutant.file), Counter())
+        if mutant.definition is None:
+            related = self._tests_of((str(ROOT / mutant.file), mutant.line))
+        else:
+            related = {
+                test
+                for place in self._uses.find(ROOT / mutant.file, mutant.definition)
+                for test in self._tests_of(place)
+            }
         # The first line of an expression may be the only one that is recorded.
         related = related or set(of_file)
         present = sorted(test for test in related if (ROOT / test.partition("::")[0]).exists())
         present.sort(key=lambda test: of_file[test] / self._lines[test] / self._seconds.get(test, 1), reverse=True)
-        specific, others = present[:SPECIFIC_TESTS], present[SPECIFIC_TESTS:]
-        importing = self._list_importing(mutant)[:SPECIFIC_TESTS] if mutant.runs_on_import else []
-        return list(dict.fromkeys([*importing, *specific, *chance.sample(others, min(OTHER_TESTS, len(others)))]))
+        importing = self._list_importing(mutant) if mutant.definition is not None else []
+        specific = self._limit([*dict.fromkeys([*importing, *present])], SECONDS_OF_SPECIFIC_TESTS)
+        others = sorted(set(present).difference(specific))
+        chance.shuffle(others)
+        return [*specific, *self._limit(others, SECONDS_OF_OTHER_TESTS)]
+
+    def _tests_of(self, place: Place) -> set[str]:
+        file, line = place
+        return _tests(self._contexts.get(file, {}).get(line, ()))
+
+    def _limit(self, tests: Sequence[str], seconds: float) -> list[str]:
+        """Return the first tests that take this time together."""
+        ends = accumulate(self._seconds.get(test, 1) for test in tests)
+        return [test for test, end in zip(tests, ends, strict=True) if end <= seconds]
 
     def _list_importing(self, mutant: Mutant) -> list[str]:
         """List the tests, quick ones first, in files that import the mutant's module or something from it."""
@@ -247,6 +291,33 @@ class RelatedTests:
         return sorted(tests, key=lambda test: self._seconds[test])
 
 
+class Uses:
+    """The lines of the sources that use a name, whatever it refers to there."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._places: defaultdict[str, set[Place]] = defaultdict(set)
+        self._trees = {}
+        for path in (path for folder in folders for path in folder.rglob("*.py")):
+            self._trees[str(path)] = tree = ast.parse(path.read_text("utf-8"))
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Name):
+                    self._places[node.id].add((str(path), node.lineno))
+                elif isinstance(node, ast.Attribute):
+                    self._places[node.attr].add((str(path), node.lineno))
+
+    def find(self, file: Path, definition: Definition) -> set[Place]:
+        """Find the lines that use names of a file, directly or in the definitions of other names of this file."""
+        names, remaining, places = set(definition), list(definition), set[Place]()
+        while remaining:
+            for place in self._places[remaining.pop()] - places:
+                places.add(place)
+                if place[0] == str(file):
+                    further = (find_definition(self._trees[place[0]], place[1]) or frozenset()) - names
+                    names |= further
+                    remaining += further
+        return places
+
+
 def imports(path: Path, module: str) -> bool:
     """Whether a file imports a module or something from it."""
     nodes = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
@@ -254,12 +325,12 @@ def imports(path: Path, module: str) -> bool:
 
 
 def _read_durations() -> dict[str, float]:
-    """Read the durations of tests in seconds, at least one second each."""
+    """Read the durations of tests in seconds, at least a twentieth of a second each."""
     cases = ET.parse(DURATIONS).iter("testcase")  # noqa: S314 - written by pytest
     seconds: dict[str, float] = {}
     for case in cases:
         test = f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name']}"
-        seconds[test] = max(1.0, float(case.attrib["time"]))
+        seconds[test] = max(0.05, float(case.attrib["time"]))
     return seconds
 
 

@@ -129,12 +129,12 @@ def parse_cursor(text: str) -> Cursor:
     """Parse a cursor. Raises Invalid if Treaty has not issued it."""
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-        version, log, position, check = decoded.split(".")
+        _, log, position, check = decoded.split(".")
         cursor = Cursor(log, int(position), int(check))
     except (ValueError, binascii.Error) as error:
         raise Invalid.member("after", MALFORMED) from error
-    # Encoding it again finds numbers such as `+1`, and other ways to write the same bytes.
-    if version != _FORMAT or cursor.encode() != text or not 0 <= cursor.position < 2**63:
+    # Encoding it again finds other formats, numbers such as `+1`, and other ways to write the same bytes.
+    if cursor.encode() != text or not 0 <= cursor.position < 2**63:
         raise Invalid.member("after", MALFORMED)
     return cursor
 

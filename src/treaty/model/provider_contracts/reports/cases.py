@@ -129,7 +129,7 @@ def find_target(text: str) -> Target | None:
 
 
 def _clean_path(path: str) -> str:
-    path = re.split(r"[?#]", path, maxsplit=1)[0].rstrip(".,;:")
+    path = re.split(r"[?#]", path)[0].rstrip(".,;:")
     for opening, closing in ("()", "[]"):
         while path.endswith(closing) and path.count(opening) < path.count(closing):
             path = path[:-1]
@@ -143,4 +143,4 @@ def read_target(method: object, url: object) -> Target | None:
     path = _SCHEME.sub("", url[:MAX_NAME_LENGTH].replace("%7B", "{").replace("%7D", "}"), count=1)
     if path and not path.startswith("/"):
         return None
-    return Target(method.upper(), re.split(r"[?#]", path, maxsplit=1)[0] or "/")
+    return Target(method.upper(), re.split(r"[?#]", path)[0] or "/")
