@@ -63,6 +63,12 @@ _SKIPPED: Final = tuple(
 )
 """Prefixes of operators. Identity is equality for `None`, enum members and small numbers, so that it makes no mutants
 of its own; type checkers find the other replacements."""
+_ORDERING: Final = tuple(
+    f"core/ReplaceComparisonOperator_{equality}_{order}"
+    for equality in ("Eq", "NotEq")
+    for order in ("Lt", "LtE", "Gt", "GtE")
+)
+"""Operators that do not apply to texts. Cosmic Ray makes no such exception for them, as it does for `None`."""
 _ARITHMETIC: Final = tuple(
     f"core/ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "BitAnd_BitOr", "BitOr_BitAnd")
 )
@@ -140,7 +146,8 @@ def mutants() -> Iterator[Mutant]:
 
     Left out are annotations, which change nothing when run, and with them constants that are annotated in the same
     line: mostly limits, where one more or less is as good. Left out are decorators, too: `frozen` and `slots` guard
-    against slips that type checkers find, and the size of a cache is no rule.
+    against slips that type checkers find, and the size of a cache is no rule. A comparison with a
+    text is not replaced by one of the alphabetical order: whether a test notices it depends on the letters in its data.
     """
     names = [name for name in plugins.operator_names() if name in _ARITHMETIC or not name.startswith(_SKIPPED)]
     for package in PACKAGES:
@@ -149,8 +156,9 @@ def mutants() -> Iterator[Mutant]:
             ignored = _ignored_lines(text)
             tree = get_ast(text)
             for name in names:
-                for occurrence, line in enumerate(_lines(tree, plugins.get_operator(name)())):
-                    if line not in ignored:
+                places = _places(tree, plugins.get_operator(name)())
+                for occurrence, (line, is_with_text) in enumerate(places):
+                    if line not in ignored and not (is_with_text and name.startswith(_ORDERING)):
                         yield Mutant(path.relative_to(ROOT), name, occurrence, line)
 
 
@@ -164,12 +172,15 @@ def _ignored_lines(text: str) -> set[int]:
     return lines
 
 
-def _lines(node: Any, operator: Any) -> Iterator[int]:
-    """Find the lines where an operator applies, in the order in which Cosmic Ray counts occurrences."""
+def _places(node: Any, operator: Any) -> Iterator[tuple[int, bool]]:
+    """Find the lines where an operator applies, in the order in which Cosmic Ray counts occurrences.
+
+    The second value is whether something is compared with a text there.
+    """
     for (line, _column), _end in operator.mutation_positions(node):
-        yield line
+        yield line, node.type == "comparison" and any(child.type == "string" for child in node.children)
     for child in getattr(node, "children", ()):
-        yield from _lines(child, operator)
+        yield from _places(child, operator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,18 +190,24 @@ class Exclusions:
     files: frozenset[str]
     lines: frozenset[tuple[str, str]]
     """Files with mutated lines, without their indentation."""
+    texts: frozenset[str]
+    """Parts of mutated lines of any file."""
 
     def __contains__(self, mutant: Mutant) -> bool:
-        file = str(mutant.file.relative_to(SOURCES))
-        return file in self.files or (file, mutant.mutated_line) in self.lines
+        file, line = str(mutant.file.relative_to(SOURCES)), mutant.mutated_line
+        return file in self.files or (file, line) in self.lines or any(text in line for text in self.texts)
 
 
 def load_exclusions() -> Exclusions:
     """Read what mutants.toml excludes. Each entry has a reason, which a KeyError asks for."""
     document = tomllib.loads(CONFIGURATION.read_text("utf-8"))
     files = frozenset(entry["file"] for entry in document.get("file", []) if entry["reason"])
-    equivalent = document.get("equivalent", [])
-    return Exclusions(files, frozenset((entry["file"], entry["line"]) for entry in equivalent if entry["reason"]))
+    equivalent = [entry for entry in document.get("equivalent", []) if entry["reason"]]
+    return Exclusions(
+        files,
+        frozenset((entry["file"], entry["line"]) for entry in equivalent if "text" not in entry),
+        frozenset(entry["text"] for entry in equivalent if "text" in entry),
+    )
 
 
 def measure() -> bool:

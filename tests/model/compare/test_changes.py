@@ -12,6 +12,7 @@ from tests.model.compare.generated_pairs import generate
 from tests.scale import choose
 from treaty.model.compare import CompiledDocument, Document, Profile, UnusablePact, compare, compile_document
 from treaty.model.compare.changes import DocumentChanges
+from treaty.model.compare.schema_changes import MAX_VISITS
 from treaty.model.usage.candidates import Candidates, OperationPatterns
 from treaty.model.usage.expectations import Place, index_tree
 
@@ -180,6 +181,19 @@ def test_a_pact_with_findings_is_compared_again_after_any_change_of_its_operatio
     changes = DocumentChanges(old, compile_one(build(**change), Profile.STRICT))
     assert changes.affects(PACTS["id"], is_clean=False)
     assert not changes.affects(pact("/prices", {}), is_clean=False)
+
+
+@pytest.mark.parametrize(("surplus", "expected"), [(0, False), (1, True)])
+def test_many_changes_count_as_a_change_of_the_whole_body(surplus: int, *, expected: bool) -> None:
+    count = MAX_VISITS - 1 + surplus  # beside the schema that has the properties
+
+    def build_with(schema: Any) -> Any:
+        members = {"used": {"type": "string"}, **{f"member{number}": schema for number in range(count - 1)}}
+        return build(**line(properties=members))
+
+    contents = (build_with({"type": "integer"}), build_with({"type": "string"}))
+    changes = DocumentChanges(*(compile_one(content, Profile.STRICT) for content in contents))
+    assert changes.affects(pact("/orders/1", {"lines": [{"used": "x"}]}), is_clean=True) is expected
 
 
 def test_other_documents_affect_all() -> None:

@@ -147,6 +147,12 @@ CASES = [
     *both("X9: a branch fits", {"oneOf": [TEXT, WHOLE]}, 1),
     *both("X9: no branch fits", {"oneOf": [TEXT, WHOLE]}, 1.5, {"oneOf.0.type": "", "oneOf.1.type": "", "oneOf": ""}),
     response_case("X9: a subset that fits two branches", {"oneOf": BRANCHES}, {"a": "x"}, {"oneOf": ""}),
+    *both(
+        "X9: of the branches after the second that fits, none is reported",
+        {"oneOf": [TEXT, WHOLE, FLAG, NUMBER, thing()]},
+        1,
+        {"oneOf.0.type": "", "oneOf.2.type": "", "oneOf": ""},
+    ),
     *both("X10: a branch of anyOf fits", ANY, {"b": 1}),
     response_case(
         "X10: the branches are closed",

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from treaty.errors import CursorExpired, Invalid
+from treaty.model.wording import choose_form
 
 START: Final = "start"
 """Instead of a cursor: the oldest event that is retained."""
@@ -154,7 +155,7 @@ def check_cursor(cursor: Cursor, state: LogState, event_at: datetime | None) -> 
     if cursor.position < state.retained_after:
         missing = state.retained_after - cursor.position
         raise CursorExpired(
-            f"{missing} of the events after the cursor {'was' if missing == 1 else 'were'} removed, because they are "
+            f"{missing} of the events after the cursor {choose_form(missing, 'was', 'were')} removed, because they are "
             f"older than event_log_max_age allows. {_RESUME}"
         )
 
