@@ -50,7 +50,7 @@ NO_VALUE_CHANGES: Final = ValueChanges((), has_more=False)
 
 
 class _Absent:
-    """Stands for a missing value, since null is one."""
+    """Stands for a missing value, since null is one. It is written like no JSON value."""
 
 
 _ABSENT: Final = _Absent()
@@ -75,7 +75,7 @@ def _walk(old: Json, new: Json, tokens: tuple[Token, ...]) -> Iterator[_Differen
     elif isinstance(old, list) and isinstance(new, list):
         for index, old_item, new_item in _pair_items(old, new):
             yield from _walk(old_item, new_item, (*tokens, index))
-    elif old is _ABSENT or new is _ABSENT or _write(old) != _write(new):
+    elif _write(old) != _write(new):
         yield tokens, old, new
 
 
@@ -125,10 +125,10 @@ def _count_envelope_tokens(tokens: Sequence[Token], position: int, items: Sequen
 
 
 def _get(value: Json, token: Token) -> Json:
-    # Items are counted in the new list, so the old one may lack an item with this index.
-    if isinstance(value, dict):
-        return value.get(token)
-    return value[token] if isinstance(value, list) and isinstance(token, int) and token < len(value) else None
+    try:
+        return value[token]
+    except (LookupError, TypeError):
+        return None  # items are counted in the new list, so the old one may have no such item
 
 
 def _format_token(token: Token) -> str:

@@ -129,7 +129,7 @@ def cursor_at(log: str, event: LoggedEvent) -> Cursor:
 def parse_cursor(text: str) -> Cursor:
     """Parse a cursor. Raises Invalid if Treaty has not issued it."""
     try:
-        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+        decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
         _, log, position, check = decoded.split(".")
         cursor = Cursor(log, int(position), int(check))
     except (ValueError, binascii.Error) as error:
