@@ -202,6 +202,15 @@ def test_reports_of_other_tools_are_read(case: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(0, "failed"), (1, "exercised"), (404, "exercised"), (499, "exercised"), (500, "failed"), (599, "failed")],
+)
+def test_a_recorded_exchange_fails_without_an_answer_or_by_a_fault_of_the_server(status: int, outcome: str) -> None:
+    entry = {"request": {"method": "GET", "url": "http://h/health"}, "response": {"status": status}}
+    assert outcomes(read(json.dumps({"log": {"entries": [entry]}}))) == {HEALTH: outcome}
+
+
+@pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("test_api[GET /orders/{id}]", Target("GET", "/orders/{id}")),
