@@ -146,8 +146,7 @@ def mutants() -> Iterator[Mutant]:
 
     Left out are annotations, which change nothing when run, and with them constants that are annotated in the same
     line: mostly limits, where one more or less is as good. Left out are decorators, too: `frozen` and `slots` guard
-    against slips that type checkers find, and the size of a cache is no rule. A comparison with a
-    text is not replaced by one of the alphabetical order: whether a test notices it depends on the letters in its data.
+    against slips that type checkers find, and the size of a cache is no rule.
     """
     names = [name for name in plugins.operator_names() if name in _ARITHMETIC or not name.startswith(_SKIPPED)]
     for package in PACKAGES:
@@ -157,8 +156,8 @@ def mutants() -> Iterator[Mutant]:
             tree = get_ast(text)
             for name in names:
                 places = _places(tree, plugins.get_operator(name)())
-                for occurrence, (line, is_with_text) in enumerate(places):
-                    if line not in ignored and not (is_with_text and name.startswith(_ORDERING)):
+                for occurrence, (line, node) in enumerate(places):
+                    if line not in ignored and not _is_meaningless(node, name):
                         yield Mutant(path.relative_to(ROOT), name, occurrence, line)
 
 
@@ -172,15 +171,22 @@ def _ignored_lines(text: str) -> set[int]:
     return lines
 
 
-def _places(node: Any, operator: Any) -> Iterator[tuple[int, bool]]:
-    """Find the lines where an operator applies, in the order in which Cosmic Ray counts occurrences.
-
-    The second value is whether something is compared with a text there.
-    """
+def _places(node: Any, operator: Any) -> Iterator[tuple[int, Any]]:
+    """Find the lines and nodes to which an operator applies, in the order in which Cosmic Ray counts occurrences."""
     for (line, _column), _end in operator.mutation_positions(node):
-        yield line, node.type == "comparison" and any(child.type == "string" for child in node.children)
+        yield line, node
     for child in getattr(node, "children", ()):
         yield from _places(child, operator)
+
+
+def _is_meaningless(node: Any, operator: str) -> bool:
+    """Whether the place is a comparison with a text by an alphabetical operator, or the `*` of keyword-only parameters.
+
+    Whether a test notices the former depends on the letters in its data; type checkers find the latter.
+    """
+    if node.type == "comparison":
+        return operator.startswith(_ORDERING) and any(child.type == "string" for child in node.children)
+    return node.parent is not None and node.parent.type == "parameters"
 
 
 @dataclass(frozen=True, slots=True)
