@@ -9,8 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from tests.model.compare import test_asyncapi, test_http_rules, test_openapi_3_2, test_schema_rules, test_switches
 from treaty.model.compare import Comparison, Finding, Profile
+from treaty.model.compare.messages import MAX_VALUE, show
 
 GOLDEN: Final = Path(__file__).with_name("messages.txt")
 
@@ -37,6 +40,12 @@ def describe(finding: Finding, indent: str = "  ") -> Iterator[str]:
         yield f"{indent}  closest branch: {finding.closest_branch}"
     for cause in finding.causes:
         yield from describe(cause, f"{indent}  ")
+
+
+@pytest.mark.parametrize(("surplus", "expected"), [(0, '"'), (1, "…")])
+def test_long_values_are_truncated(surplus: int, expected: str) -> None:
+    shown = show("x" * (MAX_VALUE - 2 + surplus))
+    assert (len(shown), shown[-1]) == (MAX_VALUE, expected)
 
 
 def test_findings_and_notes_have_these_texts() -> None:

@@ -1,16 +1,18 @@
 """The operation of a path: which templates match it, with which values, and which of them is the most specific."""
 
+from typing import Any
+
 import pytest
 
 from treaty.model.compare.profiles import Switches
 from treaty.model.compare.routes import Route, Router
 
 
-def router(*templates: str, **switches: bool) -> Router:
+def router(*templates: str, **switches: Any) -> Router:
     return Router([Route(template, "get", template) for template in templates], Switches(**switches))
 
 
-def match(template: str, path: str, **switches: bool) -> dict[str, str] | None:
+def match(template: str, path: str, **switches: Any) -> dict[str, str] | None:
     route_match = router(template, **switches).find("GET", path)
     return None if route_match is None else dict(route_match.parameters)
 
