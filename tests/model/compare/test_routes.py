@@ -52,6 +52,9 @@ def match(template: str, path: str, **switches: Any) -> dict[str, str] | None:
         ("/{a}-{b}/{c}", "/1-2/3", {"a": "1", "b": "2", "c": "3"}),
         ("/{a}x{b}", "/1X2", None),
         ("/*/{a}", "/x/y/z", {"a": "z"}),
+        ("/{a}-*", "/1-2/3-4", {"a": "1"}),
+        ("/{a}-{b}$", "/1-2$", {"a": "1", "b": "2"}),
+        ("/{a}-{b}$", "/1-23", None),
     ],
 )
 def test_a_template_matches_paths_with_values(template: str, path: str, expected: dict[str, str] | None) -> None:
@@ -65,6 +68,7 @@ def test_a_template_matches_paths_with_values(template: str, path: str, expected
         ("/{id}.json", "/7.JSON", {"id": "7"}),
         ("/{a}x{b}", "/1X2", {"a": "1", "b": "2"}),
         ("/{a}x{b}", "/1Y2", None),
+        ("/{a}x{b}", "/1A2", None),
     ],
 )
 def test_case_can_be_ignored(template: str, path: str, expected: dict[str, str] | None) -> None:
