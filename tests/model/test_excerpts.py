@@ -34,6 +34,7 @@ def show(excerpt: Excerpt) -> str:
         ([[]], (), "> [\n>   []\n> ]"),
         ({"a": [1, {"b": None}]}, (), '> {\n>   "a": [\n>     1,\n>     {\n>       "b": null\n>     }\n>   ]\n> }'),
         ({"a": 1}, ("a",), '  {\n>   "a": 1\n  }'),
+        ({"b": 1, "a": 2}, ("a",), '  {\n    "b": 1,\n>   "a": 2\n  }'),
         ([1, 2], (0,), "  [\n>   1,\n    2\n  ]"),
         (
             {"a": {"b": [True]}, "c": 1},
@@ -122,7 +123,7 @@ def test_lines_around_a_position_are_shown(count: int, line: int, first: int, la
     excerpt = excerpt_document([f"line {number}" for number in range(1, count + 1)], Position(line, 1))
     assert [shown.number for shown in excerpt.lines] == [*range(first, last + 1)]
     assert [shown.text for shown in excerpt.lines] == [f"line {number}" for number in range(first, last + 1)]
-    assert excerpt.line == min(line, count)
+    assert [shown.number for shown in excerpt.lines if shown.is_located] == [min(line, count)] == [excerpt.line]
 
 
 def test_an_excerpt_of_a_pact_has_no_numbers() -> None:
@@ -150,12 +151,13 @@ def test_a_long_line_is_cut_around_the_position(length: int, column: int, shown:
 
 def test_only_the_located_line_is_cut_around_the_position() -> None:
     long = "x" * 400 + "y"
-    before, located = excerpt_document([long, long], Position(2, 401)).lines
-    assert (before.text[-1], located.text[-1]) == ("…", "y")
+    before, located, after = excerpt_document([long] * 3, Position(2, 401)).lines
+    assert (before.text[-1], located.text[-1], after.text[-1]) == ("…", "y", "…")
 
 
 def test_the_carriage_return_of_a_line_is_left_out() -> None:
     assert cut_line("a\r") == "a"
+    assert cut_line("ab\r", length=3) == "ab"
     assert cut_line("abc", length=2) == "ab…"
 
 
