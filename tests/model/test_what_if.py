@@ -2,7 +2,8 @@
 
 import pytest
 
-from treaty.model.decisions.what_if import Change, ChangeKind, Effect, ImpossibleChange, LiveVersion, apply_changes
+from treaty.model.decisions.version_sets import LiveVersion
+from treaty.model.decisions.what_if import Change, ChangeKind, Effect, ImpossibleChange, apply_changes
 
 SHOP = LiveVersion("Shop", "1")
 BLUE = LiveVersion("Shop", "2", "blue")
