@@ -9,8 +9,10 @@ from treaty.model.paging import Paged
 from treaty.model.usage.expectations import Place
 from treaty.model.usage.strictness import Strictness
 from treaty.model.usage.usage import (
+    ExpectedOperation,
     FormerConsumer,
     PactInUse,
+    Term,
     Usage,
     UsageBasis,
     UsageQuery,
@@ -203,7 +205,7 @@ def test_a_pointer_stands_for_several_names(pointer: str, names: list[str]) -> N
 
 
 def test_only_the_first_steps_of_a_pointer_are_varied() -> None:
-    assert len(list_pointers("/a" * 6)) == len(list_pointers("/a" * 7)) == 2**6
+    assert [len(list_pointers("/a" * steps)) for steps in (5, 6, 7, 9)] == [2**5, 2**6, 2**6, 2**6]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +213,8 @@ def test_only_the_first_steps_of_a_pointer_are_varied() -> None:
     [
         ("a", Place.REQUEST_QUERY, "a", True),
         ("A", Place.REQUEST_QUERY, "a", False),
+        ("b", Place.REQUEST_QUERY, "a", False),
+        ("B", Place.REQUEST_HEADER, "a", False),
         ("X-Id", Place.REQUEST_HEADER, "x-id", True),
         ("x-id", Place.RESPONSE_HEADER, "x-id", True),
         ("x-i", Place.RESPONSE_HEADER, "x-id", False),
@@ -231,3 +235,17 @@ def test_the_names_of_headers_ignore_case(field: str, place: Place, name: str, *
 )
 def test_an_expectation_is_described_on_a_line(place: Place, name: str, text: str) -> None:
     assert describe_expectation(UsedExpectation(place, name, Strictness.TYPE)) == text
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "method", "path"),
+    [
+        (Place.OPERATION, "GET /orders/{id} or so", "GET", "/orders/{id} or so"),
+        (Place.MESSAGE, "order placed", None, "order placed"),
+    ],
+)
+def test_the_name_of_an_operation_has_its_method_and_path(
+    place: Place, name: str, method: str | None, path: str
+) -> None:
+    for named in (Term(1, place, name), ExpectedOperation(place, name, ())):
+        assert (named.method, named.path) == (method, path)
