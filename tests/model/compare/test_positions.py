@@ -127,6 +127,7 @@ def test_a_location_without_dots_in_names_leads_back_to_its_path(tree: object) -
         ('[1,\n {"a": [[]]}]', 3, (2, 9)),
         ('[1,\n {"a": [[]]}]', 2, (2, 8)),
         ('[[], [], [[]], "[[[["]', 3, None),
+        ("[[], [[[]]]]", 3, (1, 8)),
     ],
 )
 def test_the_first_value_that_is_nested_too_deeply_is_found(
@@ -150,11 +151,16 @@ def test_the_lines_of_a_value_end_before_the_next_one() -> None:
     }
 
 
+def test_values_may_be_in_any_order() -> None:
+    assert find_extents('{\n"b": [\n1\n],\n"a": 1\n}', {("b",)}) == {("b",): (2, 4)}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ('{"a": 1, "b": {"a": 2}}', None),
         ('[1, 1, {"a": 1}, {"a": 1}]', None),
+        ('[{"a": 1, "a": 2}]', ("a", (1, 3), (1, 11))),
         ('{"a": 1, "b": 2,\n "a": 3}', ("a", (1, 2), (2, 2))),
         ('{"b": {"a": 1, "a": 1}, "b": 1}', ("a", (1, 8), (1, 16))),
     ],
