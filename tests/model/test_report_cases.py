@@ -50,6 +50,7 @@ def summarize(content: str) -> list[tuple[str | None, str]]:
         ("GET /orders E   [100%]", "failed"),
         ("GET /orders SS  [  9%]", "skipped"),
         ("GET /orders S.  [  9%]", "passed"),
+        ("GET /orders .FES  [  9%]", "failed"),
         ("GET /orders x   [  9%]", None),
         ("GET /orders .   [ 50]", None),
         ("[ 50%]", None),

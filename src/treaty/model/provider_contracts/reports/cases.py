@@ -78,6 +78,10 @@ class TooManyCases(Exception):
     """The report has more cases than are examined. Reading a part would make operations look as if they had no test."""
 
 
+_MAX_EXAMINED: Final = 10_000
+"""Characters of a text in which the first line that is not blank is looked for."""
+
+
 def collect(cases: Iterable[Case | None]) -> list[Case]:
     """Collect the cases of a report. Raises TooManyCases."""
     collected: list[Case] = []
@@ -100,7 +104,7 @@ def build_case(names: Iterable[str], outcome: Outcome, *, detail: str = "", coun
 
 def shorten(text: str) -> str:
     """Return the first line of a text that is not blank, cut to a length that fits in a table."""
-    line = next((line.strip() for line in text[:10_000].splitlines() if line.strip()), "")
+    line = next((line.strip() for line in text[:_MAX_EXAMINED].splitlines() if line.strip()), "")
     return line if len(line) <= MAX_DETAIL_LENGTH else f"{line[: MAX_DETAIL_LENGTH - 1]}…"
 
 
