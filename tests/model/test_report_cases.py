@@ -235,7 +235,7 @@ def test_any_object_with_an_operation_and_an_outcome_is_a_case(
     assert summarize(json.dumps({"results": [members]})) == expected
 
 
-@pytest.mark.parametrize(("maximum", "count"), [(5, 1), (4, 0)])
+@pytest.mark.parametrize(("maximum", "count"), [(6, 1), (5, 1), (4, 0)])
 def test_only_so_many_values_are_examined(monkeypatch: pytest.MonkeyPatch, maximum: int, count: int) -> None:
     monkeypatch.setattr(json_reports, "MAX_VALUES", maximum)
     document = {"a": {"b": {"c": {"name": GET, "status": "passed"}}}}
