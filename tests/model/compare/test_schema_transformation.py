@@ -1,5 +1,6 @@
 """What the validator gets of a schema: the keywords with allowed values, in the form of a version that it knows."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from treaty.model.compare.schemas import MAX_DEPTH, Direction, SchemaTransformer
 TEXT = {"type": "string"}
 
 
-def transform(schema: Any, direction: Direction = Direction.REQUEST) -> tuple[Any, list[str]]:
+def transform(schema: Any, direction: Direction = Direction.REQUEST, **switches: Any) -> tuple[Any, list[str]]:
     """Transform a schema, and return the result with the messages of the notes."""
-    transformer = SchemaTransformer({"components": {"schemas": {"A": TEXT}}}, Switches())
+    transformer = SchemaTransformer({"components": {"schemas": {"A": TEXT}}}, Switches(**switches))
     transformed = transformer.transform(schema, direction)
     return transformed, [note.message for note in transformer.notes.values()]
 
@@ -40,13 +41,13 @@ def test_keywords_with_values_that_are_allowed_stay(schema: Any) -> None:
 @pytest.mark.parametrize(
     ("keyword", "value"),
     [
-        *(("type", value) for value in ("text", 1, {})),
-        *(("minimum", value) for value in ("1", True, None, float("inf"))),
-        *(("minLength", value) for value in (-1, 1.5, "1", True)),
-        *(("multipleOf", value) for value in (0, -1, "x", True)),
-        *(("uniqueItems", value) for value in (1, "true")),
-        *(("enum", value) for value in (1, "x", {})),
-        *(("format", 1), ("required", "a"), ("properties", 1)),
+        *product(["type"], ["text", 1, {}]),
+        *product(["minimum"], ["1", True, None, float("inf")]),
+        *product(["minLength"], [-1, 1.5, "1", True]),
+        *product(["multipleOf"], [0, -1, "x", True]),
+        *product(["uniqueItems"], [1, "true"]),
+        *product(["enum"], [1, "x", {}]),
+        *[("format", 1), ("required", "a"), ("properties", 1)],
     ],
 )
 def test_a_keyword_with_another_value_is_left_out_and_noted(keyword: str, value: Any) -> None:
@@ -78,7 +79,14 @@ def test_a_keyword_with_another_value_is_left_out_and_noted(keyword: str, value:
         ({"format": "int32"}, {"x-number-format": "int32"}),
         ({"format": "password"}, {}),
         ({"allOf": [{"minLength": 1}, {"minLength": 2}]}, {"minLength": 2}),
-        *(({keyword: value}, {}) for keyword in ("oneOf", "anyOf") for value in ({}, [], 1)),
+        *(({"oneOf": branches}, {}) for branches in [{}, [], 1]),
+        *(({"anyOf": branches}, {}) for branches in [{}, [], 1]),
+        ({"required": True}, {}),
+        ({"required": ["a", 1, "a"]}, {"required": ["a"]}),
+        ({"dependentRequired": {"a": ["b", 1, "b"], "c": "d"}}, {"dependentRequired": {"a": ["b"]}}),
+        ({"dependentRequired": 1, "dependentSchemas": 1, "patternProperties": 1}, {}),
+        ({"dependentSchemas": {"a": TEXT}}, {"dependentSchemas": {"a": TEXT}}),
+        ({"items": []}, {}),
     ],
 )
 def test_a_schema_is_transformed_for_the_validator(schema: Any, expected: Any) -> None:
@@ -134,3 +142,42 @@ def test_a_response_may_be_a_subset_without_further_members() -> None:
     closed = {"type": "object", "properties": {"a": TEXT}, "additionalProperties": False}
     assert transform(schema, Direction.RESPONSE) == (closed, [])
     assert transform(schema) == (schema, [])
+
+
+@pytest.mark.parametrize(
+    ("schemas", "merged", "united"),
+    [
+        ([{"minLength": 1}, {"minLength": 2}], {"minLength": 2}, {"minLength": 2}),
+        ([{"minLength": 2}, {"minLength": 1}], {"minLength": 1}, {"minLength": 2}),
+        ([{"maxLength": 1}, {"maxLength": 2}], {"maxLength": 2}, {"maxLength": 1}),
+        ([{"maxLength": 2}, {"maxLength": 1}], {"maxLength": 1}, {"maxLength": 1}),
+        ([{"required": ["a"]}, {"required": ["b", "a"]}], {"required": ["b", "a"]}, {"required": ["a", "b"]}),
+        ([{"enum": [1, 2, 3]}, {"enum": [3, 2]}], {"enum": [3, 2, 3]}, {"enum": [2, 3]}),
+        ([{"title": "x"}, {"minLength": 1}], {"minLength": 1}, {"minLength": 1}),
+        (
+            [{"properties": {"a": {"minLength": 1}, "b": TEXT}}, {"properties": {"a": {"maxLength": 2}, "c": TEXT}}],
+            *[{"properties": {"a": {"minLength": 1, "maxLength": 2}, "b": TEXT, "c": TEXT}}] * 2,
+        ),
+        (
+            [{"properties": {"a": {"$ref": "#/components/schemas/A"}}}, {"properties": {"a": {"minLength": 2}}}],
+            *[{"properties": {"a": {"type": "string", "minLength": 2}}}] * 2,
+        ),
+        (
+            [{"items": {"minLength": 1}}, {"items": {"type": "string"}}],
+            *[{"items": {"type": "string", "minLength": 1}}] * 2,
+        ),
+    ],
+)
+def test_the_schemas_of_all_of_are_merged_or_united(schemas: list[Any], merged: Any, united: Any) -> None:
+    """The reference engine lets later values win; the strict profile demands what all schemas do."""
+    assert transform({"allOf": schemas}) == (merged, [])
+    assert transform({"allOf": schemas}, unites_all_of=True) == (united, [])
+
+
+@pytest.mark.parametrize("keyword", ["oneOf", "anyOf"])
+def test_branches_of_several_schemas_all_apply_in_the_strict_profile(keyword: str) -> None:
+    first, second = {keyword: [{"minLength": 1}]}, {keyword: [{"maxLength": 2}]}
+    united, _ = transform({"allOf": [first, second]}, unites_all_of=True)
+    assert (united[keyword], united["allOf"]) == (first[keyword], [second])
+    same, _ = transform({"allOf": [first, first]}, unites_all_of=True)
+    assert same == first
