@@ -1,5 +1,6 @@
 """How the text of a query, form or header becomes the value that a schema describes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -244,3 +245,54 @@ def test_values_are_converted_to_the_type_if_possible(name: str, values: list[tu
     for value, expected in values:
         converted = coerce(value, {"type": name}, no_definitions)
         assert (type(converted), converted) == (type(expected), expected), value
+
+
+ANY_TEXT: Json = {"anyOf": [TEXT, WHOLE]}
+
+
+@pytest.mark.parametrize(
+    ("place", "schema", "reference", "strict"),
+    [
+        *(("path", schema, True, True) for schema in (TEXT, items(WHOLE))),
+        *(("header", schema, True, True) for schema in (TEXT, items(WHOLE))),
+        *(("query", schema, True, True) for schema in (TEXT, items(WHOLE))),
+        *((place, WHOLE, False, False) for place in ("path", "header", "query")),
+        # The reference engine looks for texts among the branches of headers only.
+        ("header", ANY_TEXT, True, False),
+        ("query", ANY_TEXT, False, False),
+        ("path", ANY_TEXT, False, False),
+    ],
+)
+def test_a_comma_separates_items_unless_the_value_is_a_text(
+    place: str, schema: Json, *, reference: bool, strict: bool
+) -> None:
+    case = Case(
+        rule="comma",
+        template="/a/{a}" if place == "path" else "/a",
+        path="/a/1,2" if place == "path" else "/a",
+        operation={"parameters": [parameter("a", place, schema, required=True)]},
+        request={"query": "a=1,2"} if place == "query" else {"headers": {"a": "1,2"}} if place == "header" else {},
+    )
+    fits = [not replace(case, profile=profile).notes() for profile in (Profile.REFERENCE, Profile.STRICT)]
+    assert fits == [reference, strict]
+
+
+@pytest.mark.parametrize(("place", "reference"), [("path", True), ("query", False)])
+def test_the_reference_overlooks_the_types_of_version_2_in_queries(place: str, *, reference: bool) -> None:
+    case = Case(
+        rule="comma",
+        version="2.0",
+        template="/a/{a}" if place == "path" else "/a",
+        path="/a/1,2" if place == "path" else "/a",
+        operation={"parameters": [{"name": "a", "in": place, "type": "string", "required": True}]},
+        request={"query": "a=1,2"} if place == "query" else {},
+    )
+    fits = [not replace(case, profile=profile).notes() for profile in (Profile.REFERENCE, Profile.STRICT)]
+    assert fits == [reference, True]
+
+
+def test_path_parameters_that_the_template_lacks_are_left_out() -> None:
+    parameters = [parameter(name, "path", WHOLE, required=True) for name in ("other", "a")]
+    case = Case(rule="other", template="/a/{a}", path="/a/x", operation={"parameters": parameters})
+    assert len(case.notes()) == 1
+    assert replace(case, path="/a/1").notes() == []
