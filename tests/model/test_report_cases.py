@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from treaty.model.provider_contracts.outline import outline_document
 from treaty.model.provider_contracts.reports import cases, json_reports, texts, xml_reports
 from treaty.model.provider_contracts.reports import reading as report_reading
 from treaty.model.provider_contracts.reports.cases import MAX_DETAIL_LENGTH, Report, shorten
 from treaty.model.provider_contracts.reports.reading import read_report
+from treaty.model.provider_contracts.shown_operations import MAX_UNMATCHED, ShownOperations, load_shown, read_shown
 
 GET, POST, HEALTH = "GET /orders", "POST /orders", "GET /health"
 
@@ -360,3 +362,98 @@ def test_a_report_of_the_largest_size_is_read(
 )
 def test_details_are_shortened_to_a_line(text: str, expected: str) -> None:
     assert shorten(text) == expected
+
+
+OPERATIONS = outline_document(
+    "oas",
+    {
+        "openapi": "3.1.0",
+        "paths": {
+            "/orders": {"get": {"operationId": "listOrders"}, "post": {"operationId": "addOrder"}},
+            "/health": {"get": {}},
+            "/api/status": {"get": {}},
+        },
+    },
+)
+
+
+def show(*lines: str) -> ShownOperations:
+    return read_shown("\n".join(lines).encode(), OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    ("paths", "operations", "unmatched"),
+    [
+        (["/orders"], [GET], []),
+        (["/shop/orders"], [GET], []),
+        (["/shop/v1/orders", "/shop/v1/health"], [GET, HEALTH], []),
+        (["/shop/v1/orders", "/shop/v2/health"], [], ["GET /shop/v1/orders", "GET /shop/v2/health"]),
+        (["/shop/orders", "/shop/none"], [GET], ["GET /shop/none"]),
+        # A prefix counts only if no path is in the document as it is.
+        (["/orders", "/shop/health"], [GET], ["GET /shop/health"]),
+        (["/api/status", "/api/orders"], ["GET /api/status"], ["GET /api/orders"]),
+        (["/none"], [], ["GET /none"]),
+    ],
+)
+def test_operations_may_be_below_a_prefix_of_all_paths(
+    paths: list[str], operations: list[str], unmatched: list[str]
+) -> None:
+    shown = show(*(f"ok 1 - GET {path}" for path in paths))
+    assert (list(shown.operations), list(shown.unmatched)) == (operations, unmatched)
+    assert shown.unmatched_count == len(unmatched)
+    assert shown.is_of_another_api is (bool(unmatched) and not operations)
+
+
+@pytest.mark.parametrize("surplus", [0, 1])
+def test_only_the_first_operations_of_another_api_are_listed(surplus: int) -> None:
+    shown = show(*(f"ok 1 - GET /{number}" for number in range(MAX_UNMATCHED + surplus)))
+    assert (len(shown.unmatched), shown.unmatched_count) == (MAX_UNMATCHED, MAX_UNMATCHED + surplus)
+
+
+@pytest.mark.parametrize(
+    ("marks", "outcome", "count"),
+    [
+        (["ok"], "passed", 1),
+        (["ok", "skip:"], "passed", 2),
+        (["skip:", "ok"], "passed", 2),
+        (["skip:"], "skipped", 1),
+        (["ok", "not ok"], "failed", 2),
+        (["skip:", "not ok", "ok"], "failed", 3),
+    ],
+)
+def test_the_worst_outcome_of_an_operation_counts(marks: list[str], outcome: str, count: int) -> None:
+    shown = show(*(f"{mark}{'' if mark.endswith(':') else ' 1 -'} GET /orders" for mark in marks)).operations[GET]
+    assert (shown.outcome.value, shown.cases) == (outcome, count)
+
+
+def test_the_first_failure_is_described() -> None:
+    shown = read_shown(
+        b"<a><testcase name='GET /orders'/><testcase name='x of GET /health'><failure message='m'/></testcase>"
+        b"<testcase name='no operation'><failure/></testcase></a>",
+        OPERATIONS,
+    )
+    assert (shown.failures, shown.first_failure) == (2, "GET /health: m")
+    unnamed = read_shown(b"<a><testcase name='none'><failure/></testcase></a>", OPERATIONS)
+    assert (unnamed.failures, unnamed.first_failure) == (1, "none")
+    assert unnamed.problem == "Its cases name no operation, such as GET /orders."
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [
+        ("listOrders", GET),
+        ("test_api[addOrder]", POST),
+        ("test_api[addOrder] again", None),
+        ("listOrders_Success", None),
+    ],
+)
+def test_a_case_may_have_the_name_of_an_operation(name: str, operation: str | None) -> None:
+    shown = read_shown(f"<a><testcase name='{name}'/></a>".encode(), OPERATIONS)
+    assert list(shown.operations) == ([operation] if operation else [])
+
+
+def test_what_is_stored_can_be_loaded() -> None:
+    shown = show("ok 1 - GET /orders", "not ok 2 - GET /none")
+    assert load_shown(shown.as_json()) == shown
+    assert load_shown(shown.as_json().replace('"rules":', '"rule":')) is None
+    assert load_shown(None) is None
