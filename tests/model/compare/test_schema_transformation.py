@@ -181,3 +181,30 @@ def test_branches_of_several_schemas_all_apply_in_the_strict_profile(keyword: st
     assert (united[keyword], united["allOf"]) == (first[keyword], [second])
     same, _ = transform({"allOf": [first, first]}, unites_all_of=True)
     assert same == first
+
+
+READ_ONLY: Any = {
+    "required": ["id", "secret", "name", "a", "missing"],
+    "properties": {
+        "id": {"readOnly": True},
+        "secret": {"writeOnly": True},
+        "name": {"readOnly": False},
+        "a": {"$ref": "#/components/schemas/A"},
+    },
+    "oneOf": [{}],
+}
+
+
+@pytest.mark.parametrize(("direction", "hidden"), [(Direction.REQUEST, "id"), (Direction.RESPONSE, "secret")])
+def test_read_only_members_are_not_required_of_requests_and_write_only_ones_of_responses(
+    direction: Direction, hidden: str
+) -> None:
+    transformed, _ = transform(READ_ONLY, direction, separates_read_only=True)
+    assert transformed["required"] == [name for name in READ_ONLY["required"] if name != hidden]
+    assert transform(READ_ONLY, direction)[0]["required"] == READ_ONLY["required"]
+
+
+def test_a_mark_may_be_that_of_the_schema_that_a_property_refers_to() -> None:
+    content = {"components": {"schemas": {"A": {"readOnly": True}}}}
+    transformer = SchemaTransformer(content, Switches(separates_read_only=True))
+    assert transformer.transform(READ_ONLY, Direction.REQUEST)["required"] == ["secret", "name", "missing"]
