@@ -16,6 +16,8 @@ from tests.model.compare.http_cases import (
     thing,
 )
 from treaty.model.compare import Profile, UnusableDocument, UnusablePact
+from treaty.model.compare.findings import ABSENT
+from treaty.model.compare.interactions import decode_contents
 
 LOOSE = {"a": TEXT, "b": WHOLE}
 ORDER = thing(id=WHOLE, note=TEXT)
@@ -375,3 +377,22 @@ def test_deprecated_operations_parameters_headers_and_properties_are_listed():
         ("header", "X-Old", "[root].interactions[0].response.headers.X-Old"),
         ("property", "id", "[root].interactions[0].response.body.order.id"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("contents", "decoded"),
+    [
+        *[(nothing, ABSENT) for nothing in (ABSENT, None, False, 0, "")],
+        *[(plain, plain) for plain in (1, True, "x", [], [0])],
+        ({"content": {"a": 1}}, {"a": 1}),
+        ({"content": 0, "encoded": False}, 0),
+        ({"content": "[1]", "encoded": "JSON"}, [1]),
+        ({"content": "[1", "encoded": "JSON"}, "[1"),
+        ({"content": "[1]", "encoded": False}, "[1]"),
+        ({"content": "eA==", "encoded": "base64"}, "x"),
+        ({"content": "e", "encoded": "base64"}, "e"),
+        ({"content": {"a": 1}, "encoded": "JSON"}, {"a": 1}),
+    ],
+)
+def test_the_contents_of_version_4_are_decoded(contents, decoded):
+    assert decode_contents(contents) == decoded
