@@ -42,7 +42,10 @@ COVERAGE: Final = ROOT / ".venv" / "mutants.coverage"
 DURATIONS: Final = ROOT / ".venv" / "mutants.durations.xml"
 """Report in JUnit's format with the duration of each test."""
 NEW_DURATIONS: Final = DURATIONS.with_suffix(".new.xml")
-TESTS: Final = ("tests/api", "tests/model", "tests/pages", "tests/store")
+TESTS: Final = (
+    *("tests/api", "tests/model", "tests/pages", "tests/store"),
+    *("tests/cli/test_cli_causes.py", "tests/cli/test_cli_compare.py"),
+)
 """Tests that run in one process. The rules are the same on both databases, so SQLite suffices."""
 LEFT_OUT: Final = "(postgresql and not on_postgresql) or browser or schemathesis"
 """Tests that are not run, by keyword. The name of a marker is one, and those that end so skip PostgreSQL anyway."""
@@ -224,7 +227,8 @@ def measure() -> bool:
     measured_at = COVERAGE.stat().st_mtime if COVERAGE.exists() else 0.0
     sources = (path for package in PACKAGES for path in (ROOT / SOURCES / package).rglob("*.py"))
     has_moved = any(path.stat().st_mtime > measured_at for path in sources)
-    tests = [path for folder in TESTS for path in sorted((ROOT / folder).rglob("test_*.py"))]
+    places = [ROOT / name for name in TESTS]
+    tests = [path for place in places for path in (sorted(place.rglob("test_*.py")) if place.is_dir() else [place])]
     changed = [str(path.relative_to(ROOT)) for path in tests if path.stat().st_mtime > measured_at]
     if has_moved:
         print("Measuring which tests execute which lines (about five minutes)...", flush=True)
