@@ -31,7 +31,7 @@ def match(template: str, path: str, **switches: Any) -> dict[str, str] | None:
         ("/{id}", "/a%2Fb", {"id": "a/b"}),
         ("/{id}", "/%zz", None),
         ("/{id}/x", "/7/x", {"id": "7"}),
-        ("/{an-id}", "/7", {"anid": "7"}),
+        ("/{order-id}", "/7", {"orderid": "7"}),
         ("/a b", "/a%20b", {}),
         ("/{.id}", "/.7", {"id": "7"}),
         ("/{.id}", "/7", None),
