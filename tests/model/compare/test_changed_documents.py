@@ -7,6 +7,7 @@ import pytest
 
 from tests.model.compare.http_cases import TEXT, WHOLE, Case, Json, json_content, thing
 from treaty.model.compare import Comparison, Profile
+from treaty.model.compare.findings import Severity
 from treaty.model.compare.reading import read_document
 from treaty.model.compare.reports import (
     ComparedPact,
@@ -74,3 +75,8 @@ def test_only_pacts_that_a_new_version_can_affect_or_that_have_findings_are_comp
     assert [pact.is_reused for pact in after.pacts] == [True, False, False, False]
     assert after.as_json() == afresh.as_json()
     assert [pact.comparison.is_compatible for pact in after.pacts] == [True, False, False, True]
+
+
+def test_findings_are_counted_by_severity() -> None:
+    counts = [[report(responses).count(severity) for severity in Severity] for responses in (FAILING, WARNING, FITTING)]
+    assert counts == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]

@@ -391,6 +391,9 @@ def test_deprecated_operations_parameters_headers_and_properties_are_listed():
         ({"content": "[1]", "encoded": False}, "[1]"),
         ({"content": "eA==", "encoded": "base64"}, "x"),
         ({"content": "e", "encoded": "base64"}, "e"),
+        # Both alphabets
+        *[({"content": text, "encoded": "base64"}, ">>>") for text in ("Pj4+", "Pj4-")],
+        *[({"content": text, "encoded": "base64"}, "???") for text in ("Pz8/", "Pz8_")],
         ({"content": {"a": 1}, "encoded": "JSON"}, {"a": 1}),
     ],
 )
