@@ -1,6 +1,6 @@
 """The search for the fewest members to leave out, beside trying all subsets; and its limit."""
 
-from itertools import combinations
+from itertools import combinations, product
 from random import Random
 
 from hypothesis import given, settings
@@ -87,6 +87,16 @@ def test_the_smallest_exclusion_of_members_with_many_conflicts_is_found() -> Non
     for seed in range(30):
         dense = conflicting_members(9, share=(0.3, 0.5, 0.7)[seed % 3], seed=seed)
         assert find_exclusion(dense).members == find_by_trying(dense), seed
+
+
+def test_members_with_the_most_conflicts_stay_if_they_are_more_than_the_others_could_be() -> None:
+    """Three members are in conflict with each of a circle of five, of which only two go together."""
+    circle = [(3 + number, 3 + (number + 1) % 5) for number in range(5)]
+    conflicts = [0] * 8
+    for member, other in [*product(range(3), range(3, 8)), *circle]:
+        conflicts[member] |= 1 << other
+        conflicts[other] |= 1 << member
+    assert find_exclusion(Constraints(0, [0] * 8, conflicts)).members == 0b11111000
 
 
 def test_a_search_that_ends_early_leaves_out_members_with_many_conflicts() -> None:
