@@ -15,13 +15,13 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
@@ -42,17 +42,20 @@ COVERAGE: Final = ROOT / ".venv" / "mutants.coverage"
 DURATIONS: Final = ROOT / ".venv" / "mutants.durations.xml"
 """Report in JUnit's format with the duration of each test."""
 NEW_DURATIONS: Final = DURATIONS.with_suffix(".new.xml")
-TESTS: Final = ("tests/api", "tests/model", "tests/pages", "tests/store")
+TESTS: Final = (
+    *("tests/api", "tests/model", "tests/pages", "tests/store"),
+    *("tests/cli/test_cli_causes.py", "tests/cli/test_cli_compare.py"),
+)
 """Tests that run in one process. The rules are the same on both databases, so SQLite suffices."""
 LEFT_OUT: Final = "(postgresql and not on_postgresql) or browser or schemathesis"
 """Tests that are not run, by keyword. The name of a marker is one, and those that end so skip PostgreSQL anyway."""
 CONFIGURATION: Final = Path(__file__).with_name("mutants.toml")
 """The excluded mutants, and the configuration of coverage."""
 
-SPECIFIC_TESTS: Final = 120
-"""Tests for one mutant, chosen because they are specific to its file."""
-OTHER_TESTS: Final = 120
-"""Tests for one mutant, chosen at random from the others that execute its line."""
+SECONDS_OF_SPECIFIC_TESTS: Final = 30
+"""Recorded duration of the tests for one mutant that are chosen because they are specific to its file."""
+SECONDS_OF_OTHER_TESTS: Final = 60
+"""Recorded duration of those that are chosen at random from the others that execute its line."""
 
 _SKIPPED: Final = tuple(
     f"core/{name}"
@@ -63,10 +66,22 @@ _SKIPPED: Final = tuple(
 )
 """Prefixes of operators. Identity is equality for `None`, enum members and small numbers, so that it makes no mutants
 of its own; type checkers find the other replacements."""
+_ORDERING: Final = tuple(
+    f"core/ReplaceComparisonOperator_{equality}_{order}"
+    for equality in ("Eq", "NotEq")
+    for order in ("Lt", "LtE", "Gt", "GtE")
+)
+"""Operators that do not apply to texts. Cosmic Ray makes no such exception for them, as it does for `None`."""
 _ARITHMETIC: Final = tuple(
     f"core/ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "BitAnd_BitOr", "BitOr_BitAnd")
 )
 """One replacement for each arithmetic operator: most of the others fail with a TypeError and prove nothing."""
+
+
+Place = tuple[str, int]
+"""A file and a line."""
+Definition = frozenset[str]
+"""The names of a constant, or of a class or a function, and of a member of the class."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +115,33 @@ class Mutant:
             return False
         return True
 
-    @property
-    def runs_on_import(self) -> bool:
-        """Whether the line is outside of functions: any test may be the first to import the module."""
-        nodes = ast.walk(ast.parse((ROOT / self.file).read_text("utf-8")))
-        functions = (node for node in nodes if isinstance(node, ast.FunctionDef))
-        bodies = (range(node.body[0].lineno, (node.end_lineno or 0) + 1) for node in functions)
-        return not any(self.line in body for body in bodies)
+    @cached_property
+    def definition(self) -> Definition | None:
+        """The definition that contains the line if it runs on import, else None."""
+        return find_definition(ast.parse((ROOT / self.file).read_text("utf-8")), self.line)
+
+
+def find_definition(tree: ast.Module, line: int) -> Definition | None:
+    """Find the definition that contains a line outside of the bodies of functions, or return None."""
+    enclosing = list(_enclosing_statements(tree, line))
+    if any(isinstance(node, ast.FunctionDef) and line >= node.body[0].lineno for node in enclosing):
+        return None
+    names = {node.name for node in enclosing if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    assignments = (node for node in enclosing if isinstance(node, ast.Assign | ast.AnnAssign))
+    names |= {
+        name.id
+        for node in assignments
+        for name in ast.walk(node)
+        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+    }
+    return frozenset(names)
+
+
+def _enclosing_statements(node: ast.AST, line: int) -> Iterator[ast.stmt]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt) and child.lineno <= line <= (child.end_lineno or child.lineno):
+            yield child
+            yield from _enclosing_statements(child, line)
 
 
 def mutants() -> Iterator[Mutant]:
@@ -123,8 +158,9 @@ def mutants() -> Iterator[Mutant]:
             ignored = _ignored_lines(text)
             tree = get_ast(text)
             for name in names:
-                for occurrence, line in enumerate(_lines(tree, plugins.get_operator(name)())):
-                    if line not in ignored:
+                places = _places(tree, plugins.get_operator(name)())
+                for occurrence, (line, node) in enumerate(places):
+                    if line not in ignored and not _is_meaningless(node, name):
                         yield Mutant(path.relative_to(ROOT), name, occurrence, line)
 
 
@@ -138,12 +174,22 @@ def _ignored_lines(text: str) -> set[int]:
     return lines
 
 
-def _lines(node: Any, operator: Any) -> Iterator[int]:
-    """Find the lines where an operator applies, in the order in which Cosmic Ray counts occurrences."""
+def _places(node: Any, operator: Any) -> Iterator[tuple[int, Any]]:
+    """Find the lines and nodes to which an operator applies, in the order in which Cosmic Ray counts occurrences."""
     for (line, _column), _end in operator.mutation_positions(node):
-        yield line
+        yield line, node
     for child in getattr(node, "children", ()):
-        yield from _lines(child, operator)
+        yield from _places(child, operator)
+
+
+def _is_meaningless(node: Any, operator: str) -> bool:
+    """Whether the place is a comparison with a text by an alphabetical operator, or the `*` of keyword-only parameters.
+
+    Whether a test notices the former depends on the letters in its data; type checkers find the latter.
+    """
+    if node.type == "comparison":
+        return operator.startswith(_ORDERING) and any(child.type == "string" for child in node.children)
+    return node.parent is not None and node.parent.type == "parameters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +199,24 @@ class Exclusions:
     files: frozenset[str]
     lines: frozenset[tuple[str, str]]
     """Files with mutated lines, without their indentation."""
+    texts: frozenset[str]
+    """Parts of mutated lines of any file."""
 
     def __contains__(self, mutant: Mutant) -> bool:
-        file = str(mutant.file.relative_to(SOURCES))
-        return file in self.files or (file, mutant.mutated_line) in self.lines
+        file, line = str(mutant.file.relative_to(SOURCES)), mutant.mutated_line
+        return file in self.files or (file, line) in self.lines or any(text in line for text in self.texts)
 
 
 def load_exclusions() -> Exclusions:
     """Read what mutants.toml excludes. Each entry has a reason, which a KeyError asks for."""
     document = tomllib.loads(CONFIGURATION.read_text("utf-8"))
     files = frozenset(entry["file"] for entry in document.get("file", []) if entry["reason"])
-    equivalent = document.get("equivalent", [])
-    return Exclusions(files, frozenset((entry["file"], entry["line"]) for entry in equivalent if entry["reason"]))
+    equivalent = [entry for entry in document.get("equivalent", []) if entry["reason"]]
+    return Exclusions(
+        files,
+        frozenset((entry["file"], entry["line"]) for entry in equivalent if "text" not in entry),
+        frozenset(entry["text"] for entry in equivalent if "text" in entry),
+    )
 
 
 def measure() -> bool:
@@ -175,7 +227,8 @@ def measure() -> bool:
     measured_at = COVERAGE.stat().st_mtime if COVERAGE.exists() else 0.0
     sources = (path for package in PACKAGES for path in (ROOT / SOURCES / package).rglob("*.py"))
     has_moved = any(path.stat().st_mtime > measured_at for path in sources)
-    tests = [path for folder in TESTS for path in sorted((ROOT / folder).rglob("test_*.py"))]
+    places = [ROOT / name for name in TESTS]
+    tests = [path for place in places for path in (sorted(place.rglob("test_*.py")) if place.is_dir() else [place])]
     changed = [str(path.relative_to(ROOT)) for path in tests if path.stat().st_mtime > measured_at]
     if has_moved:
         print("Measuring which tests execute which lines (about five minutes)...", flush=True)
@@ -221,23 +274,41 @@ class RelatedTests:
         }
         self._lines = sum(self._lines_by_file.values(), Counter[str]())
         self._seconds = _read_durations()
+        self._uses = Uses((ROOT / SOURCES / package) for package in PACKAGES)
 
     def select(self, mutant: Mutant, chance: random.Random) -> list[str]:
         """Select tests that execute the line.
 
-        If the line runs on import, any line of the file counts. Tests that import from the file come first: they may
-        compare its constants, which executes no line.
+        A line that runs on import belongs to no test. Instead of it, the lines that use the defined names count. Tests
+        that import from the file come first: they may compare its constants, which executes no line.
         """
-        file = str(ROOT / mutant.file)
-        of_file = self._lines_by_file.get(file, Counter())
-        related = set(of_file) if mutant.runs_on_import else _tests(self._contexts.get(file, {}).get(mutant.line, ()))
+        of_file = self._lines_by_file.get(str(ROOT / mutant.file), Counter())
+        if mutant.definition is None:
+            related = self._tests_of((str(ROOT / mutant.file), mutant.line))
+        else:
+            related = {
+                test
+                for place in self._uses.find(ROOT / mutant.file, mutant.definition)
+                for test in self._tests_of(place)
+            }
         # The first line of an expression may be the only one that is recorded.
         related = related or set(of_file)
         present = sorted(test for test in related if (ROOT / test.partition("::")[0]).exists())
         present.sort(key=lambda test: of_file[test] / self._lines[test] / self._seconds.get(test, 1), reverse=True)
-        specific, others = present[:SPECIFIC_TESTS], present[SPECIFIC_TESTS:]
-        importing = self._list_importing(mutant)[:SPECIFIC_TESTS] if mutant.runs_on_import else []
-        return list(dict.fromkeys([*importing, *specific, *chance.sample(others, min(OTHER_TESTS, len(others)))]))
+        importing = self._list_importing(mutant) if mutant.definition is not None else []
+        specific = self._limit([*dict.fromkeys([*importing, *present])], SECONDS_OF_SPECIFIC_TESTS)
+        others = sorted(set(present).difference(specific))
+        chance.shuffle(others)
+        return [*specific, *self._limit(others, SECONDS_OF_OTHER_TESTS)]
+
+    def _tests_of(self, place: Place) -> set[str]:
+        file, line = place
+        return _tests(self._contexts.get(file, {}).get(line, ()))
+
+    def _limit(self, tests: Sequence[str], seconds: float) -> list[str]:
+        """Return the first tests that take this time together."""
+        ends = accumulate(self._seconds.get(test, 1) for test in tests)
+        return [test for test, end in zip(tests, ends, strict=True) if end <= seconds]
 
     def _list_importing(self, mutant: Mutant) -> list[str]:
         """List the tests, quick ones first, in files that import the mutant's module or something from it."""
@@ -247,6 +318,33 @@ class RelatedTests:
         return sorted(tests, key=lambda test: self._seconds[test])
 
 
+class Uses:
+    """The lines of the sources that use a name, whatever it refers to there."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._places: defaultdict[str, set[Place]] = defaultdict(set)
+        self._trees = {}
+        for path in (path for folder in folders for path in folder.rglob("*.py")):
+            self._trees[str(path)] = tree = ast.parse(path.read_text("utf-8"))
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Name):
+                    self._places[node.id].add((str(path), node.lineno))
+                elif isinstance(node, ast.Attribute):
+                    self._places[node.attr].add((str(path), node.lineno))
+
+    def find(self, file: Path, definition: Definition) -> set[Place]:
+        """Find the lines that use names of a file, directly or in the definitions of other names of this file."""
+        names, remaining, places = set(definition), list(definition), set[Place]()
+        while remaining:
+            for place in self._places[remaining.pop()] - places:
+                places.add(place)
+                if place[0] == str(file):
+                    further = (find_definition(self._trees[place[0]], place[1]) or frozenset()) - names
+                    names |= further
+                    remaining += further
+        return places
+
+
 def imports(path: Path, module: str) -> bool:
     """Whether a file imports a module or something from it."""
     nodes = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
@@ -254,12 +352,12 @@ def imports(path: Path, module: str) -> bool:
 
 
 def _read_durations() -> dict[str, float]:
-    """Read the durations of tests in seconds, at least one second each."""
+    """Read the durations of tests in seconds, at least a twentieth of a second each."""
     cases = ET.parse(DURATIONS).iter("testcase")  # noqa: S314 - written by pytest
     seconds: dict[str, float] = {}
     for case in cases:
         test = f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name']}"
-        seconds[test] = max(1.0, float(case.attrib["time"]))
+        seconds[test] = max(0.05, float(case.attrib["time"]))
     return seconds
 
 

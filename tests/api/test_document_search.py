@@ -157,3 +157,9 @@ def test_names_are_limited() -> None:
     names = index_document(content).names
     assert len(names) == MAX_NAMES
     assert DocumentedName("schema", "A0") in names
+
+
+def test_names_that_occur_again_do_not_hide_those_after_them() -> None:
+    schemas: dict[str, object] = {"A": {"properties": {"id": {}}}, "B": {"properties": {"id": {}, "price": {}}}}
+    names = index_document({"components": {"schemas": schemas}}).names
+    assert [name.name for name in names if name.place == "property"] == ["id", "price"]

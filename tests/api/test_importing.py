@@ -116,6 +116,32 @@ def test_a_version_that_was_replaced_is_not_deployed_again(source, target, later
     assert (running(target), tally.refused) == (["10"], [])
 
 
+def test_a_version_that_is_deployed_in_both_brokers_is_not_deployed_again(source, target):
+    for api in (source, target):
+        deployed_pair(api)
+    tally = import_from(source, target)
+    assert (running(target), tally.copied["deployments"], tally.found["deployments"]) == (["9"], 0, 1)
+
+
+def test_a_result_for_a_content_that_was_not_imported_is_refused(target):
+    deployed_pair(target)
+    fact = {
+        "kind": "result",
+        "consumer": "Shop",
+        "provider": "Prices",
+        "sha": "a" * 40,
+        "number": 1,
+        "providerVersion": "9",
+        "success": True,
+        "verifiedAt": "2024-01-01T00:00:00Z",
+        "recordedAt": "2024-01-01T00:00:00Z",
+    }
+    body = {"source": "https://other.example.org", "run": "1", "facts": [fact]}
+    (outcome,) = done(target.post("/import", body)).json()["outcomes"]
+    assert outcome["outcome"] == "refused"
+    assert outcome["reason"] == f"The content {'a' * 40} that the result is about was not copied"
+
+
 def uuid_of(api):
     return api.get("/environments").json()["_embedded"]["environments"][0]["uuid"]
 

@@ -309,16 +309,16 @@ def test_ids_in_metadata_only_count_for_versions_with_the_verified_pact(
     assert arrival.json()["consumerVersionNumber"] == "1"
 
 
-def test_a_pact_found_by_a_fallback_tag_does_not_have_the_tag_that_was_asked_for(
-    broker: Broker,
-    receiver: Receiver,
+@pytest.mark.parametrize(("tag", "own_tags"), [("prod", "prod"), ("feat", "")])
+def test_a_pact_has_the_tag_that_was_asked_for_unless_it_was_found_by_the_fallback_tag(
+    broker: Broker, receiver: Receiver, tag: str, own_tags: str
 ) -> None:
     api = broker.api
     broker.publish("1", tags=["prod"])
     broker.hook(receiver.url, RESULT, request={"body": BODY})
-    selectors = {"consumerVersionSelectors": [{"tag": "feat", "latest": True, "fallbackTag": "prod"}]}
+    selectors = {"consumerVersionSelectors": [{"tag": tag, "latest": True, "fallbackTag": "prod"}]}
     (pact,) = api.post("/pacts/provider/Ledger/for-verification", selectors).json()["_embedded"]["pacts"]
     results = api.get(pact["_links"]["self"]["href"]).link("pb:publish-verification-results")
     assert api.post(results, {"success": True, "providerApplicationVersion": "5"}).status == 201
     (arrival,) = receiver.wait(1)
-    assert arrival.json()["consumerVersionTags"] == ""
+    assert arrival.json()["consumerVersionTags"] == own_tags

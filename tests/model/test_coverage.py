@@ -2,7 +2,13 @@
 
 import pytest
 
-from treaty.model.provider_contracts.coverage import Coverage, OperationUse, OutlinedContract, compute_coverage
+from treaty.model.provider_contracts.coverage import (
+    MAX_NAMED,
+    Coverage,
+    OperationUse,
+    OutlinedContract,
+    compute_coverage,
+)
 from treaty.model.provider_contracts.outline import outline_document
 from treaty.model.provider_contracts.shown_operations import read_shown
 
@@ -109,3 +115,36 @@ def test_what_is_unknown_is_not_counted_as_claimed_only() -> None:
     coverage = cover(use("GET /orders"), report="____ GET /orders/{id} ____\n")
     assert (coverage.is_known, coverage.claimed_only, coverage.exercised_count) == (False, [], 1)
     assert "It does not name the operations that passed." in coverage.summary
+
+
+def test_messages_are_found_by_the_names_of_their_operations() -> None:
+    document = {"asyncapi": "3.0.0", "operations": {"place": {"action": "receive"}, "GET /orders": {"action": "send"}}}
+    contract = OutlinedContract(
+        name="",
+        specification="asyncapi",
+        operations=outline_document("asyncapi", document),
+        success=True,
+        verifier=None,
+        shown=None,
+    )
+    uses = [use("place", kind="message"), use("place"), use("GET /orders"), use("cancel", kind="message")]
+    coverage = compute_coverage(provider="Orders", version="1", contracts=[contract], uses=uses, is_index_complete=True)
+    assert [covered.operation.key for covered in coverage.operations if covered.consumers] == ["place"]
+
+
+@pytest.mark.parametrize(("count", "end"), [(1, "GET /0."), (MAX_NAMED, "."), (MAX_NAMED + 1, " and 1 more.")])
+def test_the_first_operations_that_were_not_exercised_are_named(count: int, end: str) -> None:
+    document = {"openapi": "3.1.0", "paths": {f"/{number}": {"get": {}} for number in range(count + 1)}}
+    operations = outline_document("oas", document)
+    shown = read_shown(report(f"/{count}").encode(), operations)
+    contract = OutlinedContract(
+        name="", specification="oas", operations=operations, success=True, verifier=None, shown=shown
+    )
+    uses = [use(f"GET /{number}") for number in range(count)]
+    coverage = compute_coverage(provider="Orders", version="1", contracts=[contract], uses=uses, is_index_complete=True)
+    verb = "was" if count == 1 else "were"
+    assert coverage.summary.startswith(
+        f"1 of {count + 1} operations exercised; {count} that consumers use {verb} not: "
+    )
+    assert coverage.summary.endswith(end)
+    assert coverage.summary.count("GET /") == min(count, MAX_NAMED)

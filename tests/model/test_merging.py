@@ -232,6 +232,8 @@ def test_versions_that_differ_in_their_spelling_only_need_no_upgrade() -> None:
 def test_an_undeclared_version_is_upgraded_only_where_version_4_needs_it() -> None:
     assert merge(pact(http()), pact(http("b"), version="2.0.0")) == pact(http(), http("b"), version="2.0.0")
     assert merge(pact(http()), pact(version="4.0"))["interactions"] == [http(type="Synchronous/HTTP")]
+    old = {**http(), "request": {"path": "/", "query": "a=1"}}
+    assert merge(pact(old), pact(version="3.0.0"))["interactions"] == [old]
 
 
 QUERIES = [

@@ -77,6 +77,7 @@ def test_a_damaged_segment_says_nothing(damaged):
     [
         ("cv=999999999", Metadata(version_id=999_999_999)),
         ("cv=1000000000", Metadata()),
+        ("cv=10000000000", Metadata()),
         ("cv=-1", Metadata()),
         ("cv=%D9%A1", Metadata()),  # a digit, but not one of ASCII
         ("cv=x", Metadata()),

@@ -17,7 +17,7 @@ from tests.scale import choose
 from treaty.model.provider_contracts.outline import outline_document
 from treaty.model.provider_contracts.reports import cases, texts, xml_reports
 from treaty.model.provider_contracts.reports import reading as report_reading
-from treaty.model.provider_contracts.reports.cases import Target, find_target
+from treaty.model.provider_contracts.reports.cases import Target, find_target, read_target
 from treaty.model.provider_contracts.shown_operations import ShownOperations, load_shown, read_shown
 
 FOLDER: Final = Path(__file__).parent / "reports"
@@ -202,6 +202,15 @@ def test_reports_of_other_tools_are_read(case: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(0, "failed"), (1, "exercised"), (404, "exercised"), (499, "exercised"), (500, "failed"), (599, "failed")],
+)
+def test_a_recorded_exchange_fails_without_an_answer_or_by_a_fault_of_the_server(status: int, outcome: str) -> None:
+    entry = {"request": {"method": "GET", "url": "http://h/health"}, "response": {"status": status}}
+    assert outcomes(read(json.dumps({"log": {"entries": [entry]}}))) == {HEALTH: outcome}
+
+
+@pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("test_api[GET /orders/{id}]", Target("GET", "/orders/{id}")),
@@ -209,6 +218,7 @@ def test_reports_of_other_tools_are_read(case: str) -> None:
         ("should GET /orders, if asked", Target("GET", "/orders")),
         ("get:/orders/{id}", Target("GET", "/orders/{id}")),
         ("[PATCH] /orders/%7Bid%7D?x=1", Target("PATCH", "/orders/{id}")),
+        ("GET /orders?x=1?y#z", Target("GET", "/orders")),
         ("OPTIONS /a(1)", Target("OPTIONS", "/a(1)")),
         ("(GET /a)", Target("GET", "/a")),
         ("budget /a", None),
@@ -219,6 +229,26 @@ def test_reports_of_other_tools_are_read(case: str) -> None:
 )
 def test_operations_are_found_in_names(name: str, expected: Target | None) -> None:
     assert find_target(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "expected"),
+    [
+        ("get", "/orders?x=/a#b", Target("GET", "/orders")),
+        ("GET", "HTTP://h:80/orders#a?b", Target("GET", "/orders")),
+        ("GET", "https://h/go/http://other/a", Target("GET", "/go/http://other/a")),
+        ("GET", "https://h?x=1", Target("GET", "/")),
+        ("GET", "https://h", Target("GET", "/")),
+        ("GET", "orders", None),
+        ("FETCH", "/orders", None),
+        (None, "/orders", None),
+        ("GET", {"raw": "/orders"}, None),
+    ],
+)
+def test_the_operation_of_a_request_follows_from_its_method_and_url(
+    method: object, url: object, expected: Target | None
+) -> None:
+    assert read_target(method, url) == expected
 
 
 BOMB: Final = (

@@ -1,13 +1,20 @@
 """The search for the fewest members to leave out, beside trying all subsets; and its limit."""
 
-from itertools import combinations
+from itertools import combinations, product
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.scale import choose
-from treaty.model.decisions.set_search import Constraints, find_cycles, find_exclusion, find_order, list_members
+from treaty.model.decisions.set_search import (
+    Constraints,
+    Exclusion,
+    find_cycles,
+    find_exclusion,
+    find_order,
+    list_members,
+)
 
 SIZES = st.integers(1, 8)
 
@@ -76,6 +83,29 @@ def conflicting_members(size: int, *, share: float, seed: int) -> Constraints:
     return Constraints(0, [0] * size, conflicts)
 
 
+def test_the_smallest_exclusion_of_members_with_many_conflicts_is_found() -> None:
+    for seed in range(30):
+        dense = conflicting_members(9, share=(0.3, 0.5, 0.7)[seed % 3], seed=seed)
+        assert find_exclusion(dense).members == find_by_trying(dense), seed
+
+
+def test_members_with_the_most_conflicts_stay_if_they_are_more_than_the_others_could_be() -> None:
+    """Three members are in conflict with each of a circle of five, of which only two go together."""
+    circle = [(3 + number, 3 + (number + 1) % 5) for number in range(5)]
+    conflicts = [0] * 8
+    for member, other in [*product(range(3), range(3, 8)), *circle]:
+        conflicts[member] |= 1 << other
+        conflicts[other] |= 1 << member
+    assert find_exclusion(Constraints(0, [0] * 8, conflicts)).members == 0b11111000
+
+
+def test_a_search_that_ends_early_leaves_out_members_with_many_conflicts() -> None:
+    star = Constraints(0, [0] * 5, [0b11110, 1, 1, 1, 1])
+    assert find_exclusion(star, max_steps=0) == Exclusion(0b00001, is_smallest=False)
+    two_triangles = Constraints(0, [0] * 6, [0b110, 0b101, 0b011, 0b110000, 0b101000, 0b011000])
+    assert find_exclusion(two_triangles, max_steps=0).members.bit_count() == 4
+
+
 def test_many_conflicts_end_the_search_at_its_limit() -> None:
     hard = conflicting_members(100, share=0.08, seed=5)
     exclusion = find_exclusion(hard)
@@ -93,6 +123,8 @@ def test_members_that_need_each_other_have_no_order() -> None:
     assert find_order(needs, 0b1111) is None
     assert find_cycles(needs, 0b1111) == [0b0011]
     assert find_order(needs, 0b1000) == [3]
+    two_circles = [0b00010, 0b00100, 0b00001, 0b10000, 0b01000, 0]
+    assert find_cycles(two_circles, 0b111111) == [0b00111, 0b11000]
 
 
 def test_an_order_is_by_name_where_there_is_a_choice() -> None:

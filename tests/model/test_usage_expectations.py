@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treaty.model.pacts.documents import parse_document
+from treaty.model.usage import expectations as expectations_module
 from treaty.model.usage.expectations import (
     MAX_NAME_LENGTH,
+    MAX_VALUES,
     DigestCache,
     Place,
+    field_of,
     index_content,
     index_document,
     index_tree,
@@ -264,3 +267,154 @@ def test_operations_are_compared_segment_by_segment(query: str, operation: str, 
 
 def test_an_expression_that_takes_exponential_time_is_never_executed() -> None:
     assert generalize_path("/a/" + "a" * 40, "^/a/(a+)+$") == "/a/{any}"
+
+
+@pytest.mark.parametrize("loose_first", [False, True])
+def test_the_strictest_of_several_expectations_does_not_depend_on_their_order(loose_first: bool) -> None:  # noqa: FBT001
+    rules = {"body": {f"$[{0 if loose_first else 1}].a": {"matchers": [{"match": "type"}]}}}
+    response = {"body": [{"a": 1}, {"a": 2}], "matchingRules": rules}
+    assert expectations({"response": response})["response.body", "/*/a"] == "exact"
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "field"),
+    [
+        (Place.RESPONSE_BODY, "/a/b", "b"),
+        (Place.RESPONSE_BODY, "/a/*", "a"),
+        (Place.REQUEST_BODY, "/a/{key}/*", "a"),
+        (Place.MESSAGE_BODY, "/a~1b~0", "a/b~"),
+        (Place.RESPONSE_BODY, "", None),
+        (Place.RESPONSE_BODY, "/*", None),
+        (Place.REQUEST_QUERY, "/a/b", "/a/b"),
+        (Place.RESPONSE_HEADER, "x-id", "x-id"),
+        (Place.STATE, "a state", None),
+    ],
+)
+def test_an_expectation_about_a_part_of_a_body_is_about_its_last_name(
+    place: Place, name: str, field: str | None
+) -> None:
+    assert field_of(place, name) == field
+
+
+@pytest.mark.parametrize(
+    ("name", "cleaned", "is_truncated"),
+    [
+        ("x" * MAX_NAME_LENGTH, "x" * MAX_NAME_LENGTH, False),
+        ("x" * (MAX_NAME_LENGTH + 1), "x" * MAX_NAME_LENGTH, True),
+        ("ä" * MAX_NAME_LENGTH, "ä" * MAX_NAME_LENGTH, False),
+        ("ä" * (MAX_NAME_LENGTH + 1), "ä" * MAX_NAME_LENGTH, True),
+        ("a\0b", "a\ufffdb", False),
+        ("a\ud800b", "a?b", False),
+        ("ä", "ä", False),
+    ],
+)
+def test_names_are_stored_as_databases_can(name: str, cleaned: str, *, is_truncated: bool) -> None:
+    pact = {"interactions": [{"request": {"query": {name: ["1"]}}}]}
+    (interaction,) = index_content(json.dumps(pact).encode()).interactions.values()
+    assert (Place.REQUEST_QUERY, cleaned) in interaction.expectations
+    assert interaction.is_truncated is is_truncated
+
+
+@pytest.mark.parametrize(("surplus", "is_truncated"), [(0, False), (1, True), (2, True)])
+def test_only_so_many_values_of_an_interaction_are_examined(surplus: int, *, is_truncated: bool) -> None:
+    body = {str(number): 1 for number in range(MAX_VALUES - 1 + surplus)}
+    (interaction,) = index_tree({"interactions": [{"response": {"body": body}}]}).interactions.values()
+    names = [name for place, name in interaction.expectations if place is Place.RESPONSE_BODY]
+    assert (len(names), interaction.is_truncated) == (MAX_VALUES, is_truncated)
+
+
+@pytest.mark.parametrize(("surplus", "is_truncated"), [(0, False), (1, True)])
+def test_only_values_with_pointers_of_limited_length_are_examined(surplus: int, *, is_truncated: bool) -> None:
+    body = {"x" * (MAX_NAME_LENGTH - 1 + surplus): 1}
+    (interaction,) = index_tree({"interactions": [{"response": {"body": body}}]}).interactions.values()
+    names = [name for place, name in interaction.expectations if place is Place.RESPONSE_BODY]
+    assert (len(names), interaction.is_truncated) == (2 - surplus, is_truncated)
+
+
+@pytest.mark.parametrize(("surplus", "is_truncated"), [(-1, False), (0, False), (1, True), (2, True)])
+def test_only_so_many_interactions_are_examined(
+    monkeypatch: pytest.MonkeyPatch, surplus: int, *, is_truncated: bool
+) -> None:
+    monkeypatch.setattr(expectations_module, "MAX_INTERACTIONS", 3)
+    items = [{"description": str(number)} for number in range(3 + surplus)]
+    body = json.dumps({"interactions": items}).encode()
+    for indexed in (index_content(body), index_document(parse_document(body), DigestCache(10))):
+        assert (len(indexed.interactions), indexed.is_truncated) == (min(len(items), 3), is_truncated)
+
+
+def test_the_expectations_of_a_truncated_interaction_are_extracted_each_time() -> None:
+    """Otherwise the content would count as complete once the digest is cached."""
+    body = json.dumps({"interactions": [{"description": "x" * (MAX_NAME_LENGTH + 1)}]}).encode()
+    cache = DigestCache(10)
+    assert [index_document(parse_document(body), cache).is_truncated for _ in range(2)] == [True, True]
+
+
+def test_interactions_with_a_cached_digest_are_not_extracted_before_they_are_accessed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    document, cache = parse_document(json.dumps({"interactions": [V2]}).encode()), DigestCache(10)
+    (digest,) = index_document(document, cache).interactions
+    monkeypatch.setattr(expectations_module, "_index_interaction", None)
+    assert list(index_document(document, cache).interactions) == [digest]
+
+
+@pytest.mark.parametrize(
+    ("method", "operation"),
+    [("post", "POST /a"), ("", "GET /a"), (None, "GET /a"), (1, "GET /a")],
+)
+def test_a_request_without_a_method_is_a_get(method: object, operation: str) -> None:
+    assert ("operation", operation) in expectations({"request": {"method": method, "path": "/a"}})
+
+
+def test_the_last_of_several_requests_with_a_path_names_the_operation() -> None:
+    parts = [{"path": "/a"}, {"path": "/b"}, {"path": 1}]
+    (interaction,) = index_tree({"interactions": [{"request": parts}]}).interactions.values()
+    assert interaction.operation == (Place.OPERATION, "GET /b")
+    assert (Place.OPERATION, "GET /a") in interaction.expectations
+
+
+@pytest.mark.parametrize(
+    ("configuration", "names"),
+    [
+        ({"protobuf": {"service": ".shop.Orders/Find"}}, ["Orders/Find"]),
+        ({"protobuf": {"service": "Orders/Find"}}, ["Orders/Find"]),
+        ({"a": {"service": "A/B"}, "b": {"service": "C/D"}}, ["A/B", "C/D"]),
+        ({"a": {"service": ""}, "b": {"service": 1}, "c": 1}, ["an order"]),
+        ([], ["an order"]),
+        (None, ["an order"]),
+    ],
+)
+def test_a_message_is_named_by_its_services_or_its_description(configuration: Any, names: list[str]) -> None:
+    item = {
+        "type": "Synchronous/Messages",
+        "description": "an order",
+        "request": {"contents": {"content": {"a": 1}}, "metadata": {"m": "1"}},
+        "response": [{"contents": {"content": {"b": 1}}}, {"contents": {"content": {"c": 1}}}],
+        "pluginConfiguration": configuration,
+    }
+    (interaction,) = index_tree({"interactions": [item]}).interactions.values()
+    assert [name for place, name in interaction.expectations if place is Place.MESSAGE] == names
+    assert interaction.operation == (Place.MESSAGE, names[0])
+    others = {(place.value, name) for place, name in interaction.expectations if place.value.startswith("re")}
+    assert others == {
+        ("request.metadata", "m"),
+        ("request.body", ""),
+        ("request.body", "/a"),
+        ("response.body", ""),
+        ("response.body", "/b"),
+        ("response.body", "/c"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("description", "text"), [("", "(no description)"), (" ", "(no description)"), (1, "(no description)"), ("a", "a")]
+)
+def test_an_interaction_has_a_description(description: object, text: str) -> None:
+    (interaction,) = index_tree({"interactions": [{"description": description}]}).interactions.values()
+    assert interaction.description == text
+
+
+@pytest.mark.parametrize("body", [None, "absent"])
+def test_a_part_without_a_body_expects_none(body: object) -> None:
+    response = {"status": 200} if body == "absent" else {"body": body}
+    assert expectations({"response": response}) == {}

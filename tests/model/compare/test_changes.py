@@ -14,6 +14,7 @@ from treaty.model.compare.changes import DocumentChanges
 from treaty.model.compare.documents import Document, UnusablePact
 from treaty.model.compare.engine import CompiledDocument, compare, compile_document
 from treaty.model.compare.profiles import Profile
+from treaty.model.compare.schema_changes import MAX_VISITS
 from treaty.model.usage.candidates import Candidates, OperationPatterns
 from treaty.model.usage.expectations import Place, index_tree
 
@@ -182,6 +183,16 @@ def test_a_pact_with_findings_is_compared_again_after_any_change_of_its_operatio
     changes = DocumentChanges(old, compile_one(build(**change), Profile.STRICT))
     assert changes.affects(PACTS["id"], is_clean=False)
     assert not changes.affects(pact("/prices", {}), is_clean=False)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(MAX_VISITS // 2, False), (MAX_VISITS, True)])
+def test_very_many_changes_count_as_a_change_of_the_whole_body(count: int, *, expected: bool) -> None:
+    def build_with(schema: Any) -> Any:
+        return build(**line(properties={"used": {}, **{f"member{number}": schema for number in range(count)}}))
+
+    contents = (build_with({"type": "integer"}), build_with({"type": "string"}))
+    changes = DocumentChanges(*(compile_one(content, Profile.STRICT) for content in contents))
+    assert changes.affects(pact("/orders/1", {"lines": [{"used": "x"}]}), is_clean=True) is expected
 
 
 def test_other_documents_affect_all() -> None:

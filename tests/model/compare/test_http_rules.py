@@ -1,5 +1,6 @@
 """A case for each rule about routes, credentials, requests and responses, with the findings of the reference engine."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -319,6 +320,13 @@ CASES = [
         expected=("W request.query.unknown | request.query.b | ",),
     ),
     Case(
+        rule="Q3: an API key of a header is no parameter of the query",
+        operation={"security": [{"key": []}, {}]},
+        document={"components": {"securitySchemes": SCHEMES}},
+        request={"query": "X-Key=1"},
+        expected=("W request.query.unknown | request.query.X-Key | ",),
+    ),
+    Case(
         rule="Q3: an API key is no undeclared parameter",
         operation={"security": [{"query": []}]},
         document={"components": {"securitySchemes": SCHEMES}},
@@ -466,6 +474,33 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
 def test_each_rule_gives_the_findings_of_the_reference_engine(case):
     assert sorted(case.notes()) == sorted(case.expected)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_compared"), [(200, True), (302, True), (399, True), (400, False), (401, False), (500, False)]
+)
+def test_the_query_of_a_request_that_the_provider_refuses_is_not_compared(status, is_compared):
+    responses = {str(status): {"description": "any"}}
+    case = query("refused", "a=x", WHOLE, responses=responses, response={"status": status})
+    assert case.notes() == ([QUERY.format("", "type")] if is_compared else [])
+
+
+def test_responses_of_an_operation_have_schemas_of_their_own():
+    responses = {
+        str(status): {**json_content(schema), "headers": {"X-A": {"schema": schema}}}
+        for status, schema in ((200, WHOLE), (201, TEXT), (202, FLAG))
+    }
+    case = Case(rule="own schemas", responses=responses)
+    examples = {200: 1, 201: "x", 202: True}
+    interactions = [
+        {**case.contract["interactions"][0], "response": {"status": status, "body": body, "headers": {"X-A": header}}}
+        for status, body in examples.items()
+        for header in ("1", "x", "true")
+    ]
+    findings = replace(case, pact={"interactions": interactions}).compare().findings
+    # A text fits any header.
+    assert [finding.interaction_index for finding in findings] == [1, 2, 6, 7]
+    assert {finding.code for finding in findings} == {"response.header.incompatible"}
 
 
 def test_findings_carry_the_index_and_follow_the_order_of_the_interactions():

@@ -1,11 +1,12 @@
 """How the text of a query, form or header becomes the value that a schema describes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.model.compare.http_cases import FLAG, NUMBER, TEXT, WHOLE, Case, Json, items, parameter, ref, thing
-from treaty.model.compare.parameters import coerce
+from treaty.model.compare.parameters import coerce, parse_flat, parse_nested, parse_value
 from treaty.model.compare.profiles import Profile
 
 
@@ -137,3 +138,161 @@ def test_the_reference_converts_a_value_for_one_branch_after_the_other(
 def test_a_value_that_another_branch_has_converted_becomes_a_text_again(value: Any, text: Any) -> None:
     no_definitions: Any = {}
     assert coerce(value, TEXT, no_definitions) == text
+
+
+# As the library qs reads them, which the reference engine uses.
+NESTED: list[tuple[str, Json]] = [
+    ("", {}),
+    ("a=1&&b=2", {"a": "1", "b": "2"}),
+    ("a&b=", {"a": "", "b": ""}),
+    ("a=1=2", {"a": "1=2"}),
+    ("=1", {}),
+    ("a=1&a=2&a=3", {"a": ["1", "2", "3"]}),
+    ("a=1,2", {"a": ["1", "2"]}),
+    ("a[b]=1,2", {"a": {"b": ["1", "2"]}}),
+    ("a[]=1,2", {"a": [["1", "2"]]}),
+    ("a[b]=1&a[c]=2", {"a": {"b": "1", "c": "2"}}),
+    ("a%5Bb%5d=1+2", {"a": {"b": "1 2"}}),
+    ("a.b.c=1", {"a": {"b": {"c": "1"}}}),
+    ("a[b].c=1", {"a": {"b": {"c": "1"}}}),
+    ("a[b=1", {"a[b": "1"}),
+    ("a]b=1", {"a]b": "1"}),
+    ("[a]=1", {"a": "1"}),
+    ("[0]=1", {"0": "1"}),
+    ("a[]=1&a[]=2", {"a": ["1", "2"]}),
+    ("a=1&a[]=2", {"a": ["1", "2"]}),
+    ("a[]=1&a=2", {"a": ["1", "2"]}),
+    ("a[b][]=1&a[b][]=2", {"a": {"b": ["1", "2"]}}),
+    # Gaps between items are closed.
+    ("a[1]=x&a[0]=y", {"a": ["y", "x"]}),
+    ("a[2]=1&a[1]=2", {"a": ["2", "1"]}),
+    ("a[20]=1", {"a": ["1"]}),
+    ("a[21]=1", {"a": {"21": "1"}}),
+    ("a[0][b]=1&a[0][c]=2", {"a": [{"b": "1", "c": "2"}]}),
+    ("a[0][b]=1&a[1][b]=2", {"a": [{"b": "1"}, {"b": "2"}]}),
+    ("a[1][b]=1&a[0]=2", {"a": ["2", {"b": "1"}]}),
+    ("a[0]=1&a[2]=3&a[3]=4", {"a": ["1", "3", "4"]}),
+    ("a[0][b]=1&a[0]=2", {"a": [{"b": "1"}, "2"]}),
+    ("a[][b]=1&a[][b]=2", {"a": [{"b": ["1", "2"]}]}),
+    # Items beside members are members.
+    ("a[b]=1&a[]=2", {"a": {"b": "1", "0": "2"}}),
+    ("a[]=1&a[b]=2", {"a": {"0": "1", "b": "2"}}),
+    ("a[b]=4&a[1]=3", {"a": {"b": "4", "1": "3"}}),
+    ("a[0]=1&a[2]=3&a[b]=4", {"a": {"0": "1", "2": "3", "b": "4"}}),
+    # Of brackets that are nested too deeply, the rest is a name.
+    ("a[b][c][d][e][f]=1", {"a": {"b": {"c": {"d": {"e": {"f": "1"}}}}}}),
+    ("a[b][c][d][e][f][g][h]=1", {"a": {"b": {"c": {"d": {"e": {"f": {"[g][h]": "1"}}}}}}}),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), NESTED)
+def test_names_with_brackets_are_nested(text: str, expected: Json) -> None:
+    assert parse_nested(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a.b=1", {"a.b": "1"}), ("a=1,2", {"a": "1,2"}), ("a[b]=1,2", {"a": {"b": "1,2"}}), ("a[]=1,2", {"a": ["1,2"]})],
+)
+def test_dots_and_commas_have_no_meaning_without_structure(text: str, expected: Json) -> None:
+    assert parse_nested(text, has_structure=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", {}),
+        ("a", {"a": ""}),
+        ("=x", {"": "x"}),
+        ("a=1&&b=+%20", {"a": "1", "b": "  "}),
+        ("a=1&a=2&a=3", {"a": ["1", "2", "3"]}),
+        ("a[b]=1", {"a[b]": "1"}),
+    ],
+)
+def test_names_of_flat_queries_are_as_they_are_written(text: str, expected: Json) -> None:
+    assert parse_flat(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, None),
+        ("", ""),
+        ("x", "x"),
+        ("a,b", ["a", "b"]),
+        ("a=1", {"a": "1"}),
+        ("a=1,b=2", {"a": "1", "b": "2"}),
+    ],
+)
+def test_values_of_headers_and_paths_may_be_lists_and_objects(text: str | None, expected: Any) -> None:
+    assert parse_value(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("integer", [("1", 1), ("1.0", 1), (" 7 ", 7), ("0x10", 16), ("0X", "0X"), (1.5, 1.5), (None, 0), (False, 0)]),
+        ("number", [("1.5", 1.5), ("-1.5", -1.5), ("1e400", "1e400"), ("x", "x"), (True, 1), (["1"], ["1"])]),
+        ("boolean", [("true", True), ("false", False), ("yes", "yes"), (1, True), (0, False), (None, False), (2, 2)]),
+        ("null", [("", None), (0, None), (False, None), ("x", "x"), (1, 1)]),
+        ("string", [(None, ""), (1, "1"), (True, "true"), ([1], [1]), ({}, {})]),
+        ("array", [("x", "x"), ([], [])]),
+        ("unknown", [("1", "1")]),
+    ],
+)
+def test_values_are_converted_to_the_type_if_possible(name: str, values: list[tuple[Any, Any]]) -> None:
+    no_definitions: Any = {}
+    for value, expected in values:
+        converted = coerce(value, {"type": name}, no_definitions)
+        assert (type(converted), converted) == (type(expected), expected), value
+
+
+ANY_TEXT: Json = {"anyOf": [TEXT, WHOLE]}
+
+
+@pytest.mark.parametrize(
+    ("place", "schema", "reference", "strict"),
+    [
+        *(("path", schema, True, True) for schema in (TEXT, items(WHOLE))),
+        *(("header", schema, True, True) for schema in (TEXT, items(WHOLE))),
+        *(("query", schema, True, True) for schema in (TEXT, items(WHOLE))),
+        *((place, WHOLE, False, False) for place in ("path", "header", "query")),
+        # The reference engine looks for texts among the branches of headers only.
+        ("header", ANY_TEXT, True, False),
+        ("query", ANY_TEXT, False, False),
+        ("path", ANY_TEXT, False, False),
+    ],
+)
+def test_a_comma_separates_items_unless_the_value_is_a_text(
+    place: str, schema: Json, *, reference: bool, strict: bool
+) -> None:
+    case = Case(
+        rule="comma",
+        template="/a/{a}" if place == "path" else "/a",
+        path="/a/1,2" if place == "path" else "/a",
+        operation={"parameters": [parameter("a", place, schema, required=True)]},
+        request={"query": "a=1,2"} if place == "query" else {"headers": {"a": "1,2"}} if place == "header" else {},
+    )
+    fits = [not replace(case, profile=profile).notes() for profile in (Profile.REFERENCE, Profile.STRICT)]
+    assert fits == [reference, strict]
+
+
+@pytest.mark.parametrize(("place", "reference"), [("path", True), ("query", False)])
+def test_the_reference_overlooks_the_types_of_version_2_in_queries(place: str, *, reference: bool) -> None:
+    case = Case(
+        rule="comma",
+        version="2.0",
+        template="/a/{a}" if place == "path" else "/a",
+        path="/a/1,2" if place == "path" else "/a",
+        operation={"parameters": [{"name": "a", "in": place, "type": "string", "required": True}]},
+        request={"query": "a=1,2"} if place == "query" else {},
+    )
+    fits = [not replace(case, profile=profile).notes() for profile in (Profile.REFERENCE, Profile.STRICT)]
+    assert fits == [reference, True]
+
+
+def test_path_parameters_that_the_template_lacks_are_left_out() -> None:
+    parameters = [parameter(name, "path", WHOLE, required=True) for name in ("other", "a")]
+    case = Case(rule="other", template="/a/{a}", path="/a/x", operation={"parameters": parameters})
+    assert len(case.notes()) == 1
+    assert replace(case, path="/a/1").notes() == []

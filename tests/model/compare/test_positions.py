@@ -1,13 +1,14 @@
 """Positions of values in the text of a document, for locations as findings name them."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treaty.model.compare.locations import format_location, resolve
-from treaty.model.compare.positions import find_positions, locate
+from treaty.model.compare.positions import find_duplicate, find_extents, find_positions, find_too_deep, locate
 from treaty.model.compare.reading import parse
 
 YAML = """\
@@ -115,3 +116,59 @@ def test_a_location_without_dots_in_names_leads_back_to_its_path(tree: object) -
     for path in paths(tree):
         if not any(isinstance(name, str) and set(name) & set(".[]") for name in path):
             assert resolve(tree, format_location(path)) == path
+
+
+@pytest.mark.parametrize(
+    ("text", "depth", "position"),
+    [
+        ("[[1], [2]]", 2, None),
+        ("[[1], [2]]", 1, (1, 2)),
+        ("[[1], [2]]", 0, (1, 1)),
+        ('[1,\n {"a": [[]]}]', 3, (2, 9)),
+        ('[1,\n {"a": [[]]}]', 2, (2, 8)),
+        ('[[], [], [[]], "[[[["]', 3, None),
+        ("[[], [[[]]]]", 3, (1, 8)),
+    ],
+)
+def test_the_first_value_that_is_nested_too_deeply_is_found(
+    text: str, depth: int, position: tuple[int, int] | None
+) -> None:
+    first = find_too_deep(text, depth)
+    assert (first and (first.line, first.column)) == position
+
+
+def test_the_lines_of_a_value_end_before_the_next_one() -> None:
+    text = '{\n"a": {\n  "b": 1,\n  "c": [\n    1\n  ]\n},\n"d": 1, "e": 2\n}\n'
+    extents = find_extents(text, {(), ("a",), ("a", "b"), ("a", "c"), ("a", "c", 0), ("d",), ("e",), ("f",)})
+    assert extents == {
+        (): (1, 9),
+        ("a",): (2, 7),
+        ("a", "b"): (3, 3),
+        ("a", "c"): (4, 7),
+        ("a", "c", 0): (5, 7),
+        ("d",): (8, 8),
+        ("e",): (8, 9),
+    }
+
+
+def test_values_may_be_in_any_order() -> None:
+    assert find_extents('{\n"b": [\n1\n],\n"a": 1\n}', {("b",)}) == {("b",): (2, 4)}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a": 1, "b": {"a": 2}}', None),
+        ('[1, 1, {"a": 1}, {"a": 1}]', None),
+        ('[{"a": 1, "a": 2}]', ("a", (1, 3), (1, 11))),
+        ('{"a": 1, "b": 2,\n "a": 3}', ("a", (1, 2), (2, 2))),
+        ('{"b": {"a": 1, "a": 1}, "b": 1}', ("a", (1, 8), (1, 16))),
+    ],
+)
+def test_a_name_that_an_object_has_twice_is_found(text: str, expected: Any) -> None:
+    duplicate = find_duplicate(text)
+    if duplicate is None:
+        assert expected is None
+        return
+    name, *positions = duplicate
+    assert (name, *((position.line, position.column) for position in positions)) == expected

@@ -16,6 +16,8 @@ from tests.model.compare.http_cases import (
     thing,
 )
 from treaty.model.compare.documents import UnusableDocument, UnusablePact
+from treaty.model.compare.findings import ABSENT
+from treaty.model.compare.interactions import decode_contents
 from treaty.model.compare.profiles import Profile
 
 LOOSE = {"a": TEXT, "b": WHOLE}
@@ -148,6 +150,12 @@ CASES = [
     *both("X9: a branch fits", {"oneOf": [TEXT, WHOLE]}, 1),
     *both("X9: no branch fits", {"oneOf": [TEXT, WHOLE]}, 1.5, {"oneOf.0.type": "", "oneOf.1.type": "", "oneOf": ""}),
     response_case("X9: a subset that fits two branches", {"oneOf": BRANCHES}, {"a": "x"}, {"oneOf": ""}),
+    *both(
+        "X9: of the branches after the second that fits, none is reported",
+        {"oneOf": [TEXT, WHOLE, FLAG, NUMBER, thing()]},
+        1,
+        {"oneOf.0.type": "", "oneOf.2.type": "", "oneOf": ""},
+    ),
     *both("X10: a branch of anyOf fits", ANY, {"b": 1}),
     response_case(
         "X10: the branches are closed",
@@ -370,3 +378,25 @@ def test_deprecated_operations_parameters_headers_and_properties_are_listed():
         ("header", "X-Old", "[root].interactions[0].response.headers.X-Old"),
         ("property", "id", "[root].interactions[0].response.body.order.id"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("contents", "decoded"),
+    [
+        *[(nothing, ABSENT) for nothing in (ABSENT, None, False, 0, "")],
+        *[(plain, plain) for plain in (1, True, "x", [], [0])],
+        ({"content": {"a": 1}}, {"a": 1}),
+        ({"content": 0, "encoded": False}, 0),
+        ({"content": "[1]", "encoded": "JSON"}, [1]),
+        ({"content": "[1", "encoded": "JSON"}, "[1"),
+        ({"content": "[1]", "encoded": False}, "[1]"),
+        ({"content": "eA==", "encoded": "base64"}, "x"),
+        ({"content": "e", "encoded": "base64"}, "e"),
+        # Both alphabets
+        *[({"content": text, "encoded": "base64"}, ">>>") for text in ("Pj4+", "Pj4-")],
+        *[({"content": text, "encoded": "base64"}, "???") for text in ("Pz8/", "Pz8_")],
+        ({"content": {"a": 1}, "encoded": "JSON"}, {"a": 1}),
+    ],
+)
+def test_the_contents_of_version_4_are_decoded(contents, decoded):
+    assert decode_contents(contents) == decoded

@@ -303,3 +303,25 @@ def test_an_unknown_path_is_explained():
     assert message(path="/orders?a=1").endswith(
         "The path of the pact contains a query, which belongs in its own member."
     )
+
+
+@pytest.mark.parametrize("body", [0, 0.0, False])
+def test_only_the_strict_profile_compares_bodies_that_are_zero_or_false(body):
+    case = response_case("a body like none", TEXT, body)
+    assert case.notes() == []
+    assert replace(case, profile=Profile.STRICT).notes() == [RETURNED.format("", "type")]
+
+
+@pytest.mark.parametrize("body", [None, ""])
+def test_an_empty_body_is_no_body(body):
+    case = response_case("no body", WHOLE, body)
+    assert case.notes() == replace(case, profile=Profile.STRICT).notes() == []
+
+
+@pytest.mark.parametrize(
+    ("content_type", "fits"),
+    [("application/json", True), ("application/json;charset=utf-8", True), ("text/plain;application/json", False)],
+)
+def test_parameters_of_the_content_type_of_a_response_do_not_count(content_type, fits):
+    case = response_case("content type", TEXT, "x")
+    assert (not replace(case, response={"headers": {"Content-Type": content_type}, "body": "x"}).notes()) is fits

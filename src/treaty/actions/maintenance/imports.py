@@ -771,20 +771,21 @@ class _Importer:
 
     def _change_release(self, fact: ReleaseFact, existing: ReleasedVersion) -> ImportResult:
         """End or resume support as in the source, unless support was changed here later."""
-        ended_at = existing.support_ended_at
-        if (ended_at is None) == (fact.support_ended_at is None):
-            return _PRESENT
-        if ended_at is None and fact.support_ended_at:
-            if fact.support_ended_at < existing.updated_at:
-                return _outdated("support was renewed here later")
-            deployments.end_support(self.db, existing, at=fact.support_ended_at)
-            self._audit(Action.RELEASE_END, fact, existing.environment.name)
-            return _COPIED
-        if ended_at and fact.updated_at <= ended_at:
-            return _outdated("support was ended here later")
-        deployments.resume_support(self.db, existing, at=fact.updated_at)
-        self._audit(Action.RELEASE, fact, existing.environment.name)
-        return _COPIED
+        match existing.support_ended_at, fact.support_ended_at:
+            case None, datetime() as ended_in_source:
+                if ended_in_source < existing.updated_at:
+                    return _outdated("support was renewed here later")
+                deployments.end_support(self.db, existing, at=ended_in_source)
+                self._audit(Action.RELEASE_END, fact, existing.environment.name)
+                return _COPIED
+            case datetime() as ended_here, None:
+                if fact.updated_at <= ended_here:
+                    return _outdated("support was ended here later")
+                deployments.resume_support(self.db, existing, at=fact.updated_at)
+                self._audit(Action.RELEASE, fact, existing.environment.name)
+                return _COPIED
+            case _:
+                return _PRESENT
 
     def _audit(self, action: Action, fact: DeploymentFact | ReleaseFact, environment: str) -> None:
         params = {"version": fact.version, "imported": True}

@@ -21,6 +21,7 @@ from treaty.model.webhooks.events import (
 )
 from treaty.model.webhooks.parameters import DeliveryFacts
 from treaty.model.webhooks.summaries import format_time
+from treaty.model.wording import choose_form
 from treaty.store.pacticipants import pacticipants
 from treaty.store.webhooks import notices, webhooks
 from treaty.store.webhooks.notices import ANY_VERSION, ContractUse, OverdueVerification, PublishedPact
@@ -129,7 +130,7 @@ def enqueue_for_failing_webhook(db: Connection, delivery: Delivery, *, max_failu
         "base_url": delivery.context.get("base_url", ""),
         "failing_webhook": failing.uuid,
         "failing_webhook_title": failing.title,
-        "reason": f"{max_failures} {'attempt' if max_failures == 1 else 'attempts in a row'} had failed at {since}.",
+        "reason": f"{max_failures} {choose_form(max_failures, 'attempt', 'attempts in a row')} had failed at {since}.",
         "since": since,
     }
     facts = delivery.facts

@@ -16,6 +16,7 @@ from treaty.model.compare.interactions import decode_contents, mapping
 from treaty.model.compare.rules import BodyRules
 from treaty.model.compare.schemas import Direction, SchemaTransformer
 from treaty.model.compare.validation import CompiledSchema
+from treaty.model.wording import choose_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -296,7 +297,7 @@ class _MessageComparison:
                 yield self._matched(message)
                 return
             causes += errors
-        fits = "fits none of the messages" if len(candidates) > 1 else "does not fit the message"
+        fits = choose_form(len(candidates), "does not fit the message", "fits none of the messages")
         reason = fits if candidates else "cannot be found, since the document lists no message"
         yield Finding(
             code="message.no.match",

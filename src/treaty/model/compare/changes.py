@@ -192,7 +192,7 @@ class _AsyncApiChanges:
 
     def __init__(self, versions: _VersionPair[AsyncApi]) -> None:
         old, new = versions.old.operations, versions.new.operations
-        self._names = {*old} | {*new}
+        self._names = {*old, *new}
         self.has_new_routes = list(old) != list(new)
         self.changed = {
             name for name in self._names if not versions.is_same(old.get(name, ABSENT), new.get(name, ABSENT))

@@ -33,6 +33,11 @@ class Exchange:
         return self.operation.find_response(self.interaction.status)
 
     @property
+    def response_key(self) -> str:
+        """The key of the response that the document has for the status, such as `200` or `default`."""
+        return self.declared_response[0] if self.declared_response else ""
+
+    @property
     def follows_declarations(self) -> bool:
         """Whether the profile reads parameters by their declared types, where the reference engine guesses."""
         return self.switches.follows_declarations

@@ -38,7 +38,7 @@ def best_match(header: str, available: Sequence[str]) -> str | None:
     those available; a wildcard in the header. Lists are tried by descending quality.
     """
     accepted = sorted((_normalize(part) for part in header.split(",")), key=_quality, reverse=True)
-    accepted = [_QUALITY.sub("", part, count=1) for part in accepted]
+    accepted = [_QUALITY.sub("", part) for part in accepted]
     offered = [_normalize(part) for part in available]
     exact = _first(accepted, offered, lambda accept, offer: accept == offer)
     if exact is not None:

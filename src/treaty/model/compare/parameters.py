@@ -12,6 +12,8 @@ from treaty.model.compare.reach import Definitions, key_of
 _BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
 _DOTTED: Final = re.compile(r"\.([^.\[]+)")
 _MAX_DEPTH: Final = 5
+_MAX_COERCED_DEPTH: Final = 32
+"""Levels of schemas within schemas and of references, which may be recursive."""
 _MAX_INDEX: Final = 20
 _MAX_PARAMETERS: Final = 1000
 _NUMBER: Final = re.compile(
@@ -65,7 +67,7 @@ def parse_value(text: str | None) -> Any:
 
 def coerce(value: Any, schema: Any, definitions: Definitions, depth: int = 0) -> Any:
     """Convert texts to the types that the schema names, where that is possible."""
-    if not isinstance(schema, dict) or depth > 32:  # noqa: PLR2004 - recursive schemas end here
+    if not isinstance(schema, dict) or depth > _MAX_COERCED_DEPTH:
         return value
     reference = schema.get("$ref")
     if isinstance(reference, str):

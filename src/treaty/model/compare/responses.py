@@ -83,9 +83,8 @@ def _compare_content(exchange: Exchange, response: Mapping[str, Any]) -> Iterato
                 content,
             )
         return
-    if not is_given(body) and not (
-        exchange.follows_declarations and (body is False or body == 0) and body is not ABSENT
-    ):
+    # `False` equals zero.
+    if not is_given(body) and not (exchange.follows_declarations and body == 0):
         return
     schema = declared.schema
     if schema is ABSENT:
@@ -104,8 +103,7 @@ def _compare_content(exchange: Exchange, response: Mapping[str, Any]) -> Iterato
 def _check_body(exchange: Exchange, media_type: str, schema: Any) -> Iterator[Finding]:
     interaction = exchange.interaction
     location = f".responses.{interaction.status}.content.{media_type}.schema"
-    key = exchange.declared_response[0] if exchange.declared_response else ""
-    compiled = exchange.operation.compiled(("response", key, media_type), schema, Direction.RESPONSE)
+    compiled = exchange.operation.compiled(("response", exchange.response_key, media_type), schema, Direction.RESPONSE)
     rules = BodyRules(interaction.response) if exchange.switches.uses_matching_rules else None
     yield from exchange.violations(
         "response.body.incompatible",
@@ -118,8 +116,9 @@ def _check_body(exchange: Exchange, media_type: str, schema: Any) -> Iterator[Fi
 
 
 def _check_items(exchange: Exchange, media_type: str, schema: Any, items: Sequence[Any]) -> Iterator[Finding]:
-    key = exchange.declared_response[0] if exchange.declared_response else ""
-    compiled = exchange.operation.compiled(("response items", key, media_type), schema, Direction.RESPONSE)
+    compiled = exchange.operation.compiled(
+        ("response items", exchange.response_key, media_type), schema, Direction.RESPONSE
+    )
     yield from exchange.violations_of_items(
         "response.body.incompatible",
         "the response body",
@@ -157,8 +156,7 @@ def _check_header(exchange: Exchange, name: str, node: Any, text: str) -> Iterat
     declaration = exchange.operation.document.resolve(node)
     location = f".responses.{exchange.interaction.status}.headers.{name}"
     schema = declaration.get("schema") or node
-    key = exchange.declared_response[0] if exchange.declared_response else ""
-    compiled = exchange.operation.compiled(("header", key, name), schema, Direction.REQUEST)
+    compiled = exchange.operation.compiled(("header", exchange.response_key, name), schema, Direction.REQUEST)
     if declaration.get("deprecated") is True:
         exchange.note_use("header", name, f".response.headers.{name}", location)
     value: Any = text

@@ -1,11 +1,9 @@
 """Choice of the operation that a request belongs to."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -20,6 +18,8 @@ _DECODABLE: Final = re.compile(r"(?:%(?!2[346BbCcFf]|3[AaBbDdFf]|40)[0-9A-Fa-f]{
 _DUPLICATE_SLASHES: Final = re.compile(r"/{2,}")
 
 # Pieces of a template that match several characters, as regular expressions.
+_AMBIGUOUS: Final = re.compile(r"\*|\}[^/]*\{")
+"""A wildcard, or two parameters in a segment."""
 _SEGMENT: Final = "([^/]+)"
 _REST: Final = ".*"
 
@@ -73,11 +73,7 @@ class Route:
     @cached_property
     def _is_ambiguous(self) -> bool:
         """Whether a regular expression would try out how to divide the path, and may take far too long for that."""
-        segment_numbers = accumulate(piece == "/" for piece in self._pieces)
-        counts = Counter(
-            number for number, piece in zip(segment_numbers, self._pieces, strict=True) if piece == _SEGMENT
-        )
-        return _REST in self._pieces or any(count > 1 for count in counts.values())
+        return _AMBIGUOUS.search(self.template) is not None
 
     @cached_property
     def _names(self) -> list[str]:
@@ -96,7 +92,7 @@ class Route:
 def _match_in_linear_time(pieces: Sequence[str], path: str, *, is_case_sensitive: bool) -> list[str] | None:
     """Return what the segments of a template match, each as much as possible, as a regular expression would do."""
     end = len(path)
-    fits = [end == position for position in range(end + 1)]
+    fits = [*[False] * end, True]
     """By position: whether the pieces that have been looked at match the rest of the path."""
     fits_after: list[list[bool]] = []
     for piece in reversed(pieces):
@@ -154,7 +150,7 @@ class Router:
             if "{" in segment or "*" in segment:
                 self._open.setdefault(normalized.method, []).append(normalized)
             else:
-                self._fixed.setdefault((normalized.method, self._fold(_unquote(segment))), []).append(normalized)
+                self._fixed.setdefault((normalized.method, self._fold(unquote(segment))), []).append(normalized)
 
     def find(self, method: str, path: str) -> Match | None:
         """Find the most specific operation. The path has no query; its escapes are decoded."""
@@ -174,7 +170,7 @@ class Router:
         return Match(route.operation, parameters)
 
     def _candidates(self, method: str, path: str) -> Sequence[Route]:
-        fixed = self._fixed.get((method, self._fold(_unquote(_first_segment(path)))), [])
+        fixed = self._fixed.get((method, self._fold(unquote(_first_segment(path)))), [])
         return [*fixed, *self._open.get(method, [])]
 
     def _fold(self, text: str) -> str:
@@ -183,13 +179,9 @@ class Router:
     def _normalize(self, path: str) -> str:
         if self._switches.ignore_duplicate_slashes:
             path = _DUPLICATE_SLASHES.sub("/", path)
-        if self._switches.ignore_trailing_slash and len(path) > 1:
+        if self._switches.ignore_trailing_slash:
             path = path.rstrip("/") or "/"
         return path
-
-
-def _unquote(text: str) -> str:
-    return unquote(text) if "%" in text else text
 
 
 def _first_segment(path: str) -> str:

@@ -25,12 +25,20 @@ MAX_DEPTH: Final = 80
 """Levels of schemas within schemas, references not counted. jsonschema-rs allows 255 levels of JSON."""
 
 
+_MAX_BACKTRACKS: Final = 100_000
+"""Steps back of a pattern with lookaround or back-references."""
+_MAX_PATTERN_SIZE: Final = 2_000_000
+"""Bytes of a compiled pattern."""
+
+
 @cache
 def pattern_options() -> "FancyRegexOptions":
     """Patterns run in linear time, except those with lookaround or back-references, whose backtracking is limited."""
     from jsonschema_rs import FancyRegexOptions  # noqa: PLC0415 - takes 3 MiB, which servers without OpenAPI do not need
 
-    return FancyRegexOptions(backtrack_limit=100_000, size_limit=2_000_000, dfa_size_limit=2_000_000)
+    return FancyRegexOptions(
+        backtrack_limit=_MAX_BACKTRACKS, size_limit=_MAX_PATTERN_SIZE, dfa_size_limit=_MAX_PATTERN_SIZE
+    )
 
 
 class Direction(StrEnum):

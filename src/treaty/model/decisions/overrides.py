@@ -39,7 +39,7 @@ class Override:
         """Return `active`, `expired` or `revoked`."""
         if self.revoked_at is not None:
             return "revoked"
-        return "active" if now < self.expires_at else "expired"
+        return "active" if self.is_active_at(now) else "expired"
 
     def covers(self, sides: Sequence[tuple[str, str | None]]) -> bool:
         """Whether the override is about a pair: the consumer and the provider, each with its version."""

@@ -9,6 +9,7 @@ from treaty.model.decisions.exemptions import PolicySource
 from treaty.model.decisions.overrides import Override, describe_override
 from treaty.model.decisions.selectors import NoVersion, ResolvedSelector, describe, describe_absence, find_number
 from treaty.model.versions import describe_alias
+from treaty.model.wording import choose_form
 
 
 class ReasonPact(NamedTuple):
@@ -244,7 +245,7 @@ def _describe_verdict(reason: Obstacle | MoreObstacles | SuccessReason) -> str:
             return _describe_pair(reason)
         case MoreObstacles(failed=failed, unknown=unknown):
             counts = [f"{failed} more failed"] if failed else []
-            counts += [f"{unknown} more {'is' if unknown == 1 else 'are'} missing"] if unknown else []
+            counts += [f"{unknown} more {choose_form(unknown, 'is', 'are')} missing"] if unknown else []
             return f"Of the required verification results, {' and '.join(counts)}"
         case AllVerified():
             return "All required verification results are published and successful"

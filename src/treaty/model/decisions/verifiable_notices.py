@@ -20,6 +20,7 @@ from treaty.model.decisions.consumer_selectors import (
     SelectedPact,
 )
 from treaty.model.decisions.verifiable_pacts import VerifiablePact, VerifiablePactsQuery
+from treaty.model.wording import choose_form
 
 PactNotice = tuple[str, str]
 """The moment at which it is printed (`when`), and its text."""
@@ -139,7 +140,7 @@ def _describe_heads(pact: VerifiablePact) -> str:
     versions = "version" if len(branches) == 1 or len(tags) == 1 else "versions"
     heads = []
     if branches:
-        heads.append(f"from {'branch' if len(branches) == 1 else 'branches'} {_join_quoted(branches)}")
+        heads.append(f"from {choose_form(len(branches), 'branch', 'branches')} {_join_quoted(branches)}")
     if tags:
         heads.append(f"tagged with {_join_quoted(tags)}")
     same_content = {1: "", 2: " (both have the same content)"}.get(len(selectors), " (all have the same content)")
@@ -210,7 +211,7 @@ def _describe_versions(
         return f"{singular} of {provider} from branch '{query.branch}'"
     if not tags:
         return provider
-    return f"{singular if len(tags) == 1 else plural} of {provider} with tag {_join_quoted(tags)}"
+    return f"{choose_form(len(tags), singular, plural)} of {provider} with tag {_join_quoted(tags)}"
 
 
 def explain_missing_wip(query: VerifiablePactsQuery) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from treaty.errors import TreatyError
 from treaty.model.pacts.text_diff import format_duration
+from treaty.model.wording import choose_form
 
 FORMAT: Final = 1
 """Version of the format of backups. A program refuses files of a newer format."""
@@ -104,5 +105,5 @@ class BackupStatus:
         ordered = sorted(self.changes.items(), key=lambda item: (-item[1], item[0]))
         shown = [f"{name.replace('_', ' ')} {count:,}" for name, count in ordered[:_MAX_TYPES]]
         more = [f"{len(ordered) - _MAX_TYPES} other kinds"] if len(ordered) > _MAX_TYPES else []
-        subject = "1 change" if total == 1 else f"{total:,} changes"
+        subject = f"{total:,} {choose_form(total, 'change', 'changes')}"
         return f"losing the disk now would cost {subject} since ({', '.join(shown + more)})"

@@ -21,6 +21,7 @@ from treaty.model.pacts import documents
 from treaty.model.pacts.documents import Document, Json
 from treaty.model.pacts.matching_rules import MAX_VALUE_LENGTH, RuleNode, UnshownRule, format_value, read_rules
 from treaty.model.pacts.provider_states import title_of
+from treaty.model.wording import choose_form
 
 MAX_LINES: Final = 1500
 """Lines shown of a body; the JSON of the pact has all of them."""
@@ -387,7 +388,7 @@ _BYTES_PER_ROW: Final = 8
 
 def _format_hex_dump(data: bytes) -> str:
     """Write bytes in hexadecimal, with the printable ASCII characters beside them."""
-    rows = [f"{len(data):,} {'byte' if len(data) == 1 else 'bytes'}, binary"]
+    rows = [f"{len(data):,} {choose_form(len(data), 'byte', 'bytes')}, binary"]
     for offset in range(0, min(len(data), MAX_BINARY_BYTES), _BYTES_PER_ROW):
         row = data[offset : offset + _BYTES_PER_ROW]
         letters = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)  # noqa: PLR2004 - ASCII

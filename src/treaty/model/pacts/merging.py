@@ -22,6 +22,7 @@ from treaty.model.pacts.upgrading import (
     upgrade_interaction,
     upgrade_message,
 )
+from treaty.model.wording import choose_form
 
 MAX_DIFF_LINES: Final = 100
 """Lines of a difference that a conflict shows."""
@@ -366,7 +367,7 @@ def describe_interaction(item: Json) -> str:
         return "an interaction that is not an object"
     states = _list_state_names(item)
     suffix = (
-        f" (provider {'states' if len(states) > 1 else 'state'} {', '.join(map(_quote, states))})" if states else ""
+        f" (provider {choose_form(len(states), 'state', 'states')} {', '.join(map(_quote, states))})" if states else ""
     )
     return f"the interaction {_quote(item.get('description'))}{suffix}"
 

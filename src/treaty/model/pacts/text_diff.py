@@ -15,6 +15,7 @@ from treaty.exact_json import Number
 from treaty.model.pacts import content, documents
 from treaty.model.pacts.documents import Document
 from treaty.model.pacts.pacts import Pact
+from treaty.model.wording import choose_form
 
 CONTEXT_LINES: Final = 3
 """Unchanged lines shown around each change."""
@@ -186,4 +187,4 @@ def format_duration(seconds: float) -> str:
     quarters = 4 * minutes // _YEAR
     years = (quarters + 1) // 4
     qualifier = ("about", "over", "over", "almost")[quarters % 4]
-    return f"{qualifier} {years} year" + ("s" if years > 1 else "")
+    return f"{qualifier} {years} {choose_form(years, 'year', 'years')}"

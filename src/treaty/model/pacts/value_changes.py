@@ -1,9 +1,10 @@
 """The values that differ between two interactions, with their paths."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import reduce
 from itertools import islice, zip_longest
 from typing import Any, Final
 
@@ -49,7 +50,7 @@ NO_VALUE_CHANGES: Final = ValueChanges((), has_more=False)
 
 
 class _Absent:
-    """Stands for a missing value, since null is one."""
+    """Stands for a missing value, since null is one. It is written like no JSON value."""
 
 
 _ABSENT: Final = _Absent()
@@ -58,9 +59,7 @@ _ABSENT: Final = _Absent()
 def list_value_changes(old: Json, new: Json) -> ValueChanges:
     """List what differs between two interactions, in the order of the new one."""
     changes = [
-        ValueChange(
-            _format_path(tokens, new if old_value is _ABSENT else old), _shorten(old_value), _shorten(new_value)
-        )
+        ValueChange(_format_path(tokens, (new, old)), _shorten(old_value), _shorten(new_value))
         for tokens, old_value, new_value in islice(_walk(old, new, ()), MAX_CHANGES + 1)
     ]
     return ValueChanges(changes[:MAX_CHANGES], len(changes) > MAX_CHANGES)
@@ -76,7 +75,7 @@ def _walk(old: Json, new: Json, tokens: tuple[Token, ...]) -> Iterator[_Differen
     elif isinstance(old, list) and isinstance(new, list):
         for index, old_item, new_item in _pair_items(old, new):
             yield from _walk(old_item, new_item, (*tokens, index))
-    elif old is _ABSENT or new is _ABSENT or _write(old) != _write(new):
+    elif _write(old) != _write(new):
         yield tokens, old, new
 
 
@@ -107,30 +106,29 @@ def _shorten(value: Json) -> str | None:
     return text if len(text) <= MAX_VALUE_LENGTH else text[:MAX_VALUE_LENGTH] + "…"
 
 
-def _format_path(tokens: Sequence[Token], item: Json) -> str:
+def _format_path(tokens: Sequence[Token], items: Sequence[Json]) -> str:
     """Write a path: names down to a body, and a JSON path within it."""
     for position, token in enumerate(tokens):
         if token in _RULE_NAMES:
             break
         if token in _BODY_NAMES:
-            end = position + 1 + _count_envelope_tokens(tokens, position, item)
+            end = position + 1 + _count_envelope_tokens(tokens, position, items)
             return _SEPARATOR.join([*map(_format_token, tokens[: position + 1]), _format_json_path(tokens, end)])
     return _SEPARATOR.join(map(_format_token, tokens)) or "$"
 
 
-def _count_envelope_tokens(tokens: Sequence[Token], position: int, item: Json) -> int:
+def _count_envelope_tokens(tokens: Sequence[Token], position: int, items: Sequence[Json]) -> int:
     """Return 1 if the token after the body's is the `content` of version 4, which is no member of the JSON body."""
-    body = item
-    for token in tokens[: position + 1]:
-        body = _get(body, token)
-    is_envelope = isinstance(body, Mapping) and "content" in body and set(body) <= _ENVELOPE
+    bodies = (reduce(_get, tokens[: position + 1], item) for item in items)
+    is_envelope = any(isinstance(body, dict) and "content" in body and set(body) <= _ENVELOPE for body in bodies)
     return int(is_envelope and tokens[position + 1 : position + 2] == ("content",))
 
 
 def _get(value: Json, token: Token) -> Json:
-    if isinstance(value, dict):
-        return value.get(token)
-    return value[token] if isinstance(value, list) and isinstance(token, int) and token < len(value) else None
+    try:
+        return value[token]
+    except (LookupError, TypeError):
+        return None  # items are counted in the new list, so the old one may have no such item
 
 
 def _format_token(token: Token) -> str:

@@ -6,7 +6,7 @@ comparison or a self-verification the verdict is unknown.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -129,21 +129,18 @@ def compare_contents(inputs: ComparisonInputs, *, is_expired: Callable[[], bool]
 
 def compile_documents(inputs: ComparisonInputs) -> "Sequence[CompiledDocument]":
     """Parse and compile the documents of a comparison, unless they are cached. Raises UnusableDocument."""
-    return _compile_documents(_CompilationKey(inputs))
+    names = tuple(document.name for document in inputs.documents)
+    return _compile_documents(_CompilationKey(inputs.documents_sha, inputs.profile, names, inputs))
 
 
+@dataclass(frozen=True, slots=True)
 class _CompilationKey:
     """The inputs of a comparison, which are equal if their compiled documents are."""
 
-    def __init__(self, inputs: ComparisonInputs) -> None:
-        self.inputs = inputs
-        self._key = (inputs.documents_sha, inputs.profile, tuple(document.name for document in inputs.documents))
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _CompilationKey) and self._key == other._key
+    documents_sha: str
+    profile: str
+    names: tuple[str, ...]
+    inputs: ComparisonInputs = field(compare=False)
 
 
 # The documents of a version are compared with many pacts in a row. A large one takes some ten megabytes.

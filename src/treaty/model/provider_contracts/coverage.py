@@ -14,6 +14,7 @@ from treaty.model.provider_contracts.outline import DocumentOperation, Operation
 from treaty.model.provider_contracts.reports.cases import Outcome, Target
 from treaty.model.provider_contracts.shown_operations import ShownOperations
 from treaty.model.usage.operations import ANY, ID, OperationQuery
+from treaty.model.wording import choose_form
 
 MAX_NAMED: Final = 5
 """Operations that a summary names."""
@@ -160,7 +161,7 @@ class Coverage:
         total = len(self.operations)
         if not self.is_known:
             problems = dict.fromkeys(contract.problem for contract in self.contracts if contract.problem)
-            unknown_part = "whether the operation was" if total == 1 else f"which of the {total} operations were"
+            unknown_part = choose_form(total, "whether the operation was", f"which of the {total} operations were")
             return f"It is unknown {unknown_part} exercised. {' '.join(problems)}".strip()
         claimed = self.claimed_only
         unknown = sum(operation.evidence is Evidence.UNKNOWN for operation in self.operations)
@@ -170,7 +171,7 @@ class Coverage:
             return f"{text}, among them all that consumers use." if is_covered else f"{text}."
         names = [operation.operation.key for operation in claimed]
         more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-        was = "was" if len(names) == 1 else "were"
+        was = choose_form(len(names), "was", "were")
         return f"{text}; {len(names)} that consumers use {was} not: {', '.join(names[:MAX_NAMED])}{more}."
 
 

@@ -91,8 +91,11 @@ class Outline:
 
 
 def _owners(path: Path) -> Iterable[Path]:
-    """Yield an operation, and its path, whose parameters are those of all its operations."""
-    yield path
+    """Yield an operation, and its path, whose parameters are those of all its operations.
+
+    An operation behind a reference belongs to the named part that contains it.
+    """
+    yield _find_part(path)
     if path[0] == "paths":
         yield path[:2]
 

@@ -142,7 +142,7 @@ def _summarize(value: Json) -> str:
 
 def _serialize(value: Json) -> str:
     # A long text is cut before it is escaped, which takes time in proportion to its length.
-    shown = value[: MAX_LINE_LENGTH + 1] if isinstance(value, str) else value
+    shown = value[:MAX_LINE_LENGTH] if isinstance(value, str) else value
     return _cut(exact_json.serialize(shown))
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from treaty.model.pacts.notices import Notice
 from treaty.model.provider_contracts.contracts import describe_name
 from treaty.model.provider_contracts.coverage import Coverage
+from treaty.model.wording import choose_form
 
 
 class ContractOutcome(Enum):
@@ -112,7 +113,7 @@ def _describe_coverage(coverage: Coverage) -> Iterable[Notice]:
 
 
 def _count(failures: int) -> str:
-    return "1 failure" if failures == 1 else f"{failures} failures"
+    return f"{failures} {choose_form(failures, 'failure', 'failures')}"
 
 
 def _end(text: str) -> str:

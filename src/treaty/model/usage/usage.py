@@ -13,6 +13,7 @@ from treaty.model.usage.expectations import BODIES, HEADERS, ITEM, OPEN_KEY, Pla
 from treaty.model.usage.operations import OperationQuery
 from treaty.model.usage.strictness import Strictness
 from treaty.model.usage.words import list_query_words
+from treaty.model.wording import choose_form
 
 MAX_VARIED_STEPS: Final = 6
 """Steps of a pointer of which all meanings are looked up."""
@@ -232,7 +233,7 @@ def _summarize(usage: Usage) -> list[str]:
     looked_at = f"{_count(basis.pacts_in_use, 'pact')} in use"
     match usage.verdict:
         case UsageVerdict.USED:
-            verb = "consumer uses" if total == 1 else "consumers use"
+            verb = choose_form(total, "consumer uses", "consumers use")
             sentences = [f"{total} {verb} {subject}, according to {looked_at}."]
         case UsageVerdict.UNUSED:
             sentences = [f"No consumer uses {subject}, according to {looked_at}."]
@@ -263,11 +264,11 @@ def _describe_gaps(usage: Usage) -> list[str]:
 def _name_pacts(pacts: Sequence[PactInUse]) -> str:
     names = ", ".join(f"{pact.consumer} {pact.version}" for pact in pacts[:5])
     more = f" and {len(pacts) - 5} more" if len(pacts) > 5 else ""  # noqa: PLR2004 - named above
-    return f"The pacts of {names}{more} are" if len(pacts) > 1 else f"The pact of {names} is"
+    return choose_form(len(pacts), f"The pact of {names} is", f"The pacts of {names}{more} are")
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number} {choose_form(number, noun, f'{noun}s')}"
 
 
 def describe_query(query: UsageQuery) -> str:

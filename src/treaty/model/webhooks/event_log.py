@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from treaty.errors import CursorExpired, Invalid
+from treaty.model.wording import choose_form
 
 START: Final = "start"
 """Instead of a cursor: the oldest event that is retained."""
@@ -128,13 +129,13 @@ def cursor_at(log: str, event: LoggedEvent) -> Cursor:
 def parse_cursor(text: str) -> Cursor:
     """Parse a cursor. Raises Invalid if Treaty has not issued it."""
     try:
-        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-        version, log, position, check = decoded.split(".")
+        decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        _, log, position, check = decoded.split(".")
         cursor = Cursor(log, int(position), int(check))
     except (ValueError, binascii.Error) as error:
         raise Invalid.member("after", MALFORMED) from error
-    # Encoding it again finds numbers such as `+1`, and other ways to write the same bytes.
-    if version != _FORMAT or cursor.encode() != text or not 0 <= cursor.position < 2**63:
+    # Encoding it again finds other formats, numbers such as `+1`, and other ways to write the same bytes.
+    if cursor.encode() != text or not 0 <= cursor.position < 2**63:
         raise Invalid.member("after", MALFORMED)
     return cursor
 
@@ -154,7 +155,7 @@ def check_cursor(cursor: Cursor, state: LogState, event_at: datetime | None) -> 
     if cursor.position < state.retained_after:
         missing = state.retained_after - cursor.position
         raise CursorExpired(
-            f"{missing} of the events after the cursor {'was' if missing == 1 else 'were'} removed, because they are "
+            f"{missing} of the events after the cursor {choose_form(missing, 'was', 'were')} removed, because they are "
             f"older than event_log_max_age allows. {_RESUME}"
         )
 

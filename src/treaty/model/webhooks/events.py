@@ -10,6 +10,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from treaty.model.wording import choose_form
+
 CONTRACT_PUBLISHED: Final = "contract_published"
 CONTRACT_REQUIRING_VERIFICATION_PUBLISHED: Final = "contract_requiring_verification_published"
 CONTRACT_CONTENT_CHANGED: Final = "contract_content_changed"
@@ -290,7 +292,7 @@ def _describe_change(previous: PreviousContent, sha: str) -> str | None:
 
 def _describe_unchanged(previous: Sequence[PreviousContent]) -> str:
     tags = [content.tag for content in previous if content.tag is not None]
-    versions = "version with tag" if len(tags) == 1 else "versions with tags"
+    versions = choose_form(len(tags), "version with tag", "versions with tags")
     return f"pact content is the same as previous {versions} {', '.join(tags)} and no new tags were applied"
 
 

@@ -20,6 +20,7 @@ from treaty.model.webhooks.events import (
     VERIFICATION_OVERDUE,
     WEBHOOK_FAILING,
 )
+from treaty.model.wording import choose_form
 
 _PACT: Final = "its pact with {consumerName} {consumerVersionNumber}"
 _PROVIDER: Final = "{providerName} {providerVersionNumber}"
@@ -118,7 +119,7 @@ def describe_digest(digest: Mapping[str, Any]) -> str:
     count, lines = digest["count"], digest["lines"]
     counts = ", ".join(f"{_label(event)}: {number}" for event, number in digest["counts"].items())
     more = [f"- and {count - len(lines)} more"] if count > len(lines) else []
-    first = f"{count} {'event' if count == 1 else 'events'} since {digest['since']}. {counts}."
+    first = f"{count} {choose_form(count, 'event', 'events')} since {digest['since']}. {counts}."
     return "\n".join([first, "", *(f"- {line}" for line in lines), *more])
 
 

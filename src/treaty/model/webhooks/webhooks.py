@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from treaty.model.wording import choose_form
+
 MASK: Final = "**********"
 """Shown instead of a secret. Clients may send it back to keep the secret."""
 _PLACEHOLDER: Final = re.compile(r"\$\{(?:pactbroker|user|secret)\.[^}]*\}")
@@ -150,7 +152,7 @@ def _describe_sides(role: str, side: PacticipantMatcher | None, members: Sequenc
     if members is None:
         return f"with {role} {_describe_side(side)}" if side else ""
     names = ", ".join(map(_describe_side, members)) or "that have all been removed"
-    return f"with {role if len(members) == 1 else f'{role}s'} {names}"
+    return f"with {choose_form(len(members), role, f'{role}s')} {names}"
 
 
 # Intervals of digests

@@ -78,6 +78,10 @@ class TooManyCases(Exception):
     """The report has more cases than are examined. Reading a part would make operations look as if they had no test."""
 
 
+_MAX_EXAMINED: Final = 10_000
+"""Characters of a text in which the first line that is not blank is looked for."""
+
+
 def collect(cases: Iterable[Case | None]) -> list[Case]:
     """Collect the cases of a report. Raises TooManyCases."""
     collected: list[Case] = []
@@ -100,7 +104,7 @@ def build_case(names: Iterable[str], outcome: Outcome, *, detail: str = "", coun
 
 def shorten(text: str) -> str:
     """Return the first line of a text that is not blank, cut to a length that fits in a table."""
-    line = next((line.strip() for line in text[:10_000].splitlines() if line.strip()), "")
+    line = next((line.strip() for line in text[:_MAX_EXAMINED].splitlines() if line.strip()), "")
     return line if len(line) <= MAX_DETAIL_LENGTH else f"{line[: MAX_DETAIL_LENGTH - 1]}…"
 
 
@@ -129,7 +133,7 @@ def find_target(text: str) -> Target | None:
 
 
 def _clean_path(path: str) -> str:
-    path = re.split(r"[?#]", path, maxsplit=1)[0].rstrip(".,;:")
+    path = re.split(r"[?#]", path)[0].rstrip(".,;:")
     for opening, closing in ("()", "[]"):
         while path.endswith(closing) and path.count(opening) < path.count(closing):
             path = path[:-1]
@@ -143,4 +147,4 @@ def read_target(method: object, url: object) -> Target | None:
     path = _SCHEME.sub("", url[:MAX_NAME_LENGTH].replace("%7B", "{").replace("%7D", "}"), count=1)
     if path and not path.startswith("/"):
         return None
-    return Target(method.upper(), re.split(r"[?#]", path, maxsplit=1)[0] or "/")
+    return Target(method.upper(), re.split(r"[?#]", path)[0] or "/")

@@ -1,0 +1,5 @@
+"""Words of sentences that depend on numbers."""
+
+
+def choose_form(number: int, singular: str, plural: str) -> str:
+    return singular if number == 1 else plural
