@@ -211,6 +211,7 @@ def count(db: Connection, blocks: Mapping[str, Block]) -> int:
 
 def indexes(dialect: str) -> Iterator[Index]:
     """Yield the indexes that are dropped during copying, which is faster. Those of unique constraints remain."""
+    tables.add_postgresql_options()
     for table in COPIED:
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             if dialect == "postgresql" or not index.dialect_options["postgresql"]["using"]:

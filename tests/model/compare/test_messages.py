@@ -1,6 +1,6 @@
 """The texts of findings and notes, which people read in reports: those of each rule, as `messages.txt` records them.
 
-`TREATY_TEST_RENEW=1` writes the file anew.
+`TREATY_TEST_RENEW=1` writes the file again.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.model.compare import test_asyncapi, test_http_rules, test_openapi_3_2, test_schema_rules, test_switches
+from tests.model.compare import asyncapi_cases, http_rule_cases, openapi_3_2_cases, schema_rule_cases, switch_cases
 from treaty.model.compare.findings import Comparison, Finding
 from treaty.model.compare.messages import MAX_VALUE, show
 from treaty.model.compare.profiles import Profile
@@ -21,18 +21,18 @@ GOLDEN: Final = Path(__file__).with_name("messages.txt")
 
 def list_comparisons() -> Iterator[tuple[str, Comparison]]:
     """Compare the cases of the rules, each with the profile in which it matters."""
-    tables: Sequence[Sequence[Any]] = (test_http_rules.CASES, test_schema_rules.CASES, test_openapi_3_2.CASES)
+    tables: Sequence[Sequence[Any]] = (http_rule_cases.CASES, schema_rule_cases.CASES, openapi_3_2_cases.CASES)
     for case in (case for table in tables for case in table):
         yield case.rule, case.compare()
-    for name, case, *_ in test_switches.SWITCHES:
+    for name, case, *_ in switch_cases.SWITCHES:
         yield f"switch {name}", case.compare()
         yield f"switch {name}, on", replace(case, info={f"x-opc-config-{name}": True}).compare()
-    for case, *_ in test_switches.STRICT:
+    for case, *_ in switch_cases.STRICT:
         yield f"strict: {case.rule}", replace(case, profile=Profile.STRICT).compare()
-    tables_of_messages = ((test_asyncapi.CASES, Profile.REFERENCE), (test_asyncapi.STRICT, Profile.STRICT))
+    tables_of_messages = ((asyncapi_cases.CASES, Profile.REFERENCE), (asyncapi_cases.STRICT, Profile.STRICT))
     for cases, profile in tables_of_messages:
         for rule, (change, interaction, _) in cases.items():
-            yield rule, test_asyncapi.compared([interaction], test_asyncapi.document(change), profile=profile)
+            yield rule, asyncapi_cases.compared([interaction], asyncapi_cases.document(change), profile=profile)
 
 
 def describe(finding: Finding, indent: str = "  ") -> Iterator[str]:
