@@ -61,11 +61,8 @@ DOCUMENT: Json = {
 OPENAPI: Json = {"openapi": "3.1.0", "info": {"title": "Orders", "version": "1"}, "paths": {"/": {"get": {}}}}
 
 PLACED = "channels.orders.messages.placed"
-
 ROOT = "[root].interactions[0]"
-
 REFERENCE = f"{ROOT}.comments.references.AsyncAPI"
-
 MATCHED = ("message.matched", None, PLACED)
 
 
@@ -376,5 +373,4 @@ def set_reply(reply: Json, **components: Json) -> Callable[[Json], object]:
 
 
 REQUEST = part({"id": "1"}, metadata={"trace": "1"})
-
 ANSWERS = {"channel": {"$ref": "#/channels/answers"}}

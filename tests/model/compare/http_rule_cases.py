@@ -5,11 +5,8 @@ from typing import Any
 from tests.model.compare.http_cases import FLAG, TEXT, WHOLE, Case, items, json_content, parameter, thing
 
 UNKNOWN_PATH = "E request.path-or-method.unknown | request.path | [root].paths"
-
 UNAUTHORIZED = "E request.authorization.missing | request.headers | "
-
 FORM = "application/x-www-form-urlencoded"
-
 SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
     "query": {"type": "apiKey", "in": "query", "name": "key"},
@@ -79,15 +76,10 @@ def sent_back(rule, headers, declared, expected=()):
 
 
 BODY = "E request.body.incompatible | request.body{} | requestBody.content.{}.schema.{}"
-
 JSON_BODY = "E request.body.incompatible | request.body{} | requestBody.content.application/json.schema.{}"
-
 RETURNED = "E response.body.incompatible | response.body{} | responses.200.content.application/json.schema.{}"
-
 QUERY = "E request.query.incompatible | request.query.a{} | parameters[0].schema.{}"
-
 HEADER = "E request.header.incompatible | request.headers.X-Count | parameters[0]{}"
-
 TWO_FAULTS = {
     "parameters": [parameter("id", "path", WHOLE, required=True), parameter("a", "query", WHOLE, required=True)],
     "security": [{"key": []}],

@@ -9,9 +9,7 @@ from tests.model.compare.http_cases import TEXT, WHOLE, Case, json_content, ref,
 from treaty.model.compare.profiles import Profile
 
 UNKNOWN_PATH = "E request.path-or-method.unknown | request.path | [root].paths"
-
 OK = {"responses": {"200": {"description": "OK"}}}
-
 LINES = "application/jsonl"
 
 
@@ -44,15 +42,10 @@ def whole_query(
 
 
 ITEM = f"responses.200.content.{LINES}.itemSchema"
-
 SCHEMA = "content.application/json.schema"
-
 COUNT = "components.schemas.Count.properties.count"
-
 ADDITIONAL = "[root].paths./orders.additionalOperations.COPY"
-
 QUERY = "parameters[0].content.application/x-www-form-urlencoded.schema"
-
 CASES = [
     case("the method QUERY", method="query"),
     case(

@@ -15,17 +15,11 @@ from tests.model.compare.http_cases import (
 from treaty.model.compare.profiles import Profile
 
 LOOSE = {"a": TEXT, "b": WHOLE}
-
 ORDER = thing(id=WHOLE, note=TEXT)
-
 NODE = thing(value=WHOLE, next=ref("Node"))
-
 CAT = {**thing(kind={"type": "string", "enum": ["cat"]}, lives=WHOLE), "required": ["kind"]}
-
 DOG = {**thing(kind={"type": "string", "const": "dog"}, barks=FLAG), "required": ["kind"]}
-
 PETS = {"oneOf": [ref("Cat"), ref("Dog")], "discriminator": {"propertyName": "kind"}}
-
 MAPPED = {
     **PETS,
     "discriminator": {
@@ -46,7 +40,6 @@ SCHEMAS = {
 }
 
 BRANCHES = [thing(a=TEXT), thing(a=TEXT, b=WHOLE)]
-
 ANY = {"anyOf": [thing(a=TEXT), thing(b=WHOLE)]}
 
 
@@ -73,7 +66,6 @@ def stated(rule, body, version, expected):
 
 
 V4 = {"pactSpecification": {"version": "4.0"}}
-
 CASES = [
     response_case("X1: an object is closed", thing(a=TEXT), {"b": 1}, {"additionalProperties": ""}),
     response_case(

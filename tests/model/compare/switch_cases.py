@@ -16,15 +16,10 @@ from tests.model.compare.http_cases import (
 )
 
 UNKNOWN_PATH = "E request.path-or-method.unknown | request.path | [root].paths"
-
 RETURNED = "E response.body.incompatible | response.body{} | responses.200.content.application/json.schema.{}"
-
 PARTS = "multipart/form-data"
-
 FORM = "application/x-www-form-urlencoded"
-
 MULTIPART = '--X\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--X--\r\n'
-
 SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -52,7 +47,6 @@ def secured(requirement, headers):
 
 
 UNAUTHORIZED = "E request.authorization.missing | request.headers | "
-
 QUERY = "E request.query.incompatible | request.query.a{} | parameters[0].schema.{}"
 
 # The name of a switch, a case, and its findings while the switch is off and on.
@@ -99,7 +93,6 @@ SWITCHES = [
 ]
 
 ONE_OF = {"oneOf": [thing(a=TEXT), thing(a=TEXT, b=WHOLE)]}
-
 HIDDEN = {
     "type": "object",
     "required": ["id", "name"],
@@ -113,7 +106,6 @@ SECRET = {
 }
 
 SERVERS = {"servers": [{"url": "https://example.com/{version}", "variables": {"version": {"default": "v1"}}}]}
-
 ENUM = {"type": "string", "enum": ["A", "B"]}
 
 
@@ -128,7 +120,6 @@ def sent_back(rule, headers, declared):
 
 
 TYPE_RULE = {"matchers": [{"match": "type"}]}
-
 NO_BRANCH = tuple(
     RETURNED.format("", step) for step in ("oneOf", "oneOf.0.additionalProperties", "oneOf.1.additionalProperties")
 )
