@@ -194,7 +194,7 @@ def _run(store: Store, scale: Scale, options: argparse.Namespace) -> dict[str, A
         servers.wait_until_idle(pid)
         database = open_database(url, connections=2)
         running.callback(database.close)
-        environment = _prepare(port, receiver.url)
+        environment = _prepare(port, None if options.no_webhooks else receiver.url)
         before, started_at = _read_processor_seconds(store, name, pid), time.monotonic()
         pace = asyncio.run(_drive(port, scale, environment, database, options))
         cores = (_read_processor_seconds(store, name, pid) - before) / (time.monotonic() - started_at)
@@ -218,10 +218,10 @@ def _read_processor_seconds(store: Store, database: str, server: int) -> float:
     return max(store.read_processor_seconds(database, server), servers.read_all_processor_seconds(server))
 
 
-def _prepare(port: int, receiver_url: str) -> str:
-    """Add webhooks, and return the UUID of the environment to deploy to."""
+def _prepare(port: int, receiver_url: str | None) -> str:
+    """Add webhooks if there is a receiver, and return the UUID of the environment to deploy to."""
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT) as client:
-        for event in EVENTS:
+        for event in EVENTS if receiver_url else ():
             request = {"method": "POST", "url": receiver_url, "body": "${pactbroker.consumerVersionNumber}"}
             client.post("/webhooks", json={"events": [{"name": event}], "request": request}).raise_for_status()
         environments = client.get("/environments").json()["_embedded"]["environments"]

@@ -229,6 +229,7 @@ def _parse_options() -> argparse.Namespace:
         metavar="N",
         help="measure a steady load of N builds per minute, on the history of --scale",
     )
+    parser.add_argument("--no-webhooks", action="store_true", help="--builds-per-minute: without webhooks")
     parser.add_argument("--minutes", type=float, default=10.0, help="duration of --builds-per-minute (default 10)")
     parser.add_argument("--quick", action="store_true", help="run fewer and shorter rounds, for rough figures")
     parser.add_argument("--seconds", type=float, help="duration of a round (default 0.5)")
