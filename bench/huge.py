@@ -1,4 +1,4 @@
-"""Histories of a whole company, up to ten million results: the large history without bystanders, among departments.
+"""Histories of a whole company with up to ten million results: the large history beside copies of a department.
 
 A history remains in its folder, so that a later run need not build it again; an interrupted build is continued.
 """
@@ -23,15 +23,15 @@ from treaty.store.migrations import migrate
 from treaty.workers.usage import IndexingWorker
 
 PROGRESS: Final = 5.0
-"""Seconds between lines about the progress."""
+"""Seconds between two lines of progress."""
 COPIES_PER_TRANSACTION: Final = 5
 RESULTS: Final = int(departments.APPLICATIONS * departments.CONSUMED * HISTORY.versions * 2.5)
-"""Of a department."""
+"""Results of a department."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scale:
-    """A history with some departments."""
+    """A history with a number of departments beside it."""
 
     name: str
     history: History
@@ -51,11 +51,11 @@ SCALES: Final = {
 
 @dataclass(kw_only=True, slots=True)
 class _State:
-    """Which parts of a history exist, in a file beside its database."""
+    """Progress of building a history, in a file beside its database, so that an interrupted build can continue."""
 
     path: Path
     blocks: dict[str, Block] = field(default_factory=dict)
-    """The ids of the first department, once its builds have run."""
+    """Ids of the first department, once it has been added."""
     has_history: bool = False
     is_complete: bool = False
 
@@ -104,7 +104,7 @@ def _add_history(store: Store, scale: Scale, state: _State) -> None:
 
 
 def _build_department(folder: Path) -> str:
-    """Send the builds of a department to the application, if that has not been done; return the URL of the result.
+    """Send the builds of a department to the application, unless that has been done, and return the database's URL.
 
     This is the slowest part, so all histories, on both kinds of databases, get their first department from it.
     """
@@ -152,7 +152,7 @@ def _copy(db: Connection, *, state: _State, numbers: range) -> None:
 
 
 def _open_fast(url: str) -> Database:
-    """Open a database of which a loss of power may leave nothing."""
+    """Open a database without waiting for the disk. A loss of power may destroy it."""
     database = open_database(url, connections=2)
     if database.engine.dialect.name == "sqlite":
         event.listen(database.engine, "connect", _hurry)
@@ -179,7 +179,7 @@ def _create_indexes(database: Database) -> None:
 
 
 class Progress:
-    """Prints how far a part of the work is, its rate and the remaining time, every few seconds."""
+    """Prints the progress of a part of the work, its rate and the remaining time, every few seconds."""
 
     def __init__(self, name: str, total: int, first: int = 0) -> None:
         self._name, self._total, self._first = name, total, first

@@ -1,6 +1,6 @@
-"""How long the server works for each page of a whole system, by its processor time, and how much it sends.
+"""Processor time and size of each page of a system with 1,000 applications.
 
-A write precedes each request, as in a company that writes constantly: then SQLite reads again all that a page needs.
+A write precedes each request, as in a company that publishes all day: then nothing is cached.
 """
 
 import argparse
@@ -35,53 +35,54 @@ from treaty.web.pages.overview.trends import TrendRows
 
 NAME: Final = "pages"
 ROUNDS: Final = 25
-MOST_MS: Final = 50.0
-MOST_MS_OF_GRAPH: Final = 2000.0
-MOST_KIB: Final = 150.0
-MOST_KIB_OF_GRAPH: Final = 300.0
+MAX_MS: Final = 50.0
+MAX_GRAPH_MS: Final = 2000.0
+MAX_KIB: Final = 150.0
+MAX_GRAPH_KIB: Final = 300.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Figures:
-    """What is known of a page. Times are of the processor, in milliseconds; the first is that of a cold server."""
+class PageResult:
+    """Measurements of a page: processor times in milliseconds, of which the first is that of a cold server."""
 
     page: str
     first: float
     p50: float
     p95: float
     kib: float
-    """What is sent, compressed."""
+    """Size of the compressed response."""
     html: float
+    """Size of the page in KiB."""
     is_graph: bool
 
     @property
     def is_met(self) -> bool:
         if self.is_graph:
-            return max(self.first, self.p95) <= MOST_MS_OF_GRAPH and self.kib <= MOST_KIB_OF_GRAPH
-        return self.p95 <= MOST_MS and self.kib <= MOST_KIB
+            return max(self.first, self.p95) <= MAX_GRAPH_MS and self.kib <= MAX_GRAPH_KIB
+        return self.p95 <= MAX_MS and self.kib <= MAX_KIB
 
 
-def measure(folder: Path, size: System, *, only: Sequence[str] = (), rounds: int = ROUNDS) -> list[Figures]:
-    """Make a system, and ask for each page again and again."""
+def measure(folder: Path, size: System, *, only: Sequence[str] = (), rounds: int = ROUNDS) -> list[PageResult]:
+    """Build a system, and measure each page in several rounds."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     path = folder / "system.sqlite"
-    began = time.monotonic()
+    start = time.monotonic()
     system.build(size, path)
-    print(f"system: {path.stat().st_size / 2**20:.0f} MiB, built in {time.monotonic() - began:.1f} s", flush=True)
+    print(f"system: {path.stat().st_size / 2**20:.0f} MiB, built in {time.monotonic() - start:.1f} s", flush=True)
     app = build_application(Settings(), open_database(f"sqlite:///{path}"))
     # As a server does when it starts: otherwise some requests would pay for going through all modules.
     gc.collect()
     prepare_collections()
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
         return [
-            _measured(app, name, page, rounds, writer)
-            for name, page in pages(size).items()
+            _measure_page(app, name, page, rounds, writer)
+            for name, page in list_pages(size).items()
             if not only or any(part in name for part in only)
         ]
 
 
-def pages(size: System) -> Mapping[str, str]:
-    """List the pages by what they are, with each order and each filter that they offer."""
+def list_pages(size: System) -> Mapping[str, str]:
+    """Return the paths of the pages by name, with each order and each filter that they offer."""
     (consumer, provider), newest = (
         (system.name(application) for application in size.edges[0]),
         system.number(size.versions - 1),
@@ -150,17 +151,17 @@ def pages(size: System) -> Mapping[str, str]:
 
 
 def _overviews(size: System) -> Mapping[str, str]:
-    """List the overview with each choice of pacts in each order, and in each state; and its other filters."""
-    chosen = {"": "", " in production": "environment=production", " on main": "branch=main"}
+    """Return the paths of the overview: each selection of pacts in each order and state, and the other filters."""
+    selections = {"": "", " in production": "environment=production", " on main": "branch=main"}
     orders = {
-        f"overview{name}, {sign}{sorting.value}": f"/?sort={sign}{sorting.value}&{choice}"
-        for name, choice in chosen.items()
+        f"overview{name}, {sign}{sorting.value}": f"/?sort={sign}{sorting.value}&{selection}"
+        for name, selection in selections.items()
         for sorting in OverviewSorting
         for sign in ("", "-")
     }
     states = {
-        f"overview{name}, {state.value}": f"/?state={state.value}&{choice}"
-        for name, choice in chosen.items()
+        f"overview{name}, {state.value}": f"/?state={state.value}&{selection}"
+        for name, selection in selections.items()
         for state in PactState
     }
     return {
@@ -181,10 +182,10 @@ def _overviews(size: System) -> Mapping[str, str]:
     }
 
 
-def _measured(app: ASGIApp, name: str, path: str, rounds: int, writer: sqlite3.Connection) -> Figures:
-    times, bodies = zip(*(_asked_after_a_write(app, path, writer) for _ in range(rounds + 1)), strict=True)
+def _measure_page(app: ASGIApp, name: str, path: str, rounds: int, writer: sqlite3.Connection) -> PageResult:
+    times, bodies = zip(*(_fetch_after_write(app, path, writer) for _ in range(rounds + 1)), strict=True)
     first, later = times[0], sorted(times[1:])
-    return Figures(
+    return PageResult(
         page=name,
         first=first,
         p50=median(later),
@@ -195,13 +196,13 @@ def _measured(app: ASGIApp, name: str, path: str, rounds: int, writer: sqlite3.C
     )
 
 
-def _asked_after_a_write(app: ASGIApp, path: str, writer: sqlite3.Connection) -> tuple[float, bytes]:
+def _fetch_after_write(app: ASGIApp, path: str, writer: sqlite3.Connection) -> tuple[float, bytes]:
     writer.execute("UPDATE pacticipant SET repository_name = ? WHERE id = 1", (str(time.monotonic_ns()),))
     return _fetch(app, path)
 
 
 def _fetch(app: ASGIApp, path: str) -> tuple[float, bytes]:
-    """Ask for a page; say how many milliseconds the processor worked for it, and what came."""
+    """Fetch a page, and return the processor time in milliseconds and the body."""
     raw, _, query = path.partition("?")
     headers = [(b"host", b"localhost"), (b"accept", b"text/html"), (b"accept-encoding", b"gzip")]
     scope = {
@@ -226,22 +227,22 @@ def _fetch(app: ASGIApp, path: str) -> tuple[float, bytes]:
     async def send(message: Message) -> None:
         messages.append(message)
 
-    async def ask() -> float:
-        began = time.process_time()
+    async def measure_response() -> float:
+        start = time.process_time()
         await app(scope, receive, send)
-        return (time.process_time() - began) * 1000
+        return (time.process_time() - start) * 1000
 
-    spent = asyncio.run(ask())
+    milliseconds = asyncio.run(measure_response())
     if messages[0]["status"] != 200:  # noqa: PLR2004 - OK
         raise RuntimeError(f"{path} answered {messages[0]['status']}")
-    return spent, b"".join(message.get("body", b"") for message in messages[1:])
+    return milliseconds, b"".join(message.get("body", b"") for message in messages[1:])
 
 
 COLUMNS: Final = ("page", "first CPU ms", "p50 CPU ms", "p95 CPU ms", "KiB sent", "KiB", "target")
 
 
 def main(options: argparse.Namespace) -> None:
-    """Measure the pages, and print what was found."""
+    """Measure the pages, and print a table."""
     with tempfile.TemporaryDirectory(prefix="treaty-bench-") as folder:
         results = measure(Path(folder), System(), only=options.only or (), rounds=5 if options.quick else ROUNDS)
     print("\n" + _line(COLUMNS))

@@ -1,4 +1,4 @@
-"""A whole system to look at: a thousand applications in layers, with three thousand integrations and a long history."""
+"""A system of 1,000 applications in layers, with 3,000 integrations and a long history, for the benchmarks of pages."""
 
 import json
 import random
@@ -22,29 +22,29 @@ START: Final = datetime(2024, 1, 1, tzinfo=UTC)
 LAYERS: Final = 5
 ENVIRONMENTS: Final = ("test", "staging", "production")
 BEHIND: Final = (1, 4, 12)
-"""How many versions each environment is behind the newest."""
+"""Versions by which each environment is behind the newest one."""
 PER_CONTENT: Final = 25
-"""How many versions publish the same content, one after the other."""
+"""Consecutive versions that publish the same content."""
 PER_FEATURE: Final = 10
-"""Every so many versions, one is on a feature branch instead of the main one."""
+"""One of so many consecutive versions is on a feature branch, and the others on the main branch."""
 TEAMS: Final = 40
 LARGE_PACT: Final = 200
-"""How many interactions the pact of the first integration has."""
+"""Interactions in the pact of the first integration."""
 
 
 @dataclass(frozen=True)
 class System:
-    """How large a system is."""
+    """Size of a system."""
 
     applications: int = 1000
     integrations: int = 3000
     versions: int = 100
-    """Of each application."""
+    """Versions of each application."""
     webhooks: int = 50
 
     @cached_property
     def edges(self) -> Sequence[tuple[int, int]]:
-        """List consumers and providers. Most consume what is in later layers; a few are popular."""
+        """Pairs of consumer and provider. Applications consume later layers, and a few are consumed by many."""
         chance = random.Random(7)  # noqa: S311 - it is no secret
         layer_of = [at * LAYERS // self.applications for at in range(self.applications)]
         pairs: dict[tuple[int, int], None] = {}
@@ -68,7 +68,7 @@ def number(version: int) -> str:
 
 
 def build(system: System, path: Path) -> None:
-    """Make the database of a system, without statistics: Treaty never lets SQLite collect them."""
+    """Create the database of a system, without statistics: Treaty never lets SQLite collect them."""
     database = open_database(f"sqlite:///{path}")
     migrate(database)
     database.write(lambda db: fill(db, system))
@@ -129,7 +129,7 @@ def _id(system: System, application: int, version: int) -> int:
 
 
 def _add_versions(db: Connection, system: System, application: int) -> None:
-    """Add versions, on branches, tagged, and deployed one after the other."""
+    """Add versions with their branches, tags and deployments."""
     mine = {"pacticipant_id": application + 1}
     ids = [_id(system, application, index) for index in range(system.versions)]
     numbered = [{"id": id_, **mine, "number": number(at), "position": at + 1, **_at(at)} for at, id_ in enumerate(ids)]
@@ -181,7 +181,7 @@ def _deployments(system: System, application: int) -> Iterator[dict[str, Any]]:
 
 
 def _add_pacts(db: Connection, system: System, at: int, consumer: int, provider: int) -> None:
-    """Add what a consumer published with each version, and what each version of its provider found."""
+    """Add the publications of each consumer version, and the results of each provider version."""
     mine = {"consumer_id": consumer + 1, "provider_id": provider + 1}
     per_pair = -(-system.versions // PER_CONTENT)
     first = at * per_pair + 1
@@ -244,7 +244,7 @@ def _interaction(index: int, content: int) -> dict[str, Any]:
 
 
 def _verifications(system: System, at: int, first: int, provider: int) -> Iterator[dict[str, Any]]:
-    """List a result of each of the provider's versions for what was newest then; some pacts wait for theirs."""
+    """Return a result of each provider version for the newest pact of its time. Some pacts have none yet."""
     last = system.versions - (PER_CONTENT if at % 11 == 0 else 0)
     for version in range(last if at % 17 else 0):
         yield {

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 TABLE: Final = ROOT / "tests" / "prose.toml"
-CHECKED: Final = ("*.md", "docs/**/*.md", "src/**/*.py", "src/**/*.html")
+CHECKED: Final = ("*.md", "bench/*.py", "docs/**/*.md", "src/**/*.html", "src/**/*.py")
 EXEMPT: Final = ("src/treaty/store/migrations/versions/*",)
 """Migrations are never edited."""
 _MARKDOWN_CODE: Final = re.compile(r"^```.*?^```|`[^`]+`", re.MULTILINE | re.DOTALL)
