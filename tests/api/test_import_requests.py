@@ -77,7 +77,7 @@ def test_an_interrupted_import_continues_at_once_and_fetches_only_what_it_had_no
     requests.clear()
     again = broker(source, hides_export=True, before=lambda request: requests.append(line(request)))
     report = copy(again, broker(target))
-    assert (report.found["pacts"], report.copied["results"], report.refused) == (RESULTS, RESULTS, [])
+    assert (report.existing["pacts"], report.copied["results"], report.refused) == (RESULTS, RESULTS, [])
     assert [request for request in requests if any(detail in request for detail in DETAILS)] == []
 
 

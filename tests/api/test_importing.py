@@ -102,7 +102,7 @@ def test_a_result_that_was_published_to_both_brokers_is_not_copied(source, targe
     for api in (source, target):
         deployed_pair(api)
     tally = import_from(source, target)
-    assert (tally.copied["results"], tally.found["results"]) == (0, 1)
+    assert (tally.copied["results"], tally.existing["results"]) == (0, 1)
 
 
 def test_a_version_that_was_replaced_is_not_deployed_again(source, target, later):
@@ -120,7 +120,7 @@ def test_a_version_that_is_deployed_in_both_brokers_is_not_deployed_again(source
     for api in (source, target):
         deployed_pair(api)
     tally = import_from(source, target)
-    assert (running(target), tally.copied["deployments"], tally.found["deployments"]) == (["9"], 0, 1)
+    assert (running(target), tally.copied["deployments"], tally.existing["deployments"]) == (["9"], 0, 1)
 
 
 def test_a_result_for_a_content_that_was_not_imported_is_refused(target):
@@ -424,7 +424,7 @@ def test_importing_from_the_original_again_copies_nothing(target):
     from_original(target)
     tally = from_original(target)
     assert (+tally.copied, tally.refused) == ({}, [])
-    assert tally.found["results"] == 1
+    assert tally.existing["results"] == 1
 
 
 def test_a_dry_run_reports_the_same_and_writes_nothing(source, target):

@@ -52,7 +52,7 @@ def test_contracts_are_copied_with_their_results_and_decide(api: Api, source: Ap
     assert without_times(api, RESULTS) == without_times(source, RESULTS)
     assert [deployable(api, pacticipant=name) for name in ("Shop", "Till")] == [True, False]
     again = import_from(source, api, hides_export=hides_export)
-    assert (again.copied["provider-contracts"], again.found["provider-contracts"]) == (0, 1)
+    assert (again.copied["provider-contracts"], again.existing["provider-contracts"]) == (0, 1)
 
 
 def test_the_profile_is_copied_unless_one_was_set_here(api: Api, source: Api) -> None:

@@ -75,7 +75,7 @@ def rows(report: CopyReport, *, is_dry: bool = False) -> list[list[str]]:
 def test_the_report_counts_what_was_copied_and_what_was_not_and_gives_the_reasons() -> None:
     report = CopyReport()
     report.copied["pacts"] = 3
-    report.found["pacts"] = 2
+    report.existing["pacts"] = 2
     report.refuse("pacts", "the pact of A 1 with B", "this version has another pact here, which stays as it is")
     report.leave("versions", "version 1 of A", "the version was removed here after an earlier import")
     table = rows(report)

@@ -250,7 +250,7 @@ def _copy_pacts(
     stored_shas = dict(zip(links, target.find_markers(keys), strict=True))
     new = [link for link in links if not stored_shas[link]]
     shas: dict[PactLink, str] = {link: sha for link, sha in stored_shas.items() if sha}
-    target.report.found["pacts"] += len(shas)
+    target.report.existing["pacts"] += len(shas)
     progress.begin("pacts", len(new))
     for link, (pact,) in source.find_all("pacts", [(link, [Request(link.name, link.href)]) for link in new]):
         if pact:
@@ -278,7 +278,7 @@ def _copy_results(source: ImportSource, target: ImportTarget, progress: Progress
     markers = dict(zip(links, target.find_markers([_result_key(link) for link in links.values()]), strict=True))
     # In the order of their numbers, so that the target numbers them in the same order.
     new = sorted((link for key, link in links.items() if markers[key] is None), key=lambda link: link.number)
-    target.report.found["results"] += len(links) - len(new)
+    target.report.existing["results"] += len(links) - len(new)
     progress.begin("verification results", len(new))
     for link, (result,) in source.find_all("results", [(link, [Request(link.name, link.href)]) for link in new]):
         if result:

@@ -36,7 +36,7 @@ def _copy_page(target: ImportTarget, kind: str, page: HalResource) -> None:
     keyed = [(fact, key) for fact in facts if (key := _key(fact)) is not None]
     markers = target.find_markers([key for _, key in keyed])
     copied = {id(fact) for (fact, _), marker in zip(keyed, markers, strict=True) if marker is not None}
-    target.report.found[kind] += len(copied)
+    target.report.existing[kind] += len(copied)
     for fact in facts:
         if id(fact) not in copied:
             target.add(kind, _describe(fact), fact)

@@ -48,10 +48,10 @@ class Omission(NamedTuple):
 
 @dataclass(slots=True)
 class CopyReport:
-    """Counts and messages for the final report. `found` counts what the target already had."""
+    """Counts and messages for the final report. `existing` counts what the target already had."""
 
     copied: Counter[str] = field(default_factory=Counter)
-    found: Counter[str] = field(default_factory=Counter)
+    existing: Counter[str] = field(default_factory=Counter)
     refusals: list[Omission] = field(default_factory=list)
     """What the source did not return, or the target did not accept."""
     omissions: list[Omission] = field(default_factory=list)
@@ -81,7 +81,7 @@ def format_report(report: CopyReport, *, is_dry: bool) -> str:
         Counter(omission.kind for omission in omissions) for omissions in (report.refusals, report.omissions)
     )
     counts = [
-        (name, report.copied[kind], report.found[kind], left[kind], refused[kind]) for kind, name in KINDS.items()
+        (name, report.copied[kind], report.existing[kind], left[kind], refused[kind]) for kind, name in KINDS.items()
     ]
     headings = ("Data", "Would copy" if is_dry else "Copied", "Already there", "Left out", "Not copied")
     never_copied = _NEVER_COPIED if report.is_exported else {**_NOT_RETURNED, **_NEVER_COPIED}
@@ -107,7 +107,7 @@ def _format_reasons(outcome: str, omissions: Sequence[Omission]) -> list[tuple[s
 def report_json(report: CopyReport) -> dict[str, object]:
     return {
         "copied": {kind: report.copied[kind] for kind in KINDS},
-        "found": {kind: report.found[kind] for kind in KINDS},
+        "found": {kind: report.existing[kind] for kind in KINDS},
         "refused": report.refused,
         "left": report.left,
         "notes": report.notes,

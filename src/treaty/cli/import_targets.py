@@ -153,7 +153,7 @@ class ImportTarget:
             case "removed" | "outdated":
                 self.report.leave(kind, name, imported["reason"])
             case _:
-                self.report.found[kind] += 1
+                self.report.existing[kind] += 1
 
 
 def next_batch_size(sent: int, batch_size: int, *, seconds: float) -> int:

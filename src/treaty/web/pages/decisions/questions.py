@@ -57,16 +57,16 @@ class Question:
 
 
 def answer_question(
-    request: Request, found: PacticipantDetails, environments: Sequence[Environment]
+    request: Request, details: PacticipantDetails, environments: Sequence[Environment]
 ) -> Question | None:
     """Decide for each environment whether a version can be deployed, by default the head of the main branch.
 
     None if there are no environments or no versions. Raises NotFound for an unknown environment.
     """
     requested = request.option("version")
-    if not environments or (found.latest_version is None and not requested):
+    if not environments or (details.latest_version is None and not requested):
         return None
-    name = found.pacticipant.name
+    name = details.pacticipant.name
     environment = _read_environment(request, environments)
     if requested:
         lookup = prefixes.look_up(request.db, name, requested)
@@ -75,8 +75,8 @@ def answer_question(
             return Question(number=None, is_requested=True, main_branch=None, table=none, unknown=lookup)
         number, main_branch = lookup.number, None
     else:
-        number, main_branch = _choose_version(request, found)
-    table = build_table(request, name, [(number, main_branch), *_list_heads(request, found, number)], environments)
+        number, main_branch = _choose_version(request, details)
+    table = build_table(request, name, [(number, main_branch), *_list_heads(request, details, number)], environments)
     to = environment or table.find_decisive()
     question = Question(number=number, is_requested=bool(requested), main_branch=main_branch, table=table)
     return question if to is None else replace(question, answer=_answer(request, name, number, to, table))
@@ -90,20 +90,20 @@ def _read_environment(request: Request, environments: Sequence[Environment]) -> 
     return environment
 
 
-def _choose_version(request: Request, found: PacticipantDetails) -> tuple[str, str | None]:
+def _choose_version(request: Request, details: PacticipantDetails) -> tuple[str, str | None]:
     """Choose the head of the main branch, or else the newest version."""
-    head = matrix.find_main_branch_version(request.db, found.pacticipant)
+    head = matrix.find_main_branch_version(request.db, details.pacticipant)
     if head is not None:
-        return head, found.pacticipant.main_branch
-    return found.latest_version or "", None
+        return head, details.pacticipant.main_branch
+    return details.latest_version or "", None
 
 
-def _list_heads(request: Request, found: PacticipantDetails, number: str) -> list[tuple[str, str | None]]:
+def _list_heads(request: Request, details: PacticipantDetails, number: str) -> list[tuple[str, str | None]]:
     """List the heads of other branches, if they are requested."""
     if request.option("heads") is None:
         return []
-    heads = branches.list_heads(request.db, found.pacticipant.name, limit=MAX_HEADS + 1)
-    main = found.pacticipant.main_branch
+    heads = branches.list_heads(request.db, details.pacticipant.name, limit=MAX_HEADS + 1)
+    main = details.pacticipant.main_branch
     others: list[tuple[str, str | None]] = [
         (head, branch) for branch, head in heads if branch != main and head != number
     ]
