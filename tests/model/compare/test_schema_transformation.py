@@ -93,6 +93,13 @@ def test_a_schema_is_transformed_for_the_validator(schema: Any, expected: Any) -
     assert transform(schema) == (expected, [])
 
 
+@pytest.mark.parametrize("keyword", ["dependentSchemas", "patternProperties"])
+def test_conditions_on_a_response_keep_what_they_require(keyword: str) -> None:
+    condition = {"type": "object", "properties": {"b": TEXT}, "required": ["b"]}
+    transformed, _ = transform({keyword: {"a": condition}}, Direction.RESPONSE)
+    assert transformed[keyword] == {"a": condition}
+
+
 @pytest.mark.parametrize(
     ("schema", "kind"), [(1, "a number"), (1.5, "a number"), (None, "null"), ("x", "text"), ([1], "a list")]
 )

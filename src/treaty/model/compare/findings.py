@@ -1,6 +1,5 @@
 """Results of a comparison: findings, notes, and the deprecated parts that a pact uses."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, Final
@@ -151,14 +150,6 @@ class Comparison:
     @property
     def is_compatible(self) -> bool:
         return all(finding.type is not Severity.ERROR for finding in self.findings)
-
-    @property
-    def errors(self) -> Sequence[Finding]:
-        return [finding for finding in self.findings if finding.type is Severity.ERROR]
-
-    @property
-    def warnings(self) -> Sequence[Finding]:
-        return [finding for finding in self.findings if finding.type is Severity.WARNING]
 
     def as_json(self) -> dict[str, Any]:
         return {
