@@ -1,4 +1,4 @@
-"""A certificate for a server that webhooks are sent to."""
+"""Certificates for servers that tests start."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def issue_certificate(folder: Path) -> tuple[str, Path]:
-    """A certificate for ci.example, as PEM, and a file with it and its key."""
+def issue_certificate(folder: Path, host: str = "ci.example") -> tuple[str, Path]:
+    """Issue a certificate for a host. Return it as PEM, and a file with it and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ci.example")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -22,7 +22,7 @@ def issue_certificate(folder: Path) -> tuple[str, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("ci.example")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )

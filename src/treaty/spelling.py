@@ -1,6 +1,6 @@
 """Suggestions for misspelt words: options, members of requests, and names of applications, versions and so on."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -11,6 +11,8 @@ _OF_NAMES: Final = 0.6
 _MIN_PREFIX_LENGTH: Final = 3
 """Letters from which a name that begins with an unknown word is suggested, such as `production` for `prod`."""
 _MAX_SUGGESTIONS: Final = 3
+_MAX_CACHED_LENGTH: Final = 100
+"""Length of a word up to which its suggestions are cached, so that clients cannot fill the memory."""
 
 
 def find_similar(word: str, words: Iterable[str]) -> list[str]:
@@ -18,7 +20,8 @@ def find_similar(word: str, words: Iterable[str]) -> list[str]:
 
     A word that differs in upper case, spaces, dashes and underscores only is the only suggestion.
     """
-    return list(_find_word(word, tuple(words)))
+    find = _find_cached if len(word) <= _MAX_CACHED_LENGTH else _find
+    return list(find(word, tuple(words), _OF_WORDS))
 
 
 def find_similar_names(name: str, names: Iterable[str]) -> list[str]:
@@ -48,11 +51,6 @@ def describe_misspelt(members: object, known: Collection[str], prefix: str = "")
     ]
 
 
-@lru_cache(maxsize=128)  # clients repeat the same unknown parameters, and a search takes as long as several queries
-def _find_word(word: str, words: tuple[str, ...]) -> Sequence[str]:
-    return _find(word, words, _OF_WORDS)
-
-
 def _find(word: str, words: Iterable[str], min_similarity: float) -> list[str]:
     from difflib import get_close_matches  # noqa: PLC0415 - needed for typing errors only
 
@@ -65,6 +63,10 @@ def _find(word: str, words: Iterable[str], min_similarity: float) -> list[str]:
     is_prefix = len(letters) >= _MIN_PREFIX_LENGTH
     longer = [candidate for candidate, others in letters_by_word.items() if is_prefix and others.startswith(letters)]
     return list(dict.fromkeys([*(words_by_spelling[spelling] for spelling in close), *longer]))[:_MAX_SUGGESTIONS]
+
+
+# Clients repeat the same unknown parameters, and a search takes as long as several queries.
+_find_cached: Final = lru_cache(maxsize=128)(_find)
 
 
 def _ask(similar: Collection[str]) -> str:

@@ -150,7 +150,7 @@ def run_command(api: Api) -> Iterator[Run]:
 
 @pytest.fixture
 def comparison_worker(database: Database, clock: Clock) -> ComparisonWorker:
-    """A worker that compares pacts with contracts when it is told to."""
+    """A worker that compares pacts with contracts only when a test calls it."""
     return ComparisonWorker(database, clock=clock)
 
 

@@ -42,7 +42,7 @@ class Story:
     broker: ForgetfulBroker
     world: World = field(default_factory=World)
     records: dict[tuple[str, ...], str] = field(default_factory=dict)
-    """The paths of what is recorded as deployed and released."""
+    """Paths of deployments and releases, by their names."""
 
     def __post_init__(self) -> None:
         self.broker.forget()

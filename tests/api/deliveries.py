@@ -66,7 +66,7 @@ def find_logs(triggered: dict[str, Any]) -> str:
 
 
 def claim_all(broker: Broker) -> list[dict[str, str]]:
-    """Claim what is queued, and return the values of the parameters of each delivery."""
+    """Claim all queued deliveries, and return the values of the parameters of each."""
     return parameters_of_queue(broker.database, at=datetime.now(UTC) + timedelta(days=1000))
 
 

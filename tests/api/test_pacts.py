@@ -283,6 +283,15 @@ def test_a_pact_links_to_all_that_can_be_done_with_it(api: Api) -> None:
         assert api.get(links[relation]["href"]).status == 200
 
 
+@pytest.mark.parametrize("accept", ["application/json", "application/hal+json", "text/html"])
+def test_the_last_range_of_a_long_accept_header_counts(api: Api, accept: str) -> None:
+    ignored = [f"image/x-{number}" for number in range(100)]
+    answers = [api.get("/", accept=header) for header in (accept, ", ".join([*ignored, accept]))]
+    assert [answer.status for answer in answers] == [200, 200]
+    first, second = (answer.headers["content-type"] for answer in answers)
+    assert first == second
+
+
 @pytest.mark.usefixtures("history")
 def test_a_pact_is_told_in_each_of_its_media_types(api: Api) -> None:
     path = f"{PAIR}/version/3"

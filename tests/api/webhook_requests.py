@@ -1,14 +1,12 @@
 """Sending a webhook as workers do, and addresses to which none may be sent."""
 
-from datetime import UTC, datetime
 from typing import Any
 
+from tests.model.deliveries import build_delivery
 from tests.waiting import PATIENCE
 from treaty import outgoing
 from treaty.actions.webhooks import deliveries
-from treaty.model.webhooks.deliveries import Delivery, NoResponse, OutgoingRequest, WebhookResponse
-from treaty.model.webhooks.parameters import PLACEHOLDER_FACTS
-from treaty.model.webhooks.webhooks import WebhookRequest
+from treaty.model.webhooks.deliveries import NoResponse, OutgoingRequest, WebhookResponse
 from treaty.settings import Settings
 from treaty.web.parameter_urls import PARAMETER_URLS
 
@@ -18,23 +16,13 @@ PATIENT = dict.fromkeys(("webhook_connect_timeout", "webhook_read_timeout", "web
 
 def send_webhook(url: str, look_up: Any = outgoing.resolve_host, **settings: Any) -> WebhookResponse | NoResponse:
     chosen = Settings(**{**PATIENT, **settings})
-    request = WebhookRequest(method="POST", url=url, headers={}, body={}, username=None, password=None)
-    owed = Delivery(
-        uuid="",
-        webhook="",
-        request=request,
-        secret=None,
-        facts=PLACEHOLDER_FACTS,
-        context={},
-        attempts=0,
-        triggered_at=datetime.now(UTC),
-        is_failing=False,
-    )
 
     def send(request: OutgoingRequest, settings: Settings) -> WebhookResponse | NoResponse:
         return outgoing.send(request, settings, resolve=look_up)
 
-    return deliveries.attempt_delivery(owed, settings=chosen, parameter_urls=PARAMETER_URLS, send=send).outcome
+    return deliveries.attempt_delivery(
+        build_delivery(url, body={}), settings=chosen, parameter_urls=PARAMETER_URLS, send=send
+    ).outcome
 
 
 HOSTILE = [

@@ -1,4 +1,4 @@
-"""Versions of which one is incompatible with what is deployed."""
+"""Versions of a consumer, one of which does not work with a deployed provider."""
 
 from tests.api.history import History
 

@@ -11,9 +11,9 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from tests.model.deliveries import build_delivery
 from treaty.model.webhooks.deliveries import (
     Attempt,
-    Delivery,
     DeliveryStatus,
     LogFormatter,
     NextStep,
@@ -30,7 +30,6 @@ from treaty.model.webhooks.deliveries import (
     remove_cut_secret,
     sign_request,
 )
-from treaty.model.webhooks.parameters import PLACEHOLDER_FACTS
 from treaty.model.webhooks.webhooks import MASK, WebhookRequest
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -98,18 +97,7 @@ def test_an_open_delivery_has_the_attempts_of_the_schedule_and_one_more(status, 
     [(True, 147.5, False), (True, 147.6, True), (False, 10_000, False)],
 )
 def test_a_delivery_that_waited_for_long_behind_failing_ones_is_overdue(is_failing, seconds, is_overdue):
-    request = WebhookRequest(method="POST", url="http://x", headers={}, body=None, username=None, password=None)
-    delivery = Delivery(
-        uuid="u",
-        webhook="hook",
-        request=request,
-        secret=None,
-        facts=PLACEHOLDER_FACTS,
-        context={},
-        attempts=0,
-        triggered_at=NOW,
-        is_failing=is_failing,
-    )
+    delivery = build_delivery(triggered_at=NOW, is_failing=is_failing)
     assert delivery.is_overdue(SCHEDULE, at=NOW + timedelta(seconds=seconds)) is is_overdue
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from tests.model.deliveries import build_delivery
 from treaty.model.webhooks import deliveries
 from treaty.model.webhooks.deliveries import DeliveryStatus, NextStep, decide_next_step
 from treaty.model.webhooks.parameters import DeliveryFacts, EventResult, ParameterUrls, build_parameters, fill_in
@@ -171,19 +172,9 @@ def test_secrets_are_masked_in_every_form() -> None:
 )
 def test_what_waited_long_behind_others_that_failed_is_not_tried_again(minutes, is_failing, expected) -> None:
     at = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
-    owed = deliveries.Delivery(
-        uuid="d",
-        webhook="w",
-        request=REQUEST,
-        secret=None,
-        facts=FACTS,
-        context={},
-        attempts=0,
-        triggered_at=at,
-        is_failing=is_failing,
-    )
+    delivery = build_delivery(triggered_at=at, is_failing=is_failing)
     schedule = [timedelta(seconds=count) for count in (10, 60, 120, 300, 600, 1200)]
-    assert owed.is_overdue(schedule, at=at + timedelta(minutes=minutes)) is expected
+    assert delivery.is_overdue(schedule, at=at + timedelta(minutes=minutes)) is expected
 
 
 @pytest.mark.parametrize(

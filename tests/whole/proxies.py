@@ -8,16 +8,11 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from tests.absence import unavailable
+from tests.certificates import issue_certificate
 from tests.docs.generated import ROOT
 from tests.waiting import PATIENCE, eventually
 
@@ -103,10 +98,10 @@ def nginx(broker: str, folder: Path, configuration: str | None = None) -> Iterat
     """Run nginx in front of a broker, and yield its base URL: https with the documented configuration."""
     program, address = require("nginx"), free_address()
     if configuration is None:
-        certificate, key = _certificate(folder)
+        _, certificate = issue_certificate(folder, HOST)
         configuration = documented("nginx").replace("listen 443", f"listen {address}")
         configuration = configuration.replace(f"/etc/ssl/{HOST}.pem", str(certificate))
-        configuration = configuration.replace(f"/etc/ssl/{HOST}.key", str(key))
+        configuration = configuration.replace(f"/etc/ssl/{HOST}.key", str(certificate))
     server = configuration.replace(BROKER, broker).replace("ADDRESS", address)
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -165,24 +160,3 @@ def free_address() -> str:
     """Return an address with a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"127.0.0.1:{listener.getsockname()[1]}"
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a certificate that the proxy presents; clients of the tests do not verify it."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "proxy.pem", folder / "proxy.key"
-    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = serialization.PrivateFormat.PKCS8
-    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, private, serialization.NoEncryption()))
-    return paths

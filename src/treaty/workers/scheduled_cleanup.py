@@ -22,15 +22,11 @@ log = structlog.get_logger("treaty.workers.cleanup")
 def check_schedule(schedule: str) -> None:
     """Raise InvalidSetting if a schedule is not a valid cron expression."""
     try:
-        CronSim(schedule, _utc_now())
+        CronSim(schedule, datetime.now(UTC))
     except CronSimError as error:
         raise InvalidSetting(
             f"database_clean_cron_schedule: '{schedule}' is not a valid cron expression such as '15 2 * * *': {error}"
         ) from error
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class ScheduledCleaner:
@@ -46,7 +42,7 @@ class ScheduledCleaner:
         audit_max_age: timedelta = timedelta(0),
         decision_max_age: timedelta = timedelta(0),
         cleans_data: bool = True,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._retention = retention

@@ -373,7 +373,7 @@ CASES = [
         ("W request.body.unvalidatable | request.body | requestBody.content",),
         content_type="application/xml",
     ),
-    body("B11: text is no number", {"a": "1"}, thing(a=WHOLE), (JSON_BODY.format(".a", "properties.a.type"),)),
+    body("B11: text is not a number", {"a": "1"}, thing(a=WHOLE), (JSON_BODY.format(".a", "properties.a.type"),)),
     body(
         "B12: a vendor's type is JSON",
         {"a": "x"},

@@ -1,7 +1,6 @@
 """Conditions that each database has its own SQL for, so that both plan them well.
 
-PostgreSQL gets a list as a single array. With a placeholder for each id, it takes milliseconds to plan a statement, and
-the plan that it caches after some executions compares each row with each id.
+Lists to look up in an index need none: `IN` is compiled for each database (see `postgresql_sql`).
 """
 
 from typing import Any, Final, Self
@@ -23,11 +22,6 @@ class Condition(ColumnElement[bool]):
     def self_group(self, against: object = None) -> Self:  # noqa: ARG002 - of the superclass
         """Return the condition as it is. SQLAlchemy would compare it with 1 on SQLite, which then uses no index."""
         return self
-
-
-def is_any_of(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
-    """Build the condition that a column is one of the values in a parameter, which are looked up in an index."""
-    return column.in_(bindparam(parameter, expanding=True))
 
 
 class IsAmong(Condition, FunctionElement[bool]):

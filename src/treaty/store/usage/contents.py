@@ -14,7 +14,6 @@ from treaty.model.maintenance.metrics import IndexProgress
 from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, TermKey, field_of
 from treaty.model.usage.words import list_words
 from treaty.store.engine.batches import execute_in_batches, fetch_in_batches
-from treaty.store.engine.conditions import is_any_of
 from treaty.store.engine.database import execute, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.engine.inserts import add_rows
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
@@ -115,12 +114,12 @@ _OCCURRENCES: Final = select(usage_occurrence.c.interaction_id).where(
     usage_occurrence.c.content_id == bindparam("content")
 )
 _TERMS: Final = select(usage_term.c.place, usage_term.c.name, usage_term.c.id).where(
-    usage_term.c.provider_id == bindparam("provider_id"), is_any_of(usage_term.c.name, "names")
+    usage_term.c.provider_id == bindparam("provider_id"), usage_term.c.name.in_(bindparam("names", expanding=True))
 )
 _INTERACTIONS: Final = select(usage_interaction.c.digest, usage_interaction.c.id).where(
     usage_interaction.c.consumer_id == bindparam("consumer_id"),
     usage_interaction.c.provider_id == bindparam("provider_id"),
-    is_any_of(usage_interaction.c.digest, "digests"),
+    usage_interaction.c.digest.in_(bindparam("digests", expanding=True)),
 )
 _FEW_DIGESTS: Final = 16
 _digest: Final = func.unnest(bindparam("digests", type_=ARRAY(Text))).table_valued("digest").render_derived("wanted")

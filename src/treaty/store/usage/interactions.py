@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, select
 
 from treaty.model.paging import Page, Paged
 from treaty.model.usage.usage import (
@@ -17,7 +17,7 @@ from treaty.model.usage.usage import (
 )
 from treaty.model.usage.words import list_query_words
 from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.conditions import IsAmong, is_any_of
+from treaty.store.engine.conditions import IsAmong
 from treaty.store.tables import usage_interaction, usage_occurrence
 from treaty.store.usage.pacts import PactsOfProvider, list_in_use, load_basis
 from treaty.store.usage.queries import (
@@ -30,21 +30,26 @@ from treaty.store.usage.queries import (
     list_operation_terms,
 )
 
-_IN_USE: Final = select(usage_occurrence.c.interaction_id).where(is_any_of(usage_occurrence.c.content_id, "ids"))
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_OPERATIONS: Final[BindParameter[Any]] = bindparam("operations", expanding=True)
+_IN_USE: Final = select(usage_occurrence.c.interaction_id).where(usage_occurrence.c.content_id.in_(_IDS))
 _INTERACTIONS: Final = select(
     usage_interaction.c.id,
     usage_interaction.c.kind,
     usage_interaction.c.operation_id,
     usage_interaction.c.description_id,
-).where(is_any_of(usage_interaction.c.operation_id, "operations"), IsAmong(usage_interaction.c.id, _IN_USE))
-_OF_OPERATIONS: Final = select(usage_interaction.c.id).where(is_any_of(usage_interaction.c.operation_id, "operations"))
+).where(
+    usage_interaction.c.operation_id.in_(_OPERATIONS),
+    IsAmong(usage_interaction.c.id, _IN_USE),
+)
+_OF_OPERATIONS: Final = select(usage_interaction.c.id).where(usage_interaction.c.operation_id.in_(_OPERATIONS))
 
 
 @cache
 def _select_occurrences(shape: Shape | None) -> Select[int, int]:
     """Build the statement for the occurrences of some operations' interactions, all or those that a search finds."""
     return select(usage_occurrence.c.content_id, usage_occurrence.c.interaction_id).where(
-        is_any_of(usage_occurrence.c.content_id, "ids"),
+        usage_occurrence.c.content_id.in_(_IDS),
         IsAmong(usage_occurrence.c.interaction_id, _OF_OPERATIONS),
         *is_found(shape),
     )
@@ -62,7 +67,7 @@ def _select_rows(shape: Shape | None) -> Select[int, int, int, str]:
         )
         .join_from(usage_interaction, usage_occurrence, usage_occurrence.c.interaction_id == usage_interaction.c.id)
         .where(
-            is_any_of(usage_interaction.c.operation_id, "operations"),
+            usage_interaction.c.operation_id.in_(_OPERATIONS),
             IsAmong(usage_occurrence.c.content_id, "ids"),
             *is_found(shape),
         )

@@ -7,12 +7,11 @@ from collections.abc import Iterable, KeysView, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, exists, func, select, union_all
+from sqlalchemy import Connection, and_, bindparam, exists, func, select, union_all
 
 from treaty.model.usage.expectations import FORMAT
 from treaty.model.usage.usage import PactInUse, UsageBasis
 from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.conditions import is_any_of
 from treaty.store.engine.database import fetch_first, fetch_rows
 from treaty.store.pacticipants.integrations import select_pact_of_member
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
@@ -71,7 +70,7 @@ _PUBLICATIONS: Final = (
     )
     .join_from(publication, version, version.c.id == publication.c.consumer_version_id)
     .outerjoin(usage_content, _INDEX_OF_CONTENT)
-    .where(is_any_of(publication.c.id, "ids"))
+    .where(publication.c.id.in_(bindparam("ids", expanding=True)))
 )
 
 

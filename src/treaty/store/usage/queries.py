@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Integer,
@@ -46,7 +47,7 @@ from treaty.model.usage.usage import (
 from treaty.model.usage.words import list_query_words
 from treaty.spelling import find_similar_names
 from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.conditions import IsAmong, is_any_of
+from treaty.store.engine.conditions import IsAmong
 from treaty.store.engine.database import fetch_rows, fetch_scalar
 from treaty.store.tables import (
     content,
@@ -75,6 +76,7 @@ MAX_SUGGESTED: Final = 5000
 
 # Terms
 
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
 _HAS_WORDS: Final = HasWords(usage_term.c.id, "usage_text")
 _TERM: Final = select(usage_term.c.id, usage_term.c.place, usage_term.c.name)
 _OF_PROVIDER: Final = _TERM.where(usage_term.c.provider_id == PROVIDER_ID)
@@ -210,9 +212,10 @@ def _meets_criteria(interaction_id: ColumnElement[int], shape: Shape) -> list[Co
 
 
 def _meets(interaction_id: ColumnElement[int], parameter: str, criterion: _Criterion) -> ColumnElement[bool]:
+    has_indexed_term = _met.c.term_id.in_(bindparam(parameter, expanding=True))
     if not criterion.is_dense:
-        return IsAmong(interaction_id, select(_met.c.interaction_id).where(is_any_of(_met.c.term_id, parameter)))
-    has_term = is_any_of(_met.c.term_id, parameter) if criterion.is_selective else IsAmong(_met.c.term_id, parameter)
+        return IsAmong(interaction_id, select(_met.c.interaction_id).where(has_indexed_term))
+    has_term = has_indexed_term if criterion.is_selective else IsAmong(_met.c.term_id, parameter)
     # With a limit, PostgreSQL looks each interaction up. It would read all expectations for `EXISTS`.
     first: Select[int] = select(literal_column("1")).where(has_term, _met.c.interaction_id == interaction_id)
     return first.limit(literal_column("1")).scalar_subquery().is_not(None)
@@ -233,13 +236,13 @@ def _select_matching(shape: Shape) -> Select[int]:
         .where(_occurring.c.content_id == content.c.id, *_meets_criteria(_occurring.c.interaction_id, shape))
         .limit(literal_column("1"))
     )
-    return select(content.c.id).where(is_any_of(content.c.id, "ids"), first.scalar_subquery().is_not(None))
+    return select(content.c.id).where(content.c.id.in_(_IDS), first.scalar_subquery().is_not(None))
 
 
 _EXPECTATIONS_UP_TO: Final = select(func.count()).select_from(
     select(literal_column("1"))
     .select_from(usage_expectation)
-    .where(is_any_of(usage_expectation.c.term_id, "terms"))
+    .where(usage_expectation.c.term_id.in_(bindparam("terms", expanding=True)))
     .limit(bindparam("limit", type_=Integer))
     .subquery()
 )
@@ -249,7 +252,8 @@ _EXPECTATIONS_UP_TO: Final = select(func.count()).select_from(
 def _select_interactions(shape: Shape) -> Select[int, int]:
     """Build the statement for the interactions of a page's contents that meet the criteria."""
     return select(usage_occurrence.c.content_id, usage_occurrence.c.interaction_id).where(
-        is_any_of(usage_occurrence.c.content_id, "ids"), *_meets_criteria(usage_occurrence.c.interaction_id, shape)
+        usage_occurrence.c.content_id.in_(_IDS),
+        *_meets_criteria(usage_occurrence.c.interaction_id, shape),
     )
 
 
@@ -265,7 +269,7 @@ def _select_expectations(*, is_by_interaction: bool) -> Select[*tuple[Any, ...]]
     has_term = (
         IsAmong(usage_expectation.c.term_id, "shown")
         if is_by_interaction
-        else is_any_of(usage_expectation.c.term_id, "shown")
+        else usage_expectation.c.term_id.in_(bindparam("shown", expanding=True))
     )
     # Terms are in the index of an interaction. Only for those that are shown, the row itself is read.
     strictness = select(_own.c.strictness).where(
@@ -275,7 +279,7 @@ def _select_expectations(*, is_by_interaction: bool) -> Select[*tuple[Any, ...]]
         usage_expectation.c.interaction_id,
         usage_expectation.c.term_id,
         strictness.scalar_subquery().label("strictness"),
-    ).where(is_any_of(usage_expectation.c.interaction_id, "ids"), has_term)
+    ).where(usage_expectation.c.interaction_id.in_(_IDS), has_term)
 
 
 _INTERACTIONS: Final = select(
@@ -284,14 +288,14 @@ _INTERACTIONS: Final = select(
     usage_interaction.c.kind,
     usage_interaction.c.description_id,
     usage_interaction.c.operation_id,
-).where(is_any_of(usage_interaction.c.id, "ids"))
+).where(usage_interaction.c.id.in_(_IDS))
 
 
 @cache
 def _select_other_consumers(shape: Shape) -> Select[int, str]:
     # Of all contents, also of those that are not in use.
     return select(pacticipant.c.id, pacticipant.c.name).where(
-        is_any_of(pacticipant.c.id, "ids"),
+        pacticipant.c.id.in_(_IDS),
         exists().where(
             usage_interaction.c.consumer_id == pacticipant.c.id,
             usage_interaction.c.provider_id == PROVIDER_ID,
@@ -515,15 +519,15 @@ def is_found(shape: Shape | None) -> list[ColumnElement[bool]]:
 _INTERACTIONS_OF_OPERATIONS: Final = (
     select(usage_interaction.c.operation_id, usage_interaction.c.description_id, usage_interaction.c.consumer_id)
     .where(
-        is_any_of(usage_interaction.c.operation_id, "operations"),
+        usage_interaction.c.operation_id.in_(bindparam("operations", expanding=True)),
         IsAmong(
             usage_interaction.c.id,
-            select(usage_occurrence.c.interaction_id).where(is_any_of(usage_occurrence.c.content_id, "ids")),
+            select(usage_occurrence.c.interaction_id).where(usage_occurrence.c.content_id.in_(_IDS)),
         ),
     )
     .distinct()
 )
-_NAMES_OF_TERMS: Final = select(usage_term.c.id, usage_term.c.name).where(is_any_of(usage_term.c.id, "ids"))
+_NAMES_OF_TERMS: Final = select(usage_term.c.id, usage_term.c.name).where(usage_term.c.id.in_(_IDS))
 
 
 def list_operations(db: Connection, provider: str, page: Page) -> ExpectedOperations:

@@ -27,13 +27,21 @@ NO_CONTENT_TYPE: Final = ""
 """The media type of a request without a `Content-Type`."""
 
 
-@lru_cache(maxsize=1024)
+MAX_CACHED_ACCEPT_LENGTH: Final = 500
+"""Length of an `Accept` header up to which decisions are cached, so that clients cannot fill the memory."""
+
+
 def choose_media_type(accept: str, produces: Sequence[MediaType], *, is_strict: bool = False) -> MediaType | None:
     """Choose the media type of the response; None if the client accepts none of them.
 
     Clients that accept `application/json` get HAL, unless `is_strict`. Ranges are tried by descending q and then in the
     order of the header. A range with parameters matches nothing, because none of our media types has parameters.
     """
+    choose = _choose_cached if len(accept) <= MAX_CACHED_ACCEPT_LENGTH else _choose
+    return choose(accept, produces, is_strict=is_strict)
+
+
+def _choose(accept: str, produces: Sequence[MediaType], *, is_strict: bool) -> MediaType | None:
     if not accept.strip():
         return produces[0]
     offered = (*produces, JSON) if not is_strict and HAL in produces and JSON not in produces else tuple(produces)
@@ -43,6 +51,9 @@ def choose_media_type(accept: str, produces: Sequence[MediaType], *, is_strict: 
             if media_range in (media_type, "*/*") or is_in_range:
                 return media_type
     return None
+
+
+_choose_cached: Final = lru_cache(maxsize=1024)(_choose)
 
 
 def prefer_json(produces: Sequence[MediaType], accept: str, content_type: str) -> Sequence[MediaType]:
@@ -92,7 +103,8 @@ def is_page_requested(accept: str, path: str) -> bool:
 
     The rules are the original's: everything but API media types is a page, and `*/*` only for static files.
     """
-    if _is_for_api(accept):
+    is_for_api = _is_for_api_cached if len(accept) <= MAX_CACHED_ACCEPT_LENGTH else _is_for_api
+    if is_for_api(accept):
         return False
     text = accept.lower()
     if text == "*/*":
@@ -100,10 +112,12 @@ def is_page_requested(accept: str, path: str) -> bool:
     return not ("svg" in text and path.endswith(("/badge", "/badge.svg")))
 
 
-@lru_cache(maxsize=1024)
 def _is_for_api(accept: str) -> bool:
     text = accept.lower()
     return not text or any(media_type in text for media_type in (HAL, PROBLEM, JSON, CSV, "application/yaml", TEXT))
+
+
+_is_for_api_cached: Final = lru_cache(maxsize=1024)(_is_for_api)
 
 
 def is_form(content_type: str) -> bool:

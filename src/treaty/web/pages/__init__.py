@@ -188,7 +188,9 @@ def _title(text: str) -> Markup:
     return Markup(' title="{}"').format(text) if len(text) > SHORT_NAME_LENGTH else Markup("")
 
 
-# Links that lists contain hundreds of times: macros would take as long as the rest of the page.
+# Links that lists contain hundreds of times: macros would take as long as the rest of the page. The caches are typed,
+# because an encoded name has another path than the equal text.
+_cached: Final = lru_cache(maxsize=4096, typed=True)
 
 
 def _link_application(context: "Context", name: str) -> Markup:
@@ -196,7 +198,7 @@ def _link_application(context: "Context", name: str) -> Markup:
     return _build_application_link(context["base"], name)
 
 
-@lru_cache(maxsize=4096, typed=True)  # an encoded name has another path than the equal text
+@_cached
 def _build_application_link(base: str, name: str) -> Markup:
     path = urls.PACTICIPANT.fill(pacticipant=name)
     return Markup('<a class="app" href="{}{}">{}</a>').format(base, path, breakable(name))
@@ -207,12 +209,12 @@ def _show_number(context: "Context", number: str, of: str | None = None) -> Mark
     return _build_number(number) if of is None else _build_version_link(context["base"], of, number)
 
 
-@lru_cache(maxsize=4096, typed=True)  # an encoded name has another path than the equal text
+@_cached
 def _build_number(number: str) -> Markup:
     return Markup('<span class="number"{}>{}</span>').format(_title(number), _short(number))
 
 
-@lru_cache(maxsize=4096, typed=True)  # an encoded name has another path than the equal text
+@_cached
 def _build_version_link(base: str, name: str, number: str) -> Markup:
     path = urls.VERSION.fill(pacticipant=name, version=number)
     return Markup('<a class="version" href="{}{}">{}</a>').format(base, path, _build_number(number))
