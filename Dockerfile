@@ -14,6 +14,7 @@ RUN python -m venv --without-pip /opt/treaty \
     && /opt/build/bin/pip --python /opt/treaty/bin/python install --require-hashes -r deploy/server.lock
 COPY LICENSE README.md pyproject.toml ./
 COPY src src
+COPY docs docs
 RUN /opt/build/bin/hatchling build -t wheel -d /tmp/wheel \
     && /opt/build/bin/pip --python /opt/treaty/bin/python install --no-deps /tmp/wheel/*.whl \
     && mkdir -p /opt/treaty/share/sbom \

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -80,6 +81,7 @@ def test_a_container_without_rights_publishes_and_decides(image, tmp_path):
     check_configuration(image)
     check_rights(image)
     check_packages(image)
+    check_files(image, tmp_path)
 
 
 def is_ready(address: str) -> bool:
@@ -128,3 +130,18 @@ def check_packages(image: Image) -> None:
     assert {package for package in listed if package[0] != "treaty-pact"} <= locked(ROOT / "deploy" / "server.lock")
     folders = [path.name for path in (image.root / "opt/treaty/lib").rglob("*.dist-info")]
     assert {normalized(name.partition("-")[0]) for name in folders} == {name for name, _ in listed} | {"treaty-pact"}
+
+
+def check_files(image: Image, folder: Path) -> None:
+    """Check that the image has all files of the wheel: one that the build is not given would be missing silently."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, capture_output=True, check=True)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        files = {name for name in archive.namelist() if name.startswith("treaty/")}
+    (package,) = (image.root / "opt/treaty/lib").glob("*/site-packages/treaty")
+    assert files == {
+        str(path.relative_to(package.parent))
+        for path in package.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    }
