@@ -16,7 +16,7 @@ from tests.receiver import Receiver, Reply, receiving
 from tests.waiting import PATIENCE
 from treaty.actions.webhooks import deliveries
 from treaty.store.engine.database import open_database
-from treaty.store.webhooks import delivery_facts
+from treaty.store.webhooks import delivery_facts, webhooks
 from treaty.store.webhooks.deliveries import ClaimRequest
 from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.deliveries import DeliveryWorker
@@ -240,6 +240,38 @@ def test_a_delivery_from_a_server_whose_clock_was_ahead_is_sent_at_once_and_bloc
     broker.until("1", "success")
     broker.until("2", "success")
     broker.worker.stop()
+
+
+@pytest.mark.parametrize(
+    ("limit", "includes_failing", "claimed"),
+    [
+        (5, True, ["healthy", "failing", "ahead"]),
+        (2, True, ["healthy", "failing"]),
+        (5, False, ["healthy", "ahead"]),
+        (1, False, ["healthy"]),
+    ],
+)
+def test_failing_webhooks_and_times_that_no_delivery_can_have_come_last(
+    make_broker, *, limit: int, includes_failing: bool, claimed: list[str]
+) -> None:
+    broker = make_broker(starts=False)
+    now = datetime.now(UTC) + timedelta(minutes=1)
+
+    def claim(**more: Any) -> list[str]:
+        claim_request = ClaimRequest(owner="test", now=now, **more)
+        uuids = broker.database.write(lambda db: [each.webhook for each in deliveries.claim(db, claim_request)])
+        return [names[uuid] for uuid in uuids]
+
+    names = {broker.hook("http://127.0.0.1/").rpartition("/")[2]: "ahead"}
+    broker.publish("1")
+    assert claim(until=now + timedelta(hours=2), limit=1) == ["ahead"]
+    for name in ("failing", "healthy"):
+        names[broker.hook("http://127.0.0.1/").rpartition("/")[2]] = name
+    broker.publish("2")
+    (failing,) = (uuid for uuid, name in names.items() if name == "failing")
+    broker.database.write(lambda db: webhooks.record_outcome(db, failing, success=False, max_failures=1, now=now))
+    latest = now + timedelta(hours=1)
+    assert claim(until=latest, latest=latest, limit=limit, includes_failing=includes_failing) == claimed
 
 
 def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) -> None:

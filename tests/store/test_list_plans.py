@@ -19,6 +19,8 @@ from treaty.store.engine.database import Database
 from treaty.store.overview import overview, pending, running_pairs, unverified_pairs
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.store.versions import details
+from treaty.store.webhooks import deliveries
+from treaty.store.webhooks.deliveries import ClaimRequest
 
 PAGE = Page(1, 100)
 
@@ -166,3 +168,14 @@ def count_steps(database: Database) -> int:
 
     database.read(read)
     return len(taken)
+
+
+def test_due_deliveries_are_read_in_their_order_until_there_are_enough(database: Database) -> None:
+    """The queue may be long, and a worker reads it whenever a delivery has been sent."""
+    now = datetime.now(UTC)
+    claim_request = ClaimRequest(owner="test", now=now, until=now, latest=now, limit=5, busy_webhooks=("busy",))
+    _, steps_by_statement = plans(database, lambda db: deliveries.claim(db, claim_request))
+    assert len(steps_by_statement) == 3
+    for steps in steps_by_statement.values():
+        assert steps[0].startswith("SEARCH triggered_webhook USING INDEX ix_triggered_webhook_due (due_at")
+        assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")]

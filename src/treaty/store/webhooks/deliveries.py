@@ -10,7 +10,20 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Connection, bindparam, case, exists, insert, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    case,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from treaty.model.verifications.verifications import NewVerification
 from treaty.model.webhooks.deliveries import DeliveryStatus, Execution, QueuedDelivery
@@ -117,22 +130,33 @@ _IS_BUSY: Final = triggered_webhook.c.webhook_id.in_(
 _IS_FAILING: Final = exists().where(
     webhook.c.id == triggered_webhook.c.webhook_id, webhook.c.failing_since.is_not(None)
 )
-# Failing webhooks come last: their attempts take long and would delay the others.
-_DUE: Final = (
-    select(triggered_webhook.c.id, triggered_webhook.c.uuid)
-    .where(
-        # A time that no retry and no claim has is due too: a server whose clock was ahead set it.
-        or_(triggered_webhook.c.due_at <= bindparam("now"), triggered_webhook.c.due_at > bindparam("latest")),
-        # Deliveries whose webhook has been deleted are claimed too, so that they fail instead of staying queued.
-        or_(triggered_webhook.c.webhook_id.is_(None), ~_IS_BUSY),
-        or_(bindparam("includes_failing", type_=Boolean), ~_IS_FAILING),
-        _IS_NEXT,
+_MAY_FAIL: Final = bindparam("includes_failing", type_=Boolean)
+
+
+def _select_due(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """Select the earliest due deliveries, in the order of the index, so that a long queue is not read to its end."""
+    return (
+        select(triggered_webhook.c.id, triggered_webhook.c.uuid)
+        .where(
+            *conditions,
+            # Deliveries whose webhook has been deleted are claimed too, so that they fail instead of staying queued.
+            or_(triggered_webhook.c.webhook_id.is_(None), ~_IS_BUSY),
+            _IS_NEXT,
+        )
+        .order_by(triggered_webhook.c.due_at, triggered_webhook.c.id)
+        .limit(bindparam("limit"))
     )
-    .order_by(_IS_FAILING, triggered_webhook.c.due_at, triggered_webhook.c.id)
-    .limit(bindparam("limit"))
+
+
+# In the order in which they are claimed. Failing webhooks come late: their attempts take long and would delay others.
+_DUE: Final = (
+    _select_due(triggered_webhook.c.due_at <= bindparam("now"), ~_IS_FAILING),
+    _select_due(triggered_webhook.c.due_at <= bindparam("now"), _IS_FAILING, _MAY_FAIL),
+    # A time that no retry and no claim has is due too: a server whose clock was ahead set it.
+    _select_due(triggered_webhook.c.due_at > bindparam("latest"), or_(_MAY_FAIL, ~_IS_FAILING)),
 )
 # Several workers claim at the same time; each skips the rows that another one has locked.
-_LOCK_DUE: Final = _DUE.with_for_update(skip_locked=True)
+_LOCK_DUE: Final = tuple(statement.with_for_update(skip_locked=True) for statement in _DUE)
 _CLAIM: Final = (
     update(triggered_webhook)
     .where(triggered_webhook.c.id.in_(bindparam("ids", expanding=True)))
@@ -170,25 +194,30 @@ class ClaimRequest:
 
 def has_due(db: Connection, claim_request: ClaimRequest) -> bool:
     """Whether a claim would find anything. Workers poll with this read, because a write would lock SQLite."""
-    return bool(fetch_rows(db, _DUE, {**_claim_params(claim_request), "limit": 1}))
+    params = {**_build_claim_params(claim_request), "limit": 1}
+    return any(fetch_rows(db, statement, params) for statement in _DUE)
 
 
-def _claim_params(claim_request: ClaimRequest) -> dict[str, Any]:
+def _build_claim_params(claim_request: ClaimRequest) -> dict[str, Any]:
+    """Build the parameters of the statements that select due deliveries, without their limit."""
     return {
         "now": claim_request.now,
         "latest": claim_request.latest,
         "busy": list(claim_request.busy_webhooks),
         "includes_failing": claim_request.includes_failing,
-        "limit": claim_request.limit,
     }
 
 
 def claim(db: Connection, claim_request: ClaimRequest) -> list[str]:
     """Claim due deliveries, and return their UUIDs. Once the claim expires, another worker may claim them."""
-    due = fetch_rows(db, _LOCK_DUE, _claim_params(claim_request))
+    params = _build_claim_params(claim_request)
+    due: list[Row[Any]] = []
+    for statement in _LOCK_DUE:
+        if len(due) < claim_request.limit:
+            due += fetch_rows(db, statement, {**params, "limit": claim_request.limit - len(due)})
     if due:
-        params = {"ids": [row.id for row in due], "owner": claim_request.owner, "until": claim_request.until}
-        execute(db, _CLAIM, params)
+        ids = [row.id for row in due]
+        execute(db, _CLAIM, {"ids": ids, "owner": claim_request.owner, "until": claim_request.until})
     return [row.uuid for row in due]
 
 
