@@ -75,7 +75,7 @@ def subject_words(name: str) -> set[str]:
 def find_importing_tests(root: Path = ROOT) -> dict[str, set[str]]:
     """Find the tests that import each module of helpers, directly or through other helpers.
 
-    Fixtures in a conftest count for no test, since all tests of its folder would depend on what it imports.
+    Fixtures in a conftest count for no test, since all tests of its folder would depend on its imports.
     """
     imported = {
         path.relative_to(root).as_posix(): find_imports(path, root)

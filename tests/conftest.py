@@ -33,7 +33,7 @@ LONG: Final = "TREATY_TEST_LONG"
 SLOW: Final = "TREATY_TEST_SLOW"
 
 # The slowest modules run first, so that no worker still runs one when the others have finished.
-_LONGEST: Final = (
+_SLOWEST: Final = (
     "tests/api/test_schemathesis.py",
     "tests/api/test_cleaning.py",
     "tests/api/test_matrix_histories.py",
@@ -259,8 +259,8 @@ def _distribute(items: list[pytest.Item], workers: int) -> None:
 
     xdist gives each worker a contiguous part of the list.
     """
-    longest = [item for item in items if item.nodeid.startswith(_LONGEST)]
-    others = [item for item in items if not item.nodeid.startswith(_LONGEST)]
+    longest = [item for item in items if item.nodeid.startswith(_SLOWEST)]
+    others = [item for item in items if not item.nodeid.startswith(_SLOWEST)]
     items[:] = [item for share in range(workers) for kind in (longest, others) for item in _part(kind, share, workers)]
 
 

@@ -27,7 +27,7 @@ from treaty.store.tables import metadata
 T = TypeVar("T")
 
 on_sqlite: Final = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""Runs a test on SQLite alone, because its statements are not what it tests."""
+"""Runs a test on SQLite alone, because it does not test statements."""
 
 _SIGNATURE: Final = "SELECT count(*), max(oid::bigint) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
 _OTHER_PROCESSES: Final = (

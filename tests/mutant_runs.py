@@ -131,7 +131,7 @@ def _run(folder: Path, tests: Sequence[str], seed: int, stops_at_failure: bool, 
 
 
 def _end_with_parent(outcome: Connection) -> None:
-    """End this process when nobody waits for its outcome any more, because `./run mutants` was interrupted."""
+    """End this process when no process waits for its outcome any more, because `./run mutants` was interrupted."""
     poll = select.poll()
     poll.register(outcome.fileno(), 0)  # errors, such as a closed other end, are always reported
     poll.poll()

@@ -149,7 +149,7 @@ def mutants() -> Iterator[Mutant]:
 
     Left out are annotations, which change nothing when run, and with them constants that are annotated in the same
     line: mostly limits, where one more or less is as good. Left out are decorators, too: `frozen` and `slots` guard
-    against slips that type checkers find, and the size of a cache is no rule.
+    against slips that type checkers find, and the size of a cache is not a rule.
     """
     names = [name for name in plugins.operator_names() if name in _ARITHMETIC or not name.startswith(_SKIPPED)]
     for package in PACKAGES:
@@ -208,7 +208,7 @@ class Exclusions:
 
 
 def load_exclusions() -> Exclusions:
-    """Read what mutants.toml excludes. Each entry has a reason, which a KeyError asks for."""
+    """Read the exclusions of mutants.toml. Each entry has a reason, which a KeyError asks for."""
     document = tomllib.loads(CONFIGURATION.read_text("utf-8"))
     files = frozenset(entry["file"] for entry in document.get("file", []) if entry["reason"])
     equivalent = [entry for entry in document.get("equivalent", []) if entry["reason"]]
@@ -368,7 +368,7 @@ def _tests(contexts: Iterable[str]) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a mutant."""
+    """The outcome of a mutant."""
 
     mutant: Mutant
     tests: Sequence[str]
@@ -433,7 +433,7 @@ def choose(count: int, chance: random.Random) -> list[Mutant]:
 
 
 def main() -> int:
-    """Test the mutants, print what became of each, and fail if more than one in 25 survives."""
+    """Test the mutants, print the outcome of each, and fail if more than one in 25 survives."""
     parser = argparse.ArgumentParser(prog="./run mutants", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="choose the same mutants again")
     parser.add_argument("--count", type=int, default=25, help="number of mutants (default: 25)")

@@ -190,7 +190,7 @@ def new_folder(owner: pwd.struct_passwd | None) -> Iterator[Path]:
 
 
 def find_owner() -> pwd.struct_passwd | None:
-    """Return the user who runs the server, or None for the current one. PostgreSQL refuses to run as root."""
+    """Return the user that runs the server, or None for the current one. PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
     users = {user.pw_name: user for user in pwd.getpwall()}

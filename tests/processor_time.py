@@ -78,7 +78,7 @@ class Recorder:
 
 
 class Reporter:
-    """Adds up what the workers have measured, and prints it at the end."""
+    """Adds up the measurements of the workers, and prints the sum at the end."""
 
     def __init__(self) -> None:
         self._tests: dict[str, float] = {}

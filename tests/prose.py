@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 TABLE: Final = ROOT / "tests" / "prose.toml"
-CHECKED: Final = ("*.md", "bench/*.py", "docs/**/*.md", "src/**/*.html", "src/**/*.py")
-EXEMPT: Final = ("src/treaty/store/migrations/versions/*",)
-"""Migrations are never edited."""
+CHECKED: Final = ("*.md", "bench/*.py", "docs/**/*.md", "src/**/*.html", "src/**/*.py", "tests/**/*.py")
+EXEMPT: Final = ("src/treaty/store/migrations/versions/*", "tests/test_prose.py")
+"""Migrations are never edited; the test of this check is about the words themselves."""
 _MARKDOWN_CODE: Final = re.compile(r"^```.*?^```|`[^`]+`", re.MULTILINE | re.DOTALL)
 _GAP: Final = r"\s+(?:#:?\s+)?"
 """What separates the words of a phrase: a comment that continues on the next line has a `#` there."""
@@ -34,10 +34,14 @@ def load_table() -> tuple[dict[str, str], dict[str, str]]:
     return table["phrases"], table["names"]
 
 
-def find_retired(text: str, suffix: str) -> list[Finding]:
+def find_retired(text: str, suffix: str, *, is_test: bool = False) -> list[Finding]:
     """Find retired phrases, and retired names if the text is Python, in a file with this suffix."""
     phrases, names = load_table()
-    prose = _MARKDOWN_CODE.sub(lambda code: re.sub(r"\S", " ", code[0]), text) if suffix == ".md" else text
+    prose = text
+    if suffix == ".md":
+        prose = _MARKDOWN_CODE.sub(lambda code: re.sub(r"\S", " ", code[0]), text)
+    elif is_test:
+        prose = _extract_prose(text)
     findings = [*_find_phrases(prose, phrases)]
     if suffix == ".py":
         findings += _find_names(text, names)
@@ -49,6 +53,21 @@ def _find_phrases(text: str, phrases: dict[str, str]) -> Iterator[Finding]:
         pattern = rf"\b{_GAP.join(map(re.escape, phrase.split()))}\b"
         for match in re.finditer(pattern, text, re.IGNORECASE):
             yield Finding(text.count("\n", 0, match.start()) + 1, phrase, replacement)
+
+
+def _extract_prose(code: str) -> str:
+    """Extract comments, docstrings and the names of tests, each on its line. Other strings of tests are data."""
+    lines = [""] * (code.count("\n") + 2)
+    is_statement = True
+    for token in tokenize.generate_tokens(StringIO(code).readline):
+        is_prose = token.type == tokenize.COMMENT or (token.type == tokenize.STRING and is_statement)
+        if is_prose or token.string.startswith("test_"):
+            text = token.string if is_prose else token.string.replace("_", " ")
+            for line, words in enumerate(text.split("\n"), token.start[0]):
+                lines[line] += f"{words} "
+        if token.type not in {tokenize.COMMENT, tokenize.NL}:
+            is_statement = token.type in {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    return "\n".join(lines[1:])
 
 
 def _find_names(code: str, names: dict[str, str]) -> Iterator[Finding]:
@@ -74,7 +93,7 @@ def main(paths: list[str]) -> int:
     lines = [
         f'{os.path.relpath(file, ROOT)}:{finding.line}: instead of "{finding.retired}", write: {finding.replacement}'
         for file in files
-        for finding in find_retired(file.read_text("utf-8"), file.suffix)
+        for finding in find_retired(file.read_text("utf-8"), file.suffix, is_test=(ROOT / "tests") in file.parents)
     ]
     print(*lines, sep="\n", end="\n" if lines else "")  # noqa: T201 - a program
     return 1 if lines else 0

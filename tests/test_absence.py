@@ -24,7 +24,7 @@ def test_a_missing_program_is_reported_with_its_name(pytester, monkeypatch, vari
     done.stdout.fnmatch_lines([f"{outcome.upper()}*{REASON}*"])
 
 
-def test_no_other_module_decides_what_a_missing_program_means():
+def test_no_other_module_decides_about_missing_programs():
     folder = Path(__file__).parent
     own = {Path(__file__), folder / "absence.py"}
     deciding = [path for path in folder.rglob("*.py") if path not in own and is_deciding(path.read_text("utf-8"))]

@@ -53,7 +53,7 @@ def lender(postgres_url: str) -> Iterator[Lender]:
 ADD = "INSERT INTO pacticipant (name, display_name, created_at, updated_at) VALUES ('Till', 'T', now(), now())"
 
 
-def test_what_a_test_leaves_in_a_database_is_gone_for_the_next(lender: Lender) -> None:
+def test_rows_that_a_test_leaves_in_a_database_are_removed_before_the_next(lender: Lender) -> None:
     for _ in range(2):
         with lender.database() as url, psycopg.connect(url) as db:
             assert db.execute(f"{ADD} RETURNING id").fetchone() == (1,)
@@ -64,7 +64,7 @@ def test_what_a_test_leaves_in_a_database_is_gone_for_the_next(lender: Lender) -
         assert db.execute(f"{ADD} RETURNING id").fetchone() == (1,)
 
 
-def test_who_still_uses_a_database_that_was_lent_is_put_out(lender: Lender) -> None:
+def test_connections_that_outlive_their_test_are_ended(lender: Lender) -> None:
     with lender.database() as url:
         left_open = psycopg.connect(url)
         left_open.execute(ADD)
@@ -80,7 +80,7 @@ def add(database: Database) -> int:
     return row
 
 
-def test_a_database_that_is_kept_open_is_new_for_the_next_test_all_the_same(lender: Lender) -> None:
+def test_a_database_that_is_kept_open_is_empty_for_the_next_test(lender: Lender) -> None:
     used = set()
     for _ in range(60):
         with lender.database() as url:
@@ -105,7 +105,7 @@ def test_a_large_table_is_emptied_too(lender: Lender) -> None:
 
 
 @pytest.mark.parametrize("is_closed", [True, False])
-def test_who_uses_a_database_beside_those_that_are_kept_open_is_put_out(lender: Lender, is_closed: bool) -> None:  # noqa: FBT001 - a parameter
+def test_connections_beside_kept_ones_are_ended_after_their_test(lender: Lender, is_closed: bool) -> None:  # noqa: FBT001 - a parameter
     with lender.database() as url:
         database = open_kept(url, connections=1)
         add(database)
@@ -144,7 +144,7 @@ def test_a_database_can_be_copied_from_another(postgres_url: str) -> None:
             assert db.execute("SELECT count(*) FROM pact").fetchone() == (0,)
 
 
-def test_a_server_goes_when_the_process_that_asked_for_it_is_killed() -> None:
+def test_a_server_ends_when_the_process_that_started_it_is_killed() -> None:
     try:
         postgres.find_binaries()
     except postgres.Unavailable as absence:
@@ -186,22 +186,22 @@ def test_a_forked_process_has_imported_treaty_and_answered_requests_whichever_te
 
 
 @pytest.mark.slow
-def test_a_slow_test_is_run_when_asked_for() -> None:
+def test_a_slow_test_runs_only_with_its_option() -> None:
     assert IS_SLOW
 
 
 @pytest.mark.long
-def test_a_long_test_is_run_when_asked_for() -> None:
+def test_a_long_test_runs_only_with_its_option() -> None:
     assert IS_LONG
 
 
 @pytest.mark.slow_on_postgresql
-def test_a_slow_test_on_postgresql_is_run_when_asked_for(database_url: str) -> None:
+def test_a_slow_test_on_postgresql_runs_only_with_its_option(database_url: str) -> None:
     assert IS_SLOW or database_url.startswith("sqlite")
 
 
 @pytest.mark.parametrize("case", [1, 2, 3, 4])
-def test_a_further_case_on_postgresql_is_run_when_asked_for(database_url: str, case: int) -> None:
+def test_a_further_case_on_postgresql_runs_only_with_its_option(database_url: str, case: int) -> None:
     assert IS_LONG or database_url.startswith("sqlite") or case == 1
 
 
@@ -220,7 +220,7 @@ def test_slow_and_long_tests_are_selected_by_options_or_variables(
     option: str, variables: dict[str, str], passed: int
 ) -> None:
     environ = {name: value for name, value in os.environ.items() if name not in {"TREATY_TEST_SLOW", VARIABLE}}
-    command = [sys.executable, "-m", "pytest", "-n", "1", option, "-k", "is_run_when_asked_for", __file__]
+    command = [sys.executable, "-m", "pytest", "-n", "1", option, "-k", "runs_only_with_its_option", __file__]
     done = subprocess.run(
         command,
         cwd=Path(__file__).parents[1],
@@ -233,7 +233,7 @@ def test_slow_and_long_tests_are_selected_by_options_or_variables(
 
 
 def test_no_module_imports_from_a_test_module() -> None:
-    """Whoever edits a test must not break others, and pytest finds the fixtures of a conftest without imports."""
+    """Editing a test must not break others, and pytest finds the fixtures of a conftest without imports."""
     paths = [path for folder in ("tests", "bench") for path in (ROOT / folder).rglob("*.py")]
     imports = {path.relative_to(ROOT).as_posix(): find_imports(path) for path in paths}
     wrong = [

@@ -32,7 +32,7 @@ def test_each_text_of_a_file_has_a_time_of_its_own_so_that_python_compiles_it_ag
 @pytest.mark.parametrize(
     ("text", "is_valid"), [("x = 1\nif x == 2:\n    x = 3\n", True), ("if y := x == 2:\n    x = 3\n", False)]
 )
-def test_mutants_that_are_no_programs_are_left_out(tmp_path, text, is_valid):
+def test_mutants_with_invalid_syntax_are_left_out(tmp_path, text, is_valid):
     (tmp_path / "rules.py").write_text(text)
     mutant = Mutant(tmp_path / "rules.py", "core/AddNot", 0, 1)
     assert mutant.is_valid is is_valid
@@ -55,7 +55,7 @@ def test_tests_that_import_from_a_file_are_found(tmp_path, text, is_import):
 
 def test_a_mutant_that_no_test_can_import_does_not_survive(tmp_path: Path) -> None:
     folder = copy_sources(tmp_path)
-    tests = ["tests/model/test_version.py::test_what_is_no_number_has_no_precedence"]
+    tests = ["tests/model/test_version.py::test_a_version_that_is_not_a_number_has_no_precedence"]
     with replaced(folder / SOURCES / "model" / "versions.py", "1 < ''"):
         outcome = run_tests(folder, tests, seed=1, stops_at_failure=True)
     assert outcome.error

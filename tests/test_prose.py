@@ -41,6 +41,15 @@ def test_code_in_markdown_is_exempt():
     assert prose.find_retired(f"`{PHRASE}`\n\n```text\n{PHRASE}\n```\n", ".md") == []
 
 
+def test_comments_docstrings_and_names_of_tests_are_checked_but_not_their_data():
+    code = 'def test_the_{}_arrives():  # {}\n    """{}"""\n    assert get("{}")\n\n\n"""A\n{}."""\n'.replace(
+        "{}", PHRASE
+    )
+    code = code.replace(PHRASE, PHRASE.replace(" ", "_"), 1)
+    findings = prose.find_retired(code, ".py", is_test=True)
+    assert [(finding.line, finding.retired) for finding in findings] == [(line, PHRASE) for line in (1, 1, 2, 7)]
+
+
 def test_the_program_names_file_line_and_replacement_and_fails(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"Fine.\nThis is {PHRASE}.\n")
@@ -55,5 +64,6 @@ def test_the_program_names_file_line_and_replacement_and_fails(tmp_path):
 def test_the_files_that_are_checked_include_code_templates_and_documents():
     files = {str(file.relative_to(prose.ROOT)) for file in prose.list_files()}
     assert {"README.md", "docs/decisions/0001-reads-and-writes-are-synchronous.md", "src/treaty/errors.py"} <= files
+    assert {"tests/prose.py", "tests/api/test_pacts.py"} <= files
     assert any(file.endswith(".html") for file in files)
     assert not any("migrations/versions" in file for file in files)

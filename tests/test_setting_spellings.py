@@ -528,7 +528,7 @@ def test_the_first_place_that_gives_a_setting_wins(name, place):
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_blank_variable_is_as_if_it_were_not_there(name, place):
+def test_a_blank_variable_counts_as_absent(name, place):
     row = ROWS[name]
     for other, value in row.beside.items():
         place.give("PACT_BROKER_", other, value)
@@ -551,7 +551,7 @@ def test_an_alias_is_read_after_the_name_in_each_place(name, alias, place):
         assert value_of(place.read(), name) == second.value
 
 
-def test_an_alias_is_no_option(place):
+def test_an_alias_is_not_accepted_as_an_option(place):
     place.give("option", "seed_example_data", "true")
     assert not place.read().example_data
 
@@ -607,7 +607,7 @@ def test_messages_name_the_place_of_the_value(level, where, value, place):
         place.read()
 
 
-def test_base_urls_are_put_together_from_all_places(place):
+def test_base_urls_of_all_sources_are_combined(place):
     place.give("treaty.toml", "base_url", ["https://toml/", "https://option"])
     place.give("PACT_BROKER_", "base_url", "https://original https://toml")
     place.give("TREATY_", "base_url", "https://treaty/")
@@ -617,7 +617,7 @@ def test_base_urls_are_put_together_from_all_places(place):
 
 
 @pytest.mark.parametrize("value", [1, True, {"a": 1}, "ftp://a", ["a"]])
-def test_a_base_url_that_makes_no_sense_is_refused(value, place):
+def test_an_invalid_base_url_is_refused(value, place):
     place.give("treaty.toml", "base_url", value)
     with pytest.raises(InvalidSetting, match="base_url"):
         place.read()
@@ -664,7 +664,7 @@ def test_a_table_is_refused_in_treaty_toml(place):
 
 
 @pytest.mark.parametrize("variable", ["TREATY_PROT", "PACT_BROKER_PROT", "treaty_port", "PORT", "TREATY__PORT"])
-def test_variables_that_are_no_settings_are_passed_over(variable, place):
+def test_variables_other_than_settings_are_ignored(variable, place):
     place.environ[variable] = "1"
     assert place.read() == Settings()
 

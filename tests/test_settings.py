@@ -106,7 +106,7 @@ def test_a_wrong_one_is_named_with_its_reason(environ, reason, tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"), [("prot = 1", "there is no setting 'prot'"), ("port = ", "cannot be read")]
 )
-def test_a_file_that_makes_no_sense_is_named(text, reason, tmp_path):
+def test_an_invalid_file_is_refused_with_the_reason(text, reason, tmp_path):
     (tmp_path / "treaty.toml").write_text(text)
     with pytest.raises(InvalidSetting, match=reason):
         read({}, {}, tmp_path)
@@ -137,6 +137,6 @@ def test_webhook_settings_are_read_as_the_original_broker_reads_them(tmp_path):
         ("SECRET_KEY", "short"),
     ],
 )
-def test_a_webhook_setting_that_makes_no_sense_is_refused(tmp_path, name, value):
+def test_an_invalid_webhook_setting_is_refused(tmp_path, name, value):
     with pytest.raises(InvalidSetting, match=name.partition("__")[0].lower()):
         read_settings({}, {f"PACT_BROKER_{name}": value}, tmp_path)

@@ -22,7 +22,7 @@ PRICES: Final = "prices"
 
 @dataclass
 class Stage:
-    """A broker on which a history is told, a minute after the other."""
+    """A broker with a history, whose steps are a minute apart."""
 
     api: Api
     database: Database
@@ -61,7 +61,7 @@ class Stage:
         assert self.api.post("/webhooks", body | more).status == 201
 
     def deliver(self, *, success: bool) -> None:
-        """Attempt what is queued."""
+        """Attempt the queued deliveries."""
         self.wait()
         now = self.clock.now
         request = ClaimRequest(owner="test", now=now + timedelta(days=1), until=now + timedelta(days=2), limit=100)

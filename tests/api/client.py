@@ -41,7 +41,7 @@ class Answer:
 
 
 class Api:
-    """Sends requests and waits for their answers. Paths are raw: names in them are percent-encoded by who calls."""
+    """Sends requests and waits for their answers. Paths are raw: the caller percent-encodes names in them."""
 
     def __init__(self, app: Server) -> None:
         self.client = ("127.0.0.1", 1)
@@ -126,7 +126,7 @@ class Api:
         self._loop.call_soon_threadsafe(self._app.end_waiting)
 
     def begin_draining(self) -> None:
-        """Begin what a server does between the signal to end and its shutdown."""
+        """Begin the steps of a server between the signal to end and its shutdown."""
         self._app.begin_draining()
 
     def abandoned(self, path: str) -> Answer:

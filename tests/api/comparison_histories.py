@@ -47,7 +47,7 @@ class World:
     """The versions of the provider."""
 
     def decide(self, consumer: str, version: str, provider_version: str) -> bool | None:
-        """Say whether a pair gets along, by looking at everything that happened."""
+        """Return whether a pair is compatible, from the whole history."""
         content = self.pacts[consumer, version]
         verified = self.results.get((consumer, content, provider_version))
         contract = self.contracts.get(provider_version)
@@ -163,7 +163,7 @@ class ComparisonBroker:
             pass
 
     def ask(self, consumer: str, version: str, provider_version: str) -> None:
-        """Ask for a pair, also the server without time, which may only say that it does not know."""
+        """Query a pair, also on the server without time for comparisons, which may only return an unknown result."""
         if (consumer, version) in self.world.pacts and provider_version in self.world.versions:
             expected = self.world.decide(consumer, version, provider_version)
             pair = {"expected": expected, "consumer": consumer, "version": version, "provider": provider_version}

@@ -75,7 +75,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def accounts(database: Database, clock: Clock) -> Callable[..., IssuedToken]:
-    """Add a user, called as the role is unless told otherwise, and give it a token."""
+    """Add a user, by default with the name of the role, and give it a token."""
 
     def add(role: Role, name: str = "", *, system: bool = False, token: Role = Role.READ_WRITE) -> IssuedToken:
         its_hash = None if system else hash_quickly(PASSWORD)

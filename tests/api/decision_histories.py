@@ -37,7 +37,7 @@ class ForgetfulBroker:
 
 @dataclass
 class Story:
-    """Does things to the broker, and notes them for the oracle. What makes no sense is left out."""
+    """Sends writes to the broker, and records them for the oracle. Impossible steps are left out."""
 
     broker: ForgetfulBroker
     world: World = field(default_factory=World)

@@ -1,4 +1,4 @@
-"""A broker that delivers webhooks, and what its queue contains."""
+"""A broker that delivers webhooks, and the contents of its queue."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial

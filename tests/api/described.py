@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about a response. `Api` holds every response of the tests to it."""
+"""The description of a response in the OpenAPI document. `Api` checks every response of the tests against it."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Recording what a broker with a small history answers: the examples of the OpenAPI document.
+"""Recording the responses of a broker with a small history: the examples of the OpenAPI document.
 
 `./run renew` writes them down.
 """
@@ -27,7 +27,7 @@ from treaty.web.openapi.examples import EXAMPLES_FILE
 DOCUMENT: Final = EXAMPLES_FILE
 HAL = "application/hal+json"
 EXTENDED: Final = f"application/vnd.pactbrokerextended.v1+json, {HAL};q=0.1"
-"""Who takes the extended media type alone is shown a page, as browsers are."""
+"""Clients that accept the extended media type alone get a page, as browsers do."""
 PUBLIC: Final = "https://pacts.example.org"
 NOW: Final = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 CONSUMER, PROVIDER = "Example App", "Example API"
@@ -35,7 +35,7 @@ OLDEST, NEWEST = "1.0.0", "1.2.0-beta"
 PAIR: Final = f"/pacts/provider/{q(PROVIDER)}/consumer/{q(CONSUMER)}"
 
 Send = Callable[[str, str, object], Any]
-"""Sends a request with a body, and gives what the answer's body holds."""
+"""Sends a request with a body, and returns the response's body."""
 
 
 def part() -> str:
@@ -61,12 +61,12 @@ def broker(database_url: str) -> Iterator[Api]:
 
 def _seed(database: Database, settings: Settings) -> None:
     database.write(lambda db: add_example_history(db, now=NOW, settings=settings))
-    # Without users, nobody may add a secret by the API.
+    # Without users, the API rejects new secrets.
     database.write(lambda db: add_secret(db, _SECRET, vault=get_vault(settings), now=NOW))
 
 
 def recorded(api: Api) -> dict[str, Any]:
-    """Ask for a document of each kind; those that say what was deleted come last."""
+    """Ask for a document of each kind; those about deleted data come last."""
     parameters = enrich(lambda method, path, body: api.request(method, path, body).json())
     documents = {name: api.get(path).json() for name, path in _documents(api, parameters).items()}
     documents["ComparisonReport"] = api.post("/contracts/compare", _COMPARED).json()
@@ -80,7 +80,7 @@ def recorded(api: Api) -> dict[str, Any]:
 
 
 def _documents(api: Api, given: Mapping[str, str]) -> dict[str, str]:
-    """Say where a document of each kind can be had; OpenAPI's own is too long for an example."""
+    """Return the path of a document of each kind; the OpenAPI document itself is too long for an example."""
     paths = api.get("/openapi.json", accept="*/*").json()["paths"]
     document_paths: dict[str, str] = {}
     for template, methods in paths.items():
@@ -165,7 +165,7 @@ _QUERIES: Final = {
 
 def filled(template: str, given: Mapping[str, str]) -> str:
     """Put names of the example history into the template of a path, and a query behind it if it needs one."""
-    is_uuid_wanted = template.startswith("/pacticipants") and "can-i-deploy" not in template
+    needs_uuid = template.startswith("/pacticipants") and "can-i-deploy" not in template
     names = {
         **dict.fromkeys(("pacticipant", "consumer"), CONSUMER),
         "provider": PROVIDER,
@@ -173,7 +173,7 @@ def filled(template: str, given: Mapping[str, str]) -> str:
         "comparison": NEWEST,
         "consumerVersion": OLDEST,
         **dict.fromkeys(("branch", "tag", "providerTag", "environmentTag"), "main"),
-        "environment": given["environments"] if is_uuid_wanted else "production",
+        "environment": given["environments"] if needs_uuid else "production",
         "label": "shop",
         "alias": "c0ffee1",
         "uuid": given.get(template.split("/")[1], ""),
@@ -209,7 +209,7 @@ _CONTRACT: Final = {
 
 
 def enrich(send: Send) -> dict[str, str]:
-    """Add to the example history what it lacks. Says names that fill templates; UUIDs by the first words of paths."""
+    """Add missing data to the example history. Returns values for URL templates; UUIDs by the first words of paths."""
     for name, number in ((CONSUMER, OLDEST), (PROVIDER, "2.4.0")):
         send("PUT", f"/pacticipants/{q(name)}/labels/shop", {})
         send("PUT", f"/pacticipants/{q(name)}/versions/{number}/tags/main", {})

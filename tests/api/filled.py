@@ -10,7 +10,7 @@ TAG, LABEL = "main", "shop"
 
 
 def fill(api: Api) -> dict[str, str]:
-    """Fill a broker, and say which UUIDs it gave, by the first word of the paths in which they stand."""
+    """Fill a broker, and return the UUIDs that it assigned, by the first word of the paths that contain them."""
     history = History(api)
     for number, branch in (("1", BRANCH), ("2", OTHER_BRANCH)):
         for consumer in CONSUMERS:

@@ -1,4 +1,4 @@
-"""The table of what each role and scope may do, route by route, as it is laid down in `access.txt` beside this file."""
+"""The table of the permissions of each role and scope, route by route, as `access.txt` beside this file records it."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ _NAMES: Final = ("nobody", "read-only", "read-write", "administrator")
 
 
 def routes() -> Iterator[tuple[str, Route]]:
-    """List every route, with what kind it is: of the API, a page, or what takes a form."""
+    """List every route with its kind: of the API, a page, or a form."""
     resources = [endpoint for router in list_routers(Settings()) for endpoint in router.endpoints.values()]
     for endpoint in sorted(resources, key=lambda endpoint: endpoint.url.template):
         yield from (("api", route) for _, route in sorted(endpoint.routes.items()))

@@ -1,4 +1,4 @@
-"""A short way to tell what happened: who published what, who verified it, and where it went."""
+"""Short methods that build a history: publications, results, deployments and releases."""
 
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -12,7 +12,7 @@ def q(name: str) -> str:
 
 @dataclass
 class History:
-    """Tells the broker what happens. Versions are made as they are needed."""
+    """Sends the steps of a history to the broker. Versions are created as they are needed."""
 
     api: Api
     environments: dict[str, str] = field(default_factory=dict)
@@ -21,7 +21,7 @@ class History:
         self._done(self.api.publish(consumer, version, provider, content or "a thing", **more))
 
     def verify(self, consumer: str, version: str, provider: str, by: str, *, success: bool = True) -> int:
-        """Give a result for a pact, and say its number."""
+        """Publish a result for a pact, and return its number."""
         pact = self.api.get(f"/pacts/provider/{q(provider)}/consumer/{q(consumer)}/version/{q(version)}")
         path = self._done(pact).link("pb:publish-verification-results")
         result = self._done(self.api.post(path, {"success": success, "providerApplicationVersion": by}))
@@ -50,7 +50,7 @@ class History:
         return self._done(self.api.post(path, {})).link("self")
 
     def environment(self, name: str) -> str:
-        """Find or make an environment, and say its UUID."""
+        """Find or create an environment, and return its UUID."""
         if name not in self.environments:
             response = self._done(self.api.post("/environments", {"name": name, "production": False}))
             self.environments[name] = response.json()["uuid"]

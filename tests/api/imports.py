@@ -1,4 +1,4 @@
-"""Importing from one application of this process into another, and asking a broker everything."""
+"""Importing from one application of this process into another, and reading all data of a broker."""
 
 import threading
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def import_from(source: Api, target: Api, *, is_dry: bool = False, hides_export:
 
 
 def everything(api: Api) -> Answers:
-    """Ask a broker all questions about what it has; leave out ids, numbers and addresses."""
+    """Read all data of a broker; leave out ids, numbers and addresses."""
     names = [pacticipant["name"] for pacticipant in fetch(api, "/pacticipants")["_embedded"]["pacticipants"]]
     integrations = fetch(api, "/integrations")["_embedded"]["integrations"]
     pairs = sorted((integration["consumer"]["name"], integration["provider"]["name"]) for integration in integrations)

@@ -11,7 +11,7 @@ PLACEHOLDERS = {"MAIN_BRANCH": "main", "PACTS": "pacts"}
 
 
 class Steps:
-    """Reads command lines, and does what they say. A placeholder for a version becomes a new version."""
+    """Reads command lines and executes them. A placeholder for a version becomes a new version."""
 
     def __init__(self, api: Api, history: History) -> None:
         self.api = api

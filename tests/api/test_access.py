@@ -1,4 +1,4 @@
-"""Who may do what: the original's two users, and every role at every route."""
+"""Permissions: of the original's two users, and of every role at every route."""
 
 import pytest
 
@@ -43,18 +43,18 @@ def test_wrong_credentials_are_refused(closed, user):
     assert closed().get("/", headers=basic(*user)).status == 401
 
 
-def test_what_is_no_credentials_at_all_is_refused(closed):
+def test_malformed_or_unsupported_credentials_return_401(closed):
     assert closed().get("/", headers={"authorization": "Basic !!!"}).status == 401
     assert closed().get("/", headers={"authorization": "Digest x"}).status == 401
 
 
-def test_a_token_that_is_none_is_refused_as_such(closed):
+def test_an_unknown_token_returns_401_with_invalid_token(closed):
     answer = closed().get("/", headers={"authorization": "Bearer x"})
     assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Bearer error="invalid_token"')
     assert "not a token of this broker" in answer.json()["error"]
 
 
-def test_problem_documents_say_so_too(closed):
+def test_missing_credentials_are_reported_as_a_problem_document_on_request(closed):
     answer = closed().get("/", accept="application/hal+json, application/problem+json")
     assert answer.headers["content-type"].startswith("application/problem+json")
     assert (answer.json()["status"], answer.json()["title"]) == (401, "Unauthorized")
@@ -108,8 +108,8 @@ def test_badges_can_be_public_alone(closed):
     assert [api.get(BADGE, accept="*/*").status, api.get("/").status] == [307, 401]
 
 
-def test_every_route_lets_in_the_roles_that_the_table_names(make_api, accounts):
-    """The table is laid down, so that a route which lets in others is noticed; `./run renew` writes it anew."""
+def test_every_route_permits_the_roles_of_the_table(make_api, accounts):
+    """The table is a file, so that its difference shows each changed permission; `./run renew` rewrites it."""
     api = make_api(host="192.0.2.1")
     callers: list[dict[str, str]] = [{}]
     callers += [basic(accounts(role).token.user, PASSWORD) for role in golden.ROLES if role]

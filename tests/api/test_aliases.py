@@ -163,7 +163,7 @@ def ask(api: Api, version: str) -> Any:
     return api.get(f"/can-i-deploy?{query}").json()
 
 
-def test_a_decision_about_an_alias_is_that_about_the_version_and_says_so(shop: Api) -> None:
+def test_a_decision_about_an_alias_is_about_its_version_and_has_a_notice(shop: Api) -> None:
     environment = add_environment(shop)
     pact = shop.get("/pacts/provider/Prices/consumer/Web%20Shop/version/1")
     assert verify(shop, pact, "p1").status == 201

@@ -1,4 +1,4 @@
-"""The audit trail: who did what, in the transaction of the change, and nothing in it that is a secret."""
+"""The audit trail: changes with their actors, recorded in the transaction of the change, without secrets."""
 
 import ast
 import base64
@@ -70,7 +70,7 @@ ACCOUNTS = {
     *("add_secret", "change_secret", "remove_secret"),
     *("set_up_second_factor", "confirm_second_factor", "create_recovery_codes", "remove_own_second_factor"),
 }
-"""Handlers of what accounts are needed for; their events are tested below, or with the secrets."""
+"""Handlers that need accounts; their events are tested below, or with the secrets."""
 
 
 def routes():
@@ -82,7 +82,7 @@ def routes():
 
 
 def written():
-    """Every route that writes; what stands for an URL that is spelled in several ways is its handler."""
+    """Every route that writes; a URL with several spellings is represented by its handler."""
     write_routes = {}
     for route, table in routes():
         name = route.handler.__name__
@@ -114,7 +114,7 @@ def test_every_route_that_writes_leaves_an_event_of_its_own_kind(api, name):
     }
 
 
-def test_the_table_of_writes_names_no_route_that_is_not_there():
+def test_the_table_of_writes_names_existing_handlers_only():
     names = {route.handler.__name__ for route, _ in routes()}
     assert {*WRITES, *FORMS, *WRITE_NOTHING, *ACCOUNTS} <= names
 
@@ -219,10 +219,10 @@ def takes_db(name):
     return "db" in inspect.signature(getattr(import_module(module), function)).parameters
 
 
-# What an event says
+# The fields of an event
 
 
-def test_an_event_says_who_did_what_when_from_where_and_with_what(make_api, clock):
+def test_an_event_has_the_user_the_change_the_time_the_address_and_the_credential(make_api, clock):
     api = make_api(**USERS)
     headers = {**basic(*WRITER), "user-agent": "pact/1", "referer": "https://ci.example.org/job?token=abc"}
     answer = api.post("/contracts/publish?x=1", publication("Shop", "1", "Prices", branch="main"), headers=headers)
@@ -256,7 +256,7 @@ def test_an_event_says_who_did_what_when_from_where_and_with_what(make_api, cloc
     }
 
 
-def test_a_change_says_what_was_before_and_after_and_nothing_else(api):
+def test_a_change_has_only_the_changed_fields_before_and_after(api):
     api.patch("/pacticipants/Shop", {})
     api.patch("/pacticipants/Shop", {"mainBranch": "main", "repositoryUrl": "https://git.example.org/shop"})
     api.patch("/pacticipants/Shop", {"mainBranch": "trunk"})
@@ -268,7 +268,7 @@ def test_a_change_says_what_was_before_and_after_and_nothing_else(api):
     )
 
 
-def test_a_removal_says_what_is_gone(api):
+def test_a_removal_has_the_fields_of_the_removed_resource(api):
     environment = api.post("/environments", {"name": "live", "production": True}).json()
     api.delete(f"/environments/{environment['uuid']}")
     event = latest(api)
@@ -276,7 +276,7 @@ def test_a_removal_says_what_is_gone(api):
     assert event["before"]["is_production"] is True
 
 
-def test_what_comes_to_be_along_with_something_else_is_told_too(api):
+def test_resources_created_by_a_publication_have_their_own_events(api):
     api.publish("Shop", "1", "Prices", branch="main")
     changes = [(event["type"], event["resource"]) for event in events(api)]
     assert sorted(changes) == [
@@ -308,13 +308,13 @@ def test_behind_a_trusted_proxy_the_address_is_the_one_that_the_proxy_saw(make_a
         assert latest(api)["address"] == address
 
 
-def test_without_a_trusted_proxy_nobody_chooses_an_address(make_api):
+def test_without_a_trusted_proxy_a_forwarded_address_is_ignored(make_api):
     api = make_api(open_access=True)
     api.patch("/pacticipants/Shop", {}, headers={"x-forwarded-for": "192.0.2.7"})
     assert latest(api)["address"] == "127.0.0.1"
 
 
-def test_what_is_very_long_is_cut(api):
+def test_long_lists_and_texts_are_truncated(api):
     names = [f"branch-{number}-{'x' * 180}" for number in range(40)]
     for name in names:
         api.put(f"/pacticipants/Shop/branches/{name}/versions/1", {})
@@ -337,7 +337,7 @@ def test_what_is_very_long_is_cut(api):
         (lambda api: api.post("/environments", {"name": "live", "production": True}), 400),
     ],
 )
-def test_what_is_refused_or_rolled_back_leaves_nothing(api, request_of, status):
+def test_denied_and_rolled_back_requests_record_no_event(api, request_of, status):
     api.publish("Shop", "1", "Prices")
     api.post("/environments", {"name": "live", "production": True})
     before = events(api)
@@ -352,10 +352,10 @@ def test_a_write_whose_event_cannot_be_kept_is_not_done(api, database):
     assert api.get("/pacticipants/Shop").status == 404
 
 
-# What is refused
+# Denied requests
 
 
-def test_refusals_are_told_the_first_at_once_and_then_how_many_there_were_in_a_minute(make_api, clock):
+def test_the_first_denied_request_is_recorded_at_once_and_then_a_count_for_each_minute(make_api, clock):
     api = make_api(**USERS, trusted_proxies=("127.0.0.1",))
     guess = {**basic("writer", "guess-canary"), "x-forwarded-for": "192.0.2.7"}
     statuses = [api.get("/", headers=guess).status for _ in range(50)]
@@ -388,7 +388,7 @@ def test_refusals_from_a_thousand_addresses_fill_no_disk(make_api):
     assert more[-1]["address"] is None
 
 
-def test_what_was_counted_is_kept_when_the_server_stops(make_api):
+def test_counted_denied_requests_are_recorded_when_the_server_stops(make_api):
     api = make_api(**USERS)
     for _ in range(5):
         api.get("/")
@@ -489,7 +489,7 @@ def test_of_queries_the_values_are_hidden_that_are_named_like_secrets(api, query
     assert latest(api)["payload"]["queryString"] == shown
 
 
-def test_that_a_secret_changed_is_told(api):
+def test_a_changed_secret_is_marked_as_changed_without_its_value(api):
     request: dict[str, object] = {
         "method": "POST",
         "url": "https://ci.example.org/a",
@@ -504,10 +504,10 @@ def test_that_a_secret_changed_is_told(api):
     assert event["after"] == {"url": "https://ci.example.org/(hidden, changed)", "password": "(hidden, changed)"}
 
 
-# What is done without a request
+# Changes without a request
 
 
-def test_cleaning_and_mending_are_told_as_the_systems(api, database, clock):
+def test_clean_ups_and_repairs_are_recorded_with_the_system_as_their_actor(api, database, clock):
     for number in ("1", "2", "3"):
         api.put(f"/pacticipants/Till/branches/main/versions/{number}", {})
     database.write(lambda db: db.execute(text("UPDATE branch SET head_version_id = NULL")))
@@ -531,7 +531,7 @@ def test_cleaning_and_mending_are_told_as_the_systems(api, database, clock):
     assert gone == {"1", "2", "3"} - {version["number"] for version in left}
 
 
-def test_the_trail_goes_when_it_is_old_and_says_so(api, database, clock):
+def test_old_events_are_removed_and_the_removal_is_recorded(api, database, clock):
     api.patch("/pacticipants/Old", {})
     clock.now += timedelta(days=40)
     api.patch("/pacticipants/New", {})
@@ -586,14 +586,14 @@ def test_pages_lead_to_one_another_and_none_moves_while_events_are_added(long_tr
     assert [resource for page in resources for resource in page] == (names[::-1] if "-" in sort else names)
 
 
-def test_pages_can_be_asked_for_by_number(long_trail):
+def test_pages_have_numbers(long_trail):
     assert [event["resource"] for event in events(long_trail, "?pageNumber=3&pageSize=10")] == [
         f"App-{number}" for number in range(20, 25)
     ]
     assert [event["resource"] for event in events(long_trail, "?page=2&size=2")] == ["App-2", "App-3"]
 
 
-def test_an_event_says_where_to_go_on(long_trail):
+def test_a_list_can_continue_from_the_uuid_or_the_time_of_an_event(long_trail):
     tenth = events(long_trail)[10]
     assert events(long_trail, f"?from={tenth['uuid']}")[0] == tenth
     assert events(long_trail, f"?from={tenth['uuid']}&sort=-timestamp")[0] == tenth
@@ -602,7 +602,7 @@ def test_an_event_says_where_to_go_on(long_trail):
     assert events(long_trail, f"?since={tenth['timestamp']}")[0] == tenth
 
 
-def test_filters_leave_what_they_name(make_api):
+def test_filters_select_events_by_resource_type_user_and_credential(make_api):
     api = make_api(**USERS)
     headers = basic(*WRITER)
     api.patch("/pacticipants/Shop", {}, headers=headers)
@@ -622,7 +622,7 @@ def test_filters_leave_what_they_name(make_api):
     assert len(kinds("?since=2024-05-06T07:00:00Z&until=2024-05-07&credential=basic&user=writer")) == 3
 
 
-def test_an_export_is_what_the_pages_show(long_trail):
+def test_an_export_has_the_same_events_as_the_pages(long_trail):
     for query in ("", "&sort=-timestamp", "&since=2024-05-06T20:00:00Z&resource=App-20"):
         exported = long_trail.get(f"/audit/export?x=1{query}", accept="*/*")
         assert exported.headers["content-type"] == "application/x-ndjson;charset=utf-8"
@@ -657,7 +657,7 @@ def test_a_long_export_is_whole(api, database):
         ("pageNumber=99999999", "pageNumber"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_name(api, query, member):
+def test_an_invalid_parameter_returns_400_and_its_name(api, query, member):
     answer = api.get(f"/audit?{query}")
     assert (answer.status, list(answer.json()["errors"])) == (400, [member])
 
@@ -673,7 +673,7 @@ def test_readers_and_strangers_do_not_read_it(make_api, path):
 # Numbers and names
 
 
-def test_numbers_and_names_say_when_an_event_was_and_follow_one_another():
+def test_ids_and_uuids_of_events_contain_their_time_and_are_ordered():
     moments = [datetime(2024, 5, 6, 7, 8, 9, 123000, UTC) + timedelta(milliseconds=step) for step in (0, 1, 60_000)]
     numbers = [generate_event_id(at) for at in moments]
     assert [event_time(number) for number in numbers] == moments
@@ -711,7 +711,7 @@ def test_the_page_of_users_shows_the_age_of_the_latest_backup(api, accounts, dat
     assert re.search(r"Latest backup: <time [^>]*>3 days ago</time>", browser.get("/settings/users").text)
 
 
-def test_tokens_and_users_are_told_with_who_made_them(api, accounts):
+def test_events_of_tokens_and_users_name_the_user_who_changed_them(api, accounts):
     admin = accounts(Role.ADMINISTRATOR)
     headers = {"authorization": f"Bearer {admin.text}"}
     browser = Browser(api)
@@ -770,7 +770,7 @@ def test_tokens_and_users_are_told_with_who_made_them(api, accounts):
     assert [secret for secret in secrets if secret and secret in shown] == []
 
 
-def test_a_user_finds_what_was_done_with_a_token_by_its_name(api, accounts):
+def test_events_can_be_filtered_by_the_name_of_a_token(api, accounts):
     admin = accounts(Role.ADMINISTRATOR)
     writer = accounts(Role.READ_WRITE)
     headers = {"authorization": f"Bearer {admin.text}"}
@@ -784,7 +784,7 @@ def test_a_user_finds_what_was_done_with_a_token_by_its_name(api, accounts):
     assert api.get("/audit", headers={"authorization": f"Bearer {writer.text}"}).status == 403
 
 
-def test_nobody_fills_it_by_signing_out(make_api):
+def test_signing_out_without_a_session_records_no_event(make_api):
     api = make_api(**USERS)
     browser = Browser(api)
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Badges: where they are drawn, and what they say."""
+"""Badges: their paths and their texts."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def history(api: Api) -> History:
 
 
 def words(answer: Answer) -> tuple[str, str, str]:
-    """What the badge says that an answer points to."""
+    """The texts and the colour of the badge that a response points to."""
     assert answer.status == 307, answer.text
     path = answer.headers["location"].removeprefix("https://img.shields.io/badge/").removesuffix(".svg")
     pieces = [unquote(piece).replace("\0", "-").replace("__", "_") for piece in path.replace("--", "\0").split("-")]
@@ -122,7 +122,7 @@ def test_badges_of_deploying_are_green_only_when_it_is_safe(api: Api, history: H
         (MERGE.replace("Foo", "Bar"), "main branch version"),
     ],
 )
-def test_what_is_missing_is_a_badge_too(api: Api, history: History, path: str, what: str) -> None:
+def test_a_missing_resource_has_a_badge_that_names_its_kind(api: Api, history: History, path: str, what: str) -> None:
     history.publish("Foo", "1", "Bar", branch="main", tags=["dev"])
     history.environment("test")
     answer = api.get(path, accept="image/svg+xml")

@@ -210,7 +210,7 @@ def test_a_blank_branch_to_keep_removes_none(api: Api, environment: str, query: 
     assert (environment != "", everything(api)) == (True, before)
 
 
-def test_a_blank_instance_still_asks_for_what_has_none(api: Api, environment: str) -> None:
+def test_a_blank_instance_selects_deployments_without_an_instance(api: Api, environment: str) -> None:
     path = f"/environments/{environment}/deployed-versions/currently-deployed?pacticipant=Foo&applicationInstance="
     assert len(api.get(path).json()["_embedded"]["deployedVersions"]) == 1
 

@@ -1,4 +1,4 @@
-"""Branches: which version is the head, which becomes the main one, and what removing them leaves."""
+"""Branches: which version is the head, which becomes the main one, and the data that remains after their removal."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -32,7 +32,7 @@ def test_a_version_is_newly_on_a_branch_once(api: Api) -> None:
     assert api.get(path).json() == created.json()
 
 
-def test_what_is_no_json_puts_nothing_on_a_branch(api: Api) -> None:
+def test_an_invalid_json_body_adds_no_version_to_a_branch(api: Api) -> None:
     assert api.put(f"{TILL}/branches/main/versions/1", type="text/plain").status == 415
     assert api.put(f"{TILL}/branches/main/versions/1", b"{bad").status == 400
     assert api.get(TILL).status == 404
@@ -77,7 +77,7 @@ def test_the_first_usual_name_becomes_the_main_branch(api: Api) -> None:
     assert api.get(TILL).json()["mainBranch"] == "master"
 
 
-def test_main_branches_are_only_found_where_the_settings_say_so(make_api: Callable[..., Api]) -> None:
+def test_main_branches_are_detected_according_to_the_settings(make_api: Callable[..., Api]) -> None:
     put(make_api(auto_detect_main_branch=False), "main", "1")
     api = make_api(main_branch_candidates=("trunk",))
     put(api, "main", "2")
@@ -105,7 +105,7 @@ def test_a_branch_that_changed_a_moment_ago_keeps_its_date(api: Api, clock: Cloc
     assert api.get(f"{TILL}/branches/main").json()["updatedAt"] == "2024-05-06T07:09:10+00:00"
 
 
-def test_branches_come_by_the_page_and_can_be_searched(api: Api) -> None:
+def test_branches_are_paged_and_can_be_searched(api: Api) -> None:
     for branch, number in (("main", "1"), ("feat%2Fa", "2"), ("feat%2Fb", "3")):
         put(api, branch, number)
     assert names(api, "?q=FEAT") == ["feat/b", "feat/a"]
@@ -116,7 +116,7 @@ def test_branches_come_by_the_page_and_can_be_searched(api: Api) -> None:
     assert api.get(f"{TILL}/branches?page=x").status == 400
 
 
-def test_branches_of_nobody_are_neither_listed_nor_removed(api: Api) -> None:
+def test_branches_of_an_unknown_pacticipant_are_neither_listed_nor_removed(api: Api) -> None:
     named = {"error": "No pacticipant with name 'Nobody' found"}
     assert api.get("/pacticipants/Nobody/branches").json() == named
     assert api.delete("/pacticipants/Nobody/branches").json() == named
@@ -147,7 +147,7 @@ def test_a_name_without_brackets_is_excluded_too(api: Api) -> None:
 
 
 @pytest.mark.parametrize("query", ["exclude[a]=feat", "exclude[][a]=feat", "exclude=a&exclude[]=feat"])
-def test_when_it_is_unclear_what_is_excluded_nothing_is_removed(api: Api, query: str) -> None:
+def test_a_malformed_exclusion_removes_no_branch(api: Api, query: str) -> None:
     put(api, "feat", "1")
     assert api.delete(f"{TILL}/branches?{query}").status == 400
     assert names(api) == ["feat"]

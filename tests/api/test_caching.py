@@ -1,4 +1,4 @@
-"""Answers that the client has already cost no body; large ones are made smaller."""
+"""Responses that the client has cached have no body; large ones are compressed."""
 
 import gzip
 
@@ -45,7 +45,7 @@ def test_tags_are_compared_weakly(published, if_none_match):
     assert published.get(PATH, headers={"if-none-match": sent}).status == 304
 
 
-def test_a_large_answer_is_compressed_for_who_takes_it(published):
+def test_a_large_response_is_compressed_for_clients_that_accept_gzip(published):
     path = PATH.replace("/1", "/2")
     plain, small = (
         published.get(path, headers={"accept-encoding": encoding}) for encoding in ("identity", "br, gzip;q=0.5")

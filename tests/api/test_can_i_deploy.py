@@ -70,7 +70,7 @@ def test_one_live_version_that_failed_is_enough_for_a_no(api: Api, history: Hist
     assert rows(matrix) == [("1", "13", True)]
 
 
-def test_an_unknown_provider_version_is_no_even_where_its_consumer_is_live(api: Api, history: History) -> None:
+def test_an_unknown_provider_version_is_not_deployable_despite_a_live_consumer(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar")
     history.deploy("Foo", "1", "prod")
     answer = ask(api, "Bar", "99")
@@ -100,7 +100,7 @@ def test_a_provider_depends_on_the_consumers_that_are_live(
         assert (counts(answer), answer["summary"]["reason"]) == ((True, 0, 0, 0), NOTHING)
 
 
-def test_what_is_released_is_live_until_its_support_ends(api: Api, history: History) -> None:
+def test_a_released_version_counts_until_its_support_ends(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar")
     history.verify("Foo", "1", "Bar", "10", success=False)
     history.release("Bar", "10", "prod")
@@ -112,7 +112,7 @@ def test_what_is_released_is_live_until_its_support_ends(api: Api, history: Hist
     assert counts(ask(api, "Foo", "1")) == (None, 0, 0, 1)
 
 
-def test_what_was_replaced_is_no_longer_live(api: Api, history: History) -> None:
+def test_a_replaced_deployment_no_longer_counts(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar")
     history.verify("Foo", "1", "Bar", "10", success=False)
     history.deploy("Bar", "10", "prod")
@@ -153,7 +153,7 @@ def test_a_failure_and_a_missing_result_leave_the_answer_open(api: Api, history:
     ]
 
 
-def test_a_tag_stands_for_the_latest_version_that_has_it(api: Api, history: History) -> None:
+def test_a_tag_selects_the_latest_version_that_has_it(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar")
     history.verify("Foo", "1", "Bar", "10")
     history.tag("Bar", "10", "prod")
@@ -177,7 +177,7 @@ def test_a_tag_stands_for_the_latest_version_that_has_it(api: Api, history: Hist
         ("&ignore[]=", False, None),
     ],
 )
-def test_what_is_ignored_does_not_count(
+def test_rows_of_ignored_pacticipants_do_not_count(
     api: Api, history: History, ignore: str, *, deployable: bool, ignored: int | None
 ) -> None:
     history.publish("Foo", "1", "Bar", "a")
@@ -192,7 +192,7 @@ def test_what_is_ignored_does_not_count(
     assert [row["provider"]["name"] for row in answer["matrix"] if "ignored" in row] == ["Baz"] * (ignored or 0)
 
 
-def test_reasons_say_for_programs_what_is_missing_and_what_to_do(api: Api, history: History) -> None:
+def test_reasons_have_a_kind_the_versions_and_the_next_step(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar", "a")
     history.publish("Foo", "1", "Baz", "b")
     history.version("Bar", "10")
@@ -232,7 +232,7 @@ def test_reasons_say_for_programs_what_is_missing_and_what_to_do(api: Api, histo
         ),
     ],
 )
-def test_what_cannot_be_answered_is_refused(api: Api, history: History, query: str, errors: object) -> None:
+def test_an_invalid_question_returns_400_and_its_errors(api: Api, history: History, query: str, errors: object) -> None:
     history.version("Foo", "1")
     history.environment("prod")
     answer = api.get(f"/can-i-deploy?{query}")
@@ -264,7 +264,9 @@ TAG = "/pacticipants/Foo/latest-version/dev/can-i-deploy/to/prod"
 
 @pytest.mark.parametrize("path", [BRANCH, TAG])
 @pytest.mark.parametrize("accept", ["application/hal+json", "text/plain"])
-def test_the_latest_of_a_branch_or_a_tag_can_be_asked_about(api: Api, history: History, path: str, accept: str) -> None:
+def test_the_latest_version_of_a_branch_or_a_tag_has_a_warning(
+    api: Api, history: History, path: str, accept: str
+) -> None:
     history.publish("Foo", "1", "Bar", branch="feat/x", tags=["dev"])
     history.verify("Foo", "1", "Bar", "10")
     history.tag("Bar", "10", "prod")
@@ -293,7 +295,7 @@ def test_the_latest_of_nothing_is_not_found(api: Api, history: History, path: st
     assert answer.json() == {"error": "The requested document was not found on this server."}
 
 
-def test_the_head_of_a_branch_is_what_was_put_there_last(api: Api, history: History) -> None:
+def test_the_head_of_a_branch_is_the_version_that_was_added_last(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar", "a")
     history.publish("Foo", "2", "Bar", "b", branch="feat/x")
     history.branch("Foo", "1", "feat/x")

@@ -1,7 +1,7 @@
 """Whatever happened, each decision that is not yes has the right cause, and its next step changes the answer.
 
 The causes of every answer are compared with those of a plain second implementation. Then the step of one of them is
-carried out, as the commands would do it: the cause must be gone.
+carried out, as the commands would do it: the cause must no longer exist.
 """
 
 import json
@@ -69,7 +69,7 @@ def broker(database_url: str, clock: Clock) -> Iterator[CauseBroker]:
 
 @dataclass
 class CauseStory(Story):
-    """Also notes what was in environments once, and has webhooks."""
+    """Also records former deployments, and has webhooks."""
 
     ended: list[Ended] = field(default_factory=list)
 
@@ -125,7 +125,7 @@ class CauseStory(Story):
             connection.execute(text("UPDATE webhook SET is_enabled = false"))
 
     def deliver(self, success: bool) -> None:  # noqa: FBT001 - as happenings give it
-        """Attempt what is queued."""
+        """Attempt the queued deliveries."""
         now = self.broker.clock.now
         request = ClaimRequest(owner="test", now=now + timedelta(days=1), until=now + timedelta(days=2), limit=100)
         while uuids := self.database.write(lambda db: deliveries.claim(db, request)):
@@ -217,7 +217,7 @@ def _why(reason: Any) -> Why:
 
 
 def identify(reason: Any) -> tuple[object, ...]:
-    """Return what tells obstacles apart: of several webhooks that fail, the problem names one after the other.
+    """Return the values that distinguish obstacles: of several failing webhooks, the problem names one after the other.
 
     Only the text names the environment that a selector asks for.
     """
@@ -227,7 +227,7 @@ def identify(reason: Any) -> tuple[object, ...]:
 
 
 def carry_out(story: CauseStory, question: dict[str, Any], reason: Any) -> dict[str, Any]:
-    """Do what a reason suggests, and return the question to ask next."""
+    """Follow the next step of a reason, and return the next question."""
     step = reason["next"]
     story.tell(("wait",))
     if reason["cause"] == "webhook_failing":
@@ -270,7 +270,7 @@ USUAL_QUESTIONS = st.fixed_dictionaries(
         "latestby": st.just("cvpv"),
     }
 )
-"""What most builds ask: may the version that they have just built be deployed?"""
+"""The question of most builds: may the version that they have just built be deployed?"""
 QUESTIONS = st.one_of(matrix_questions(), deployment_questions(), *[USUAL_QUESTIONS] * 3)
 
 
@@ -300,7 +300,7 @@ def test_a_no_has_the_right_cause_and_its_step_changes_the_answer(
     for question in questions:
         answer = story.ask(question)
         check_causes(story, question, answer)
-    # The last question is followed up, because steps change more than the notes of the story say.
+    # The last question is followed up, because steps change more than the story records.
     question, answer = dict(questions[-1]), story.ask(questions[-1])
     obstacles_before = [] if answer["summary"]["deployable"] else obstacles(answer)
     if obstacles_before:

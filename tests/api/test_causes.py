@@ -1,4 +1,4 @@
-"""Every no names its cause, since when it exists, who has to act, and a step that changes the answer."""
+"""Every no names its cause, since when it exists, the team that has to act, and a step that changes the answer."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_results_of_the_main_branch_do_not_help_while_an_older_version_is_deploy
     assert stage.ask()["summary"]["deployable"] is True
 
 
-def test_three_consumers_that_wait_for_the_same_empty_version_are_told_so_and_a_failure_is_told_apart(
+def test_waiting_for_a_version_without_contracts_and_a_failure_have_different_causes(
     stage: Stage,
 ) -> None:
     """One provider published nothing and blocked three services, beside a real regression of another provider."""
@@ -246,7 +246,7 @@ def test_a_deployed_version_that_the_broker_never_heard_of_is_named_as_never_bui
     assert recording.status == 404
 
 
-def test_a_version_without_a_branch_is_told_apart_from_one_that_does_not_exist(stage: Stage) -> None:
+def test_versions_outside_the_selected_branch_have_a_cause_of_their_own(stage: Stage) -> None:
     """Three providers had versions, but none on the main branch, so that their consumers never passed."""
     stage.publish()
     stage.build("7")

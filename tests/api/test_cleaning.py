@@ -1,4 +1,4 @@
-"""Old data goes; what answers rest on stays."""
+"""Old data is removed; data that answers depend on stays."""
 
 import itertools
 from datetime import timedelta
@@ -66,7 +66,7 @@ def numbers(api, name):
 # Which versions stay
 
 
-def test_by_default_heads_what_is_in_use_and_what_is_young_stay(history, clock, clean, api):
+def test_by_default_heads_versions_in_use_and_young_versions_stay(history, clock, clean, api):
     for number in ("1", "2", "3", "4", "5", "6", "7"):
         history.version("Till", number)
     history.tag("Till", "2", "prod")
@@ -81,7 +81,7 @@ def test_by_default_heads_what_is_in_use_and_what_is_young_stay(history, clock, 
     assert numbers(api, "Till") == ["2", "3", "4", "5", "6", "8", "9"]  # 3 began its branch
 
 
-def test_what_ran_once_goes(history, clean, api):
+def test_a_version_that_is_no_longer_deployed_is_removed(history, clean, api):
     for number in ("1", "2", "3"):
         history.version("Till", number)
     history.deploy("Till", "1", "test")
@@ -116,7 +116,7 @@ def test_what_ran_once_goes(history, clean, api):
         (KeepVersions(max_age=99), {"Till 4", "Shop 1"}),
     ],
 )
-def test_a_selector_keeps_what_meets_all_of_it(history, clock, database, selector, kept):
+def test_a_selector_keeps_versions_that_match_all_of_its_criteria(history, clock, database, selector, kept):
     for number in ("1", "2", "3"):
         history.version("Till", number)
     clock.now += LONG
@@ -141,14 +141,14 @@ def kept_by(database, retention, now):
     return database.read(lambda db: {f"{row.name} {row.number}" for row in db.execute(statement)})
 
 
-def test_no_more_goes_at_once_than_the_limit_and_the_oldest_first(history, clean, api):
+def test_a_clean_up_removes_at_most_the_limit_and_the_oldest_first(history, clean, api):
     for number in ("1", "2", "3", "4"):
         history.version("Till", number)
     clean(KeepVersions(latest=True), limit=2)
     assert numbers(api, "Till") == ["3", "4"]
 
 
-def test_a_plan_changes_nothing_and_says_why_versions_stay(history, clock, database, api):
+def test_a_plan_changes_nothing_and_counts_versions_by_the_selector_that_keeps_them(history, clock, database, api):
     for number in ("1", "2", "3"):
         history.version("Till", number)
     history.tag("Till", "1", "dev")
@@ -164,7 +164,7 @@ def test_a_plan_changes_nothing_and_says_why_versions_stay(history, clock, datab
     assert numbers(api, "Till") == ["1", "2", "3"]
 
 
-def test_what_is_deployed_or_supported_anywhere_stays_and_the_plan_names_it(history, clock, clean, database, api):
+def test_versions_deployed_or_supported_anywhere_stay_and_the_plan_names_them(history, clock, clean, database, api):
     for number in ("1", "2", "3", "4", "5"):
         history.version("Till", number)
     history.deploy("Till", "1", "prod")
@@ -234,7 +234,7 @@ def test_stale_branches_go_but_main_and_named_ones_stay(history, clock, clean, a
     assert numbers(api, "Till") == ["0", "2", "9"]  # 1 was kept as the head of a branch
 
 
-# What else goes
+# Other data that is removed
 
 
 def test_pacts_results_and_contents_go_with_their_versions(history, clean, api):
@@ -287,7 +287,7 @@ def count_removed(done):
 # While others work
 
 
-def test_what_becomes_wanted_in_the_meantime_stays(history, clock, database, api):
+def test_a_version_that_is_needed_again_after_the_plan_stays(history, clock, database, api):
     for number in ("1", "2", "3", "4"):
         history.version("Till", number)
     history.publish("Shop", "1", "Till", "a")
@@ -317,7 +317,7 @@ def test_one_cleaner_works_at_a_time_and_one_that_was_killed_is_replaced(databas
     clean()
 
 
-def test_a_cleaner_stops_when_it_is_asked_to(history, database, clock, api):
+def test_a_cleaner_stops_when_its_event_is_set(history, database, clock, api):
     for name in ("Till", "Shop"):
         for number in ("1", "2"):
             history.version(name, number)
@@ -413,7 +413,7 @@ def published_by_an_older_version(history):
         published_by_an_older_version,
     ],
 )
-def test_what_answers_rest_on_stays(story, make_api, clean, clock):
+def test_versions_that_answers_depend_on_stay(story, make_api, clean, clock):
     api = make_api(use_first_tag_as_branch=False)
     staying = story(History(api))
     clock.now += LONG
@@ -519,7 +519,7 @@ class Story:
         self.clock.now += timedelta(days=days)
 
     def answers(self, kept, gone=()):
-        """All that may be asked about kept versions, and by providers, but not about branches that are gone."""
+        """All possible questions about kept versions, and by providers, except about removed branches."""
         api, answers = self.history.api, {}
         for name in (*CONSUMERS, PROVIDER):
             mine = self.named(name)
@@ -638,7 +638,7 @@ def test_answers_about_kept_versions_stay_as_they_were(api, database, clock, don
     retention = Retention(versions=add_in_use_selectors(keep), branches=branches, limit=100_000, branch_limit=100_000)
     cleaner = Cleaner(database, retention, audit_max_age=timedelta(days=30), clock=clock, pause=lambda _: False)
     planned = cleaner.plan()
-    # Selectors say what is kept while the branches are there; a version may be removed with its branch.
+    # Selectors keep versions while the branches exist; a version may be removed with its branch.
     kept = kept_by(database, retention, clock.now) - {
         f"{version.pacticipant} {version.number}" for version in planned.versions
     }

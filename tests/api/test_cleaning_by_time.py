@@ -1,4 +1,4 @@
-"""A clean-up goes by the times that decisions go by, although facts arrive in another order."""
+"""A clean-up uses the same times as decisions, although facts arrive in another order."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def clean(database, clock):
 
 
 def verifiable(api, tag):
-    """Say for each pact for a version with a tag whether it is pending, and whether it is in progress."""
+    """Return for each pact for a version with a tag whether it is pending, and whether it is in progress."""
     body = {
         "providerVersionTags": [tag],
         "includePendingStatus": True,

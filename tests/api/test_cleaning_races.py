@@ -53,7 +53,7 @@ def deploy(history, name, number):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_is_deployed_between_two_transactions_stays_deployable(seed, history, database, clock):
+def test_versions_deployed_between_two_transactions_stay_deployable(seed, history, database, clock):
     left = [(name, str(number)) for name in ("Till", "Ledger") for number in range(PAIRS)]
     random.Random(seed).shuffle(left)  # noqa: S311 - only an order, which is to be the same each time
     deployed: list[tuple[str, str]] = []
@@ -72,7 +72,7 @@ def test_what_is_deployed_between_two_transactions_stays_deployable(seed, histor
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_is_deployed_at_the_same_time_stays_deployable(seed, history, database, clock):
+def test_versions_deployed_during_a_clean_up_stay_deployable(seed, history, database, clock):
     versions = [(name, str(number)) for name in ("Till", "Ledger") for number in range(PAIRS)]
     random.Random(seed).shuffle(versions)  # noqa: S311 - only an order, which is to be the same each time
     cleaner = Cleaner(database, RETENTION, clock=clock, pause=threading.Event().wait)

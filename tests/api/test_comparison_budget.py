@@ -69,7 +69,7 @@ def deployed(api: Api) -> bool | None:
     return results[0]["verificationStatus"] == "success" if results else None
 
 
-def test_a_large_pair_is_left_to_the_worker_and_a_small_one_is_compared_all_the_same(
+def test_a_large_pair_is_left_to_the_worker_while_a_small_one_is_compared_at_once(
     make_api: Any, comparison_worker: ComparisonWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = make_api()

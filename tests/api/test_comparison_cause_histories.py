@@ -32,7 +32,7 @@ class Pair(NamedTuple):
 
 
 def list_causes(broker: ComparisonBroker, pair: Pair) -> list[set[str]]:
-    """Say what is in the way of a pair: for each obstacle, the causes that it may have."""
+    """List the obstacles of a pair, each with its possible causes."""
     world = broker.world
     content = world.pacts[pair.consumer, pair.version]
     verified = world.results.get((pair.consumer, content, pair.provider_version))
@@ -82,7 +82,7 @@ def check(answer: Any, expected: list[set[str]], *, is_hurried: bool = False) ->
 
 
 class ContractSteps(Steps):
-    """Also publishes the documents of a provider, as the user who follows the step would."""
+    """Also publishes the documents of a provider, as a user that follows the step would."""
 
     def __init__(self, broker: ComparisonBroker, pair: Pair) -> None:
         super().__init__(broker.api, History(broker.api))
@@ -99,14 +99,14 @@ class ContractSteps(Steps):
         number = options["--provider-app-version"]
         contract = self._broker.world.contracts.get(number)
         content = self._broker.world.pacts[self._pair.consumer, self._pair.version]
-        # A new version describes what the pact requests, and an existing one publishes its documents again.
+        # A new version describes the requests of the pact, and an existing one publishes its documents again.
         paths = dict(contract.paths) if contract else {"": next(iter(DOCUMENTS)) if content == MESSAGE else content}
         for name, path in paths.items():
             self._broker.contract(number, name, path, True)  # noqa: FBT003 - as histories do
 
 
 def carry_out(broker: ComparisonBroker, pair: Pair, reason: Any) -> Pair:
-    """Do what a reason suggests, and return the pair to ask about next."""
+    """Follow the next step of a reason, and return the pair for the next question."""
     if reason["cause"] == NOT_FINISHED:
         broker.work()
         return pair

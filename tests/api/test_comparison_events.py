@@ -1,4 +1,4 @@
-"""Webhooks are told of the verdicts of comparisons, once for each pair of contents."""
+"""Verdicts of comparisons trigger webhooks, once for each pair of contents."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def history(api: Api) -> History:
     return History(api)
 
 
-def test_a_verdict_is_told_once_for_equal_contents(
+def test_a_verdict_triggers_one_event_for_equal_contents(
     api: Api, history: History, comparison_worker: ComparisonWorker, database: Database
 ) -> None:
     history.publish("Shop", "1", "Prices", FITTING, branch="main")
@@ -42,7 +42,7 @@ def test_a_verdict_is_told_once_for_equal_contents(
     assert count_events(database) == {"published": 2, "succeeded": 1, "failed": 1}
 
 
-def test_a_changed_verdict_is_told_again(
+def test_a_changed_verdict_triggers_a_new_event(
     api: Api, history: History, comparison_worker: ComparisonWorker, database: Database
 ) -> None:
     history.publish("Shop", "1", "Prices", FITTING, branch="main")
@@ -57,7 +57,7 @@ def test_a_changed_verdict_is_told_again(
     assert count_events(database) == {"published": 2, "succeeded": 1, "failed": 1}
 
 
-def test_a_provider_with_a_contract_need_not_verify_what_is_compared(
+def test_compared_pacts_do_not_require_a_verification(
     api: Api, history: History, comparison_worker: ComparisonWorker, database: Database
 ) -> None:
     publish_contract(api)

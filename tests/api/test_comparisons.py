@@ -94,7 +94,7 @@ def test_the_self_verification_of_the_provider_counts(
         ),
     ],
 )
-def test_a_failure_says_which_condition_is_not_met(
+def test_the_reason_of_a_failure_names_the_unmet_condition(
     api: Api, history: History, *, content: str, success: bool, reason: str, step: str
 ) -> None:
     history.publish("Shop", "1", "Prices", content)
@@ -206,7 +206,7 @@ def test_each_part_can_be_read(api: Api, history: History, *, part: str, place: 
 @pytest.mark.parametrize(
     "path", ["version/2", "version/1/consumer/Shop/version/7", "version/1/consumer/Nobody/version/1"]
 )
-def test_what_does_not_exist_is_not_found(api: Api, history: History, path: str) -> None:
+def test_contracts_of_missing_versions_return_404(api: Api, history: History, path: str) -> None:
     history.publish("Shop", "1", "Prices", FITTING)
     publish_contract(api)
     assert api.get(f"/contracts/bi-directional/provider/Prices/{path}/provider-contract").status == 404
@@ -342,7 +342,7 @@ def test_a_pact_that_the_contract_satisfies_is_not_pending(
     assert not is_pending()
 
 
-def test_a_clean_up_removes_what_no_version_has_any_more(
+def test_a_clean_up_removes_contracts_documents_and_comparisons_without_a_version(
     api: Api, history: History, database: Database, clock: Clock
 ) -> None:
     history.publish("Shop", "1", "Prices", FITTING)

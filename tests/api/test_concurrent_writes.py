@@ -1,8 +1,8 @@
-"""Two writes at the same time come to what they come to one after the other, in one of the two orders.
+"""Two concurrent writes have the same result as one after the other, in one of the two orders.
 
 Each pair is sent to two applications on one database: one after the other in both orders, and then at once, some times
-with a transaction in the way that lets both read before either may write. What the clients were told, what is stored,
-and what the audit log says must be as in one of the orders.
+with a transaction in the way that lets both read before either may write. The responses, the stored rows,
+and the audit log must be as in one of the orders.
 """
 
 import json
@@ -64,7 +64,7 @@ HASHES = {text: hash_quickly(text) for text in (PASSWORD, OTHER, THIRD)}
 NEWER_KEY = "the key that follows the one of the tests"
 WAIT_SECONDS = 60
 HELD_SECONDS = 0.25
-"""How long SQLite, which does not say who waits, is kept from writing."""
+"""How long SQLite, which does not report waiting connections, is kept from writing."""
 _COUNT_WAITING = text(  # in this database: other tests use the server, too
     "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
     " WHERE NOT granted AND datname = current_database()"
@@ -79,7 +79,7 @@ PEOPLE = {
 
 @dataclass
 class World:
-    """What there is before the writes of a pair, and how to name it."""
+    """The data before the writes of a pair, and its names."""
 
     database: Database
     apis: list[Api]
@@ -103,11 +103,11 @@ class World:
 
 
 Write = Callable[[World, Api], object]
-"""Returns what the client was told, as far as it matters."""
+"""Returns the parts of the response that matter."""
 
 
 def reset(world: World) -> None:
-    """Put everything back, with sessions and a token for those who are to have some."""
+    """Restore the initial data, with the sessions and tokens of the users."""
     world.database.write(lambda db: _reset(db, world))
 
 
@@ -142,7 +142,7 @@ def world(make_api: Callable[..., Api], database_url: str, clock: Any) -> Iterat
     database.close()
 
 
-# What the accounts are, and who may do what
+# Accounts and permissions
 
 
 def user_form(actor: str, user: str, **fields: str) -> Write:
@@ -255,7 +255,7 @@ def _password(its_hash: str | None) -> str | None:
 
 
 def audited(db: Any) -> list[tuple[str, ...]]:
-    """What the audit log says was done, in no order, as that of one moment is not told."""
+    """The events of the audit log, without order, because events of the same time have none."""
     events = db.execute(select(audit).where(audit.c.status.is_(None))).all()
     return sorted((row.type, row.resource or "", row.other or "", _without_uuids(row.details)) for row in events)
 
@@ -285,7 +285,7 @@ def api_write(method: str, path: str, body: object = None, **options: Any) -> Wr
 
 
 def renew_secrets(world: World, _api: Api) -> object:
-    """What `treaty rotate-key` does in one of its transactions."""
+    """The statements of `treaty rotate-key` in one of its transactions."""
     vault = Vault(lambda: (NEWER_KEY, SECRET_KEY))
     for column in encrypted_columns.ENCRYPTED_COLUMNS[:3]:
         world.database.write(partial(key_rotation.reencrypt, column=column, vault=vault, after=None))
@@ -552,14 +552,14 @@ def pairs(group: str, *, is_long: bool) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_two_writes_at_once_come_to_what_they_come_to_one_after_the_other(world, group):
+def test_two_concurrent_writes_have_the_result_of_one_of_the_two_orders(world, group):
     differences = wrong(world, group, pairs(group, is_long=False))
     assert not differences, pformat(differences[:3], width=160)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("group", GROUPS)
-def test_all_pairs_of_writes_at_once_come_to_what_they_come_to_one_after_the_other(world, group):
+def test_all_pairs_of_concurrent_writes_have_the_result_of_one_of_the_two_orders(world, group):
     differences = wrong(world, group, pairs(group, is_long=True))
     assert not differences, pformat(differences[:3], width=160)
 
@@ -595,7 +595,7 @@ def set_up(link: str, name: str) -> Write:
 
 
 def wrong(world: World, group: str, chosen: list[tuple[str, str]]) -> list[object]:
-    """List the pairs that came to something else, with what it was."""
+    """List the pairs with an unexpected result, with that result."""
     writes, _, prepare, state = GROUPS[group]
     differences: list[object] = []
     with ThreadPoolExecutor(1) as left, ThreadPoolExecutor(1) as right:

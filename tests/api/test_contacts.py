@@ -52,7 +52,7 @@ def test_contacts_change_only_where_a_body_has_them(api: Api) -> None:
     ],
 )
 @on_sqlite
-def test_what_is_wrong_with_contacts_is_said(api: Api, contacts: object, errors: object) -> None:
+def test_invalid_contacts_return_400_and_their_errors(api: Api, contacts: object, errors: object) -> None:
     answer = api.post("/pacticipants", {"name": "Shop", "contacts": contacts})
     assert (answer.status, answer.json()) == (400, {"errors": errors})
 

@@ -118,7 +118,7 @@ def test_changed_content_is_taken_where_the_setting_allows_it(make_api):
 
 
 @pytest.mark.parametrize("body", [{}, {"contracts": []}, {"contracts": [5]}, {"contracts": {}}, {"contracts": None}])
-def test_what_is_missing_is_named(api, body):
+def test_the_response_names_the_missing_fields(api, body):
     answer = api.post("/contracts/publish", body)
     assert answer.status == 400
     assert {"pacticipantName", "pacticipantVersionNumber"} <= answer.json()["errors"].keys()
@@ -139,7 +139,7 @@ def test_no_contracts_at_all_is_refused(api):
     assert (answer.status, answer.json()) == (400, {"errors": {"contracts": ["size cannot be less than 1"]}})
 
 
-def test_publishing_tells_events_and_next_steps(api):
+def test_the_notices_of_a_publication_have_events_and_next_steps(api):
     first = api.publish("Shop", "1", "Prices", "a", branch="main", tags=["prod", "test"])
     assert texts(first)[0] == "Created Shop version 1 with branch main and tags prod, test"
     assert texts(first)[3] == (
@@ -152,7 +152,7 @@ def test_publishing_tells_events_and_next_steps(api):
     assert "and no new tags were applied" in texts(again)[3]
 
 
-def test_what_is_no_pact_is_a_pact_all_the_same(api):
+def test_any_json_object_can_be_published_as_a_pact(api):
     assert api.put("/pacts/provider/Prices/consumer/Shop/version/1", {"what": "ever"}).status == 201
     assert api.get("/pacts/provider/Prices/consumer/Shop/version/1").json()["what"] == "ever"
 

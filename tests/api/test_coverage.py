@@ -109,7 +109,9 @@ def test_results_of_verifiers_for_pacts_are_shown_beside(api: Api, success: bool
         ('<testsuite><testcase name="test_prices"/></testsuite>', "Its cases name no operation"),
     ],
 )
-def test_without_a_readable_report_nothing_is_said_about_operations(api: Api, report: str | None, reason: str) -> None:
+def test_without_a_readable_report_the_evidence_of_all_operations_is_unknown(
+    api: Api, report: str | None, reason: str
+) -> None:
     publish_pact(api, "Shop", "1", "GET /v1/prices")
     answer = publish(api, report)
     body = api.get(COVERAGE).json()

@@ -1,4 +1,4 @@
-"""Passwords, tokens and sessions: what is let in, what is refused, and what an attacker gets out of it."""
+"""Passwords, tokens and sessions: which credentials are accepted, and which attacks fail."""
 
 import base64
 import hashlib
@@ -87,7 +87,7 @@ def test_when_and_from_where_a_token_was_used_is_noted(api, accounts, database, 
     assert (stored_token.used_at, stored_token.used_from) == (clock.now, "127.0.0.1")
 
 
-def test_the_two_tokens_that_everybody_has_are_found_and_regenerated(api, accounts):
+def test_the_two_default_tokens_of_each_user_are_listed_and_regenerated(api, accounts):
     issued = accounts(Role.READ_WRITE)
     items = api.get("/settings/tokens", headers=bearer(issued)).json()["_embedded"]["items"]
     assert [token["description"] for token in items[:2]] == ["Read only token (developer)", "Read/write token (CI)"]
@@ -105,7 +105,7 @@ def test_the_two_tokens_that_everybody_has_are_found_and_regenerated(api, accoun
     assert listed != second.json()["value"]
 
 
-def test_nobody_regenerates_what_is_not_theirs_or_is_more_than_they_have(api, accounts):
+def test_users_regenerate_only_their_own_tokens_and_within_their_permissions(api, accounts):
     mine, reader = accounts(Role.READ_WRITE), accounts(Role.READ_WRITE, "ro", token=Role.READ_ONLY)
     path = f"/settings/tokens/{mine.token.uuid}/regenerate"
     other = accounts(Role.READ_WRITE, "other")
@@ -252,13 +252,13 @@ def test_a_password_that_is_changed_is_refused_at_once_by_every_process(make_api
 
 
 @pytest.mark.parametrize("weak", ["short", "password1234", "aaaaaaaaaaaaaaaa", "ada.lovelace", "x" * 300])
-def test_weak_passwords_are_told_from_others(weak):
+def test_weak_passwords_have_a_weakness_and_strong_ones_none(weak):
     assert passwords.find_weakness(weak, ("ada.lovelace", ""))
     assert passwords.find_weakness(PASSWORD) is None
 
 
 @on_sqlite
-def test_guessing_is_slowed_down_and_locks_nobody_else_out(make_api, accounts, clock):
+def test_guessing_is_throttled_and_other_users_and_addresses_are_not(make_api, accounts, clock):
     accounts(Role.READ_WRITE, "ada")
     accounts(Role.READ_WRITE, "ben")
     api = make_api(trusted_proxies=("127.0.0.1",))
@@ -350,9 +350,7 @@ def test_a_page_that_updates_itself_does_not_keep_a_session_from_expiring(browse
     assert open_page.get("/settings/account").status == 303, "nobody was there for 13 hours"
 
 
-def test_sessions_of_a_user_who_was_disabled_stay_ended_when_the_user_is_enabled_again(
-    browser, accounts, database, clock
-):
+def test_sessions_of_a_disabled_user_stay_ended_when_the_user_is_enabled_again(browser, accounts, database, clock):
     accounts(Role.READ_WRITE, "ada")
     elsewhere = Browser(browser.api)
     assert elsewhere.sign_in("ada").status == 303
@@ -373,7 +371,7 @@ def test_sessions_of_a_user_who_was_disabled_stay_ended_when_the_user_is_enabled
     assert elsewhere.get("/settings/account").status == 303, "by command, too"
 
 
-def test_a_token_is_not_made_for_a_user_who_is_disabled(accounts, database, clock):
+def test_a_token_is_not_created_for_a_disabled_user(accounts, database, clock):
     accounts(Role.READ_WRITE, "ada")
     ada = database.read(lambda db: stored.find_by_name(db, "ada"))
     database.write(lambda db: account_actions.disable_account(db, ada, now=clock.now))
@@ -440,7 +438,7 @@ def test_a_session_that_was_planted_is_not_the_one_that_is_opened(browser):
         "",
     ],
 )
-def test_signing_in_leads_nowhere_else(browser, onward):
+def test_signing_in_does_not_redirect_to_other_sites(browser, onward):
     answer = browser.sign_in(next=onward)
     assert (answer.status, answer.headers["location"]) == (303, "/")
     assert "a=b" not in answer.headers["set-cookie"]
@@ -454,7 +452,7 @@ def test_signing_in_leads_on_to_pages_whatever_their_names(browser):
 
 
 @on_sqlite
-def test_a_write_that_comes_with_a_session_needs_what_only_our_pages_know(browser):
+def test_a_write_with_a_session_needs_its_csrf_token(browser):
     browser.sign_in()
     csrf = browser.token("/settings/account")
     cookie = {"cookie": f"{SESSION}={browser.cookies[SESSION]}"}
@@ -478,7 +476,7 @@ def test_a_write_that_comes_with_a_session_needs_what_only_our_pages_know(browse
     ],
 )
 @pytest.mark.parametrize("is_open", [True, False], ids=["open", "signed in"])
-def test_no_route_takes_what_another_site_has_a_browser_send(api, accounts, fetch_headers, is_open):
+def test_every_route_rejects_writes_from_a_browser_on_another_site(api, accounts, fetch_headers, is_open):
     authorization = {} if is_open else basic("administrator", PASSWORD)
     if not is_open:
         accounts(Role.ADMINISTRATOR)

@@ -1,4 +1,4 @@
-"""The dashboard: the pacts that matter, and how they stand."""
+"""The dashboard: the latest pacts, and their states."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ def verify(api: Api, version: str, provider_version: str, *, success: bool = Tru
 
 
 def deploy(api: Api, version: str) -> str:
-    """Deploy a version of Till, and say where the deployment is found."""
+    """Deploy a version of Till, and return the path of the deployment."""
     environments = api.get("/environments?name=live").json()["_embedded"]["environments"]
     live = environments[0] if environments else api.post("/environments", {"name": "live", "production": True}).json()
     path = f"/pacticipants/Till/versions/{version}/deployed-versions/environment/{live['uuid']}"
@@ -87,7 +87,7 @@ def test_a_pact_that_matters_twice_is_shown_once(three: Api) -> None:
     assert versions(three) == ["3"]
 
 
-def test_what_is_missing_is_null(three: Api) -> None:
+def test_missing_values_are_null(three: Api) -> None:
     (item,) = items(three)
     assert item["provider"]["version"] is None
     assert item["latestVerificationResult"] is None
@@ -97,7 +97,7 @@ def test_what_is_missing_is_null(three: Api) -> None:
     assert item["latestWebhookExecution"] is None
 
 
-def test_the_newest_result_is_shown_with_where_its_version_stands(three: Api, clock: Clock) -> None:
+def test_the_newest_result_is_shown_with_the_branches_and_tags_of_its_version(three: Api, clock: Clock) -> None:
     verify(three, "3", "10")
     verify(three, "3", "11", success=False)
     for version in ("10", "11"):
@@ -120,7 +120,7 @@ def test_a_version_shows_the_branches_that_it_is_the_head_of(three: Api) -> None
     assert item["consumer"]["version"]["branch"] == "b"
 
 
-def test_what_failed_while_pending_says_so(api: Api) -> None:
+def test_a_failure_of_a_pending_pact_has_its_own_status(api: Api) -> None:
     api.publish("Till", "1", "Ledger", 1, branch="main")
     request = {"consumerVersionSelectors": [{"branch": "main"}], "includePendingStatus": True}
     pacts = api.post("/pacts/provider/Ledger/for-verification", request).json()["_embedded"]["pacts"]
@@ -130,7 +130,7 @@ def test_what_failed_while_pending_says_so(api: Api) -> None:
     assert items(api)[0]["verificationStatus"] == "failed_pending"
 
 
-def test_what_changed_last_comes_first(three: Api, clock: Clock) -> None:
+def test_the_latest_change_comes_first(three: Api, clock: Clock) -> None:
     deploy(three, "1")
     deploy_two = "/pacticipants/Till/versions/2/tags/dev"
     three.put(deploy_two, {})
@@ -140,7 +140,7 @@ def test_what_changed_last_comes_first(three: Api, clock: Clock) -> None:
     assert versions(three) == ["1", "3", "2"]
 
 
-def test_the_dashboard_of_all_is_had_by_the_page(three: Api) -> None:
+def test_the_dashboard_of_all_integrations_is_paged(three: Api) -> None:
     three.publish("Ant", "1", "Ledger", 4)
     three.publish("zebra", "1", "Ledger", 5)
     three.put("/pacticipants/Till/versions/1/tags/dev", {})
@@ -162,7 +162,7 @@ def test_applications_without_pacts_do_not_hide_consumers(api: Api, consumers: l
     assert [[item["consumer"]["name"] for item in page] for page in pages] == [consumers[:2], consumers[2:]]
 
 
-def test_a_page_holds_thirty_items_unless_asked_otherwise(api: Api) -> None:
+def test_the_default_page_size_is_thirty(api: Api) -> None:
     for number in range(31):
         api.publish(f"Consumer {number}", "1", "Ledger", number)
     assert len(items(api, "/dashboard")) == 30
@@ -181,7 +181,7 @@ def test_a_page_that_cannot_be_is_refused(api: Api, query: str, errors: object) 
     assert (answer.status, answer.json()) == (400, {"errors": errors})
 
 
-def test_the_dashboard_can_be_had_as_a_table(three: Api) -> None:
+def test_the_dashboard_is_available_as_a_text_table(three: Api) -> None:
     verify(three, "3", "10")
     three.put("/pacticipants/Till/versions/3/tags/dev", {})
     three.put("/pacticipants/Till/versions/3/tags/beta", {})
@@ -202,7 +202,7 @@ def test_the_table_is_ordered_by_names_and_versions_and_the_document_by_activity
     assert [item["consumer"]["version"]["number"] for item in items] == ["1", "3"]
 
 
-def test_who_does_not_exist_has_no_dashboard(three: Api) -> None:
+def test_the_dashboard_of_an_unknown_pacticipant_returns_404(three: Api) -> None:
     answer = three.get("/dashboard/provider/nobody/consumer/Till")
     assert (answer.status, answer.json()) == (404, {"error": "No provider with name 'nobody' found"})
     assert three.get("/dashboard/provider/Ledger/consumer/nobody").status == 404

@@ -1,4 +1,4 @@
-"""Requests while the database cannot be used: clients are told to try again, and lose nothing."""
+"""Requests while the database cannot be used: responses ask clients to retry, and no data is lost."""
 
 import re
 import secrets
@@ -90,14 +90,16 @@ def outage(url: str) -> Iterator[None]:
             maintenance.execute(allow(sql.Identifier(name), sql.SQL("true")))
 
 
-def assert_told_to_try_again(answer: Answer) -> None:
+def assert_retryable(answer: Answer) -> None:
     assert answer.status == 503
     assert int(answer.headers["retry-after"]) > 0
     assert "The database cannot be used at the moment" in answer.text
 
 
 @pytest.mark.parametrize("has_accounts", [False, True])
-def test_requests_are_told_to_try_again_and_succeed_afterwards(serve, database_url, accounts, capfd, *, has_accounts):
+def test_requests_return_503_with_retry_after_and_succeed_afterwards(
+    serve, database_url, accounts, capfd, *, has_accounts
+):
     sender = {"headers": {"authorization": f"Bearer {accounts(Role.READ_WRITE).text}"}} if has_accounts else {}
     api = serve()
     api.post("/environments", {"name": "production", "production": True}, **sender)
@@ -107,7 +109,7 @@ def test_requests_are_told_to_try_again_and_succeed_afterwards(serve, database_u
     requests["publication"](api, **sender)
     with outage(database_url):
         for send in requests.values():
-            assert_told_to_try_again(send(api, **sender))
+            assert_retryable(send(api, **sender))
             log = "".join(capfd.readouterr())
             assert re.search("cannot be (used|reached)", log)
             assert "Traceback" not in log
@@ -187,7 +189,7 @@ def test_a_full_disk_refuses_writes_and_loses_nothing(serve, database):
     api.publish("web-shop", "1", "prices")
     large = secrets.token_hex(40_000)  # cannot be compressed
     limit_pages(database, 1)  # SQLite raises a limit below the present size to that size
-    assert_told_to_try_again(api.publish("web-shop", "2", "prices", large))
+    assert_retryable(api.publish("web-shop", "2", "prices", large))
     versions = api.get(f"{SHOP}/versions").json()["_embedded"]["versions"]
     assert [version["number"] for version in versions] == ["1"]
     limit_pages(database, 2**30)

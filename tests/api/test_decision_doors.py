@@ -1,4 +1,4 @@
-"""Whichever way a question is asked, the answer is the same, and it is the right one."""
+"""All routes and commands that answer a question return the same, expected answer."""
 
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -52,7 +52,7 @@ def url(forgetful_broker: ForgetfulBroker) -> Iterator[str]:
             self.wfile.write(answer.body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base class has it
-            """Say nothing: requests are no failures."""
+            """Log nothing, because requests are not failures."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever)
@@ -113,7 +113,7 @@ def says_yes_on_command_line(url: str, *args: str) -> Iterator[tuple[str, bool]]
         yield f"{name} {' '.join(args)}", result.exit_code == 0
 
 
-def check(answer: bool | None, verdicts: Verdicts, yes: Mapping[str, bool]) -> None:  # noqa: FBT001 - what is compared
+def check(answer: bool | None, verdicts: Verdicts, yes: Mapping[str, bool]) -> None:  # noqa: FBT001 - the compared value
     assert {door: verdict for door, verdict in verdicts.items() if verdict is not answer} == {}
     assert {door: verdict for door, verdict in yes.items() if verdict is not (answer is True)} == {}
 

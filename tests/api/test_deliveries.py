@@ -1,4 +1,4 @@
-"""What is sent to webhooks, when, and what is told about it afterwards."""
+"""Deliveries of webhooks: their requests, times, retries and logs."""
 
 import hashlib
 import hmac
@@ -25,7 +25,7 @@ STARS = "*" * 10
 
 
 about_requests = pytest.mark.long_on_postgresql
-"""Marks tests of what is sent and logged, which is the same on both databases."""
+"""Marks tests of requests and logs, which are the same on both databases."""
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def broker(make_broker: Callable[..., Broker]) -> Broker:
     return make_broker()
 
 
-def test_what_is_owed_arrives(broker: Broker, receiver: Receiver) -> None:
+def test_a_delivery_arrives_with_its_parameters_filled_in(broker: Broker, receiver: Receiver) -> None:
     broker.hook(
         receiver.url + "/hook?v=${pactbroker.consumerVersionNumber}", request={"body": {"e": "${pactbroker.eventName}"}}
     )
@@ -75,7 +75,7 @@ def test_a_delivery_is_given_up_after_the_schedule(make_broker, receiver: Receiv
     assert len(receiver.settle()) == 2
 
 
-def test_while_it_is_tried_again_it_says_how_often_it_will_be(make_broker, receiver: Receiver) -> None:
+def test_a_retrying_delivery_has_its_remaining_attempts(make_broker, receiver: Receiver) -> None:
     broker = make_broker(webhook_retry_schedule=(100, 200))
     receiver.replies = [Reply(500)]
     broker.hook(receiver.url)
@@ -145,7 +145,7 @@ def test_a_redirect_is_a_failure_and_not_followed(make_broker, receiver: Receive
 
 
 @about_requests
-def test_what_counts_as_success_is_a_setting(make_broker, receiver: Receiver) -> None:
+def test_the_status_codes_of_success_are_a_setting(make_broker, receiver: Receiver) -> None:
     broker = make_broker(webhook_http_code_success=(418,), webhook_retry_schedule=())
     receiver.replies = [Reply(418)]
     broker.hook(receiver.url)
@@ -153,7 +153,7 @@ def test_what_counts_as_success_is_a_setting(make_broker, receiver: Receiver) ->
     assert broker.until("1", "success")["attemptsMade"] == 1
 
 
-def test_a_deleted_webhook_is_not_sent_what_it_was_owed(make_broker, receiver: Receiver) -> None:
+def test_deleting_a_webhook_cancels_its_queued_deliveries(make_broker, receiver: Receiver) -> None:
     broker = make_broker(starts=False)
     path = broker.hook(receiver.url)
     broker.publish("1")
@@ -168,7 +168,7 @@ def test_a_deleted_webhook_is_not_sent_what_it_was_owed(make_broker, receiver: R
     )
 
 
-def test_a_webhook_that_is_disabled_afterwards_is_still_sent_what_it_is_owed(make_broker, receiver: Receiver) -> None:
+def test_a_delivery_queued_before_its_webhook_was_disabled_is_sent(make_broker, receiver: Receiver) -> None:
     broker = make_broker(starts=False)
     path = broker.hook(receiver.url)
     broker.publish("1")
@@ -180,7 +180,7 @@ def test_a_webhook_that_is_disabled_afterwards_is_still_sent_what_it_is_owed(mak
     broker.worker.stop()
 
 
-def test_what_was_owed_before_a_restart_is_sent_after_it(make_broker, receiver: Receiver) -> None:
+def test_a_delivery_queued_before_a_restart_is_sent_after_it(make_broker, receiver: Receiver) -> None:
     before = make_broker(starts=False)
     before.hook(receiver.url)
     before.publish("1")
@@ -203,7 +203,9 @@ def test_several_workers_send_each_delivery_once_and_in_order(make_broker, recei
         ]
 
 
-def test_what_a_killed_worker_had_claimed_is_taken_over_when_its_time_is_up(make_broker, receiver: Receiver) -> None:
+def test_a_delivery_claimed_by_a_killed_worker_is_claimed_again_after_its_claim_expires(
+    make_broker, receiver: Receiver
+) -> None:
     broker = make_broker(starts=False)
     broker.hook(receiver.url)
     broker.publish("1")
@@ -274,7 +276,7 @@ def test_failing_webhooks_and_times_that_no_delivery_can_have_come_last(
     assert claim(until=latest, latest=latest, limit=limit, includes_failing=includes_failing) == claimed
 
 
-def test_who_has_lost_a_delivery_notes_nothing(make_broker, receiver: Receiver) -> None:
+def test_a_worker_that_lost_its_claim_records_nothing(make_broker, receiver: Receiver) -> None:
     broker = make_broker(starts=False)
     broker.hook(receiver.url)
     broker.publish("1")
@@ -316,7 +318,7 @@ def test_a_delivery_is_sent_again_by_hand(broker: Broker, receiver: Receiver) ->
     assert broker.logs("1").count("Successfully executed webhook") == 2
 
 
-def test_what_was_never_triggered_or_has_no_webhook_cannot_be_sent_again(make_broker, receiver: Receiver) -> None:
+def test_unknown_deliveries_and_those_of_deleted_webhooks_cannot_be_sent_again(make_broker, receiver: Receiver) -> None:
     broker = make_broker(starts=False)
     path = broker.hook(receiver.url)
     broker.publish("1")
@@ -365,7 +367,7 @@ def test_a_webhook_whose_owner_wants_it_pauses_until_a_delivery_succeeds(make_br
     broker.until("4", "success")
 
 
-def test_a_paused_webhook_goes_on_when_it_is_saved(make_broker, receiver: Receiver) -> None:
+def test_saving_a_paused_webhook_resumes_it(make_broker, receiver: Receiver) -> None:
     broker = make_broker(webhook_retry_schedule=(), webhook_failures_until_failing=2)
     path = _failing_webhook_that_pauses(broker, receiver)
     hook = broker.api.get(path).json()
@@ -380,7 +382,7 @@ def test_a_paused_webhook_goes_on_when_it_is_saved(make_broker, receiver: Receiv
 
 
 @about_requests
-def test_a_log_tells_request_and_response_but_no_secret(broker: Broker, receiver: Receiver) -> None:
+def test_a_log_has_the_request_and_the_response_without_secrets(broker: Broker, receiver: Receiver) -> None:
     receiver.replies = [Reply(200, b"you said swordfish and hunter2", {"x-answer": "yes"})]
     request = {
         "headers": {"Authorization": "Bearer swordfish", "X-Plain": "${pactbroker.consumerName}"},
@@ -404,7 +406,7 @@ def test_a_log_tells_request_and_response_but_no_secret(broker: Broker, receiver
     assert lines[-1] == "INFO: Successfully executed webhook"
 
 
-def test_secrets_are_sealed_in_the_database(broker: Broker, receiver: Receiver) -> None:
+def test_secrets_are_encrypted_in_the_database(broker: Broker, receiver: Receiver) -> None:
     request = {"headers": {"Authorization": "Bearer swordfish"}, "username": "u", "password": "swordfish2"}
     path = broker.hook(receiver.url, request=request, secret="swordfish3")  # noqa: S106 - none
     kept = broker.database.read(lambda db: str([tuple(row) for row in db.exec_driver_sql("SELECT * FROM webhook")]))
@@ -415,7 +417,7 @@ def test_secrets_are_sealed_in_the_database(broker: Broker, receiver: Receiver) 
 
 
 @about_requests
-def test_a_key_that_was_changed_is_told_rather_than_sent_without(make_broker, receiver: Receiver) -> None:
+def test_secrets_encrypted_with_another_key_fail_the_delivery_with_a_reason(make_broker, receiver: Receiver) -> None:
     make_broker(starts=False).hook(receiver.url, request={"headers": {"Authorization": "swordfish"}})
     broker = make_broker(secret_key="another key, which does not fit", webhook_retry_schedule=())  # noqa: S106 - none
     broker.publish("1")
@@ -425,7 +427,7 @@ def test_a_key_that_was_changed_is_told_rather_than_sent_without(make_broker, re
 
 
 @about_requests
-def test_without_a_whitelist_nothing_is_told_of_answers(make_broker, receiver: Receiver) -> None:
+def test_without_a_whitelist_response_details_are_not_logged(make_broker, receiver: Receiver) -> None:
     allowing = make_broker(starts=False)
     allowing.hook(receiver.url)
     broker = make_broker(webhook_host_whitelist=(), webhook_retry_schedule=())
@@ -439,7 +441,7 @@ def test_without_a_whitelist_nothing_is_told_of_answers(make_broker, receiver: R
 
 
 @about_requests
-def test_logs_are_told_as_json_too(broker: Broker, receiver: Receiver) -> None:
+def test_logs_are_available_as_json(broker: Broker, receiver: Receiver) -> None:
     path = broker.hook(receiver.url)
     broker.publish("1")
     logs = broker.api.get(find_logs(broker.until("1", "success"))).json()
@@ -453,7 +455,7 @@ def test_logs_are_told_as_json_too(broker: Broker, receiver: Receiver) -> None:
 
 
 @about_requests
-def test_a_response_that_is_no_text_is_told_without_its_bad_bytes(broker: Broker, receiver: Receiver) -> None:
+def test_a_response_is_logged_without_its_invalid_bytes(broker: Broker, receiver: Receiver) -> None:
     receiver.replies = [Reply(200, b"go\xffod\x00")]
     broker.hook(receiver.url)
     broker.publish("1")
@@ -570,9 +572,7 @@ def test_while_a_webhook_is_tried_out_others_may_write(broker: Broker, receiver:
     assert written == [1]
 
 
-def test_what_a_contract_event_tells_of_results_is_what_the_main_branch_said_then(
-    make_broker, receiver: Receiver
-) -> None:
+def test_a_contract_event_has_the_result_of_the_main_branch_at_that_time(make_broker, receiver: Receiver) -> None:
     broker = make_broker(starts=False)
     api = broker.api
     api.put("/pacticipants/Ledger", {"mainBranch": "main"})
@@ -620,7 +620,7 @@ def test_a_name_cannot_rewrite_a_request(broker: Broker, receiver: Receiver, bod
 
 @about_requests
 @pytest.mark.parametrize("whitelist", [OPEN["webhook_host_whitelist"], ()])
-def test_a_value_that_would_lead_elsewhere_is_not_sent_and_says_why(make_broker, receiver: Receiver, whitelist) -> None:
+def test_a_value_that_would_change_the_path_is_not_sent_but_logged(make_broker, receiver: Receiver, whitelist) -> None:
     broker = make_broker(webhook_host_whitelist=whitelist)
     webhook = broker.hook(f"{receiver.url}/repos/${{pactbroker.consumerVersionNumber}}/hooks")
     broker.publish("..")

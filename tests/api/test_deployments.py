@@ -43,7 +43,7 @@ def running(api: Api, staging: str) -> Running:
     return running
 
 
-def test_a_deployment_can_be_read_where_the_answer_says(api: Api, deploy: Deploy) -> None:
+def test_the_location_of_a_recorded_deployment_returns_it(api: Api, deploy: Deploy) -> None:
     recorded = deploy("1")
     assert recorded.status == 201
     assert recorded.headers["location"] == "http://localhost" + recorded.link("self")
@@ -107,7 +107,7 @@ def test_other_environments_are_left_alone(api: Api, deploy: Deploy, running: Ru
         ("?pacticipant=nobody", []),
     ],
 )
-def test_what_runs_is_found_by_pacticipant_and_place(
+def test_deployed_versions_are_filtered_by_pacticipant_and_instance(
     deploy: Deploy, running: Running, query: str, expected: object
 ) -> None:
     deploy("1")
@@ -120,7 +120,7 @@ def test_a_place_is_a_text(deploy: Deploy, given: object, stored: str | None) ->
     assert deploy("1", {"applicationInstance": given}).json().get("applicationInstance") == stored
 
 
-def test_what_is_missing_cannot_be_deployed(api: Api, deploy: Deploy, staging: str) -> None:
+def test_a_missing_version_or_environment_returns_404(api: Api, deploy: Deploy, staging: str) -> None:
     assert deploy("none").status == 404
     assert deploy("1", environment=NOWHERE).status == 404
     assert api.get(f"/pacticipants/Till/versions/none/deployed-versions/environment/{staging}").status == 404
@@ -150,7 +150,7 @@ def test_writes_whose_content_type_the_original_requires_still_require_it(api: A
         assert api.put(f"/pacticipants/Till/{path}", type=None).status == 415
 
 
-def test_a_version_that_no_longer_runs_says_since_when(
+def test_an_ended_deployment_keeps_the_time_of_its_end(
     api: Api, deploy: Deploy, running: Running, clock: Clock
 ) -> None:
     path = deploy("1").link("self")
@@ -170,7 +170,7 @@ def test_an_ended_deployment_cannot_be_set_back(api: Api, deploy: Deploy) -> Non
     assert (refused.status, refused.json()) == (422, {"errors": {"currentlyDeployed": [text]}})
 
 
-def test_a_patch_that_says_nothing_changes_nothing(api: Api, deploy: Deploy) -> None:
+def test_an_empty_patch_changes_nothing(api: Api, deploy: Deploy) -> None:
     recorded = deploy("1")
     assert api.patch(recorded.link("self"), {}).json() == recorded.json()
     assert api.patch(recorded.link("self")).json() == recorded.json()

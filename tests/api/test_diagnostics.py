@@ -1,4 +1,4 @@
-"""Whether the server is well, and how it fails."""
+"""The health of the server, and its errors."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -116,7 +116,7 @@ def test_a_failure_can_be_tried_out(api: Api, method: str) -> None:
 
 
 @pytest.mark.usefixtures("postgres_url")  # skips where there is no PostgreSQL
-def test_a_database_that_does_not_answer_is_told_about() -> None:
+def test_an_unreachable_database_is_reported_without_its_password() -> None:
     with postgres.server() as url:
         database = open_database(url, connections=1)
         migrate(database)

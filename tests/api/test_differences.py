@@ -17,7 +17,7 @@ def interaction(description: str, status: int) -> dict[str, object]:
 
 
 def put(api: Api, version: str, interactions: list[dict[str, object]]) -> str:
-    """Publish a pact, and say its sha."""
+    """Publish a pact, and return its sha."""
     stored = api.put(f"{PAIR}/version/{version}", {**pact("Till", "Ledger"), "interactions": interactions})
     assert stored.status == 201, stored.text
     return stored.link("pb:pact-version").rpartition("/")[2]
@@ -69,14 +69,14 @@ def changes(answer: Answer) -> list[str]:
 
 
 @pytest.mark.usefixtures("shas")
-def test_a_difference_shows_what_changed_and_when(api: Api) -> None:
+def test_a_difference_shows_the_changes_and_their_times(api: Api) -> None:
     answer = text(api, "/version/3/diff/previous-distinct")
     assert answer.headers["content-type"] == "text/plain;charset=utf-8"
     assert answer.text == WHOLE
 
 
 @pytest.mark.usefixtures("shas")
-def test_a_pact_is_compared_with_the_version_that_is_asked_for(api: Api) -> None:
+def test_a_pact_is_compared_with_the_requested_version(api: Api) -> None:
     answer = text(api, "/version/2/diff/version/3")
     assert answer.text.startswith("# Diff between versions 3 and 2 of the pact")
     assert changes(answer) == ['-        "status": 404', '+        "status": 200']
@@ -89,7 +89,7 @@ def test_contents_are_compared_by_their_shas(api: Api, shas: list[str]) -> None:
     assert changes(answer) == ['-        "status": 404', '+        "status": 200']
 
 
-def test_without_anything_to_compare_with_it_says_so(api: Api, shas: list[str]) -> None:
+def test_without_another_version_to_compare_with_the_text_explains_it(api: Api, shas: list[str]) -> None:
     nothing = "No previous distinct version was found for Pact between Till ({}) and Ledger"
     assert text(api, "/version/2/diff/previous-distinct").text == nothing.format(2)
     assert text(api, "/version/3/diff/version/none").text == nothing.format(3)
@@ -99,7 +99,7 @@ def test_without_anything_to_compare_with_it_says_so(api: Api, shas: list[str]) 
 @pytest.mark.parametrize(
     "path", ["/version/9/diff/previous-distinct", "/version/9/diff/version/1", "/pact-version/none/diff/pact-version/x"]
 )
-def test_what_is_not_there_has_no_difference(api: Api, path: str) -> None:
+def test_the_difference_of_a_missing_pact_returns_404(api: Api, path: str) -> None:
     assert text(api, path).status == 404
 
 

@@ -71,7 +71,7 @@ def test_a_publication_lists_no_delivery_for_an_event_in_a_digest(broker: Broker
     assert len(broker.triggered("1")) == 1
 
 
-def test_a_webhook_whose_digest_is_removed_sends_what_it_has_collected(broker: Broker) -> None:
+def test_a_webhook_whose_digest_is_removed_sends_its_collected_events(broker: Broker) -> None:
     path = broker.hook(URL, digest={"every": "1d"})
     broker.publish("1")
     body = broker.api.get(path).json()

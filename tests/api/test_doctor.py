@@ -1,4 +1,4 @@
-"""A recount finds whatever is wrong in what is kept on write, and mends it."""
+"""Recomputing denormalized columns finds inconsistencies and repairs them."""
 
 import pytest
 from sqlalchemy import text
@@ -24,7 +24,7 @@ def broken(database):
     return {check.rule: check.broken for check in database.read(integrity.check_integrity) if check.broken}
 
 
-def test_nothing_is_wrong_with_what_was_written(database):
+def test_data_written_by_requests_passes_all_checks(database):
     assert broken(database) == {}
 
 
@@ -57,7 +57,7 @@ def test_nothing_is_wrong_with_what_was_written(database):
         ("UPDATE publication SET position = position + 7", "the position of each publication is its version's"),
     ],
 )
-def test_each_kind_of_damage_is_found_and_mended(database, damage, rule):
+def test_each_kind_of_damage_is_found_and_repaired(database, damage, rule):
     database.write(lambda db: db.execute(text(damage)))
     assert rule in broken(database)
     assert rule in {check.rule for check in database.write(integrity.repair_integrity) if check.broken}

@@ -1,4 +1,4 @@
-"""Search finds what the documents of providers describe, with the same answers on both databases."""
+"""Search finds the contents of documents of providers, with the same answers on both databases."""
 
 from __future__ import annotations
 

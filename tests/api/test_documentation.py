@@ -13,7 +13,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 pytestmark = on_sqlite
 
 
-def test_the_document_is_for_those_who_may_read(make_api):
+def test_documentation_needs_permission_to_read(make_api):
     api = make_api(basic_auth_username="mary", basic_auth_password="secret")  # noqa: S106 - the test's own
     for path in ("/openapi.json", "/docs", "/doc/pacticipant"):
         assert api.get(path, accept=BROWSER).status == 401
@@ -34,7 +34,7 @@ def test_the_page_can_be_searched_without_scripts(api):
     assert re.findall(r'<details id="([^"]+)"', page.text) == ["remove_environment"]
 
 
-def test_what_was_searched_for_is_shown_as_text(api):
+def test_the_search_text_is_escaped(api):
     page = api.get("/docs?q=%3Cscript%3E", accept=BROWSER)
     assert "&lt;script&gt;" in page.text
     assert "<script>" not in page.text
@@ -48,7 +48,7 @@ def test_pages_hold_nothing_that_their_policy_would_not_run(api, path):
     assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|javascript:", page.text)
 
 
-def test_what_pages_are_made_with_is_there(api):
+def test_styles_and_scripts_of_the_page_exist(api):
     page = api.get("/docs", accept=BROWSER)
     for path in re.findall(r'<(?:link|script)[^>]* (?:href|src)="(/[^"]+)"', page.text):
         assert api.get(path, accept="*/*").status == 200
@@ -60,7 +60,7 @@ def test_a_relation_is_explained_to_browsers(api):
     assert "Create a pacticipant" in page.text
 
 
-def test_a_relation_that_nobody_knows_is_not_explained_yet(api):
+def test_an_unknown_relation_has_a_page_without_an_explanation(api):
     page = api.get("/doc/nothing", accept=BROWSER)
     assert page.status == 200
     assert "No documentation exists for this relation yet." in page.text
@@ -71,11 +71,11 @@ def test_clients_of_the_api_are_shown_no_page(api):
     assert (answer.status, answer.json()) == (404, {"error": "The requested document was not found on this server."})
 
 
-def test_a_file_that_is_not_there_is_not_found(api):
+def test_a_path_outside_the_static_folder_returns_404(api):
     assert api.get("/static/..%2Furls.py").status == 404
 
 
-def test_no_path_fails_when_a_browser_asks(database_url):
+def test_no_path_fails_for_a_browser(database_url):
     with examples.broker(database_url) as api:
         parameters = examples.enrich(lambda method, path, body: api.request(method, path, body).json())
         paths = api.get("/openapi.json", accept="*/*").json()["paths"]

@@ -230,7 +230,7 @@ def test_a_report_that_is_not_complete_or_of_another_engine_cannot_be_accepted(
     assert accept(api, "").status == 400
 
 
-def test_webhooks_and_the_audit_trail_are_told_of_accepted_changes_only(
+def test_only_accepted_changes_trigger_webhooks_and_are_audited(
     api: Api, history: History, database: Database, comparer: ComparisonWorker, recomparer: RecomparisonWorker
 ) -> None:
     compare_by_former_engine(api, history, database)
@@ -266,7 +266,7 @@ def test_results_that_a_changed_completeness_permits_are_recorded(
     assert deployable(api) is True
 
 
-def test_a_second_upgrade_computes_again_what_nobody_accepted(
+def test_a_second_upgrade_recomputes_comparisons_that_were_not_accepted(
     api: Api, history: History, database: Database, recomparer: RecomparisonWorker
 ) -> None:
     compare_by_former_engine(api, history, database)
@@ -355,7 +355,7 @@ def test_the_page_shows_the_changes_and_accepts_them(
     assert deployable(api) is False
 
 
-def test_metrics_show_what_waits(
+def test_metrics_count_comparisons_to_recompute_and_to_accept(
     api: Api, history: History, database: Database, recomparer: RecomparisonWorker
 ) -> None:
     compare_by_former_engine(api, history, database)

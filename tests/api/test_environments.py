@@ -7,14 +7,14 @@ from tests.api.client import Api, Clock
 NOWHERE = "/environments/00000000-0000-4000-8000-000000000000"
 
 
-def test_a_new_environment_can_be_read_where_the_answer_says(api: Api) -> None:
+def test_the_location_of_a_new_environment_returns_it(api: Api) -> None:
     created = api.post("/environments", {"name": "test", "displayName": "Testing", "production": False})
     assert created.status == 201
     assert created.headers["location"] == "http://localhost" + created.link("self")
     assert api.get(created.link("self")).json() == created.json()
 
 
-def test_an_environment_shows_what_was_said_about_it(api: Api) -> None:
+def test_an_environment_has_the_fields_it_was_created_with(api: Api) -> None:
     contacts = [{"name": "Team", "details": {"email": "a@b.example"}}, {"name": "Ann"}]
     body = {"name": "live", "displayName": "Live", "production": True, "contacts": contacts}
     shown = api.post("/environments", body).json()
@@ -71,7 +71,7 @@ def test_a_name_is_given_once(api: Api) -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_an_environment_is_said(api: Api, body: object, errors: object) -> None:
+def test_an_invalid_environment_returns_400_and_its_errors(api: Api, body: object, errors: object) -> None:
     answer = api.post("/environments", body)
     assert (answer.status, answer.json()) == (400, {"errors": errors})
 
@@ -116,14 +116,14 @@ def test_an_environment_may_keep_its_name_but_not_take_anothers(api: Api) -> Non
     assert api.put(path, {"name": "other", "production": True}).status == 400
 
 
-def test_an_environment_that_is_gone_is_not_found(api: Api) -> None:
+def test_a_removed_environment_returns_404(api: Api) -> None:
     path = api.post("/environments", {"name": "test", "production": False}).link("self")
     assert api.delete(path).status == 204
     assert api.delete(path).status == 404
     assert api.get(path).status == 404
 
 
-def test_what_is_wrong_with_a_missing_environment_is_not_looked_at(api: Api) -> None:
+def test_a_missing_environment_returns_404_before_its_body_is_checked(api: Api) -> None:
     assert api.put(NOWHERE, {}).status == 404
 
 

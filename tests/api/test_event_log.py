@@ -74,7 +74,7 @@ def _names(events: Sequence[dict[str, Any]]) -> list[str]:
     return [event["name"] for event in events]
 
 
-def test_an_event_has_links_to_the_pact_the_versions_the_result_and_what_follows(api: Api, history: History) -> None:
+def test_an_event_has_links_to_the_pact_the_versions_the_result_and_the_next_step(api: Api, history: History) -> None:
     history.publish("Shop", "1", "Prices", branch="main", tags=["dev"], buildUrl="https://ci.test/1")
     number = history.verify("Shop", "1", "Prices", by="7")
     history.deploy("Prices", "7", "production")
@@ -184,7 +184,7 @@ def test_events_of_a_deleted_application_stay(api: Api, history: History) -> Non
     assert read(api) == before
 
 
-def test_what_is_rolled_back_is_not_in_the_log(api: Api, history: History) -> None:
+def test_events_that_are_rolled_back_are_not_in_the_log(api: Api, history: History) -> None:
     history.publish("Shop", "1", "Prices")
     cursor = _cursor(api)
     assert api.publish("Shop", "1", "Prices", "another thing").status == 409
@@ -292,7 +292,9 @@ def test_a_waiting_client_gets_the_event_of_another_process_that_it_waits_for(ma
     assert [event["consumer"] for event in answer.json()["_embedded"]["events"]] == ["Shop"]
 
 
-def test_waiting_ends_without_an_event_and_the_cursor_skips_what_was_not_wanted(api: Api, history: History) -> None:
+def test_waiting_ends_without_an_event_and_the_cursor_skips_events_outside_the_filter(
+    api: Api, history: History
+) -> None:
     history.publish("Shop", "1", "Prices")
     answer = api.get("/events?after=start&provider=Stock&wait=1")
     assert answer.json()["_embedded"]["events"] == []
@@ -300,7 +302,7 @@ def test_waiting_ends_without_an_event_and_the_cursor_skips_what_was_not_wanted(
 
 
 @pytest.mark.usefixtures("long_waits")
-def test_a_client_that_goes_away_no_longer_waits(api: Api) -> None:
+def test_a_client_that_disconnects_no_longer_waits(api: Api) -> None:
     assert api.abandoned("/events?after=latest&wait=9000").status == 400
     assert api.waiting_clients == 0
 
@@ -312,7 +314,7 @@ def test_closing_the_application_ends_all_waiting(api: Api) -> None:
     assert api.get("/events?after=latest&wait=9000").status == 200
 
 
-def test_too_many_waiting_clients_are_asked_to_come_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_waiting_clients_get_503_with_retry_after(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("treaty.web.event_feed.MAX_WAITING", 0)
     answer = api.get("/events?after=latest&wait=60")
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")

@@ -83,7 +83,7 @@ def test_a_failure_counts_beyond_the_limit(released: Api, latest_by: str, limit:
     )
 
 
-def test_the_badge_the_page_and_the_table_say_the_same_as_can_i_deploy(released: Api) -> None:
+def test_the_badge_the_page_and_the_table_agree_with_can_i_deploy(released: Api) -> None:
     api = released
     History(api).branch("Bar", "9", "main")
     assert api.get("/can-i-deploy?pacticipant=Bar&version=9&environment=live").json()["summary"]["deployable"] is False
@@ -109,14 +109,14 @@ def test_a_filter_of_results_chooses_rows_and_changes_no_answer(
     assert {row[2] for row in results(answer)} == {value for value in (success == "true",) if total}
 
 
-def test_what_is_ignored_is_counted_beyond_the_limit(released: Api) -> None:
+def test_ignored_rows_are_counted_beyond_the_limit(released: Api) -> None:
     answer = ask(released, f"{BAR_9_TO_LIVE}&latestby=cvpv&limit=1&ignore[][pacticipant]=Foo&ignore[][version]=0")
     assert (counts(answer), answer["summary"]["ignored"]) == ((True, MANY - 1, 0, 0), 1)
     everything = ask(released, f"{BAR_9_TO_LIVE}&latestby=cvpv&limit=1&ignore[][pacticipant]=Foo")
     assert (counts(everything), everything["summary"]["ignored"]) == ((True, 0, 0, 0), MANY)
 
 
-def test_reasons_are_bounded_and_count_what_they_do_not_name(api: Api, history: History) -> None:
+def test_the_number_of_reasons_is_limited_and_the_last_one_counts_the_others(api: Api, history: History) -> None:
     for number in range(60):
         history.publish("Foo", str(number), "Bar", str(number % 7))
         history.release("Foo", str(number), "live")
@@ -174,7 +174,7 @@ def test_every_live_consumer_version_with_a_pact_needs_a_result(api: Api, histor
         "q[][pacticipant]=Bar&q[][branch]=main&environment=live",
     ],
 )
-def test_every_version_asked_about_needs_a_result(api: Api, history: History, selected: str) -> None:
+def test_every_selected_version_needs_a_result(api: Api, history: History, selected: str) -> None:
     history.publish("Foo", "1", "Bar")
     history.deploy("Foo", "1", "live")
     history.verify("Foo", "1", "Bar", "7")
@@ -230,7 +230,7 @@ def test_several_versions_of_one_application_need_results_between_them(api: Api,
     assert counts(ask(api, path)) == (None, 4, 0, 1)
 
 
-def test_the_page_says_no_yes_for_a_branch_of_which_a_version_is_not_verified(api: Api, history: History) -> None:
+def test_the_page_shows_not_yet_for_a_branch_with_an_unverified_version(api: Api, history: History) -> None:
     for number in ("1", "2"):
         history.publish("Foo", number, "Bar", number)
         history.branch("Foo", number, "main")
@@ -287,7 +287,7 @@ def test_a_contract_with_itself_must_hold_between_the_version_and_those_that_are
     assert counts(api.get(ITSELF).json()) == (True, 3, 0, 0)
 
 
-def test_a_contract_with_itself_is_no_matter_for_others(api: Api, history: History) -> None:
+def test_a_contract_of_an_application_with_itself_does_not_affect_others(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Foo", "a")
     history.deploy("Foo", "1", "live")
     history.publish("Foo", "1", "Bar", "c")

@@ -1,6 +1,6 @@
 """Whatever happened, an override and a policy change exactly the answers that they are about.
 
-The expected answers follow from the rows before the change, and from what happened.
+The expected answers follow from the rows before the change, and from the history.
 """
 
 from collections.abc import Iterable

@@ -47,7 +47,7 @@ def done(answer: Answer) -> Answer:
     return answer
 
 
-def test_an_export_counts_what_its_pages_contain(filled: Api) -> None:
+def test_an_export_counts_the_facts_in_its_pages(filled: Api) -> None:
     document = done(filled.get("/export")).json()
     assert tuple(link["name"] for link in document["_links"]["pages"]) == KINDS
     counts = {kind["name"]: kind["count"] for kind in document["kinds"]}
@@ -75,7 +75,7 @@ def test_a_page_ends_when_it_is_large_enough(filled: Api, monkeypatch: Any) -> N
         assert list(itertools.chain(*small)) == facts, kind
 
 
-def test_what_is_added_after_an_export_began_is_not_in_its_pages(filled: Api) -> None:
+def test_facts_added_after_an_export_began_are_not_in_its_pages(filled: Api) -> None:
     document = filled.get("/export").json()
     History(filled).publish("Other", "1", "Prices", "new")
     names = [fact["name"] for fact in follow(filled, document, "pacticipants")]

@@ -1,4 +1,4 @@
-"""Fifteen checks of what is easily done otherwise: each was observed on the original broker."""
+"""Fifteen checks of behaviour that is easily implemented differently: each was observed on the original broker."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ def history(api: Api) -> History:
 
 
 def summarize(answer: Any) -> tuple[Any, str, list[str]]:
-    """The verdict, the counts of success, failure and what is unknown, and the reasons."""
+    """The verdict, the counts of successes, failures and unknown results, and the reasons."""
     summary = answer["summary"]
     counts = "/".join(str(summary[name]) for name in ("success", "failed", "unknown"))
     return summary["deployable"], counts, [notice["text"] for notice in answer["notices"]]
@@ -132,7 +132,7 @@ def test_check_05_with_one_selector_the_limit_counts_rows_of_the_question(api: A
     assert summarize(answer) == (None, "0/0/1", [NO_ENVIRONMENT, reason])
 
 
-def test_check_06_a_main_branch_that_is_false_is_a_destination_all_the_same(api: Api, history: History) -> None:
+def test_check_06_a_main_branch_of_false_counts_as_a_destination(api: Api, history: History) -> None:
     history.publish("Foo", "2", "Bar", 2)
     history.environment("test")
     answer = api.get("/matrix?q[][pacticipant]=Foo&q[][version]=2&environment=test&mainBranch=false")
@@ -153,7 +153,7 @@ def test_check_07_a_selector_that_finds_two_versions_counts_as_two(api: Api, his
     assert providers(latest) == [None] * len(latest["matrix"]) != []
 
 
-def test_check_08_a_head_without_a_pact_hides_what_its_branch_had(api: Api, history: History) -> None:
+def test_check_08_a_head_without_a_pact_hides_earlier_pacts_of_its_branch(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar", 1, branch="main")
     history.branch("Foo", "99", "main")
     assert list_pacts_to_verify(api) == []
@@ -162,7 +162,7 @@ def test_check_08_a_head_without_a_pact_hides_what_its_branch_had(api: Api, hist
     assert "pending" in latest["verificationProperties"]
 
 
-def test_check_09_the_head_of_a_branch_is_what_was_put_on_it_last(api: Api, history: History) -> None:
+def test_check_09_the_head_of_a_branch_is_the_version_that_was_added_last(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar", 1)
     history.publish("Foo", "4", "Bar", 4, branch="feat/z")
     history.branch("Foo", "1", "feat/z")
@@ -208,9 +208,9 @@ def test_check_12_one_consumer_with_the_tag_switches_the_fallback_off_for_all(ap
 def test_check_13_branches_play_no_part_in_whether_content_has_changed(api: Api, history: History) -> None:
     history.publish("Foo", "1", "Bar", 1)
     notices = api.publish("Foo", "2", "Bar", 1, branch="main").json()["notices"]
-    told_of = next(notice["text"] for notice in notices if "Events detected" in notice["text"])
+    event_notice = next(notice["text"] for notice in notices if "Events detected" in notice["text"])
     comment = "pact content is the same as previous versions with tags  and no new tags were applied"
-    assert told_of == f"  Events detected: contract_published ({comment})"
+    assert event_notice == f"  Events detected: contract_published ({comment})"
 
 
 def test_check_14_a_webhook_that_is_put_keeps_its_secrets_and_nothing_else(
@@ -247,7 +247,7 @@ def working(database_url: str) -> Iterator[None]:
         database.close()
 
 
-def test_check_15_a_webhook_is_owed_for_each_version_that_has_to_verify_and_each_that_was_verified(
+def test_check_15_a_delivery_is_queued_for_each_version_that_has_to_verify_and_each_that_was_verified(
     make_api: Callable[..., Api], database_url: str, receiver: Receiver
 ) -> None:
     api = make_api(**OPEN)

@@ -76,7 +76,7 @@ def test_the_policy_of_the_pair_wins_over_that_of_the_environment(
     assert ask_about_set(api, ("web", "1"))["deployable"] is answer["summary"]["deployable"]
 
 
-def test_the_reason_says_what_is_allowed_and_why(api: Api, history: History) -> None:
+def test_the_reason_names_the_policy_that_allows_the_deployment(api: Api, history: History) -> None:
     allow_in(api, history, "prod")
     assert ask(api)["summary"]["reason"] == (
         "First deployment: no version of prices is deployed or released in any environment, and the environment prod "

@@ -1,4 +1,4 @@
-"""What the headers of proxies decide: the client's address and where links lead, and for whom they decide nothing."""
+"""Headers of trusted proxies decide the client's address and the base of links; other clients' headers are ignored."""
 
 import re
 
@@ -64,7 +64,7 @@ def test_the_client_is_the_first_address_from_the_right_that_is_not_trusted(entr
         ("for=6.6.6.6, for=192.0.2.7, for=10.1.1.1;proto=https;host=b", ClientConnection("192.0.2.7", "https", "b")),
         ("for=6.6.6.6;host=evil.example, for=unknown;host=a.example", ClientConnection(ME, None, "a.example")),
         ("for=6.6.6.6, for=_hidden, for=10.1.1.1", ClientConnection("10.1.1.1")),
-        # A client opens a quotation, so that what the proxy appends seems to belong to it.
+        # A client opens a quotation, so that the values that the proxy appends seem to belong to it.
         ('for=6.6.6.6;host="evil.example, for=192.0.2.7', ClientConnection("192.0.2.7")),
         ('for=6.6.6.6;host="evil.example, for="[2001:db8::7]"', ClientConnection("2001:db8::7")),
         ('for=6.6.6.6;x="a\\, for=192.0.2.7', ClientConnection("192.0.2.7")),
@@ -114,7 +114,7 @@ entries = st.text(alphabet=' ,;="\\[]:.%abforhst0123456789-_', max_size=60)
 
 @given(client=entries, family=st.sampled_from(["x-forwarded", "forwarded"]))
 def test_whatever_a_client_sends_the_proxy_has_the_last_word(client, family):
-    """The proxy appends what it sees to the client's own headers, the host replaces it or is appended."""
+    """The proxy appends the values that it sees to the client's own headers, the host replaces it or is appended."""
     appended = {
         "x-forwarded-for": f"{client}, 192.0.2.7",
         "x-forwarded-proto": f"{client}, https",
@@ -235,7 +235,7 @@ VALUES = st.tuples(st.sampled_from(["http", "https"]), st.sampled_from(["a.examp
     family=st.sampled_from(["x-forwarded", "forwarded"]),
 )
 def test_all_of_a_client_is_read_from_the_entry_of_the_outermost_trusted_proxy(forged, client, inner, family):
-    """The client connects to the outermost proxy, and each further proxy appends its peer, and what it received."""
+    """The client connects to the outermost proxy, and each further proxy appends its peer to the received values."""
     hops = [*forged, client, *inner]
     headers = {
         "x-forwarded-for": ", ".join(address for address, _ in hops),
@@ -320,7 +320,7 @@ def test_no_unsafe_value_of_a_proxy_becomes_part_of_links(make_api):
         ({"x-forwarded-proto": "javascript"}, "must be http or https"),
     ],
 )
-def test_what_a_trusted_proxy_reports_is_checked(make_api, headers, reason):
+def test_invalid_headers_of_a_trusted_proxy_return_400(make_api, headers, reason):
     refused = make_api(open_access=True, trusted_proxies=(ME,)).get("/", headers=headers)
     assert refused.status == 400
     assert reason in refused.json()["error"]

@@ -1,4 +1,4 @@
-"""Work that takes seconds: a little at a time, some of it waits, and more is refused."""
+"""Work that takes seconds: a few requests run at a time, some wait, and others are refused."""
 
 import asyncio
 from functools import partial

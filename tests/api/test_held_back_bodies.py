@@ -1,4 +1,4 @@
-"""A client that holds its request's body back gains no time: what it may do is decided when the body is there."""
+"""A client that holds back its request's body gains no time: its permissions are checked once the body has arrived."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +37,9 @@ def revoke(db, _now, issued):
         ("password", demote, 403),
     ],
 )
-def test_whoever_loses_access_while_the_body_arrives_writes_nothing(make_api, accounts, database, kind, loss, status):
+def test_a_caller_that_loses_access_while_the_body_arrives_writes_nothing(
+    make_api, accounts, database, kind, loss, status
+):
     api, issued = make_api(), accounts(Role.READ_WRITE, "eve")
     headers = bearer(issued) if kind == "token" else basic("eve", PASSWORD)
 

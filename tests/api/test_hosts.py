@@ -101,7 +101,7 @@ def address(tmp_path_factory):
         ("GET / HTTP/1.1\r\nHost: evil.example\r\n", 401),
         # Only a proxy may be asked for another server's address.
         ("GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n", 401),
-        # What asks for another protocol is a request like any other.
+        # A request to upgrade to another protocol is a request like any other.
         ("GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n", 401),
     ],
 )

@@ -35,7 +35,7 @@ Change = Callable[[Api], object]
 
 @dataclass
 class Side:
-    """A broker in which things happen, and what has happened there."""
+    """A broker with a random history, and the steps of the history."""
 
     api: Api
     mark: str

@@ -1,4 +1,4 @@
-"""What an import asks of both brokers: several things at a time, nothing twice, and one import after the other."""
+"""The requests of an import to both brokers: several at a time, none twice, and one import after the other."""
 
 import threading
 from collections import Counter
@@ -19,7 +19,7 @@ from treaty.errors import Refused
 PARALLEL = 3
 RESULTS = 12
 DETAILS = ("/tags/dev", "/branches/main/versions/", "/provider/Prices/consumer/Shop/version/")
-"""Parts of the paths of what is requested for each version before the results."""
+"""Parts of the paths that are requested for each version before the results."""
 
 
 @pytest.fixture
@@ -61,9 +61,7 @@ def test_nothing_is_requested_twice(source: Api, target: Api, *, hides_export: b
     assert (len(requests) > 5 * RESULTS) is hides_export
 
 
-def test_an_interrupted_import_continues_at_once_and_fetches_only_what_it_had_not_copied(
-    source: Api, target: Api
-) -> None:
+def test_an_interrupted_import_continues_at_once_and_fetches_only_missing_facts(source: Api, target: Api) -> None:
     requests: list[str] = []
 
     def interrupt(request: httpx.Request) -> None:
@@ -81,7 +79,7 @@ def test_an_interrupted_import_continues_at_once_and_fetches_only_what_it_had_no
     assert [request for request in requests if any(detail in request for detail in DETAILS)] == []
 
 
-def test_as_many_requests_are_in_flight_as_the_option_says_and_no_more(source: Api, target: Api) -> None:
+def test_the_option_limits_the_number_of_simultaneous_requests(source: Api, target: Api) -> None:
     together = threading.Barrier(PARALLEL)
     lock = threading.Lock()
     in_flight, peak, waited = 0, 0, 0
@@ -102,7 +100,7 @@ def test_as_many_requests_are_in_flight_as_the_option_says_and_no_more(source: A
     assert (waited, peak) == (RESULTS, PARALLEL)
 
 
-def test_the_source_is_always_ahead_of_what_the_target_writes(source: Api, target: Api, monkeypatch: Any) -> None:
+def test_the_source_is_read_ahead_of_the_writes_to_the_target(source: Api, target: Api, monkeypatch: Any) -> None:
     monkeypatch.setattr(import_targets, "MAX_CHARACTERS", 0)  # each pact and each result is a request to the target
     monkeypatch.setattr(import_sources, "_MAX_READ_AHEAD", PARALLEL + 1)
     changed = threading.Condition()

@@ -1,4 +1,4 @@
-"""`treaty import`: later imports never turn back what is newer, and results keep to the content that they verified."""
+"""`treaty import`: later imports never overwrite newer data, and results keep to the content that they verified."""
 
 import json
 import re
@@ -60,7 +60,7 @@ def deployed_pair(api):
     return history
 
 
-def test_a_result_for_an_overwritten_pact_says_nothing_about_the_current_one(source, target, later):
+def test_a_result_for_an_overwritten_pact_does_not_count_for_the_current_one(source, target, later):
     deployed_pair(source)
     later()
     assert source.put(f"{PAIR}/version/1", pact("Shop", "Prices", "second")).status == 200
@@ -175,7 +175,7 @@ def test_a_property_that_was_removed_in_the_target_stays_so_until_the_source_cha
     assert target.get("/pacticipants/Shop").json()["repositoryUrl"] == url["repositoryUrl"]
 
 
-def test_what_was_removed_or_changed_in_the_target_stays_so(source, target, later):
+def test_removals_and_changes_in_the_target_survive_a_later_import(source, target, later):
     history = deployed_pair(source)
     history.tag("Shop", "1", "prod")
     history.branch("Shop", "1", "main")

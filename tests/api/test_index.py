@@ -1,7 +1,7 @@
-"""The index, and what holds for every path."""
+"""The index, and the rules for every path."""
 
 
-def test_the_index_says_where_pacts_are_published(api):
+def test_the_index_links_to_the_publication_of_pacts(api):
     assert api.get("/").json()["_links"]["pb:publish-contracts"]["href"] == "http://localhost/contracts/publish"
 
 
@@ -10,12 +10,12 @@ def test_a_path_without_a_route_is_not_found(api):
     assert (answer.status, answer.json()) == (404, {"error": "The requested document was not found on this server."})
 
 
-def test_what_the_index_does_not_take_is_not_allowed(api):
+def test_other_methods_of_the_index_return_405(api):
     answer = api.post("/")
     assert (answer.status, answer.headers["allow"], answer.body) == (405, "GET, OPTIONS", b"")
 
 
-def test_the_index_can_be_had_without_its_body(api):
+def test_a_head_request_for_the_index_has_no_body(api):
     answer = api.request("HEAD", "/")
     assert (answer.status, answer.body) == (200, b"")
     assert int(answer.headers["content-length"]) > 0

@@ -1,4 +1,4 @@
-"""Integrations: listing them, graphs of them, and taking them away."""
+"""Integrations: listing, drawing and removing them."""
 
 from datetime import UTC, datetime
 
@@ -38,7 +38,7 @@ def test_integrations_are_listed_by_their_last_change(api: Api, clock: Clock) ->
     assert pairs(api.get("/integrations")) == ["B-P", "C-P", "A-P"]
 
 
-def test_an_integration_says_where_there_is_more_about_it(shop: Api) -> None:
+def test_an_integration_links_to_its_dashboard_and_its_deletion(shop: Api) -> None:
     links = shop.get("/integrations?q=away").json()["_embedded"]["integrations"][0]["_links"]
     assert links["pb:dashboard"]["href"] == "http://localhost/dashboard/provider/Away/consumer/Far"
     assert links["pb:delete_integration"] == {
@@ -52,7 +52,7 @@ def test_integrations_are_found_by_a_part_of_either_name(shop: Api) -> None:
     assert pairs(shop.get("/integrations?q=L_dger")) == []
 
 
-def test_integrations_are_had_by_the_page(shop: Api) -> None:
+def test_integrations_are_paged(shop: Api) -> None:
     first = shop.get("/integrations?page=1&size=3").json()
     assert first["page"] == {"number": 1, "size": 3, "totalElements": 4, "totalPages": 2}
     second = shop.get(first["_links"]["next"]["href"])
@@ -70,7 +70,7 @@ def test_a_page_that_cannot_be_is_refused(api: Api, query: str) -> None:
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "text/vnd.graphviz"])
-def test_integrations_are_drawn_as_a_graph_unless_asked_otherwise(api: Api, accept: str) -> None:
+def test_integrations_are_a_graph_by_default(api: Api, accept: str) -> None:
     api.publish("Web Shop", "1", "Ledger")
     answer = api.get("/integrations", accept=accept, type=None)
     assert answer.headers["content-type"] == "text/vnd.graphviz;charset=utf-8"
@@ -119,13 +119,13 @@ def test_a_group_grows_until_it_has_enough(api: Api) -> None:
     assert set(graph(api.get("/groups/A?maxPacticipants=many", accept="*/*"))) == {"A", "B", "C", "D"}
 
 
-def test_who_is_alone_has_an_empty_group(api: Api) -> None:
+def test_a_pacticipant_without_integrations_has_an_empty_group(api: Api) -> None:
     api.post("/pacticipants", {"name": "Lone"})
     answer = api.get("/groups/Lone", accept="text/csv")
     assert (answer.status, answer.headers["content-type"], answer.body) == (200, "text/csv;charset=utf-8", b"")
 
 
-def test_who_does_not_exist_has_no_group(api: Api) -> None:
+def test_the_group_of_an_unknown_pacticipant_returns_404(api: Api) -> None:
     answer = api.get("/groups/nobody", accept="text/csv")
     assert (answer.status, answer.json()) == (404, {"error": "No pacticipant with name 'nobody' found"})
     assert api.get("/groups/nobody").status == 406
@@ -225,14 +225,14 @@ def test_the_branchs_head_is_a_version_that_is_left(api: Api) -> None:
     assert api.get("/pacts/provider/Ledger/consumer/Till/latest/dev").status == 200
 
 
-def test_who_does_not_exist_has_no_integration(shop: Api) -> None:
+def test_removing_an_integration_of_an_unknown_pacticipant_returns_404(shop: Api) -> None:
     answer = shop.delete("/integrations/provider/nobody/consumer/Till")
     assert (answer.status, answer.json()) == (404, {"error": "No provider with name 'nobody' found"})
     answer = shop.delete("/integrations/provider/nobody/consumer/noone")
     assert answer.json() == {"error": "No consumer with name 'noone' found"}
 
 
-def test_everything_can_be_taken_away_but_environments(shop: Api) -> None:
+def test_removing_all_integrations_keeps_environments_only(shop: Api) -> None:
     uuid = shop.post("/environments", {"name": "live", "production": True}).json()["uuid"]
     shop.post(f"/pacticipants/Till/versions/1/deployed-versions/environment/{uuid}", {})
     verify(shop, "Till", "1", "Ledger", "7")
@@ -244,7 +244,7 @@ def test_everything_can_be_taken_away_but_environments(shop: Api) -> None:
     assert page["_embedded"]["deployedVersions"] == []
 
 
-def test_removing_an_integration_keeps_what_is_deployed_or_supported(api: Api) -> None:
+def test_removing_an_integration_keeps_deployed_and_supported_versions(api: Api) -> None:
     history = History(api)
     for number in ("1", "2", "3"):
         history.publish("Till", number, "Ledger", number)

@@ -29,7 +29,7 @@ MAY_BE_MISSING = {
 
 @dataclass(frozen=True)
 class Step:
-    """A link: where it stands, what it is called, and where it leads."""
+    """A link: its document, its relation, and its URL."""
 
     at: str
     relation: str
@@ -39,7 +39,7 @@ class Step:
 
 @dataclass
 class Walk:
-    """Every link of every document, and what was found there."""
+    """Every link of every document, with the response behind it."""
 
     api: Any
     uuids: dict[str, str]
@@ -81,7 +81,7 @@ class Walk:
 
 
 def links_in(document: Any, path: str, context: str | None = None) -> Iterator[Step]:
-    """List the links of a document and of what is in it."""
+    """List the links of a document and of its embedded resources."""
     if isinstance(document, list):
         for child in document:
             yield from links_in(child, path, context)
@@ -99,7 +99,7 @@ def links_in(document: Any, path: str, context: str | None = None) -> Iterator[S
 
 
 def context_of(links: dict[str, Any]) -> str | None:
-    """Say where relations of a document are explained: at its first curie."""
+    """Return the URL that explains the relations of a document: its first curie."""
     curies = links.get("curies")
     template: str | None = curies[0]["href"].removeprefix(BASE) if curies else None
     return template
@@ -112,7 +112,7 @@ def walk(api):
     return walk
 
 
-def test_no_link_leads_nowhere(walk):
+def test_every_link_leads_to_a_resource(walk):
     lost = [
         (step.at, step.relation, step.href, answer.status)
         for step, answer in walk.steps
@@ -122,7 +122,7 @@ def test_no_link_leads_nowhere(walk):
     assert len(walk.steps) > 150
 
 
-def test_what_links_lead_to_is_as_the_openapi_document_says(walk):
+def test_responses_behind_links_have_a_status_of_the_openapi_document(walk):
     for step, answer in walk.steps:
         path = walk.filled(step.href)
         if answer.status != 405:

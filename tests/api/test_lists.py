@@ -1,4 +1,4 @@
-"""Things stand in lists as they do alone, whatever their names hold; and lists say what is so now."""
+"""Resources are the same in lists as alone, for any name; and lists are up to date."""
 
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +55,7 @@ def without(links: dict[str, Any], *relations: str) -> dict[str, Any]:
     return {relation: link for relation, link in links.items() if relation not in relations}
 
 
-def test_a_version_stands_in_a_list_as_it_does_alone(named: Api, name: str) -> None:
+def test_a_version_is_the_same_in_a_list_as_alone(named: Api, name: str) -> None:
     listed = named.get(f"/pacticipants/{segment(name)}/versions").json()
     newest, older = listed["_embedded"]["versions"]
     alone = named.get(f"/pacticipants/{segment(name)}/versions/{segment(name)}").json()
@@ -69,7 +69,7 @@ def test_a_version_stands_in_a_list_as_it_does_alone(named: Api, name: str) -> N
     assert listed["_links"]["pb:versions"][1]["title"] == f"Version {name} - 06/05/2024"
 
 
-def test_a_pacticipant_stands_in_a_list_as_it_does_alone(named: Api, name: str) -> None:
+def test_a_pacticipant_is_the_same_in_a_list_as_alone(named: Api, name: str) -> None:
     listed = named.get("/pacticipants").json()
     in_list = next(pacticipant for pacticipant in listed["_embedded"]["pacticipants"] if pacticipant["name"] == name)
     alone = named.get(f"/pacticipants/{segment(name)}").json()
@@ -98,7 +98,7 @@ LISTS = ["/pacticipants", "/pacticipants/Till/versions", "/integrations", "/dash
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_list_has_the_address_by_which_it_was_asked_for(api: Api, path: str) -> None:
+def test_links_of_a_list_have_the_host_of_the_request(api: Api, path: str) -> None:
     api.publish("Till", "1", "Ledger")
     first, second = (api.get(path, headers={"host": host}) for host in ("localhost:81", "127.0.0.1"))
     assert "http://localhost:81/" in first.text

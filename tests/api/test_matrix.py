@@ -1,4 +1,4 @@
-"""The matrix: its rows, its options, and what it refuses."""
+"""The matrix: its rows, its options, and the queries that it refuses."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -197,7 +197,7 @@ def test_ignored_rows_stand_last(api: Api, ignore: str, found: list[str], ignore
     assert [row.get("ignored") for row in answer["matrix"]] == [None] * (4 - ignored) + [True] * ignored
 
 
-def test_what_happened_last_fills_the_limit_first(api: Api, history: History, clock: Clock) -> None:
+def test_a_limit_keeps_the_latest_rows(api: Api, history: History, clock: Clock) -> None:
     for number in "123":
         history.publish("Foo", number, "Bar", number)
     clock.now += timedelta(seconds=1)
@@ -207,7 +207,7 @@ def test_what_happened_last_fills_the_limit_first(api: Api, history: History, cl
 
 
 @pytest.mark.usefixtures("pair")
-def test_the_same_failure_is_said_of_every_row(api: Api, history: History) -> None:
+def test_every_failed_row_has_a_notice_of_its_own(api: Api, history: History) -> None:
     history.verify("Foo", "1", "Bar", "11", success=False)
     answer = ask(api, f"{BOTH}&latestby=cvpv&ignore[][pacticipant]=Foo&ignore[][version]=3")
     text = "The verification for the pact between any version of Foo and any version of Bar failed"
@@ -231,7 +231,7 @@ def test_a_limit_changes_no_count(make_api: Callable[..., Api], latest_by: str) 
     assert limited["reasons"] == everything["reasons"]
 
 
-def test_with_one_selector_a_limit_leaves_out_no_row_for_what_others_published(api: Api, history: History) -> None:
+def test_with_one_selector_a_limit_counts_rows_of_the_selected_version_only(api: Api, history: History) -> None:
     for number in "1234":
         history.publish("Foo", number, "Bar", number)
     assert rows(ask(api, f"{FOO}&q[][version]=1&latestby=cvpv&limit=2")) == ["1?"]
@@ -249,7 +249,7 @@ def test_a_tag_on_two_versions_is_two_selectors(api: Api, history: History) -> N
     assert [notice["type"] for notice in latest["notices"]] == ["warning", "warning", "error"]
 
 
-def test_every_revision_and_every_result_has_a_row_unless_the_latest_is_asked_for(
+def test_every_revision_and_every_result_has_a_row_unless_the_latest_is_requested(
     make_api: Callable[..., Api],
 ) -> None:
     api = make_api(allow_dangerous_contract_modification=True)
@@ -306,7 +306,7 @@ def test_a_selector_may_find_more_versions_than_a_statement_has_parameters(api: 
         ("q[pacticipant]=Foo", ["q must be a list of selectors, such as q[][pacticipant]=NAME&q[][version]=NUMBER"]),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_reasons(api: Api, history: History, query: str, errors: list[str]) -> None:
+def test_an_invalid_query_returns_400_and_its_errors(api: Api, history: History, query: str, errors: list[str]) -> None:
     history.version("Foo", "1")
     history.environment("live")
     answer = api.get(f"/matrix?{query}")

@@ -1,4 +1,4 @@
-"""Whatever happened, the matrix answers exactly what the rules say."""
+"""For random histories, the matrix equals the one computed from the rules."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from tests.scale import choose
 from treaty.model.decisions.matrix import MAX_REASONS
 
 EXAMPLES, QUESTIONS = choose((15, 4), slow=(35, 4), long=(560, 25))
-"""How many stories are told, and how many questions are asked after each, at least."""
+"""The number of stories, and the minimum number of questions after each."""
 
 
 def check(question: Mapping[str, Any], answer: Any, right: Expected) -> None:

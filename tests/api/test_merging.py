@@ -1,4 +1,4 @@
-"""Merging what several jobs publish for one version: by `PATCH`, and by `onConflict: merge`."""
+"""Merging the pacts that several jobs publish for one version: by `PATCH`, and by `onConflict: merge`."""
 
 import base64
 import json
@@ -138,7 +138,9 @@ def test_versions_of_the_specification_are_mixed_where_nothing_is_lost(api: Api,
 
 @pytest.mark.parametrize("merge", WAYS)
 @pytest.mark.parametrize("content", [{}, {"interactions": None}, {"interactions": {"a": 1}}])
-def test_what_has_no_interactions_is_refused_with_a_reason(api: Api, merge: Merge, content: object) -> None:
+def test_merging_content_without_interactions_returns_409_and_the_reason(
+    api: Api, merge: Merge, content: object
+) -> None:
     merge(api, pact(http("a")))
     refused = merge(api, content)
     assert (refused.status, "interactions" in refused.text) == (409, True)

@@ -1,4 +1,4 @@
-"""What the broker holds, in numbers."""
+"""Metrics of the broker and its data."""
 
 from datetime import timedelta
 
@@ -91,7 +91,7 @@ def test_tags_deployments_and_releases_are_counted(api, history):
 
 
 def samples(api):
-    """Read what Prometheus would: values by name and labels."""
+    """Read the metrics as Prometheus does: values by name and labels."""
     answer = api.get("/metrics/prometheus", accept="text/plain;version=0.0.4,*/*;q=0.2")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4;charset=utf-8"
     return {
@@ -139,7 +139,7 @@ def test_decisions_are_counted_by_verdict(api, history):
     assert [by_labels["treaty_decisions_total", verdict] for verdict in ("yes", "no", "unknown")] == [1, 1, 2]
 
 
-def test_deliveries_that_are_owed_are_counted(api, clock):
+def test_queued_deliveries_are_counted_with_the_age_of_the_oldest(api, clock):
     body = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://example.org"}}
     assert api.post("/webhooks", body).status == 201
     assert samples(api)["treaty_webhook_deliveries_owed",] == 0
@@ -157,6 +157,6 @@ def test_connections_to_the_database_are_counted(api):
     assert by_labels["treaty_database_connections_open",] >= by_labels["treaty_database_connections_in_use",] >= 1
 
 
-def test_who_may_not_read_sees_no_numbers(make_api):
+def test_metrics_need_permission_to_read(make_api):
     api = make_api(basic_auth_username="ann", basic_auth_password="secret")  # noqa: S106 - of the test
     assert api.get("/metrics/prometheus").status == 401

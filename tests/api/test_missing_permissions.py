@@ -42,7 +42,7 @@ COMMANDS = [
 
 @pytest.fixture
 def reader(make_api, accounts):
-    """The credentials of a user who may only read, in a broker that has something of everything."""
+    """The credentials of a user that may only read, in a broker with data of every kind."""
     issued = accounts(Role.READ_WRITE, "writer")
     writer = make_api()
     send, headers = writer.request, bearer(issued)

@@ -1,4 +1,4 @@
-"""A command with a misspelt name says what does not exist, and which name is probably meant."""
+"""A command with a misspelt name reports the missing name, and suggests a similar one."""
 
 import json
 
@@ -155,7 +155,7 @@ CREATING = {
     "pactflow publish-provider-contract",
     "publish-provider-contract",
 }
-"""Commands that create what they name."""
+"""Commands that create the resources that they name."""
 LISTING = {
     "decision",
     "comparison-engine",
@@ -179,7 +179,7 @@ def test_the_table_has_every_command_that_names_something():
         *((2, *case) for case in UNANSWERED),
     ],
 )
-def test_a_misspelt_name_is_named_with_what_is_meant(broker, uuids, exit_code, name, words, sentence):
+def test_a_misspelt_name_is_reported_with_a_similar_existing_name(broker, uuids, exit_code, name, words, sentence):
     misspelt = {kind: misspell(uuid) for kind, uuid in uuids.items()}
     result = broker(*name.split(), *(misspelt.get(word, word) for word in words))
     assert result.exit_code == exit_code

@@ -1,4 +1,4 @@
-"""Named secrets: webhooks use them, approved servers receive them, and nobody sees them."""
+"""Named secrets: webhooks use them, approved servers receive them, and no response contains them."""
 
 import json
 from collections.abc import Callable
@@ -124,7 +124,7 @@ def test_an_invalid_secret_is_refused_with_the_reason(admin: Client, body, field
 
 
 @on_sqlite
-def test_only_those_who_may_manage_secrets_write_them(clients) -> None:
+def test_only_callers_that_may_manage_secrets_write_them(clients) -> None:
     roles = clients()
     path = _add(roles["administrator"])
     writer, reader = roles["read-write"], roles["read-only"]
@@ -210,7 +210,7 @@ def test_an_unknown_secret_is_named(admin: Client) -> None:
     assert "'MISSING'" in str(_errors(admin.send("POST", "/webhooks/execute", unsaved)))
 
 
-def test_a_secret_goes_only_to_servers_that_are_approved_for_it(clients) -> None:
+def test_a_secret_is_sent_to_approved_servers_only(clients) -> None:
     roles = clients(**ANYWHERE)
     admin, writer = roles["administrator"], roles["read-write"]
     path = _add(admin, allowedOrigins=["https://ci.example.org"])

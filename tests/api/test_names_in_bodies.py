@@ -201,7 +201,7 @@ OTHER_TEXTS = {
     *("OverrideBody.reason", "OverrideBody.expires_at"),
     *("ChangeBody.change", "_Contact.name", "PacticipantBody.display_name", "NewPacticipantBody.display_name"),
 }
-"""Texts of bodies that are no names in paths."""
+"""Texts of bodies that are not names in paths."""
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def has_logs() -> None:
 
 
 def work_and_count(worker: ComparisonWorker) -> tuple[int, int]:
-    """Compare what is queued, and return how many results were reused, and how many pacts were compared."""
+    """Run the queued comparisons, and return how many results were reused, and how many pacts were compared."""
     with capture_logs() as logs:
         finish_comparisons(worker)
     lines = [line for line in logs if line["event"] == "narrow"]

@@ -1,4 +1,4 @@
-"""The state of an integration follows from its rows, whoever has written them, and whatever was copied before."""
+"""The state of an integration follows from its rows alone: neither their writers nor earlier copies matter."""
 
 import random
 import threading
@@ -173,7 +173,7 @@ def test_a_wrong_copy_is_found_and_repaired(api: Api, database: Database) -> Non
 
 
 def test_random_histories(api: Api, database: Database, clock: Clock) -> None:
-    chance = random.Random(11)  # noqa: S311 - it is no secret
+    chance = random.Random(11)  # noqa: S311 - not a secret
     published: list[str] = []
     for number in range(60):
         clock.now += timedelta(seconds=chance.choice((0, 1)))
@@ -245,7 +245,7 @@ def test_an_upgrade_beside_an_earlier_server_copies_no_outdated_result(api: Api,
     assert states(upgraded) == ["failed"]
 
 
-def test_filling_all_copies_at_once_is_the_same(api: Api, database: Database) -> None:
+def test_refreshing_all_copies_at_once_gives_the_same_values(api: Api, database: Database) -> None:
     publish(api, "1")
     verify(api, "1", success=True)
     expected = database.read(lambda db: db.execute(COPIES).all())

@@ -162,7 +162,7 @@ def test_a_refused_recording_ends_with_the_command_and_the_page(api, broker, kin
 @pytest.mark.parametrize(
     "words", [("record-undeployment",), ("record-support-ended", "--version", "1")], ids=["undeployment", "support"]
 )
-def test_an_end_that_cannot_be_recorded_leads_to_what_is_there(api, broker, words):
+def test_an_end_that_cannot_be_recorded_is_reported_with_the_command_that_lists_versions(api, broker, words):
     run, address = broker
     api.publish("Shop", "1", "Stock", "a")
     result = run(*words, "--pacticipant", "Shop", "--environment", "test")

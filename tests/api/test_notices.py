@@ -92,7 +92,7 @@ def _removed(broker: Broker) -> None:
         (_removed, []),
     ],
 )
-def test_only_what_still_lacks_a_result_is_overdue(
+def test_only_pacts_that_still_lack_a_result_are_overdue(
     broker: Broker, change: Callable[[Broker], None], reported: list[str]
 ) -> None:
     broker.hook(URL, "verification_overdue")
@@ -217,7 +217,7 @@ def test_webhooks_that_report_the_failures_of_each_other_end(make_broker, receiv
     for number in range(3):
         broker.hook(f"{receiver.url}/{number}", "webhook_failing", "contract_published")
     broker.publish("1")
-    # Each of three fails once with the pact, and each of the others is told of it.
+    # Each of three fails once with the pact, which triggers a webhook for each of the others.
     eventually(lambda: len(broker.triggered("1")) == 9, lambda: broker.triggered("1"))
     assert len(receiver.settle()) == 9
     assert len(broker.triggered("1")) == 9
@@ -300,7 +300,7 @@ def test_a_recorded_no_to_production_is_reported(
     ]
 
 
-def test_a_recorded_yes_to_production_is_no_event(broker: Broker) -> None:
+def test_a_recorded_yes_to_production_triggers_no_event(broker: Broker) -> None:
     broker.api.post("/environments", {"name": "production", "production": True})
     broker.publish("7")
     body = {"environment": "production", "versions": [{"pacticipant": "Till", "version": "7"}], "record": True}

@@ -1,4 +1,4 @@
-"""A broker without users: open to programs on its own machine, and closed to whatever comes from elsewhere."""
+"""A broker without users: open to programs on its own machine, and closed to requests from elsewhere."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_it_is_open_under_the_names_of_its_own_machine(api, host):
         ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}, "of another site"),
     ],
 )
-def test_a_request_that_may_come_from_elsewhere_has_to_say_who_it_is_from(api, headers, reason):
+def test_a_request_that_may_come_from_another_machine_needs_credentials(api, headers, reason):
     assert api.get("/pacticipants", headers=LOCAL).status == 200, "the request from the machine itself"
     for method, path in (("GET", "/pacticipants"), ("GET", "/no/such/path"), ("GET", "/audit"), ("GET", "/metrics")):
         refused = api.request(method, path, headers=headers)
@@ -120,7 +120,7 @@ def test_the_first_user_closes_it_and_the_reason_is_then_another(api, accounts):
         assert api.get("/", headers={**headers, "authorization": f"Bearer {issued.text}"}).status == 200
 
 
-def test_a_token_or_password_for_nobody_is_refused_as_wrong(api):
+def test_credentials_of_an_unknown_user_return_401(api):
     for authorization in ("Bearer treaty_x", "Basic YTpi", "Digest x"):
         headers = {"host": "broker.example", "authorization": authorization}
         assert api.get("/", headers=headers).status == 401
@@ -166,7 +166,7 @@ def test_a_link_on_another_site_leads_to_a_page_here(api):
 # Browsers
 
 
-def test_a_browser_is_led_to_a_page_that_says_why_and_what_to_do(api):
+def test_a_browser_is_redirected_to_a_page_with_the_reason_and_the_next_step(api):
     led = api.get("/matrix", headers={"host": "broker.example"}, accept=PAGE)
     assert (led.status, led.headers["location"].partition("?")[0]) == (303, "http://broker.example/sign-in")
     page = api.get("/sign-in", headers={"host": "broker.example"}, accept=PAGE)
@@ -175,6 +175,6 @@ def test_a_browser_is_led_to_a_page_that_says_why_and_what_to_do(api):
     assert "treaty user add NAME --role administrator" in page.text
 
 
-def test_the_page_to_sign_in_says_nothing_of_this_once_there_are_users(api, accounts):
+def test_the_page_to_sign_in_has_no_hint_once_there_are_users(api, accounts):
     accounts(Role.READ_WRITE)
     assert "no users yet" not in api.get("/sign-in", headers={"host": "broker.example"}, accept=PAGE).text

@@ -1,4 +1,4 @@
-"""The OpenAPI document is whole, and its examples are true."""
+"""The OpenAPI document is complete, and its examples are correct."""
 
 import json
 from dataclasses import replace
@@ -44,7 +44,7 @@ def test_the_document_is_of_version_3_1_and_names_the_address_of_the_broker(api)
     assert document["servers"] == [{"url": "http://localhost"}]
 
 
-def test_every_operation_is_described_and_none_that_is_not_there(described):
+def test_the_document_describes_exactly_the_operations_of_the_routes(described):
     operations = {(template, method) for template, methods in described["paths"].items() for method in methods}
     expected = {(route.url.template, route.method.lower()) for route in routes()}
     assert operations - {(template, "parameters") for template in described["paths"]} == expected
@@ -67,7 +67,7 @@ def test_every_operation_that_takes_a_body_declares_its_type():
     assert {route.handler.__name__ for route in routes() if route.consumes is not None and route.body is None} == set()
 
 
-def test_every_handler_says_what_it_does():
+def test_every_handler_has_a_docstring_whose_first_line_is_a_sentence():
     first_lines = {
         route.handler.__name__: (route.handler.__doc__ or "").strip().partition("\n")[0] for route in routes()
     }
@@ -121,7 +121,7 @@ def response_types(route):
     return [declared for declared in (route.response, route.extended_response) if declared is not None]
 
 
-def test_the_examples_are_what_the_broker_answers():
+def test_the_examples_equal_the_responses_of_the_broker():
     assert examples.DOCUMENT.read_text("utf-8") == examples.part(), "renew them: ./run renew"
 
 

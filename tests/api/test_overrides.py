@@ -87,7 +87,7 @@ def test_an_override_answers_yes_with_all_that_it_overrides(api: Api, door: str)
     assert reasons[0]["override"]["reason"] == REASON
     old = {reason["kind"]: reason for reason in before["reasons"]}
     for reason in reasons[1:]:
-        # What is overridden keeps its cause and its next step.
+        # An overridden pair keeps its cause and its next step.
         assert reason["text"] == f"Overridden: {old[reason['kind']]['text']}"
         assert {name: reason[name] for name in ("cause", "since", "next")} == {
             name: old[reason["kind"]][name] for name in ("cause", "since", "next")

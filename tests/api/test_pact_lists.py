@@ -1,4 +1,4 @@
-"""Lists of pacts, and taking pacts away."""
+"""Lists of pacts, and removing pacts."""
 
 import pytest
 
@@ -79,7 +79,7 @@ def test_a_head_without_a_pact_has_none_to_list(api: Api, history: History) -> N
 @pytest.mark.usefixtures("history")
 @pytest.mark.parametrize("path", ["/versions", "/tag/dev", "/branch/main", "/branch/latest/versions"])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_who_is_missing_in_a_pair_is_named(api: Api, method: str, path: str) -> None:
+def test_the_missing_pacticipant_of_a_pair_is_named(api: Api, method: str, path: str) -> None:
     gone = api.request(method, f"/pacts/provider/nobody/consumer/no-one{path}")
     assert (gone.status, gone.json()) == (404, {"error": "No consumer with name 'no-one' found"})
     gone = api.request(method, f"/pacts/provider/nobody/consumer/Till{path}")
@@ -180,7 +180,7 @@ def test_the_last_pact_leaves_no_link(api: Api) -> None:
     assert api.get(f"{PAIR}/latest").status == 404
 
 
-def test_nothing_is_deleted_while_nobody_knows_the_main_branch(api: Api) -> None:
+def test_deleting_the_pacts_of_an_unknown_main_branch_returns_409(api: Api) -> None:
     api.publish("Till", "1", "Ledger", branch="feat/x")
     for path in ("/branch/versions", "/branch/latest/versions"):
         refused = api.delete(PAIR + path)

@@ -1,4 +1,4 @@
-"""Paths of PactFlow that this broker does not have: its clients learn that, and what to use instead."""
+"""Paths of PactFlow that this broker does not have: responses explain that, and name an alternative."""
 
 import pytest
 
@@ -19,9 +19,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("method", "path", "next_step"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
-def test_a_path_of_pactflow_is_not_found_with_what_to_use_instead(
-    api: Api, method: str, path: str, next_step: str
-) -> None:
+def test_a_path_of_pactflow_returns_404_with_an_alternative(api: Api, method: str, path: str, next_step: str) -> None:
     answer = api.request(method, path, accept="*/*")
     assert answer.status == 404
     text = answer.json()["error"]

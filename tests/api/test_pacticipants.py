@@ -24,12 +24,12 @@ def names(api: Api, path: str) -> list[str]:
     return [pacticipant["name"] for pacticipant in api.get(path).json()["_embedded"]["pacticipants"]]
 
 
-def test_a_new_pacticipant_can_be_read_where_the_answer_says(api: Api) -> None:
+def test_the_location_of_a_new_pacticipant_returns_it(api: Api) -> None:
     created = api.post("/pacticipants", {"name": "Till", "mainBranch": "trunk"})
     assert api.get(created.headers["location"]).json()["mainBranch"] == "trunk"
 
 
-def test_a_pacticipant_shows_what_was_said_about_it(api: Api) -> None:
+def test_a_pacticipant_has_the_properties_it_was_created_with(api: Api) -> None:
     properties = {
         "name": "till",
         "displayName": "The Till",
@@ -68,19 +68,19 @@ def test_creating_a_pacticipant_again_changes_nothing(api: Api) -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_a_pacticipant_is_said(api: Api, body: object, errors: object) -> None:
+def test_an_invalid_pacticipant_returns_400_and_its_errors(api: Api, body: object, errors: object) -> None:
     answer = api.post("/pacticipants", body)
     assert (answer.status, answer.json()) == (400, {"errors": errors})
     assert names(api, "/pacticipants") == []
 
 
-def test_what_is_wrong_can_be_had_as_a_problem_document(api: Api) -> None:
+def test_validation_errors_are_available_as_a_problem_document(api: Api) -> None:
     answer = api.post("/pacticipants", {"name": "a", "mainBranch": "a b"}, accept=PROBLEM)
     assert answer.headers["content-type"].startswith(PROBLEM)
     assert answer.json()["errors"][0]["pointer"] == "/mainBranch"
 
 
-def test_an_empty_body_is_no_pacticipant(api: Api) -> None:
+def test_an_empty_body_returns_400(api: Api) -> None:
     answer = api.post("/pacticipants")
     assert answer.status == 400
     assert answer.json()["error"].startswith("JSON::ParserError - ")
@@ -94,7 +94,7 @@ def test_a_name_may_hold_anything_that_a_path_can(api: Api) -> None:
     assert shown.link("self") == path
 
 
-def test_merging_changes_only_what_is_given(api: Api) -> None:
+def test_merging_changes_only_the_properties_of_the_body(api: Api) -> None:
     create(api, "Till", mainBranch="main", repositoryName="till")
     changed = api.patch("/pacticipants/Till", {"mainBranch": None, "repositoryUrl": "u"}).json()
     assert "mainBranch" not in changed
@@ -122,7 +122,7 @@ def test_no_way_leads_to_a_blank_name(api: Api) -> None:
         assert api.request(method, path).json() == {"errors": {"name": ["cannot be blank"]}}
 
 
-def test_replacing_takes_back_what_is_not_given(api: Api) -> None:
+def test_replacing_resets_properties_that_the_body_lacks(api: Api) -> None:
     before = create(api, "Till", displayName="Desk", repositoryName="till")
     replaced = api.put("/pacticipants/Till", {"mainBranch": "develop"}).json()
     assert (replaced["displayName"], replaced["mainBranch"]) == ("Till", "develop")
@@ -135,7 +135,7 @@ def test_replacing_creates_nothing(api: Api) -> None:
     assert (answer.status, answer.json()) == (404, {"error": "No pacticipant with name 'Till' found"})
 
 
-def test_replacing_is_no_merging(api: Api) -> None:
+def test_replacing_with_a_merge_patch_returns_415(api: Api) -> None:
     create(api, "Till", mainBranch="main")
     assert api.put("/pacticipants/Till", {}, type="application/merge-patch+json").status == 415
     assert api.get("/pacticipants/Till").json()["mainBranch"] == "main"
@@ -198,13 +198,13 @@ def test_old_clients_find_each_pacticipant_at_the_top_of_the_list(api: Api) -> N
 @pytest.mark.parametrize(
     ("query", "found"), [("TILL", ["Till", "till_2"]), ("l_2", ["till_2"]), ("%25", []), ("!", ["wow!"])]
 )
-def test_a_search_finds_what_a_name_holds(api: Api, query: str, found: list[str]) -> None:
+def test_a_search_finds_names_that_contain_the_text_in_any_case(api: Api, query: str, found: list[str]) -> None:
     for name in ("Till", "till_2", "Tilx2", "wow!"):
         create(api, name)
     assert names(api, f"/pacticipants?q={query}") == found
 
 
-def test_a_page_says_where_the_next_one_is(api: Api) -> None:
+def test_a_page_links_to_the_next_and_previous_ones(api: Api) -> None:
     for name in ("a", "b", "c"):
         create(api, name)
     first = api.get("/pacticipants?page=1&size=2")
@@ -242,7 +242,7 @@ def test_labels_are_embedded_by_name(api: Api) -> None:
     assert [label["name"] for label in api.get("/pacticipants/Till").json()["_embedded"]["labels"]] == ["blue", "red"]
 
 
-def test_a_label_finds_those_who_have_it(api: Api) -> None:
+def test_a_label_lists_its_pacticipants(api: Api) -> None:
     for name, label in (("Till", "red"), ("Ledger", "red"), ("Bank", "blue")):
         api.put(f"/pacticipants/{name}/labels/{label}")
     assert names(api, "/pacticipants/label/red") == ["Ledger", "Till"]
@@ -268,8 +268,8 @@ def test_a_label_can_be_taken_off(api: Api) -> None:
         ("/pacticipants/Till/labels/{}", "label"),
     ],
 )
-def test_names_are_taken_as_long_as_they_can_be_looked_up(api: Api, path: str, member: str) -> None:
-    letters = "".join(random.Random(1).choices(string.ascii_letters, k=2000))  # noqa: S311 - what cannot be compressed
+def test_names_are_accepted_up_to_the_length_that_an_index_can_store(api: Api, path: str, member: str) -> None:
+    letters = "".join(random.Random(1).choices(string.ascii_letters, k=2000))  # noqa: S311 - incompressible text
     assert api.put(path.format(letters)).status == 201
     answer = api.put(path.format(letters + "x"))
     assert (answer.status, answer.json()) == (400, {"errors": {member: ["cannot be longer than 2000 bytes"]}})

@@ -1,4 +1,4 @@
-"""Publishing pacts one at a time, and reading them one by one."""
+"""Publishing and reading single pacts."""
 
 import json
 from base64 import b64decode, urlsafe_b64encode
@@ -131,14 +131,14 @@ def test_a_name_like_another_is_taken_for_a_slip(make_api: Callable[..., Api]) -
         (b'{"a":' * 100_000, ""),
     ],
 )
-def test_what_is_no_json_object_is_refused(api: Api, body: bytes, start: str) -> None:
+def test_a_body_that_is_not_a_json_object_returns_400(api: Api, body: bytes, start: str) -> None:
     refused = api.put(f"{PAIR}/version/1", body)
     assert refused.status == 400
     assert refused.json()["error"].startswith(start)
     assert api.get("/pacticipants").json()["_embedded"]["pacticipants"] == []
 
 
-def test_the_content_type_of_a_pact_is_looked_at_last(api: Api) -> None:
+def test_the_content_type_of_a_pact_is_checked_last(api: Api) -> None:
     assert api.put(f"{PAIR}/version/1", {}, type="text/plain").status == 415
     assert api.put(f"{PAIR}/version/1", pact("Other", "Ledger"), type="text/plain").status == 400
     assert api.get(f"{PAIR}/version/1").status == 404
@@ -211,7 +211,7 @@ def numbers(answer: Answer) -> list[str]:
 
 
 @pytest.mark.usefixtures("history")
-def test_metadata_says_which_publication_of_content_is_meant(api: Api) -> None:
+def test_metadata_selects_the_publication_of_a_content(api: Api) -> None:
     content = api.get(f"{PAIR}/version/1").link("pb:pact-version")
     answer = api.get(f"{content}/metadata/{segment('cvn=1')}")
     assert (answer.link("self"), numbers(answer)) == (f"{PAIR}/version/1", ["1"])
@@ -238,7 +238,7 @@ def test_metadata_may_name_many_versions_by_their_ids_but_only_the_consumers(api
 
 @pytest.mark.parametrize("said", ["!!!", "%FF", "a", "bm9uc2Vuc2U", "eD0lRkY", "cz0x", "x" * 500])
 @pytest.mark.usefixtures("history")
-def test_metadata_that_makes_no_sense_is_passed_over_but_handed_on(api: Api, said: str) -> None:
+def test_invalid_metadata_is_ignored_but_stays_in_links(api: Api, said: str) -> None:
     content = api.get(f"{PAIR}/version/1").link("pb:pact-version")
     answer = api.get(f"{content}/metadata/{said}")
     if said == "%FF":
@@ -293,7 +293,7 @@ def test_the_last_range_of_a_long_accept_header_counts(api: Api, accept: str) ->
 
 
 @pytest.mark.usefixtures("history")
-def test_a_pact_is_told_in_each_of_its_media_types(api: Api) -> None:
+def test_a_pact_is_available_in_each_of_its_media_types(api: Api) -> None:
     path = f"{PAIR}/version/3"
     assert api.get(path, accept="application/json").json() == api.get(path).json()
     extended = api.get(path, accept=EXTENDED).json()
@@ -320,12 +320,12 @@ def test_members_that_answers_have_are_not_those_that_were_sent(api: Api) -> Non
         (b'{"n": 1.0}', '{"n":1.0'),
     ],
 )
-def test_numbers_and_texts_come_back_letter_for_letter(api: Api, body: bytes, kept: str) -> None:
+def test_numbers_and_texts_are_returned_unchanged(api: Api, body: bytes, kept: str) -> None:
     assert api.put(f"{PAIR}/version/1", body).status == 201
     assert kept in api.get(f"{PAIR}/version/1").text
 
 
-def test_an_empty_pact_comes_back_with_links(api: Api) -> None:
+def test_an_empty_pact_is_returned_with_links(api: Api) -> None:
     assert api.put(f"{PAIR}/version/1", b" { } ").json().keys() == {"createdAt", "_links"}
 
 
@@ -351,7 +351,7 @@ def _is_own(name: str) -> bool:
     return name in {"createdAt", "_links"}
 
 
-def test_whatever_is_accepted_comes_back_equal(api: Api) -> None:
+def test_every_accepted_pact_is_returned_unchanged(api: Api) -> None:
     count = iter(range(10_000))
 
     @ON_ONE_SERVER

@@ -1,4 +1,4 @@
-"""What a provider's build is given to verify, and why."""
+"""The pacts that a provider's build has to verify, and the reasons."""
 
 from datetime import timedelta
 from urllib.parse import parse_qsl
@@ -81,7 +81,7 @@ def _metadata(api, body):
     return parse_qsl(decode_segment(pact["_links"]["self"]["href"].rsplit("/", 1)[1]))
 
 
-def test_without_selectors_the_main_branches_and_what_runs_are_verified(api, ask):
+def test_without_selectors_the_main_branches_and_deployed_versions_are_verified(api, ask):
     api.publish("Foo", "1", "Bar", 1, branch="main")
     api.publish("Foo", "99", "Other", 1, branch="main")
     assert ask() == []
@@ -93,7 +93,7 @@ def test_a_body_may_be_left_out(api):
     assert len(api.post(PATH).json()["_embedded"]["pacts"]) == 1
 
 
-def test_a_consumer_without_a_main_branch_stands_for_itself_by_tag_or_latest(make_api, ask):
+def test_a_consumer_without_a_main_branch_is_selected_by_its_main_tag_or_latest_version(make_api, ask):
     api = make_api(use_first_tag_as_branch=False)
     api.publish("Foo", "1", "Bar", 1, tags=["main"])
     api.publish("Foo", "2", "Bar", 2)
@@ -115,7 +115,7 @@ def test_the_newest_revision_of_a_pact_is_verified(make_api, ask):
     assert len(ask({"mainBranch": True}, {"tag": "x"}, {"latest": True})) == 1
 
 
-def test_a_version_that_runs_in_two_places_is_told_twice(api, ask, environment, deploy):
+def test_a_version_deployed_to_two_instances_is_named_twice(api, ask, environment, deploy):
     api.publish("Foo", "1", "Bar", 1)
     live = environment("live", production=True)
     deploy("1", live, "a")
@@ -124,7 +124,7 @@ def test_a_version_that_runs_in_two_places_is_told_twice(api, ask, environment, 
     assert ask({"environment": "live"}) == [("Foo (1)", "in environment live", True, False)]
 
 
-def test_what_is_deployed_no_longer_is_not_verified(api, ask, environment, deploy):
+def test_versions_that_are_no_longer_deployed_are_not_verified(api, ask, environment, deploy):
     api.publish("Foo", "1", "Bar", 1)
     api.publish("Foo", "2", "Bar", 2)
     test = environment("test")
@@ -177,7 +177,7 @@ def test_a_fallback_branch_serves_each_consumer_without_a_pact_from_the_branch(a
         ({}, False),
     ],
 )
-def test_a_notice_says_why_there_is_no_work_in_progress(api, request_body, is_explained):
+def test_a_notice_explains_missing_work_in_progress(api, request_body, is_explained):
     api.publish("Foo", "1", "Bar", 1, branch="feat")
     answer = api.post(PATH, request_body).json()
     if not is_explained:
@@ -214,7 +214,7 @@ def test_an_unknown_consumer_has_no_pacts(api, ask):
     assert ask({"latest": True, "consumer": "Nobody"}) == []
 
 
-def test_the_link_says_what_selected_the_pact(api):
+def test_the_link_has_the_selectors_of_the_pact(api):
     api.publish("Foo", "1", "Bar", 1, branch="feat/x")
     body = {"consumerVersionSelectors": [{"branch": "feat/x"}], "includePendingStatus": False}
     branch, latest, version_id = _metadata(api, body)
@@ -293,7 +293,7 @@ def test_how_long_a_success_counts_is_a_setting(make_api, ask, verify, clock):
     assert ask(*NOTHING, providerVersionBranch="main", **SINCE) == []
 
 
-def test_the_window_for_work_in_progress_may_be_chosen_by_what_is_unverified(make_api, ask, clock):
+def test_the_window_for_work_in_progress_can_follow_the_unverified_pacts(make_api, ask, clock):
     api = make_api(dynamic_wip_window=True, min_wip_window_days=2, max_wip_lookback_days=20)
     for version in ("1", "2", "3", "4", "5"):
         api.publish("Foo", version, "Bar", version, branch=f"feat/{version}")
@@ -330,7 +330,9 @@ def test_work_in_progress_is_older_than_no_date_given(api, ask, clock):
         ({"latest": True}, False),
     ],
 )
-def test_what_is_live_is_never_pending_if_the_setting_says_so(make_api, environment, deploy, verify, selector, is_live):
+def test_live_pacts_are_never_pending_if_the_setting_forbids_it(
+    make_api, environment, deploy, verify, selector, is_live
+):
     """Other pacts, and contents with a success, are as without the setting."""
     api, usual = make_api(deployed_pacts_are_pending=False), make_api()
     for version, content, branch in (("1", "live", "main"), ("2", "new", "feat"), ("3", "verified", "main")):
@@ -347,7 +349,7 @@ def test_what_is_live_is_never_pending_if_the_setting_says_so(make_api, environm
     assert not any("still in pending state" in text for text in texts)
     (before,) = usual.post(PATH, request).json()["_embedded"]["pacts"]
     assert before["verificationProperties"]["pending"] is is_live
-    # The metadata of the link, by which a result says whether its pact was pending, agrees.
+    # The metadata of the link, which determines whether the pact of a result was pending, agrees.
     assert (pact["_links"]["self"]["href"] == before["_links"]["self"]["href"]) is not is_live
     (other,) = api.post(PATH, {**request, "consumerVersionSelectors": [{"branch": "feat"}]}).json()["_embedded"][
         "pacts"
@@ -355,7 +357,7 @@ def test_what_is_live_is_never_pending_if_the_setting_says_so(make_api, environm
     assert other["verificationProperties"]["pending"] is True
 
 
-def test_pending_is_left_out_where_it_is_not_wanted(api, ask):
+def test_the_pending_status_is_absent_unless_it_was_requested(api, ask):
     api.publish("Foo", "1", "Bar", 1, branch="feat/x")
     wip = {"includePendingStatus": False, "providerVersionBranch": "main", **SINCE}
     assert ask(*NOTHING, **wip) == [("Foo (1)", "latest from branch feat/x", None, True)]
@@ -450,7 +452,7 @@ BODIES = [
 
 
 @pytest.mark.parametrize(("body", "errors"), BODIES)
-def test_a_request_is_refused_before_its_provider_is_looked_for(api, body, errors):
+def test_an_invalid_request_returns_400_before_its_provider_is_looked_up(api, body, errors):
     answer = api.post(PATH, body)
     assert answer.status == 400
     problems = answer.json()["errors"]
@@ -466,7 +468,7 @@ def test_a_request_is_refused_before_its_provider_is_looked_for(api, body, error
         {"includeWipPactsSince": "2020-01-01T00:00:00Z", "unknown": 1},
     ],
 )
-def test_what_older_libraries_send_is_taken(api, body):
+def test_bodies_of_older_libraries_are_accepted(api, body):
     api.publish("Foo", "1", "Bar", 1)
     assert api.post(PATH, body).status == 200
 
@@ -499,7 +501,7 @@ def test_an_unknown_provider_is_named(api):
 
 
 @pytest.mark.parametrize("name", ["feat/ü 'x' & y?", "a" * 300])
-def test_names_come_back_as_they_were_given(api, ask, name):
+def test_names_are_returned_unchanged(api, ask, name):
     api.publish("Foo", "1", "Bar", 1, branch=name)
     assert ask({"branch": name}) == [("Foo (1)", f"latest from branch {name}", True, False)]
 

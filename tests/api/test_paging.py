@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def filled(make_api):
-    """An application whose lists have three items at most unless a page is asked for, and four pacts."""
+    """An application whose lists have three items at most unless a page is requested, and four pacts."""
     api = make_api(largest_list=3)
     for number in range(1, 5):
         api.publish("Shop", str(number), "Prices", str(number), branch="main", tags=["prod"])
@@ -33,7 +33,7 @@ def names(answer):
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_list_that_is_too_long_says_so_and_begins_its_pages(filled, path):
+def test_a_list_beyond_the_limit_is_paged(filled, path):
     first = filled.get(path)
     assert first.json()["page"] == {"number": 1, "size": 3, "totalElements": 4, "totalPages": 2}
     rest = filled.get(first.link("next"))
@@ -43,7 +43,7 @@ def test_a_list_that_is_too_long_says_so_and_begins_its_pages(filled, path):
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_pages_are_as_large_as_was_asked(filled, path):
+def test_pages_have_the_requested_size(filled, path):
     whole = filled.get(f"{path}?page=1&size=10")
     assert (len(names(whole)), whole.json()["page"]["totalPages"]) == (4, 1)
     assert filled.get(f"{path}?page=0").status == 400

@@ -1,4 +1,4 @@
-"""Pending pacts and trends as JSON; what they list is tested with their pages."""
+"""Pending pacts and trends as JSON; their contents are tested with their pages."""
 
 from datetime import timedelta
 from urllib.parse import urlsplit

@@ -33,7 +33,7 @@ def api(make_api: Callable[..., Api]) -> Api:
 
 @pytest.fixture
 def start(api: Api, database: Database) -> Start:  # noqa: ARG001 - the client has prepared the database
-    """Do what a server does with plain secrets when it starts."""
+    """Encrypt plain secrets as a server does when it starts."""
     settings = Settings(database_url=str(database.engine.url), secret_key=SecretStr(SECRET_KEY))
     return lambda: encrypt_plain_secrets(settings, database)
 
@@ -78,7 +78,7 @@ CI = "https://ci.example/build"
         ),
         ({"url": "https://ci:planted@ci.example/build"}, {"url": CI, "username": "ci", "password": STARS}, 2),
         ({"url": "https://ci@ci.example/build"}, {"url": CI, "username": "ci"}, 1),
-        # What the webhook sends already stays.
+        # The values that the webhook already sends stay.
         (
             {"url": "https://ci:planted@ci.example/build", "username": "other"},
             {"url": CI, "username": "other"},

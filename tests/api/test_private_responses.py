@@ -13,7 +13,7 @@ from treaty.web.routers import list_routers
 pytestmark = pytest.mark.slow_on_postgresql  # about headers
 
 PUBLIC = {urls.STATIC, urls.SECURITY_TXT}
-"""Routes whose responses are the same for everyone."""
+"""Routes whose responses are the same for all clients."""
 BADGE = "/pacts/provider/Prices/consumer/Shop/latest/badge"
 CAN_I_MERGE = "/pacticipants/Shop/main-branch/can-i-merge/badge"
 HTTPS = "https://pacts.example.org"

@@ -43,7 +43,7 @@ def history(api: Api) -> History:
 
 
 @pytest.mark.usefixtures("history")
-def test_states_of_the_main_branches_are_put_together_by_name_and_parameters(api: Api) -> None:
+def test_states_of_the_main_branches_are_grouped_by_name_and_parameters(api: Api) -> None:
     assert states(api) == [
         {"name": "apples", "consumers": ["Apron", "Till"]},
         {"name": "pears", "consumers": ["Apron"]},
@@ -70,7 +70,7 @@ def test_states_of_an_environment_are_found_by_its_name_and_uuid(api: Api, histo
     assert states(api, "/environment/none") == []
 
 
-def test_parameters_come_back_as_they_were_written(api: Api) -> None:
+def test_parameters_are_returned_as_they_were_written(api: Api) -> None:
     body = (
         b'{"interactions": [{"providerStates": [{"name": "n", "params":'
         b' {"b": 1.10, "a": [12345678901234567890123, 1e2, "\\ud800"]}}]}]}'
@@ -83,7 +83,7 @@ def test_parameters_come_back_as_they_were_written(api: Api) -> None:
 @pytest.mark.parametrize(
     "interactions", [{}, ["text"], [{"providerState": 5}], [{"providerStates": "x"}], [{"providerStates": [5, {}]}]]
 )
-def test_what_is_no_state_is_passed_over(api: Api, interactions: object) -> None:
+def test_malformed_provider_states_are_ignored(api: Api, interactions: object) -> None:
     asking(api, "Till", "1", "main", interactions=interactions)
     assert states(api) == []
 

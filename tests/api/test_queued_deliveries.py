@@ -1,4 +1,4 @@
-"""Queued deliveries survive the removal of what they are about, or the audit log says that they are cancelled."""
+"""Queued deliveries survive the removal of their subjects, or the audit log records their cancellation."""
 
 import json
 import threading
@@ -142,7 +142,7 @@ def verify_again(broker: Broker) -> None:
 @pytest.mark.parametrize(
     ("kind", "repeat"), [("pact_publications", publish_again), ("verification_results", verify_again)]
 )
-def test_a_queued_delivery_is_sent_as_it_was_after_what_it_is_about_is_overwritten_and_removed(broker, kind, repeat):
+def test_a_queued_delivery_stays_the_same_after_its_subject_is_overwritten_and_removed(broker, kind, repeat):
     repeat(broker)
     before = list_queued_requests(broker)
     retention = Retention(versions=(KeepVersions(max_age=200),), branches=(), overwritten_max_age=timedelta(days=50))

@@ -69,13 +69,13 @@ def test_every_route_that_changes_users_credentials_or_secrets_is_marked():
     assert {path for path, route in concerned.items() if not route.is_sensitive} == set(EXEMPT)
 
 
-def test_pages_with_forms_that_contain_passwords_are_marked_so_that_nobody_types_in_vain():
+def test_pages_with_password_forms_are_sensitive_so_that_reauthentication_comes_before_typing():
     pages = {route.url.template for kind, route in golden.routes() if kind == "page" and route.is_sensitive}
     assert {"/settings/users", "/settings/users/{uuid}"} <= pages
 
 
 @on_sqlite
-def test_every_marked_route_asks_a_session_that_is_ten_minutes_old_and_no_other_credential(stale, api, accounts):
+def test_every_sensitive_route_asks_sessions_for_the_password_after_ten_minutes_but_not_tokens(stale, api, accounts):
     issued = accounts(Role.ADMINISTRATOR, "root")
     cookie = {"cookie": f"{SESSION}={stale.cookies[SESSION]}", "x-csrf-token": stale.csrf}
     marked = [(kind, route) for kind, route in golden.routes() if route.is_sensitive]
@@ -104,7 +104,7 @@ def test_a_session_counts_as_authenticated_for_ten_minutes(browser, clock):
 # Pages
 
 
-def test_a_page_asks_for_the_password_and_continues_with_what_was_requested(stale, database, clock):
+def test_a_page_asks_for_the_password_and_continues_to_the_requested_page(stale, database, clock):
     uuid = database.read(lambda db: stored.find_by_name(db, "administrator")).uuid
     sent_on = stale.get(f"/settings/users/{uuid}?a=b")
     assert sent_on.status == 303
@@ -122,7 +122,7 @@ def test_a_page_asks_for_the_password_and_continues_with_what_was_requested(stal
 
 
 @on_sqlite
-def test_entering_the_password_again_leads_nowhere_else(stale):
+def test_entering_the_password_again_does_not_redirect_to_other_sites(stale):
     assert post(stale, AGAIN, own_password=PASSWORD, next="//evil.example").headers["location"] == "/"
 
 
@@ -258,7 +258,7 @@ def test_a_session_that_an_older_server_opened_counts_from_its_start(stale, data
     assert stale.get("/settings/users").status == 303
 
 
-def test_asking_for_the_password_is_no_denial_in_the_audit_trail(stale, database):
+def test_asking_for_the_password_is_not_audited_as_a_denied_request(stale, database):
     post(stale, "/settings/tokens/new", name="ci")
     post(stale, AGAIN, own_password=PASSWORD)
     kinds = database.read(lambda db: db.execute(text("SELECT type, who FROM audit WHERE path IS NOT NULL ORDER BY id")))

@@ -1,4 +1,4 @@
-"""`can-i-deploy --record`, and what the other commands show of recorded decisions."""
+"""`can-i-deploy --record`, and recorded decisions in the output of other commands."""
 
 import json
 import re
@@ -111,7 +111,7 @@ def test_records_need_an_environment(run_command: Ask) -> None:
     assert "--record needs --to-environment ENVIRONMENT: recorded decisions are about environments." in result.output
 
 
-def test_a_deployment_without_a_recorded_yes_says_so(
+def test_a_deployment_without_a_recorded_yes_has_a_warning(
     api: Api,
     run_command: Ask,
     history: History,

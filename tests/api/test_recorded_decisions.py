@@ -117,7 +117,7 @@ def test_later_changes_never_alter_a_record(api: Api, history: History) -> None:
     assert api.get(PATH).json()["decisions"][0]["environment"]["name"] == "production"
 
 
-# What the environment asks for
+# Environments that require records
 
 
 def test_an_environment_can_ask_for_records(api: Api, history: History) -> None:
@@ -138,7 +138,7 @@ def test_an_environment_can_ask_for_records(api: Api, history: History) -> None:
     assert send(api, set_question("web@2"))["recorded"] is False
 
 
-def test_who_may_not_record_gets_the_answer_or_the_reason(
+def test_a_caller_without_permission_to_record_gets_the_answer_or_the_reason(
     api: Api, history: History, accounts: Callable[..., Any], make_api: Callable[..., Api]
 ) -> None:
     """A demand is refused. Where only the environment asks for records, the answer has a warning."""
@@ -242,7 +242,7 @@ def test_a_recorded_decision_is_an_event_of_the_audit_trail(api: Api) -> None:
 
 
 def test_a_decision_that_waits_for_a_comparison_is_recorded_once(api: Api) -> None:
-    """The server compares what the first answer lacks, and answers again: that answer is the record."""
+    """The server computes the missing comparisons, and answers again: that answer is the record."""
     history = History(api)
     publish_contract(api)
     history.deploy("Prices", "1", "production")
@@ -316,7 +316,7 @@ def test_a_repeated_release_is_marked_by_its_last_start(api: Api, history: Histo
 # Retention
 
 
-def test_old_decisions_are_removed_unless_they_explain_what_runs(
+def test_old_decisions_are_removed_unless_they_explain_a_deployed_version(
     api: Api, history: History, database: Database, clock: Clock
 ) -> None:
     for body in (set_question("web@2"), set_question("web@2"), set_question("web@1"), set_question("web@3")):

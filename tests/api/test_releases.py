@@ -37,7 +37,7 @@ def supported(api: Api, live: str) -> Supported:
     return supported
 
 
-def test_a_release_can_be_read_where_the_answer_says(api: Api, release: Release) -> None:
+def test_the_location_of_a_recorded_release_returns_it(api: Api, release: Release) -> None:
     recorded = release("1")
     assert recorded.status == 201
     assert recorded.headers["location"] == "http://localhost" + recorded.link("self")
@@ -61,7 +61,7 @@ def test_several_versions_are_supported_at_once(release: Release, supported: Sup
     ("query", "expected"),
     [("?pacticipant=till-app", ["1", "2"]), ("?version=2", ["2"]), ("?pacticipant=nobody&version=2", [])],
 )
-def test_what_is_supported_is_found_by_pacticipant_and_version(
+def test_supported_versions_are_filtered_by_pacticipant_and_version(
     release: Release, supported: Supported, query: str, expected: object
 ) -> None:
     release("1")
@@ -108,7 +108,7 @@ def test_support_cannot_be_set_back(api: Api, release: Release) -> None:
     assert (refused.status, refused.json()) == (422, {"errors": {"currentlySupported": [text]}})
 
 
-def test_what_is_missing_cannot_be_released(api: Api, release: Release, live: str) -> None:
+def test_a_missing_version_environment_or_release_returns_404(api: Api, release: Release, live: str) -> None:
     assert release("none").status == 404
     assert release("1", environment=NOWHERE).status == 404
     assert api.get(f"/pacticipants/till-app/versions/none/released-versions/environment/{live}").status == 404

@@ -134,7 +134,7 @@ def test_a_former_name_of_a_provider_is_refused_too(api: Api) -> None:
 
 
 @on_sqlite
-def test_webhooks_and_decisions_say_what_the_new_name_is(api: Api) -> None:
+def test_errors_of_webhooks_and_decisions_name_the_new_name(api: Api) -> None:
     world(api)
     rename(api, "Shop", "Store")
     refused = api.post("/webhooks", WEBHOOK)
@@ -148,7 +148,7 @@ def test_webhooks_and_decisions_say_what_the_new_name_is(api: Api) -> None:
     assert matrix.json() == {"errors": ["Pacticipant Shop not found: it was renamed to Store. Use the new name."]}
 
 
-# What follows the name
+# Data that follows the name
 
 
 def test_everything_that_belongs_to_the_application_follows_its_name(api: Api) -> None:
@@ -177,7 +177,7 @@ def test_everything_that_belongs_to_the_application_follows_its_name(api: Api) -
 
 
 @on_sqlite
-def test_a_display_name_follows_only_if_nobody_chose_it(api: Api) -> None:
+def test_a_display_name_follows_only_if_it_is_the_default(api: Api) -> None:
     api.post("/pacticipants", {"name": "web-shop"})
     api.post("/pacticipants", {"name": "till", "displayName": "The Till"})
     assert rename(api, "web-shop", "web-store").json()["displayName"] == "Web Store"
@@ -368,7 +368,7 @@ def test_a_name_like_that_of_another_application_has_to_be_allowed(api: Api) -> 
     assert rename(api, "price-api", "price_service").status == 409
     assert rename(api, "PriceService", "Shop").status == 200
     assert rename(api, "price-api", "price_service").status == 200
-    # A former name is no name of an application any more.
+    # A former name no longer belongs to an application.
     assert api.publish("Consumer", "1", "price-service").status == 409
 
 
@@ -450,7 +450,7 @@ def test_an_import_does_not_bring_a_former_name_back(api: Api) -> None:
     assert api.get("/pacticipants/Shop").status == 308
 
 
-# What names it elsewhere
+# Other data that contains the name
 
 
 def test_a_setting_of_the_clean_up_with_the_former_name_keeps_its_versions(api: Api, database, clock) -> None:

@@ -1,4 +1,4 @@
-"""Representations are pure functions: what a response contains is decided by the handler, within its transaction."""
+"""Representations are pure functions: the handler decides the content of a response, within its transaction."""
 
 import ast
 from collections.abc import Iterator

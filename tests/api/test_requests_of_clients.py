@@ -1,4 +1,4 @@
-"""What clients in other languages send, as their tests recorded it, in the order of their calls.
+"""Requests of clients in other languages, as their tests recorded them, in the order of their calls.
 
 Each recording is a table: method, path, headers and body of each request, and the status and media type that the client
 understood. The same requests have the same kind of response in this process, and each response is described by OpenAPI.

@@ -1,4 +1,4 @@
-"""Answers that are kept are given again only while the database says the same for them."""
+"""Cached responses are reused only while their queries return the same rows."""
 
 import base64
 import sqlite3
@@ -76,7 +76,7 @@ QUESTIONS = (
 
 @pytest.fixture
 def history(api: Api) -> History:
-    """Two versions of a pact, one of them verified by what runs in an environment."""
+    """Two versions of a pact, one of them verified by a deployed version."""
     history = History(api)
     for version in ("1", "2"):
         api.publish("Foo", version, "Bar", version, branch="main", tags=["dev"] if version == "1" else [])
@@ -177,7 +177,7 @@ def _driver(db: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", db.connection.dbapi_connection)
 
 
-def test_the_database_is_asked_everything_again(tmp_path: Path):
+def test_a_cached_response_runs_all_its_queries_again(tmp_path: Path):
     url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
     database = open_database(url)
     migrate(database)
@@ -204,7 +204,7 @@ def test_a_body_of_another_type_is_refused_as_ever(api):
 
 
 @pytest.mark.usefixtures("history")
-def test_who_takes_another_type_is_given_it(api):
+def test_each_media_type_is_cached_separately(api):
     path = QUESTIONS[0]
     rounds = [[api.get(path, accept=media_type) for media_type in (HAL, "text/plain", "image/png")] for _ in range(3)]
     assert [answer.headers.get("content-type", "").partition(";")[0] for answer in rounds[2][:2]] == [HAL, "text/plain"]
@@ -213,7 +213,7 @@ def test_who_takes_another_type_is_given_it(api):
 
 
 @pytest.mark.usefixtures("history")
-def test_links_lead_back_to_where_one_asked(api):
+def test_links_of_cached_responses_have_the_host_of_the_request(api):
     path = f"{PAIR}/latest"
     for host in ("localhost:81", "127.0.0.1", "localhost:81", "127.0.0.1", "localhost:81", "127.0.0.1"):
         answer = api.get(path, headers={"host": host})
@@ -232,7 +232,7 @@ def test_a_kept_answer_is_spared_and_compressed_like_any_other(api):
     assert api.get(path).body == plain.body
 
 
-def test_what_counts_days_is_not_kept_for_longer(api, clock):
+def test_a_response_that_depends_on_the_date_is_recomputed_on_another_day(api, clock):
     api.publish("Foo", "1", "Bar", 1, branch="feat/x")
     History(api).verify("Foo", "1", "Bar", by="10")
     api.put(f"{BAR}/branches/main/versions/10", {})
@@ -251,7 +251,7 @@ def test_a_decision_is_counted_each_time(api):
     assert 'treaty_decisions_total{verdict="yes"} 5.0' in counted
 
 
-def test_what_is_kept_has_a_bound(tmp_path: Path):
+def test_the_size_of_the_cache_is_limited(tmp_path: Path):
     database = open_database(f"sqlite:///{tmp_path / 'treaty.sqlite'}")
     cache = ResponseCache[bytes](10_000, len)
     computed_numbers: list[int] = []

@@ -122,7 +122,7 @@ def test_each_response_equals_that_of_a_broker_without_a_cache(make_process, clo
 
 
 def _publish_again(api: Api, result_path: str, step: int) -> None:
-    """Restore what was deleted. Where something else was published in the meantime, it stays."""
+    """Restore the deleted data. Data that was published in the meantime stays."""
     for version in ("1", "2"):
         api.publish(CONSUMER, version, PROVIDER, "a thing", branch="main", tags=["beta"])
     api.post(result_path, {"success": step % 20 == 9, "providerApplicationVersion": str(step)})

@@ -1,6 +1,6 @@
-"""Schemathesis sends what the OpenAPI document allows, and what it does not: nothing fails, answers are as described.
+"""Schemathesis sends requests that the OpenAPI document allows, and others: responses are as described, without errors.
 
-With --long it also makes requests up for ten minutes, and follows the document's links to what it has made.
+With --long it also makes requests up for ten minutes, and follows the document's links to created resources.
 """
 
 import json
@@ -39,12 +39,12 @@ LEFT_OUT: Final = {
     "list_events": "it waits for events, up to a minute",
     "remove_everything": "little would be left to ask about",
 }
-# 501 is what the original answers to methods that do not exist.
+# 501 is the original's status for methods that do not exist.
 CONFIGURATION: Final = """
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 501]
 """
-# What is made up must not be sent anywhere: this host does not exist.
+# Generated requests must not be sent anywhere: this host does not exist.
 ENVIRON: Final = {"TREATY_WEBHOOK_HOST_WHITELIST": "ci.example.org"}
 
 databases = pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_nothing_fails_and_answers_are_as_described(empty_database_url, tmp_path
 
 
 def add_history(url: str) -> None:
-    """Add what the examples of the OpenAPI document are about."""
+    """Add the data that the examples of the OpenAPI document refer to."""
     database = open_database(url, connections=1)
     migrate(database)
     database.write(lambda db: add_example_history(db, now=datetime.now(UTC), settings=Settings(database_url=url)))

@@ -225,7 +225,7 @@ def test_reads_are_not_limited_by_application_and_public_ones_not_at_all(make_ap
 
 
 @on_sqlite
-def test_a_build_can_ask_what_its_token_permits(make_api, limited_token):
+def test_a_build_can_read_the_scopes_and_applications_of_its_token(make_api, limited_token):
     headers = limited_token(Scope.PUBLISH_PACTS, applications=["Shop"])
     user = make_api().get("/user", headers=headers).json()
     assert (user["scopes"], user["applications"]) == (["publish-pacts"], ["Shop"])

@@ -1,4 +1,4 @@
-"""Builds of consumers and providers with tokens that permit what they do, and no more."""
+"""Builds of consumers and providers with tokens that permit exactly the requests of the build."""
 
 import pytest
 
@@ -168,7 +168,7 @@ def test_the_page_creates_tokens_for_builds(browser, fields, described):
     ],
 )
 @on_sqlite
-def test_the_page_explains_what_it_refuses(browser, fields, reason):
+def test_the_page_shows_the_reason_for_a_refused_token(browser, fields, reason):
     refused = _create(browser, **fields)
     assert (refused.status, reason in refused.text) == (400, True)
     assert "of a job" not in browser.get("/settings/tokens").text.partition("Create a token")[0]

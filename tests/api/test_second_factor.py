@@ -65,7 +65,7 @@ def test_signing_in_takes_the_password_and_then_a_code(api, browser, device):
     assert is_signed_in(other)
 
 
-def test_the_secret_and_the_codes_are_shown_once_and_stored_so_that_nobody_can_use_them(browser, device, database):
+def test_the_secret_and_the_codes_are_shown_once_and_stored_unreadably(browser, device, database):
     pages = [browser.get(path).text for path in (PAGE, "/settings/account")]
     pages.append(dump_tables(database))
     for secret in (device.secret, *device.recovery_codes, *(code.replace("-", "") for code in device.recovery_codes)):
@@ -226,7 +226,7 @@ TABLES = ("second_factor", "recovery_code")
 
 
 @pytest.mark.usefixtures("device")
-def test_an_administrator_removes_that_of_a_user_who_has_lost_the_device(api, browser, accounts, database):
+def test_an_administrator_removes_the_second_factor_of_a_user(api, browser, accounts, database):
     accounts(Role.ADMINISTRATOR, "root")
     admin = Browser(api)
     admin.sign_in("root")
@@ -248,7 +248,7 @@ def test_an_administrator_removes_that_of_a_user_who_has_lost_the_device(api, br
     ]
 
 
-def test_what_happens_is_in_the_audit_trail_without_any_secret(api, device, database):
+def test_uses_of_the_second_factor_are_audited_without_secrets(api, device, database):
     other = Browser(api)
     other.sign_in("ada")
     enter(other, "123456")
@@ -344,7 +344,7 @@ def test_of_parallel_confirmations_one_counts(database_url, database, vault, clo
     assert database.write(lambda db: second_factors.accept_code(db, ada.uuid, codes[0], vault=vault, now=clock.now))
 
 
-def test_what_was_verified_before_the_account_changed_opens_no_session(browser, database, vault, clock):
+def test_a_password_checked_before_the_account_changed_opens_no_session(browser, database, vault, clock):
     ada = database.read(lambda db: get_account(db, "ada"))
     draft = credentials.SessionDraft(user="ada", account=ada.uuid, password=ada.password, address=None, agent=None)
     set_up_device(browser, clock)

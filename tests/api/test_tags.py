@@ -1,4 +1,4 @@
-"""Tags: which version is the latest with each, and what a tag says besides."""
+"""Tags: the latest version with each, and their meaning for branches and environments."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -38,7 +38,7 @@ def test_a_tag_is_new_once(api: Api) -> None:
     assert api.get(path).json() == created.json()
 
 
-def test_what_is_no_json_tags_nothing(api: Api) -> None:
+def test_an_invalid_json_body_adds_no_tag(api: Api) -> None:
     assert api.put(f"{TILL}/versions/1/tags/dev", type="text/plain").status == 415
     assert api.put(f"{TILL}/versions/1/tags/dev", b"{bad").status == 400
     assert api.get(TILL).status == 404
@@ -80,19 +80,19 @@ def test_a_missing_tag_is_not_found(api: Api) -> None:
         assert api.get(path).status == 404
 
 
-def test_the_first_tag_of_a_new_version_stands_for_a_branch(api: Api) -> None:
+def test_the_first_tag_of_a_new_version_becomes_its_branch(api: Api) -> None:
     put(api, "1", "dev")
     put(api, "1", "prod")
     assert branches(api, "1") == ["dev"]
 
 
-def test_a_tag_on_a_version_that_is_on_a_branch_stands_for_none(api: Api) -> None:
+def test_a_tag_on_a_version_with_a_branch_adds_no_branch(api: Api) -> None:
     api.put(f"{TILL}/branches/feat/versions/1")
     put(api, "1", "dev")
     assert branches(api, "1") == ["feat"]
 
 
-def test_a_tag_stands_for_a_branch_only_while_the_version_is_young(api: Api, clock: Clock) -> None:
+def test_a_tag_becomes_a_branch_only_while_the_version_is_new(api: Api, clock: Clock) -> None:
     api.put(f"{TILL}/versions/1", {})
     api.put(f"{TILL}/versions/2", {})
     clock.now += timedelta(seconds=10)
@@ -102,7 +102,7 @@ def test_a_tag_stands_for_a_branch_only_while_the_version_is_young(api: Api, clo
     assert (branches(api, "1"), branches(api, "2")) == (["dev"], [])
 
 
-def test_a_tag_stands_for_a_branch_only_where_the_settings_say_so(make_api: Callable[..., Api]) -> None:
+def test_a_tag_becomes_no_branch_if_the_setting_is_off(make_api: Callable[..., Api]) -> None:
     api = make_api(use_first_tag_as_branch=False)
     put(api, "1", "dev")
     assert branches(api, "1") == []
@@ -115,7 +115,7 @@ def test_a_tag_can_name_the_main_branch(api: Api) -> None:
     assert api.get(TILL).json()["mainBranch"] == "main"
 
 
-def test_a_tag_named_like_an_environment_says_that_the_version_runs_there(api: Api) -> None:
+def test_a_tag_with_the_name_of_an_environment_records_a_deployment(api: Api) -> None:
     test = api.post("/environments", {"name": "test", "production": False}).json()["uuid"]
     put(api, "1", "test")
     assert running(api, test) == ["1"]
@@ -125,13 +125,13 @@ def test_a_tag_named_like_an_environment_says_that_the_version_runs_there(api: A
     assert running(api, test) == ["1"]
 
 
-def test_a_tag_that_was_published_with_a_pact_says_nothing_about_environments(api: Api) -> None:
+def test_a_tag_published_with_a_pact_records_no_deployment(api: Api) -> None:
     test = api.post("/environments", {"name": "test", "production": False}).json()["uuid"]
     api.publish("Till", "1", "Ledger", tags=["test"])
     assert (running(api, test), latest(api, "test")) == ([], "1")
 
 
-def test_a_tag_says_nothing_about_environments_where_the_settings_say_so(make_api: Callable[..., Api]) -> None:
+def test_a_tag_records_no_deployment_if_the_setting_is_off(make_api: Callable[..., Api]) -> None:
     api = make_api(create_deployed_versions_for_tags=False)
     test = api.post("/environments", {"name": "test", "production": False}).json()["uuid"]
     put(api, "1", "test")

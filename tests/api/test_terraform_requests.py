@@ -1,4 +1,4 @@
-"""The requests of Terraform's provider for Pact: what it creates, it reads as it was written, or it plans a change."""
+"""The requests of Terraform's provider for Pact. It plans a change unless it reads resources as it wrote them."""
 
 import base64
 import json
@@ -129,7 +129,7 @@ def test_a_webhook_is_read_as_it_was_created_and_changed(terraform, sides, reque
 
 
 def state(webhook: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what the provider compares with its configuration. It keeps a password as long as it reads asterisks."""
+    """Return the values that the provider compares with the configuration. A password stays if it reads asterisks."""
     request = webhook["request"]
     body = request.get("body")
     assert request.get("password", "") in {"", "password1"} or request["password"].startswith("*****")

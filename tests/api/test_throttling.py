@@ -65,7 +65,7 @@ def test_the_right_password_has_to_wait_like_any_other(ask, clock, name, was_rig
     assert "tokens" in slowed.json()["error"]
     clock.now += timedelta(seconds=1)
     assert ask(name, PEOPLE[name]).status == 200
-    # What was verified before says nothing new, and builds that come again and again give an attacker no more guesses.
+    # A password that was right before gives no new information, so repeated builds give an attacker no more guesses.
     assert statuses(ask, name, 5) == ([401] + [429] * 4 if was_right_before else [401] * 5)
     assert ask(name, PEOPLE[name], ELSEWHERE).status == 200
 
@@ -79,7 +79,7 @@ def test_a_right_password_in_another_process_has_to_wait_too(make_api, ask, name
     assert other.get("/user", headers=right).status == 429
 
 
-def test_tokens_of_a_throttled_user_are_let_in(api, ask, accounts):
+def test_tokens_of_a_throttled_user_are_accepted(api, ask, accounts):
     issued = accounts(Role.READ_WRITE, "eve")
     assert statuses(ask, "eve", 6)[-1] == 429
     headers = {"authorization": f"Bearer {issued.text}", "x-forwarded-for": OFFICE}
@@ -167,7 +167,7 @@ def test_right_passwords_count_nothing(ask, database):
     assert positive_counts == {keys["ada"].address: 6, keys["ada"].account: 3, keys["ci"].account: 3}
 
 
-def test_a_name_with_any_characters_is_no_failure_of_the_server(ask):
+def test_a_name_with_any_characters_returns_401(ask):
     for name in ("a\0b", "a\nb", "\N{SNOWMAN}", "x" * 3000, ""):
         assert ask(name, "guess").status == 401
 
@@ -204,7 +204,7 @@ def test_a_right_password_among_many_wrong_ones_at_once_is_not_found(api, name):
 
 
 @pytest.mark.parametrize("name", PEOPLE)
-def test_builds_that_begin_at_once_with_the_right_password_are_all_let_in(api, name):
+def test_simultaneous_builds_with_the_right_password_are_all_accepted(api, name):
     assert at_once(api, [(name, PEOPLE[name])] * 60) == [200] * 60
 
 
@@ -216,7 +216,7 @@ def browse(api, address=OFFICE):
 
 
 @on_sqlite
-def test_the_sign_in_page_says_how_long_to_wait_and_what_else_to_do(api):
+def test_the_sign_in_page_shows_the_waiting_time(api):
     answers = [browse(api).submit("/sign-in", name="ada", password=f"guess {number}") for number in range(6)]
     assert [answer.status for answer in answers] == [400] * 5 + [429]
     assert answers[-1].headers["retry-after"] == "1"
@@ -225,7 +225,7 @@ def test_the_sign_in_page_says_how_long_to_wait_and_what_else_to_do(api):
 
 
 @on_sqlite
-def test_changing_ones_password_is_no_way_to_guess_it(api):
+def test_guessing_the_password_on_the_page_that_changes_it_is_throttled(api):
     browser = browse(api)
     assert browser.submit("/sign-in", name="ada", password=PASSWORD).status == 303
     new = {"password": "one more battery, please", "again": "one more battery, please"}

@@ -1,4 +1,4 @@
-"""Which webhooks an event is owed to, and what about."""
+"""The webhooks that an event triggers, and the values of their deliveries."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ def _hook(api: Api, *events: str, **more: Any) -> str:
 
 
 def _events(api: Api, version: str = "1") -> list[str]:
-    """The events of a version's pact for which something is owed, oldest first."""
+    """The events of a version's pact that have queued deliveries, oldest first."""
     page = api.get(f"/pacts/provider/Ledger/consumer/Till/version/{version}/triggered-webhooks").json()
     return [webhook["eventName"] for webhook in reversed(page["_embedded"]["triggeredWebhooks"])]
 
@@ -45,7 +45,7 @@ def _verify(api: Api, version: str, provider_version: str, *, success: bool = Tr
     return response.link("pb:triggered-webhooks")
 
 
-def test_publishing_is_told_about_webhooks_that_it_triggered(pair: Api) -> None:
+def test_the_notices_of_a_publication_name_the_triggered_webhooks(pair: Api) -> None:
     path = _hook(pair, *ALL_EVENTS, description='w "q"')
     notices = [notice["text"] for notice in pair.publish("Till", "1", "Ledger").json()["notices"]]
     webhook_notices = [text for text in notices if text.startswith("  Webhook")]
@@ -116,7 +116,7 @@ def test_a_result_triggers_its_own_events(pair: Api, success: bool, events: list
     assert _events(pair) == events
 
 
-def test_content_that_a_deployed_version_has_not_verified_is_told_once_for_each_version(pair: Api) -> None:
+def test_content_without_a_result_triggers_one_event_for_each_main_or_deployed_version(pair: Api) -> None:
     production = pair.post("/environments", {"name": "prod", "production": True}).json()["uuid"]
     for branch, number in (("other", "b0"), ("main", "b1")):
         pair.put(f"/pacticipants/Ledger/branches/{branch}/versions/{number}", {})
@@ -132,7 +132,7 @@ def test_content_that_a_deployed_version_has_not_verified_is_told_once_for_each_
     assert _events(pair, "3") == []
 
 
-def test_nothing_is_owed_when_publishing_fails(pair: Api) -> None:
+def test_a_failed_publication_enqueues_no_delivery(pair: Api) -> None:
     _hook(pair)
     pair.publish("Till", "1", "Ledger", 1)
     assert pair.publish("Till", "1", "Ledger", 2).status == 409
@@ -215,7 +215,7 @@ def test_filters_judge_the_version_that_is_verified(pair: Api, filters: dict[str
     assert _events(pair) == (["provider_verification_succeeded"] if passes else [])
 
 
-def test_a_result_of_selected_pacts_is_told_once_for_each_consumer_version(pair: Api) -> None:
+def test_a_result_of_selected_pacts_triggers_one_event_for_each_consumer_version(pair: Api) -> None:
     for number, branch in (("1", "main"), ("2", "feat/y")):
         pair.publish("Till", number, "Ledger", branch=branch)
     _hook(pair, "provider_verification_published")
@@ -247,7 +247,7 @@ def test_the_status_of_a_pair_is_the_latest_of_each_webhook_and_event(pair: Api)
         "/triggered-webhooks/nope/logs",
     ],
 )
-def test_what_does_not_exist_has_triggered_nothing(pair: Api, path: str) -> None:
+def test_triggered_webhooks_of_missing_resources_return_404(pair: Api, path: str) -> None:
     assert pair.get(path, accept="*/*").status == 404
 
 

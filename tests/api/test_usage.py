@@ -1,4 +1,4 @@
-"""Who uses an operation, a field, a provider state, or a text of a provider; and what an answer rests on."""
+"""The consumers of an operation, a field, a provider state, or a text of a provider; and the basis of an answer."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from treaty.workers.cleanup import Cleaner
 from treaty.workers.usage import IndexingWorker
 
 
-def test_a_consumer_is_found_by_what_its_pact_expects(api: Api) -> None:
+def test_a_consumer_is_found_by_the_expectations_of_its_pact(api: Api) -> None:
     item = {"sku": "x", "price": 1.5}
     publish(api, "Web Shop", "1", interaction(body={"id": 1, "items": [item]}, providerState="order 12 exists"))
     for criteria in (
@@ -76,7 +76,7 @@ def test_former_consumers_of_a_field_of_many_interactions_are_named(api: Api) ->
     assert answer["formerConsumers"] == [{"consumer": name, "version": "1"} for name in ("Map", "Till")]
 
 
-def test_an_answer_says_how_strict_each_expectation_is(api: Api) -> None:
+def test_an_answer_has_the_strictness_of_each_expectation(api: Api) -> None:
     rules = {
         "body": {
             "$.items": {"matchers": [{"match": "type", "min": 1}]},
@@ -135,7 +135,7 @@ def test_a_field_that_only_old_versions_use_is_not_used_but_named(api: Api) -> N
     )
 
 
-def test_an_answer_says_what_it_rests_on(api: Api) -> None:
+def test_an_answer_has_its_basis(api: Api) -> None:
     publish(api, "Web Shop", "1", interaction(body={"id": 1}))
     publish(api, "Web Shop", "2", interaction(body={"id": 1}), extra="metadata")
     publish(api, "Till", "1", interaction(body={"name": 1}))

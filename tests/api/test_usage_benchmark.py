@@ -47,7 +47,7 @@ ROWS = {
 QUERIES = ({"field": "id"}, {"operation": "GET /{x}/{y}/{z}"}, {"text": "exists"}, {"text": "customer price"})
 
 
-def test_the_benchmark_measures_what_publications_write(
+def test_the_benchmark_has_the_rows_that_publications_write(
     make_api: Callable[..., Api], database: Database, sqlite_original: Path, tmp_path: Path
 ) -> None:
     usage.build(database, SIZE)

@@ -1,4 +1,4 @@
-"""Contents that no publication has indexed: those of an upgraded database, and what a killed process has left."""
+"""Contents that no publication has indexed: those of an upgraded database, and those that a killed process has left."""
 
 import threading
 from collections.abc import Iterator
@@ -62,7 +62,9 @@ def test_contents_that_older_rules_have_indexed_are_indexed_again(
     assert consumers(api, pointer="/f7") == ["Web Shop"]
 
 
-def test_what_a_killed_process_has_begun_is_completed(api: Api, database: Database, rows: dict[str, int]) -> None:
+def test_the_index_of_a_content_begun_by_a_killed_process_is_completed(
+    api: Api, database: Database, rows: dict[str, int]
+) -> None:
     empty(database)
     begun = next(
         content for content in database.read(lambda db: contents.list_waiting(db, 9)) if content.consumer == "Web Shop"
@@ -113,7 +115,7 @@ def test_several_workers_do_not_index_a_content_twice(
     assert consumers(api, field="f45") == ["Web Shop"]
 
 
-def test_a_worker_continues_what_another_one_has_left_among_the_oldest_contents(
+def test_a_worker_continues_with_the_oldest_contents_after_the_claim_of_another_expires(
     database: Database, rows: dict[str, int], monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     empty(database)

@@ -1,6 +1,6 @@
 """Whatever is published, deployed and deleted, answers are those of reading all pacts again.
 
-The oracle is plain: it walks through the pacts in use, and looks for what the query asks for.
+The oracle is plain: it walks through the pacts in use, and searches them for the terms of the query.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ POINTERS = ("/id", "/items/*/price", "/items/0", "/orderId/price", "/注文", "/
 
 @dataclass
 class Oracle:
-    """Pacts by consumer and version, and what is known about the versions."""
+    """Pacts by consumer and version, and the facts about the versions."""
 
     pacts: dict[tuple[str, int], list[dict[str, Any]]] = field(default_factory=dict)
     deployed: dict[str, int] = field(default_factory=dict)

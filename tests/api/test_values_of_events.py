@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.api.client import Api
     from tests.receiver import Receiver
 
-pytestmark = pytest.mark.slow_on_postgresql  # about what webhooks are sent; other tests have the same statements
+pytestmark = pytest.mark.slow_on_postgresql  # about the values of webhooks; other tests have the same statements
 
 NAMES = (
     *("consumerName", "consumerVersionNumber", "consumerVersionTags", "consumerVersionBranch", "consumerLabels"),
@@ -310,7 +310,7 @@ def test_ids_in_metadata_only_count_for_versions_with_the_verified_pact(
 
 
 @pytest.mark.parametrize(("tag", "own_tags"), [("prod", "prod"), ("feat", "")])
-def test_a_pact_has_the_tag_that_was_asked_for_unless_it_was_found_by_the_fallback_tag(
+def test_a_pact_has_the_requested_tag_unless_it_was_selected_by_the_fallback_tag(
     broker: Broker, receiver: Receiver, tag: str, own_tags: str
 ) -> None:
     api = broker.api

@@ -1,4 +1,4 @@
-"""Whatever happened, a provider is given exactly the pacts that the rules say."""
+"""For random histories, a provider gets exactly the pacts that follow from the rules."""
 
 import base64
 import itertools
@@ -28,7 +28,7 @@ WIP = base64.urlsafe_b64encode(b"w=true").decode().rstrip("=")
 
 @dataclass
 class Story:
-    """Does things to the broker, and notes them for the oracle. What would say nothing new is left out."""
+    """Sends writes to the broker, and records them for the oracle. Steps without an effect are left out."""
 
     api: Any
     clock: Any
@@ -218,7 +218,7 @@ ALWAYS: list[dict[str, Any]] = [
         {"consumerVersionSelectors": [{"tag": "none"}], "includeWipPactsSince": "2020-01-01T00:00:00+00:00"},
     )
 ]
-"""Asked after each story: what is pending, and what is in progress, whoever asks."""
+"""Requests after each story: for pending pacts and for work in progress, from each side."""
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ def uuids(plain_api):
     phases=[Phase.reuse, Phase.generate, Phase.shrink],
 )
 @given(first=publishing, more=st.lists(deeds, min_size=5, max_size=30), queries=st.lists(requests(), max_size=4))
-def test_a_provider_is_given_what_the_rules_say_of_all_that_happened(plain_api, clock, uuids, first, more, queries):
+def test_pacts_for_verification_follow_the_rules_in_random_histories(plain_api, clock, uuids, first, more, queries):
     story = Story(plain_api, clock, uuids)
     for name, args, kwargs in [first, *more]:
         note(f"{name}{args}{kwargs or ''}")

@@ -40,7 +40,7 @@ def by(answer: Answer) -> tuple[str, str]:
 
 
 @pytest.mark.usefixtures("history")
-def test_a_result_is_found_where_the_answer_says(api: Api) -> None:
+def test_the_location_of_a_result_returns_it(api: Api) -> None:
     verifier = {
         "implementation": "Pact-X",
         "version": "1.2",
@@ -142,7 +142,7 @@ def test_a_time_is_brought_to_utc(api: Api) -> None:
 
 
 @pytest.mark.usefixtures("history")
-def test_the_content_type_is_looked_at_last(api: Api) -> None:
+def test_the_content_type_is_checked_last(api: Api) -> None:
     path = results_of(api, "2")
     body = {"success": True, "providerApplicationVersion": "1"}
     assert api.post(path, body, type="application/merge-patch+json").status == 415
@@ -152,7 +152,7 @@ def test_the_content_type_is_looked_at_last(api: Api) -> None:
 
 
 @pytest.mark.usefixtures("history")
-def test_there_is_no_list_of_results(api: Api) -> None:
+def test_a_list_of_results_is_not_available(api: Api) -> None:
     assert api.get(results_of(api, "2")).status == 405
     response = api.get(f"{results_of(api, '2')}/all")
     assert response.json() == {"error": "To see all the verifications for a pact, use the Matrix page"}
@@ -244,7 +244,7 @@ def test_deleting_an_older_result_changes_nothing_else(api: Api, history: Histor
     assert latest.link("self").endswith(f"/{newer}")
 
 
-def test_a_summary_tells_what_providers_say_about_a_version(api: Api, history: History) -> None:
+def test_a_summary_lists_providers_by_their_results_for_a_version(api: Api, history: History) -> None:
     for provider in ("bank", "Archive"):
         history.publish("Till", "1", provider, 1)
     history.publish("Till", "2", "bank", 2)
@@ -273,7 +273,7 @@ def test_a_summary_tells_what_providers_say_about_a_version(api: Api, history: H
     }
 
 
-def test_a_version_without_pacts_is_fine_and_one_that_is_not_there_is_not_found(api: Api, history: History) -> None:
+def test_a_version_without_pacts_succeeds_and_a_missing_one_gets_a_general_answer(api: Api, history: History) -> None:
     history.version("Till", "7")
     empty = api.get("/verification-results/consumer/Till/version/7/latest").json()
     assert (empty["success"], empty["_embedded"]) == (True, {"verificationResults": []})

@@ -137,7 +137,7 @@ def database(database_url: str) -> Iterator[Database]:
 ALPHABET = ["a", "A", "b", "-", ".", "_", " ", "0", "9", "ä", "ß", "ж", "😀", "\U0010fffd", "%"]
 
 
-def test_every_beginning_finds_what_begins_with_it(database: Database) -> None:
+def test_every_beginning_finds_the_numbers_that_begin_with_it(database: Database) -> None:
     """PostgreSQL's collation may ignore punctuation and case, so ranges have to compare characters."""
     chance = random.Random(20)  # noqa: S311 - test data
     numbers = {

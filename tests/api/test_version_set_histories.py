@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
 
 class Exemptions(NamedTuple):
-    """What makes an answer yes although results are missing."""
+    """The overrides and policies that make an answer yes although results are missing."""
 
     overridden: Sequence[Member]
     allows_first_deployments: bool
@@ -205,7 +205,7 @@ Change = tuple[str, str, str | None]
 
 
 def apply(world: World, changes: Sequence[Change]) -> bool:
-    """Apply changes, and say whether all of them are possible."""
+    """Apply changes, and return whether all of them are possible."""
     for kind, name, version in changes:
         here = [place for place in world.running if place[:2] == ("live", name)]
         supported = [release for release in world.supported if release[:2] == ("live", name)]

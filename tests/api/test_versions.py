@@ -57,7 +57,7 @@ def test_a_version_has_the_tags_that_were_given_last(api: Api) -> None:
     assert tags(api, "1") == []
 
 
-def test_tags_that_are_saved_with_a_version_are_no_branches(api: Api) -> None:
+def test_tags_saved_with_a_version_add_no_branches(api: Api) -> None:
     api.put(f"{TILL}/versions/1", {"tags": [{"name": "main"}]})
     assert api.get(f"{TILL}/branches/main").status == 404
     assert "mainBranch" not in api.get(TILL).json()
@@ -71,7 +71,7 @@ def test_a_body_of_another_shape_is_refused(api: Api, body: object) -> None:
     assert api.get(TILL).status == 404
 
 
-def test_merging_is_no_replacing(api: Api) -> None:
+def test_merging_and_replacing_need_their_own_content_types(api: Api) -> None:
     assert api.patch(f"{TILL}/versions/1", {}, type="application/json").status == 415
     assert api.put(f"{TILL}/versions/1", {}, type="application/merge-patch+json").status == 415
     assert api.get(f"{TILL}/versions/1").status == 404
@@ -91,7 +91,7 @@ def test_the_version_that_came_last_is_the_latest(api: Api) -> None:
     assert numbers(api.get(f"{TILL}/versions")) == ["1.0.0", "abc", "10", "2.0.0"]
 
 
-def test_a_latest_version_is_found_where_it_was_asked_for(api: Api) -> None:
+def test_the_latest_version_has_the_requested_path_as_its_link(api: Api) -> None:
     save(api, "1")
     assert api.get(f"{TILL}/latest-version").link("self") == f"{TILL}/latest-version"
 
@@ -136,7 +136,7 @@ def test_where_dates_decide_the_order_numbers_are_any_text(api: Api) -> None:
     assert api.post(results, {"success": True, "providerApplicationVersion": "abc"}).status == 201
 
 
-def test_versions_come_by_the_page(api: Api) -> None:
+def test_versions_are_paged(api: Api) -> None:
     save(api, "1", "2", "3")
     page = api.get(f"{TILL}/versions?pageNumber=2&pageSize=2")
     assert numbers(page) == ["1"]
@@ -145,7 +145,7 @@ def test_versions_come_by_the_page(api: Api) -> None:
     assert page.link("previous") == f"{TILL}/versions?size=2&page=1"
 
 
-def test_versions_of_nobody_are_not_listed(api: Api) -> None:
+def test_versions_of_an_unknown_pacticipant_return_404(api: Api) -> None:
     answer = api.get("/pacticipants/Nobody/versions")
     assert (answer.status, answer.json()) == (404, {"error": "No pacticipant with name 'Nobody' found"})
 
@@ -236,7 +236,7 @@ def test_a_removed_version_that_was_not_first_changes_nothing_for_others(api: Ap
     assert api.get("/pacts/provider/Ledger/consumer/Till/latest").headers["x-pact-consumer-version"] == "2"
 
 
-def test_when_the_last_version_is_removed_its_branch_is_empty_and_its_tag_is_gone(api: Api) -> None:
+def test_removing_the_last_version_empties_its_branch_and_removes_its_tag(api: Api) -> None:
     api.publish("Till", "1", "Ledger", branch="main", tags=["prod"])
     api.delete(f"{TILL}/versions/1")
     assert numbers(api.get(f"{TILL}/branches/main/versions")) == []

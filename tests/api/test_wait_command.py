@@ -1,4 +1,4 @@
-"""`wait`: which event it hands over, what it stores, and how it ends."""
+"""`wait`: the event that it prints, the position that it stores, and its exit codes."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_each_call_prints_the_url_of_the_next_pact_to_verify(run: Run, api: Api,
     assert run(*FOR_PRICES, *position).exit_code == 1
 
 
-def test_without_a_position_only_new_events_count_unless_all_are_wanted(run: Run, api: Api) -> None:
+def test_without_a_position_only_new_events_count_unless_the_start_is_requested(run: Run, api: Api) -> None:
     publish(api, 1)
     assert run(*FOR_PRICES, "--timeout", "0").exit_code == 1
     assert run(*FOR_PRICES, "--timeout", "0", "--from", "start").exit_code == 0
@@ -174,7 +174,7 @@ def test_outages_of_the_broker_are_waited_out(run: Run, api: Api, failures: list
         (("--for", REQUIRED, "--from", "yesterday"), "'yesterday' is not one of 'now', 'start'"),
     ],
 )
-def test_what_cannot_be_waited_for_is_explained(run: Run, words: tuple[str, ...], reason: str) -> None:
+def test_invalid_options_exit_with_2_and_the_reason(run: Run, words: tuple[str, ...], reason: str) -> None:
     result = run(*words)
     assert (result.exit_code, reason in result.output) == (2, True), result.output
 

@@ -183,7 +183,7 @@ def test_another_name_in_a_change_is_ignored_with_the_way_to_rename(api: Api) ->
 
 
 @on_sqlite
-def test_creating_what_exists_names_the_fields_that_were_ignored(api: Api) -> None:
+def test_creating_an_existing_pacticipant_names_the_ignored_fields(api: Api) -> None:
     api.post("/pacticipants", {"name": "Shop", "mainBranch": "main"})
     assert warnings(api.post("/pacticipants", {"name": "Shop", "mainBranch": "main"})) == []
     [warning] = warnings(api.post("/pacticipants", {"name": "Shop", "mainBranch": "trunk", "displayName": "The shop"}))
@@ -202,7 +202,7 @@ def test_a_body_full_of_unknown_fields_gets_a_bounded_list(api: Api) -> None:
 
 
 @on_sqlite
-def test_texts_of_clients_are_no_markup_of_the_response(api: Api) -> None:
+def test_texts_of_clients_are_escaped_in_warnings(api: Api) -> None:
     name = 'a"\\\u2028</script>'
     assert warnings(api.post("/pacticipants", {"name": "Shop", name: 1})) == [
         f"The field `{name}` is not known and was ignored."

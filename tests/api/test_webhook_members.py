@@ -1,4 +1,4 @@
-"""Webhooks for several consumers or providers: what they are sent for, and what renames and removals do to them."""
+"""Webhooks for several consumers or providers: events that trigger them, and effects of renames and removals."""
 
 from __future__ import annotations
 

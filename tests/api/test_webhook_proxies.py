@@ -124,11 +124,11 @@ def test_exceptions_are_sent_directly(receiver, exceptions, is_direct):
     assert len(receiver.arrivals) == 1
 
 
-# What the proxy must not be asked for
+# Requests that must not be sent to the proxy
 
 
 @pytest.mark.parametrize("url", HOSTILE)
-def test_an_internal_address_is_not_asked_for(url, receiver):
+def test_an_internal_address_is_not_requested_from_the_proxy(url, receiver):
     with forwarding(hosts={"example.org": ("127.0.0.1", 1)}) as proxy:
         send_webhook(url.format(port=port_of(receiver)), **through(proxy.url))
     # In one of the notations, the address is only the user's name at example.org.
@@ -137,7 +137,7 @@ def test_an_internal_address_is_not_asked_for(url, receiver):
 
 
 @pytest.mark.parametrize("addresses", [["10.0.0.1"], [PUBLIC, "169.254.169.254"], ["::1"], []])
-def test_a_name_with_an_internal_address_is_not_asked_for(hosts, receiver, addresses):
+def test_a_name_with_an_internal_address_is_not_requested_from_the_proxy(hosts, receiver, addresses):
     with forwarding(hosts=hosts) as proxy:
         outcome = send_webhook("http://ci.example.org/", lambda *_: addresses, **through(proxy.url))
     assert isinstance(outcome, NoResponse)
@@ -178,14 +178,14 @@ def test_the_whitelist_decides_as_it_does_without_a_proxy(hosts, host, addresses
     assert len(proxy.requests) == is_sent
 
 
-def test_the_proxy_itself_is_no_receiver(receiver):  # noqa: ARG001 - there is something to reach
+def test_webhooks_cannot_be_sent_to_the_proxy_itself(receiver):  # noqa: ARG001 - there is something to reach
     with forwarding() as proxy:
         outcome = send_webhook(f"http://{proxy.address}/", **through(proxy.url))
     assert isinstance(outcome, NoResponse)
     assert proxy.requests == []
 
 
-def test_a_resolver_that_does_not_answer_does_not_hold_up_what_the_proxy_resolves(hosts, receiver, monkeypatch):
+def test_a_resolver_that_does_not_answer_delays_no_request_that_the_proxy_resolves(hosts, receiver, monkeypatch):
     """Its limit is shortened here, so that the test need not wait; the resolver answers only when the test is over."""
     monkeypatch.setattr(outgoing, "_MAX_PROXIED_LOOKUP", 0.05)
     is_over = threading.Event()

@@ -1,4 +1,4 @@
-"""Webhooks name places of their own choosing. None of them leads where only the server can go."""
+"""Webhooks may name any URL, but requests never reach addresses that only the server can reach."""
 
 import itertools
 import socket
@@ -61,11 +61,11 @@ def test_a_name_is_refused_when_any_of_its_addresses_is(addresses: list[str], wh
         (["169.254.169.254"], ["169.254.169.254"]),
     ],
 )
-def test_what_the_whitelist_names_may_be_reached(addresses: list[str], whitelist: list[str]) -> None:
+def test_addresses_on_the_whitelist_may_be_reached(addresses: list[str], whitelist: list[str]) -> None:
     assert outgoing.check_addresses("ci.example", addresses, whitelist) == addresses
 
 
-def test_a_resolver_that_changes_its_answer_is_asked_once(receiver: Receiver) -> None:
+def test_a_name_is_resolved_only_once(receiver: Receiver) -> None:
     answers = itertools.chain([["8.8.8.8"]], itertools.repeat(["127.0.0.1"]))
     hosts: list[str] = []
 
@@ -76,7 +76,7 @@ def test_a_resolver_that_changes_its_answer_is_asked_once(receiver: Receiver) ->
     port = receiver.url.rpartition(":")[2]
     outcome = send_webhook(f"http://rebinding.example:{port}/", look_up, webhook_connect_timeout=0.3)
     assert isinstance(outcome, NoResponse)
-    assert outcome.kind != "Refused"  # the public address was dialled, which nobody answers here
+    assert outcome.kind != "Refused"  # the public address was dialled, which does not respond here
     assert hosts == ["rebinding.example"]
     assert receiver.arrivals == []
 
@@ -144,7 +144,7 @@ def test_headers_without_end_are_ended_too(receiver: Receiver) -> None:
     assert isinstance(send_webhook(receiver.url, webhook_host_whitelist=OPEN), NoResponse)
 
 
-def test_a_receiver_that_says_nothing_is_not_waited_for() -> None:
+def test_a_receiver_that_does_not_respond_times_out() -> None:
     with ThreadPoolExecutor(1) as threads, socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         sending = threads.submit(send_webhook, url, webhook_host_whitelist=OPEN, webhook_read_timeout=0.5)

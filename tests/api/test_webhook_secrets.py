@@ -1,4 +1,4 @@
-"""Secrets of webhooks stay with the server that they were entered for, and are shown to nobody."""
+"""Secrets of webhooks stay with the server that they were entered for, and no response contains them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from tests.databases import on_sqlite
 from tests.receiver import Receiver, Reply
 from treaty.model.accounts.access import Role
 
-pytestmark = pytest.mark.slow_on_postgresql  # about what responses contain, and not about data
+pytestmark = pytest.mark.slow_on_postgresql  # about the contents of responses, and not about data
 
 STARS = "*" * 10
 URL = "https://ci.example.org/build"
@@ -137,7 +137,7 @@ def test_the_url_contains_no_user(api: Api) -> None:
     assert "use username and password" in errors["request.url"][0]
 
 
-# What is shown, and to whom
+# Webhooks as readers see them
 
 
 def test_headers_that_could_be_credentials_are_masked_and_kept_by_their_mask(
@@ -178,7 +178,7 @@ def test_readers_see_neither_path_nor_body_of_a_webhook(make_api: Callable[..., 
         assert "planted" not in api.get(page, accept="text/html", headers=reader).text
     for page in (f"{path}/edit", f"{path}/try"):
         assert api.get(page, accept="text/html", headers=reader).status == 403
-    # What a reader was shown stands for what is stored.
+    # Masked values, as a reader sees them, represent the stored values.
     put = api.put(path, {"request": shown.json()["request"]}, headers=writer)
     assert put.json()["request"] == {**request, "username": "planted-7"}
     body = {"request": {**hidden, "url": f"https://other.example/{STARS}"}}
@@ -224,7 +224,7 @@ def test_no_webhook_is_part_of_public_reading(make_api: Callable[..., Api], toke
 
 
 @on_sqlite
-def test_readers_see_that_a_delivery_failed_but_not_what_was_sent(
+def test_readers_see_the_failure_of_a_delivery_but_not_its_request(
     make_api: Callable[..., Api], tokens, database
 ) -> None:
     api, writer, reader = make_api(), tokens["read-write"], tokens["read-only"]

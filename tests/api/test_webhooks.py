@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: creating, replacing, listing and removing them, and what is refused."""
+"""Webhooks over HTTP: creating, replacing, listing and removing them, and the errors of refused ones."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ def _errors(answer: Answer) -> Any:
     return answer.json()["errors"]
 
 
-def test_a_new_webhook_is_found_where_the_answer_says(pair: Api) -> None:
+def test_the_location_of_a_new_webhook_returns_it(pair: Api) -> None:
     response = pair.post("/webhooks", {"description": "d", "request": {**REQUEST, "body": {"a": [1]}}, **SIDES})
     assert response.status == 201
     assert response.headers["location"] == BASE + response.link("self")
@@ -97,7 +97,7 @@ def test_putting_an_unknown_uuid_makes_a_webhook_of_that_uuid(pair: Api) -> None
     }
 
 
-def test_a_removed_webhook_is_gone(pair: Api) -> None:
+def test_a_removed_webhook_returns_404(pair: Api) -> None:
     path = pair.post("/webhooks", {"request": REQUEST}).link("self")
     assert pair.delete(path).status == 204
     assert [pair.get(path).status, pair.delete(path).status] == [404, 404]
@@ -251,7 +251,9 @@ SEE = "See /doc/webhooks#whitelist for more information."
         ({"request": REQUEST, "description": []}, {"description": ["must be a string"]}),
     ],
 )
-def test_what_is_wrong_is_said_and_where(pair: Api, body: dict[str, Any], errors: dict[str, list[str]]) -> None:
+def test_an_invalid_webhook_returns_its_errors_by_field(
+    pair: Api, body: dict[str, Any], errors: dict[str, list[str]]
+) -> None:
     assert _errors(pair.post("/webhooks", body)) == errors
     assert _errors(pair.put("/webhooks/an-uuid-of-our-own", body)) == errors
     assert _errors(pair.post("/webhooks/execute", body)) == errors
@@ -286,7 +288,7 @@ def test_filters_are_kept_and_shown(pair: Api) -> None:
     assert {name: webhook[name] for name in (*filters, "mainBranchOnly")} == {**filters, "mainBranchOnly": True}
 
 
-def test_a_webhook_goes_with_the_pacticipant_that_it_names(pair: Api) -> None:
+def test_removing_a_pacticipant_removes_its_webhooks(pair: Api) -> None:
     path = pair.post("/webhooks", {"request": REQUEST, **SIDES}).link("self")
     assert pair.delete("/pacticipants/Ledger").status == 204
     assert pair.get(path).status == 404

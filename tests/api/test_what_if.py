@@ -124,7 +124,7 @@ def test_an_application_instance_is_changed_by_itself(api: Api, history: History
     }
 
 
-def test_ending_the_support_of_a_release_repairs_what_it_broke(api: Api, history: History) -> None:
+def test_ending_the_support_of_a_release_repairs_the_pair_that_it_broke(api: Api, history: History) -> None:
     add_incompatible_versions(history)
     history.publish("app", "1", "prices", "app 1")
     history.release("app", "1", "prod")
@@ -168,7 +168,7 @@ def test_a_pact_that_is_not_published_yet_may_be_verified_already(api: Api, hist
     }
 
 
-def test_a_consumer_that_the_broker_does_not_know_can_be_asked_about(api: Api, history: History) -> None:
+def test_a_question_can_be_about_an_unpublished_consumer(api: Api, history: History) -> None:
     add_incompatible_versions(history)
     answer = ask(api, change("deploy", "new", "1", pacts=[pact("new", "prices"), pact("new", "nobody")]))
     assert pairs(answer) == {

@@ -26,7 +26,7 @@ def ask(run_command: Run, api: Api) -> Run:
     return ask  # type: ignore[return-value]  # a result
 
 
-def test_what_breaks_is_listed_with_the_reasons(ask: Run) -> None:
+def test_broken_pairs_are_listed_with_the_reasons(ask: Run) -> None:
     result = ask("--deploy", "prices@2")
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [

@@ -1,4 +1,4 @@
-"""Writes that add the same application wait for one another, before they read what they decide on.
+"""Writes that add the same application wait for one another, before they read the data that they decide on.
 
 The row of an application is the lock of everything that belongs to it, and one that does not exist has no row. On
 SQLite, all writes wait for one another.

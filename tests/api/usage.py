@@ -1,4 +1,4 @@
-"""Pacts with a provider, Orders API, and the questions about what they use."""
+"""Pacts with a provider, Orders API, and the questions about their uses."""
 
 from typing import Any
 from urllib.parse import urlencode

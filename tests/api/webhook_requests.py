@@ -103,7 +103,7 @@ HOSTILE = [
     "http://100.100.100.200/latest/meta-data/",
     "http://192.0.0.192/opc/v2/",
     "http://168.63.129.16/machine/",
-    # Nobody's, or many's
+    # Addresses without a host, or with several
     "http://192.0.2.1/",
     "http://198.18.0.1/",
     "http://224.0.0.1/",

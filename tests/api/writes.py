@@ -1,4 +1,4 @@
-"""A request for each route that writes, in a broker that holds what the request is about."""
+"""A request for each route that writes, in a broker that has the data that the request refers to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ FORM: Final = "application/x-www-form-urlencoded"
 
 @dataclass
 class World:
-    """What is there before the request: a pact with a result, that runs and is released, and a webhook for it."""
+    """The data before the request: a pact with a result, deployed and released versions, and a webhook."""
 
     api: Api
     environment: str = ""
@@ -79,7 +79,7 @@ def world(api: Api) -> World:
 
 
 Write = Callable[[World], tuple[str, object]]
-"""Says the path of a request, and its body."""
+"""Returns the path of a request, and its body."""
 _RESULT: Final = {"success": True, "providerApplicationVersion": "8"}
 
 

@@ -17,7 +17,7 @@ from treaty.testing import pact_files
 
 
 @pytest.fixture(autouse=True)
-def _anew():
+def _reset_pact_files():
     pact_files.reset()
     yield
     pact_files.reset()
@@ -92,14 +92,14 @@ def test_setup_and_verify_do_the_same_as_a_block(pact, tmp_path):
     assert len(content(tmp_path)["interactions"]) == 1
 
 
-def test_what_was_not_asked_for_fails_and_is_not_written(pact, tmp_path):
+def test_an_interaction_without_a_request_fails_and_is_not_written(pact, tmp_path):
     user(pact)
     with pytest.raises(AssertionError, match="The pact was not kept"), pact:
         httpx.get(f"{pact.uri}/users/Somebody")
     assert list(tmp_path.glob("*.json")) == []
 
 
-def test_what_a_test_raises_is_not_hidden_and_ends_the_conversation(pact):
+def test_an_exception_of_a_test_is_raised_and_ends_the_conversation(pact):
     user(pact)
     with pytest.raises(KeyError), pact:
         raise KeyError
@@ -131,7 +131,7 @@ def test_a_query_may_be_text(pact):
         assert httpx.get(f"{pact.uri}/?a=1&b=2").text == "fine"
 
 
-def test_an_interaction_that_lacks_something_is_told(pact):
+def test_an_interaction_without_a_response_raises_an_error(pact):
     pact.upon_receiving("nothing").with_request("GET", "/")
     with pytest.raises(ValueError, match="lacks its response"):
         pact.setup()
@@ -139,7 +139,7 @@ def test_an_interaction_that_lacks_something_is_told(pact):
 
 
 @pytest.mark.parametrize(("mode", "count"), [("overwrite", 1), ("merge", 2)])
-def test_what_an_earlier_run_wrote_stays_only_if_it_is_merged(make, tmp_path, mode, count):
+def test_interactions_of_an_earlier_run_stay_only_in_merge_mode(make, tmp_path, mode, count):
     for name in ("UserA", "UserB"):
         pact_files.reset()
         pact = make(file_write_mode=mode)
@@ -174,7 +174,7 @@ def test_pacts_are_published_by_hand_and_when_the_service_stops(make, tmp_path):
             assert [each["name"] for each in body["_embedded"]["tags"]] == [tag]
 
 
-def test_publishing_without_an_address_is_told(make):
+def test_publishing_without_an_address_names_the_missing_argument(make):
     with pytest.raises(ClientError, match="broker_base_url"):
         make().publish_to_broker(consumer_version="1")
 
@@ -251,7 +251,7 @@ def test_arguments_take_precedence_over_variables(make, shared_broker, monkeypat
     ]
 
 
-def test_the_branch_becomes_a_tag_if_the_consumer_says_so(make, shared_broker, monkeypatch):
+def test_the_branch_becomes_a_tag_if_the_consumer_enables_it(make, shared_broker, monkeypatch):
     monkeypatch.setenv("GITHUB_HEAD_REF", "feature/tagged")
     pact = write_user(make, broker_base_url=with_credentials(shared_broker))
     pact.consumer.tag_with_git_branch = True
@@ -448,7 +448,7 @@ def test_formats_have_methods_and_expressions():
         Term(Format.Regexes.iso_8601_datetime_ms.value, "2010-05-01T01:14:31")
 
 
-def test_matchers_generate_what_the_ruby_mock_service_accepted():
+def test_matchers_generate_the_json_of_the_ruby_mock_service():
     term = {"json_class": "Regexp", "o": 0, "s": "a+"}
     assert EachLike({"a": Term("a+", "aa")}, minimum=2).generate() == {
         "json_class": "Pact::ArrayLike",
@@ -466,7 +466,7 @@ def test_matchers_generate_what_the_ruby_mock_service_accepted():
         lambda pact: pact.given("a", {"n": 1}),
     ],
 )
-def test_what_version_2_of_the_specification_cannot_express_is_reported(make, describe):
+def test_states_that_version_2_cannot_express_raise_an_error_with_the_version_to_use(make, describe):
     with pytest.raises(ValueError, match=r"specification_version=\"3\.0\.0\""):
         describe(make())
     describe(make(specification_version="3.0.0"))

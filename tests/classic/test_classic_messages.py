@@ -98,7 +98,7 @@ def test_verify_from_broker(broker_opts):
 
 
 @pytest.fixture(autouse=True)
-def _anew(monkeypatch):
+def _reset_pact_files(monkeypatch):
     monkeypatch.setenv("PACT_DO_NOT_TRACK", "true")
     pact_files.reset()
     yield
@@ -106,13 +106,13 @@ def _anew(monkeypatch):
 
 
 def load(text, **names):
-    """Run a tutorial's module with its import changed, and give what it defines."""
+    """Run a tutorial's module with its import changed, and return its definitions."""
     source = text.replace("from pact import", "from treaty.pact import")
     exec(compile(source, "tutorial.py", "exec"), names)  # noqa: S102 - the tutorial
     return names
 
 
-def test_a_tutorials_consumer_writes_what_it_expects(tmp_path):
+def test_a_tutorials_consumer_writes_its_expected_message(tmp_path):
     tutorial = load(CONSUMER, PACT_DIR=str(tmp_path), BROKER={})
     tutorial["test_generate_new_pact_file"]()
     tutorial["test_throw_exception_handler"]()
@@ -146,7 +146,7 @@ def test_a_tutorials_provider_is_verified_from_a_file_and_from_a_broker(tmp_path
     assert (result["success"], result["providerApplicationVersion"]) == (True, "3")
 
 
-def test_a_message_that_nobody_makes_is_named(tmp_path):
+def test_a_message_without_a_provider_function_is_named(tmp_path):
     load(CONSUMER, PACT_DIR=str(tmp_path), BROKER={})["test_generate_new_pact_file"]()
     provider = load(PROVIDER, PACT_DIR=str(tmp_path))["MessageProvider"](
         {"Another": dict}, provider="ContentProvider", consumer="DetectContentLambda", pact_dir=tmp_path
@@ -155,14 +155,14 @@ def test_a_message_that_nobody_makes_is_named(tmp_path):
         provider.verify()
 
 
-def test_a_pact_that_is_not_there_is_named(tmp_path):
+def test_a_missing_pact_file_is_named(tmp_path):
     provider = load(PROVIDER, PACT_DIR=str(tmp_path))["provider"](dict)
     with pytest.raises(FileNotFoundError, match=r"detectcontentlambda-contentprovider\.json"):
         provider.verify()
 
 
 @pytest.mark.parametrize(("call", "name"), [("with_content", "contents"), ("with_metadata", "metadata")])
-def test_what_is_expected_needs_a_message(tmp_path, call, name):
+def test_contents_and_metadata_need_a_message(tmp_path, call, name):
     pact = load(CONSUMER, PACT_DIR=str(tmp_path), BROKER={})["pact"]
     with pytest.raises(ValueError, match="expects_to_receive"):
         getattr(pact.given("a state"), call)({name: "x"})

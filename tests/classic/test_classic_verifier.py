@@ -128,7 +128,7 @@ def test_selectors_choose_pacts(broker, selector):
         assert verify(broker, url, consumer_version_selectors=[selector]) == 1
 
 
-def test_verifying_nothing_is_no_success(broker):
+def test_a_verification_without_pacts_fails(broker):
     with shop.prices() as url:
         assert verify(broker, url, consumer_version_selectors=[{"branch": "elsewhere"}]) == 1
 

@@ -173,7 +173,7 @@ _QUIET = ["-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:hyp
 
 @pytest.fixture
 def run(tmp_path):
-    """Run the suite with each of several lists of options; give what pytest printed, and what the process did."""
+    """Run the suite with each of several lists of options; return the output and the result of the process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     (tmp_path / "conftest.py").write_text(CONFTEST)

@@ -85,7 +85,7 @@ def test_files_are_verified(pact, is_broken, code, form):
         (["--provider-base-url", "http://api", "--provider", "Prices", "-r"], "--pact-broker-url"),
     ],
 )
-def test_what_is_missing_is_named(words, reason):
+def test_missing_options_are_named(words, reason):
     result = run(*words)
     assert result.exit_code == 2
     assert reason in result.output

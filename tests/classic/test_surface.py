@@ -31,7 +31,7 @@ INSTANCES = {
 
 
 def resolve(path):
-    """Return what a path names in the package: the longest part of it that is a module, then its attributes."""
+    """Return the object that a path names in the package: its longest part that is a module, then attributes."""
     names = path.split(".")
     try:
         value, rest = importlib.import_module(f"treaty.pact.{names[0]}"), names[1:]
@@ -89,7 +89,7 @@ def test_a_verification_knows_the_options_of_pact_python(path):
 
 
 @pytest.mark.parametrize("path", [each["path"] for each in SURFACE["absent"]])
-def test_a_name_that_is_missing_is_not_there(path):
+def test_missing_names_raise_an_error(path):
     with pytest.raises((ImportError, AttributeError)):
         resolve(path)
 

@@ -1,4 +1,4 @@
-"""All commands that send requests to a broker, each with what it needs at least."""
+"""All commands that send requests to a broker, each with its required options."""
 
 from __future__ import annotations
 

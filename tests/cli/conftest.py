@@ -129,7 +129,7 @@ class Secure(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate that nobody but itself vouches for, with its key."""
+    """A self-signed certificate, with its key."""
     require("openssl")
     file = tmp_path_factory.mktemp("tls") / "both.pem"
     key_options = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]

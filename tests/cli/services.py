@@ -54,7 +54,7 @@ class Service:
         self.headers, self.exchanges = document["headers"], document["exchanges"]
 
     def add_comment(self, body: str, author: Json, *, at: int | None = None) -> Json:
-        """Add a comment of somebody else; `author` replaces members of the user."""
+        """Add a comment of another user; `author` replaces members of the user."""
         (route,) = [
             name for name in self.exchanges if name.startswith("POST") and re.search(r"(comments|notes)$", name)
         ]
@@ -171,7 +171,7 @@ def running(service: Service) -> Iterator[Service]:
     assert service.faults == []
 
 
-# What the broker answers
+# Responses of the broker
 
 
 def answer(broker: OtherBroker, *, deployable: bool | None, **more: Any) -> None:

@@ -203,7 +203,7 @@ def test_a_tag_of_commas_alone_is_blank(run: Run, broker: OtherBroker, tmp_path:
 
 
 @pytest.mark.parametrize("number", ["-5", "-e5"])
-def test_a_value_that_begins_with_a_dash_does_not_widen_what_is_ignored(
+def test_a_value_that_begins_with_a_dash_does_not_widen_the_ignored_versions(
     run: Run, broker: OtherBroker, number: str
 ) -> None:
     run("can-i-deploy", "-a", "Foo", "-e", "1", "--ignore", "Bar", "--version", number, "--to-environment", "test")

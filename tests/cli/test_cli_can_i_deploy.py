@@ -38,7 +38,7 @@ def answer(verdict: str, *rows: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"summary": counts, "matrix": list(rows), "notices": SUCCESS} | more
 
 
-def test_yes_is_said_with_the_table_the_results_and_the_reasons(run: Run, broker: OtherBroker) -> None:
+def test_a_yes_is_printed_with_the_table_the_results_and_the_reasons(run: Run, broker: OtherBroker) -> None:
     commit = "7bd4d91" + "a" * 33
     broker.answer(ASKED, answer("yes", row(f"Foo@{commit}")))
     result = run(*ARGS, FORCE_COLOR="1")
@@ -70,7 +70,7 @@ def test_a_merge_is_compared_with_a_named_branch(run: Run, broker: OtherBroker) 
     assert broker.last.line == line
 
 
-def test_a_broker_that_would_ignore_the_named_branch_is_not_asked(run: Run, broker: OtherBroker) -> None:
+def test_a_broker_that_would_ignore_the_named_branch_gets_no_query(run: Run, broker: OtherBroker) -> None:
     result = run("can-i-merge", "-a", "Foo", "-e", "1", "--to", "release/1")
     assert result.exit_code == 1
     assert result.stdout.startswith("This broker cannot compare with a branch that is not the main branch")
@@ -109,7 +109,7 @@ def test_a_merge_has_the_selectors_of_the_original(
     assert broker.last.path == f"/matrix?q[][pacticipant]=Foo&{query}&latestby=cvp&latest=true&mainBranch=true"
 
 
-def test_no_is_said_for_false_and_for_not_known(run: Run, broker: OtherBroker) -> None:
+def test_a_no_is_printed_for_false_and_for_unknown(run: Run, broker: OtherBroker) -> None:
     broker.answer(ASKED, answer("no", notices=[]))
     broker.answer(ASKED, answer("unknown", notices=None))
     for _ in range(2):
@@ -118,13 +118,13 @@ def test_no_is_said_for_false_and_for_not_known(run: Run, broker: OtherBroker) -
         assert result.stdout == "\x1b[31mComputer says no ¯\\_(ツ)_/¯\x1b[0m\n\n\x1b[31mBecause\x1b[0m\n"
 
 
-def test_only_the_matrix_is_asked_for(run: Run, broker: OtherBroker) -> None:
+def test_only_the_matrix_is_requested(run: Run, broker: OtherBroker) -> None:
     broker.answer(ASKED, answer("yes"))
     run(*ARGS)
     assert broker.lines == [ASKED]
 
 
-def test_rows_are_sorted_and_what_is_missing_is_marked(run: Run, broker: OtherBroker) -> None:
+def test_rows_are_sorted_and_missing_values_are_marked(run: Run, broker: OtherBroker) -> None:
     rows = [
         row("foo@2", success=False),
         row("Foo@1.2.3+" + "b" * 40, success=None),
@@ -188,7 +188,7 @@ def test_options_make_the_query_in_their_order(run: Run, broker: OtherBroker, ar
     assert broker.lines == [f"GET /matrix?{query}"]
 
 
-def test_several_versions_of_one_pacticipant_are_asked_about_with_the_latest_of_the_others(
+def test_several_versions_of_one_pacticipant_are_queried_with_the_latest_of_the_others(
     run: Run, broker: OtherBroker
 ) -> None:
     run("can-i-deploy", "-a", "Foo", "-e", "1", "-a", "Foo", "-e", "2")
@@ -236,7 +236,7 @@ def test_pacticipants_to_ignore_may_come_from_the_environment(run: Run, broker: 
     )
 
 
-def test_a_broker_that_counts_what_it_ignored_causes_no_warning(run: Run, broker: OtherBroker) -> None:
+def test_a_broker_that_counts_ignored_rows_causes_no_warning(run: Run, broker: OtherBroker) -> None:
     broker.answer(f"{ASKED}&ignore[][pacticipant]=X", answer("yes", summary={"deployable": True, "ignored": 0}))
     assert "WARN" not in run(*ARGS, "--ignore", "X").stdout
 
@@ -264,7 +264,7 @@ def test_wrong_use_is_explained_on_stderr(run: Run, broker: OtherBroker, args: l
     assert broker.requests == []
 
 
-def test_a_rejected_query_is_told_without_a_backtrace(run: Run, broker: OtherBroker) -> None:
+def test_a_rejected_query_is_reported_without_a_backtrace(run: Run, broker: OtherBroker) -> None:
     broker.answer(ASKED, '{"errors":["No"]}', status=400)
     result = run(*ARGS)
     url = f"{broker.url}{ASKED.removeprefix('GET ')}"
@@ -344,7 +344,7 @@ def test_waiting_needs_a_count(run: Run, broker: OtherBroker) -> None:
     assert result.exit_code == 1
 
 
-def test_can_i_merge_asks_about_the_main_branches(run: Run, broker: OtherBroker) -> None:
+def test_can_i_merge_queries_the_main_branches(run: Run, broker: OtherBroker) -> None:
     broker.answer(MERGE, answer("no"))
     result = run("can-i-merge", "-a", "Foo", "-e", "1", PACT_BROKER_CAN_I_DEPLOY_EXIT_CODE_BETA="7")
     assert broker.lines == [MERGE]
@@ -384,7 +384,7 @@ NOT_RECORDED = (
 
 
 @pytest.mark.parametrize(("verdict", "exit_code"), [("yes", 0), ("no", 1)])
-def test_a_broker_that_cannot_record_answers_all_the_same(
+def test_a_broker_that_cannot_record_gives_the_same_answer_with_a_warning(
     run: Run, broker: OtherBroker, verdict: str, exit_code: int
 ) -> None:
     broker.answer(ASKED, answer(verdict, row("Foo@1")))

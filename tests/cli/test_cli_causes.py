@@ -1,6 +1,6 @@
 """A no is explained in at most six lines: the question, a row for each cause, the next step, and the page.
 
-The lines of each cause are laid down in the files in `causes`. `TREATY_TEST_RENEW=1` writes them anew.
+The lines of each cause are recorded in the files in `causes`. `TREATY_TEST_RENEW=1` rewrites them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ QUESTION = ("can-i-deploy", "--pacticipant", "Shop", "--version", "1", "--to-env
 
 
 def ask(stage: Stage, *words: str) -> tuple[Result, str]:
-    """Ask the broker, and return the explanation without what differs from run to run."""
+    """Ask the broker, and return the explanation without the parts that differ from run to run."""
     with serving(answer_with(stage.api)) as address:
         result = CliRunner().invoke(PACT_BROKER, [*words, "-b", address], prog_name="pact-broker")
     text = result.stderr.replace(address, "http://broker")

@@ -1,4 +1,4 @@
-"""The version, branch and build URL in each CI system, seen in what publish sends.
+"""The version, branch and build URL in each CI system, as publish sends them.
 
 Each row has the variables that the system's documentation gives for such a build.
 """

@@ -30,7 +30,7 @@ def test_templates_are_filled_with_encoded_values(template: str, values: dict[st
     assert ResourceLink(template).fill(**values) == url
 
 
-def test_a_query_is_added_to_what_a_link_has() -> None:
+def test_a_query_is_added_to_the_query_of_a_link() -> None:
     assert ResourceLink("http://b/x").with_query({"a": "1&2"}) == "http://b/x?a=1%262"
     assert ResourceLink("http://b/x?y=1").with_query({"a": "1"}) == "http://b/x?y=1&a=1"
     assert ResourceLink("http://b/x").with_query({}) == "http://b/x"
@@ -61,7 +61,7 @@ def test_a_password_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 408, 429])
-def test_what_may_pass_is_tried_again(connect: Connect, broker: OtherBroker, status: int) -> None:
+def test_temporary_errors_are_retried(connect: Connect, broker: OtherBroker, status: int) -> None:
     waits: list[float] = []
     broker.answer("GET /x", "busy", status=status)
     broker.answer("GET /x", "busy", status=status)
@@ -89,7 +89,7 @@ def test_one_attempt_is_the_least(connect: Connect, broker: OtherBroker, attempt
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 409])
-def test_what_the_client_did_wrong_is_not_tried_again(connect: Connect, broker: OtherBroker, status: int) -> None:
+def test_errors_of_the_client_are_not_retried(connect: Connect, broker: OtherBroker, status: int) -> None:
     broker.answer("GET /x", "no", status=status)
     with pytest.raises(
         Refused, match=f"Error making request to {broker.url}/x status={status}: The response is not valid JSON: no"
@@ -98,7 +98,7 @@ def test_what_the_client_did_wrong_is_not_tried_again(connect: Connect, broker: 
     assert len(broker.requests) == 1
 
 
-def test_a_busy_broker_says_how_long_to_wait(connect: Connect, broker: OtherBroker) -> None:
+def test_the_client_waits_as_long_as_retry_after_demands(connect: Connect, broker: OtherBroker) -> None:
     waits: list[float] = []
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
     for delay in ("10", "1000", soon, "nonsense"):
@@ -142,13 +142,13 @@ def test_redirections_that_never_end_are_given_up(connect: Connect, broker: Othe
 
 
 @pytest.mark.parametrize("text", ["<html>", "[1]", "3"])
-def test_an_answer_that_is_no_resource_is_no_brokers(connect: Connect, broker: OtherBroker, text: str) -> None:
+def test_a_response_that_is_not_hal_raises_an_error(connect: Connect, broker: OtherBroker, text: str) -> None:
     broker.answer("GET /x", text)
     with pytest.raises(NotHal, match="Did not get a valid HAL response body from"):
         connect(broker.url).get(f"{broker.url}/x")
 
 
-def test_requests_say_what_they_hold_and_want(connect: Connect, broker: OtherBroker) -> None:
+def test_requests_have_content_type_accept_and_user_agent_headers(connect: Connect, broker: OtherBroker) -> None:
     other = connect(broker.url, headers={"X-A": "1"})
     for line in ("GET /x", "PUT /x", "PATCH /x", "DELETE /x"):
         broker.answer(line, status=204)

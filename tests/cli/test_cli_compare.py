@@ -58,7 +58,9 @@ def write(folder: Path, *pacts: Json) -> None:
         (folder / "pacts" / f"{content['consumer']['name']}.json").write_text(json.dumps(content))
 
 
-def test_documents_that_have_what_the_consumers_expect_are_a_yes(run: Run, folder: Path, broker: OtherBroker) -> None:
+def test_documents_that_meet_the_expectations_of_consumers_are_compatible(
+    run: Run, folder: Path, broker: OtherBroker
+) -> None:
     write(folder, FITS)
     result = run("compare", "api.yaml")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -69,7 +71,7 @@ def test_documents_that_have_what_the_consumers_expect_are_a_yes(run: Run, folde
     assert broker.requests == []
 
 
-def test_a_no_says_what_is_expected_and_where_the_document_says_otherwise(run: Run, folder: Path) -> None:
+def test_a_no_shows_each_expectation_and_the_contradicting_position_in_the_document(run: Run, folder: Path) -> None:
     write(folder, FITS, BREAKS)
     result = run("compare", "api.yaml", "--pacts", "pacts")
     assert result.exit_code == 1
@@ -201,7 +203,7 @@ def test_misuse_exits_with_2_and_the_next_step(run: Run, folder: Path, words: li
     assert (result.exit_code, reason in result.output) == (2, True), result.output
 
 
-def test_without_pacts_the_command_says_how_to_give_them(run: Run, folder: Path) -> None:
+def test_without_pacts_the_error_names_the_options_that_provide_them(run: Run, folder: Path) -> None:
     assert "No pact files found" in run("compare", "api.yaml").output
     (folder / "pacts").rmdir()
     result = run("compare", "api.yaml")
@@ -209,7 +211,7 @@ def test_without_pacts_the_command_says_how_to_give_them(run: Run, folder: Path)
     assert "Give files or a folder as --pacts, or take the pacts from a broker" in result.stderr
 
 
-def test_main_without_a_broker_asks_for_its_address(run: Run, folder: Path) -> None:  # noqa: ARG001 - the documents
+def test_main_without_a_broker_fails_with_the_missing_option(run: Run, folder: Path) -> None:  # noqa: ARG001 - the documents
     result = run("compare", "api.yaml", "--main", "--provider", "Stock", PACT_BROKER_BASE_URL="")
     assert (result.exit_code, "Give the broker's address as --broker-base-url" in result.stderr) == (2, True)
 
@@ -235,7 +237,7 @@ def test_pacts_of_an_environment_or_of_main_branches_are_from_the_broker(
     assert broker.requests[1].json == {"consumerVersionSelectors": [selector], "includePendingStatus": False}
 
 
-def test_diff_tells_the_consumers_that_a_new_document_breaks(run: Run, folder: Path) -> None:
+def test_diff_lists_the_consumers_that_a_new_document_breaks(run: Run, folder: Path) -> None:
     write(folder, USES_COUNT, FITS, pact(interaction({"colour": "red"}), consumer="Map"))
     result = run("diff", "api.yaml", "new.yaml")
     assert result.exit_code == 1

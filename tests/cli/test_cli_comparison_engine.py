@@ -63,9 +63,7 @@ def test_the_changes_are_shown_with_the_versions_in_use(run: Run, broker: OtherB
 @pytest.mark.parametrize(
     ("status", "exit_code"), [("current", 0), ("recomputing", 1), ("waiting", 1), ("switching", 0)]
 )
-def test_the_exit_code_tells_whether_something_waits(
-    run: Run, broker: OtherBroker, status: str, exit_code: int
-) -> None:
+def test_the_exit_code_is_1_while_comparisons_wait(run: Run, broker: OtherBroker, status: str, exit_code: int) -> None:
     broker.answer(FIRST, report(status))
     assert run("comparison-engine").exit_code == exit_code
 

@@ -191,7 +191,7 @@ def test_a_provider_publishes_its_contract_to_pactflow(run: Run, broker: OtherBr
         (["--no-verification-success"], False),
     ],
 )
-def test_success_is_told_or_taken_from_an_exit_code(
+def test_success_is_given_or_derived_from_an_exit_code(
     run: Run, broker: OtherBroker, options: list[str], success: object
 ) -> None:
     run(*PUBLISH, *options)
@@ -199,7 +199,7 @@ def test_success_is_told_or_taken_from_an_exit_code(
 
 
 @pytest.mark.usefixtures("files", "pactflow")
-def test_what_was_not_verified_has_no_results(run: Run, broker: OtherBroker) -> None:
+def test_without_a_verification_no_results_are_sent(run: Run, broker: OtherBroker) -> None:
     broker.answer(f"POST {PATH}", {"a": 1})
     assert run(*PUBLISH, "-o", "json").stdout == '{"a": 1}\n'
     assert "selfVerificationResults" not in broker.last.json["contract"]
@@ -254,7 +254,7 @@ def test_an_old_pactflow_gets_the_version_and_then_the_contract(run: Run, broker
     )
 
 
-def test_a_folder_for_pacts_that_cannot_be_made_is_told(run: Run, broker: OtherBroker, tmp_path: Path) -> None:
+def test_a_folder_for_pacts_that_cannot_be_created_is_reported(run: Run, broker: OtherBroker, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     broker.answer("GET /pacts/provider/Bar/branch", {"_links": {}})
     result = run("get-pacts", "--provider", "Bar", "--download", "--download-dir", str(tmp_path / "file"))

@@ -89,7 +89,7 @@ def index_elsewhere(broker: OtherBroker) -> str:
 def test_links_to_the_same_origin_are_followed_with_the_credentials(
     broker: OtherBroker, base_url: str, url: str
 ) -> None:
-    with suppress(Refused):  # the broker has no answer; what it received counts
+    with suppress(Refused):  # the broker has no answer; only the received request counts
         get_with(base_url, url, token=TOKEN, proxy=broker.url)
     assert broker.last.headers["authorization"] == f"Bearer {TOKEN}"
 

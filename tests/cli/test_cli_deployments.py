@@ -62,7 +62,7 @@ def test_a_deployment_is_recorded_by_the_link_of_its_environment(run: Run, broke
     assert broker.last.json == {}
 
 
-def test_an_instance_is_told_under_both_its_names(run: Run, broker: OtherBroker) -> None:
+def test_an_instance_is_sent_under_both_its_names(run: Run, broker: OtherBroker) -> None:
     result = run(*DEPLOY, "test", "--application-instance", "blue")
     assert broker.last.json == {"applicationInstance": "blue", "target": "blue"}
     place = "to test environment (application instance blue) in the Pact Broker."
@@ -132,7 +132,7 @@ def test_a_version_must_exist_before_it_is_recorded(run: Run, broker: OtherBroke
         (END[:-1], "recording end of support"),
     ],
 )
-def test_a_broker_that_cannot_record_is_told_to_be_old(
+def test_a_broker_that_cannot_record_is_reported_as_too_old(
     run: Run, broker: OtherBroker, command: list[str], what: str
 ) -> None:
     broker.answer_index("pb:environments")
@@ -140,7 +140,7 @@ def test_a_broker_that_cannot_record_is_told_to_be_old(
     assert run(*command, "test").stdout == text
 
 
-def test_an_undeployment_ends_what_has_no_instance(run: Run, broker: OtherBroker) -> None:
+def test_an_undeployment_ends_deployments_without_an_instance(run: Run, broker: OtherBroker) -> None:
     deployed(broker, None, "blue", None)
     result = run(*UNDEPLOY)
     assert result.stdout == (
@@ -182,7 +182,7 @@ NO_RED = "Foo is not currently deployed to application instance 'red' in test en
 
 
 @pytest.mark.parametrize(
-    ("instances", "wanted", "text"),
+    ("instances", "options", "text"),
     [
         (["blue", "green"], [], f"Please specify {WHICH}blue, green"),
         (["blue", "green"], ["--target", "red"], f"{NO_RED} Please specify {WHICH}blue, green."),
@@ -194,15 +194,15 @@ NO_RED = "Foo is not currently deployed to application instance 'red' in test en
         ([None], ["--application-instance", "red"], f"{NO_RED} Please omit the application instance."),
     ],
 )
-def test_the_instances_to_choose_from_are_told(
-    run: Run, broker: OtherBroker, instances: list[str | None], wanted: list[str], text: str
+def test_the_instances_to_choose_from_are_listed(
+    run: Run, broker: OtherBroker, instances: list[str | None], options: list[str], text: str
 ) -> None:
     deployed(broker, *instances)
-    result = run(*UNDEPLOY, *wanted)
+    result = run(*UNDEPLOY, *options)
     assert (result.exit_code, result.stdout) == (1, f"{text}\n")
 
 
-def test_what_is_not_there_cannot_be_undeployed(run: Run, broker: OtherBroker) -> None:
+def test_undeploying_a_missing_deployment_fails(run: Run, broker: OtherBroker) -> None:
     deployed(broker)
     assert run(*UNDEPLOY).stdout == "No pacticipant with name 'Foo' found.\n"
     broker.answer("GET /elsewhere/pacticipants/Foo", {})
@@ -234,7 +234,7 @@ def test_support_is_ended(run: Run, broker: OtherBroker) -> None:
     assert broker.last.json == {"currentlySupported": False}
 
 
-def test_what_is_not_released_has_no_support_to_end(run: Run, broker: OtherBroker) -> None:
+def test_ending_the_support_of_an_unreleased_version_fails(run: Run, broker: OtherBroker) -> None:
     released(broker)
     broker.answer("GET /elsewhere/pacticipants/Foo", {})
     result = run(*END)

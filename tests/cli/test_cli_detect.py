@@ -1,4 +1,4 @@
-"""What is found out of CI systems and git, seen in what publish sends."""
+"""Values that publish detects from CI systems and git, and sends."""
 
 from __future__ import annotations
 
@@ -99,14 +99,14 @@ def test_a_run_of_github_has_a_url_of_three_parts(run: Run, broker: OtherBroker)
     assert read_body(broker)["buildUrl"] == "https://github.com/a/b/actions/runs/7"
 
 
-def test_what_is_given_counts_before_what_is_found(run: Run, broker: OtherBroker) -> None:
+def test_options_override_detected_values(run: Run, broker: OtherBroker) -> None:
     options = ["-a", "1", "--branch", "mine", "--build-url", "http://mine"]
     run(*PUBLISH, *options, GITHUB_SHA="c0ffee", GIT_BRANCH="other", **RUN)
     assert (read_body(broker)["pacticipantVersionNumber"], read_body(broker)["branch"]) == ("1", "mine")
     assert read_body(broker)["buildUrl"] == "http://mine"
 
 
-def test_nothing_is_found_unless_asked_for(run: Run, broker: OtherBroker) -> None:
+def test_values_are_not_detected_without_the_option(run: Run, broker: OtherBroker) -> None:
     run("publish", "pact.json", "-a", "1", GIT_BRANCH="other", **RUN)
     assert {"branch", "buildUrl"}.isdisjoint(read_body(broker))
 
@@ -119,7 +119,7 @@ def test_git_knows_commit_and_branch(run: Run, broker: OtherBroker) -> None:
     assert read_body(broker)["branch"] == "feat/x"
 
 
-def test_a_detached_head_is_no_branch(run: Run, broker: OtherBroker) -> None:
+def test_a_detached_head_has_no_branch(run: Run, broker: OtherBroker) -> None:
     git("init", "-q")
     git("commit", "-q", "--allow-empty", "-m", "first")
     git("checkout", "-q", "--detach")

@@ -42,7 +42,7 @@ def test_an_environment_is_created(run: Run, broker: OtherBroker) -> None:
     ("flags", "production"),
     [([], False), (["--production"], True), (["--no-production"], False), (["--skip-production"], False)],
 )
-def test_production_is_always_told(run: Run, broker: OtherBroker, flags: list[str], production: object) -> None:
+def test_production_is_always_sent(run: Run, broker: OtherBroker, flags: list[str], production: object) -> None:
     broker.answer(f"POST {LIST}", TEST, status=201)
     run("create-environment", "--name", "uat", *flags)
     assert broker.last.json == {"name": "uat", "production": production}
@@ -94,7 +94,7 @@ def test_pactflow_is_called_by_its_name(run: Run, broker: OtherBroker) -> None:
         ),
     ],
 )
-def test_a_broker_without_environments_is_told_to_be_old(
+def test_a_broker_without_environments_is_reported_as_too_old(
     run: Run, broker: OtherBroker, headers: dict[str, str], text: str
 ) -> None:
     broker.answer_index("pb:environments", headers=headers)
@@ -104,7 +104,7 @@ def test_a_broker_without_environments_is_told_to_be_old(
     assert json.loads(result.stdout) == {"error": {"message": text}}
 
 
-def test_an_update_keeps_what_is_not_given(run: Run, broker: OtherBroker) -> None:
+def test_an_update_keeps_fields_without_an_option(run: Run, broker: OtherBroker) -> None:
     existing = TEST | {"production": True}
     broker.answer(f"GET {ONE}", existing)
     broker.answer(f"PUT {ONE}", existing)

@@ -1,4 +1,4 @@
-"""What people read of an import: how far it is, and in the end what was copied, what was not, and why."""
+"""Reports of an import: its progress, and in the end the copied and skipped data with the reasons."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def rows(report: CopyReport, *, is_dry: bool = False) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")] for line in lines]
 
 
-def test_the_report_counts_what_was_copied_and_what_was_not_and_gives_the_reasons() -> None:
+def test_the_report_counts_copied_and_skipped_facts_and_gives_the_reasons() -> None:
     report = CopyReport()
     report.copied["pacts"] = 3
     report.existing["pacts"] = 2
@@ -91,7 +91,7 @@ def test_the_report_counts_what_was_copied_and_what_was_not_and_gives_the_reason
     assert ["Not copied", "former deployments and releases", "only Treaty returns them"] in table
 
 
-def test_the_report_of_an_export_does_not_lack_what_only_treaty_returns() -> None:
+def test_the_report_of_an_export_includes_the_data_that_only_treaty_returns() -> None:
     names = [row[1] for row in rows(CopyReport(is_exported=True), is_dry=True) if len(row) == 3]
     assert "former deployments and releases" not in names
     assert "users, teams and tokens" in names

@@ -92,7 +92,7 @@ VERSION = ["create-or-update-version", "-a", "Foo", "-e", "1"]
         ),
     ],
 )
-def test_a_version_is_written_by_what_it_belongs_to(
+def test_a_version_is_added_to_its_branch_and_tags(
     run: Run, broker: OtherBroker, options: list[str], text: str, paths: list[str]
 ) -> None:
     lines = [path.replace(" ", f" {FOO}") for path in paths]
@@ -118,7 +118,7 @@ def test_nothing_of_a_version_is_blank(run: Run, args: list[str], text: str) -> 
     assert (result.exit_code, result.stderr.splitlines()[0]) == (1, text)
 
 
-def test_a_broker_without_branches_is_told_to_be_old(run: Run, broker: OtherBroker) -> None:
+def test_a_broker_without_branches_is_reported_as_too_old(run: Run, broker: OtherBroker) -> None:
     broker.answer_index("pb:pacticipant-branch-version")
     assert run(*VERSION, "--branch", "main").stdout.startswith(
         "This version of the Pact Broker does not support branch versions,or you do not have"
@@ -243,7 +243,7 @@ def test_a_branch_that_is_missing_may_matter_or_not(run: Run) -> None:
     assert (result.exit_code, result.stdout) == (0, "Branch feat/x of pacticipant Foo not found\n")
 
 
-def test_a_broker_that_deletes_no_branches_is_told_to_be_old(run: Run, broker: OtherBroker) -> None:
+def test_a_broker_that_cannot_delete_branches_is_reported_as_too_old(run: Run, broker: OtherBroker) -> None:
     broker.answer_index("pb:pacticipant-branch")
     old = "does not support deleting branches. Please upgrade to version 2.108.0 or later.\n"
     assert run(*BRANCH).stdout == f"This version of the Pact Broker {old}"

@@ -257,7 +257,7 @@ def test_many_reasons_have_five_steps_and_a_count(run: Run, broker: OtherBroker)
     assert lines[-2] == "  * 4 more: see the page."
 
 
-def test_what_prevents_the_deployment_comes_before_warnings(run: Run, broker: OtherBroker) -> None:
+def test_reasons_that_prevent_the_deployment_come_before_warnings(run: Run, broker: OtherBroker) -> None:
     broker.answer_all("/matrix?", answer(reason("no_environment", "warning"), reason("failed_verification", **BETWEEN)))
     commands = [line.split()[0] for line in run("can-i-deploy", *FOO).stderr.splitlines() if line.startswith("    ")]
     assert commands == ["pact-verifier", "pact-broker"]

@@ -53,7 +53,7 @@ def command(api: Api) -> Iterator[Command]:
 
 
 def read_notices(result: Result) -> str:
-    """Read what follows the table."""
+    """Read the lines after the table."""
     return result.stdout.rpartition("\n\n")[2]
 
 
@@ -82,7 +82,7 @@ def test_an_override_is_created_listed_and_revoked(command: Command, api: Api) -
 
 
 @on_sqlite
-def test_a_no_names_only_what_is_not_overridden(command: Command) -> None:
+def test_a_no_names_only_pairs_without_an_override(command: Command) -> None:
     for number in range(6):
         uuid = command(*CREATE, "--counterpart", f"service-{number}", "--output", "id")
         assert uuid.exit_code == 0

@@ -1,4 +1,4 @@
-"""How the programs read arguments, say what is wrong, and start."""
+"""How the programs read arguments, report errors, and start."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def test_a_command_of_a_group_is_described(run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", [*PACT_BROKER.entries, "pactflow publish-provider-contract", "provider-states list"])
-def test_every_command_can_be_loaded_and_says_what_it_does(run: Run, name: str) -> None:
+def test_every_command_can_be_loaded_and_prints_its_help(run: Run, name: str) -> None:
     result = run("help", *name.split())
     assert result.exit_code == 0
     assert f"\nUsage: pact-broker {name} " in f"\n{result.stdout}"
 
 
 @pytest.mark.parametrize("words", [["version"], ["--version"], ["-V"]])
-def test_the_version_is_told(run: Run, words: list[str]) -> None:
+def test_the_version_is_printed(run: Run, words: list[str]) -> None:
     assert run(*words).stdout == distribution.version() + "\n"
 
 
@@ -84,7 +84,7 @@ def test_an_unknown_command_is_an_error(run: Run) -> None:
         (["list-environments", "--broker-url=http://b"], "--broker-base-url or --broker-username"),
     ],
 )
-def test_what_is_written_nearly_the_same_is_proposed(run: Run, words: list[str], meant: str) -> None:
+def test_similar_options_and_commands_are_proposed(run: Run, words: list[str], meant: str) -> None:
     assert f"Did you mean {meant}?\n" in run(*words).stderr
 
 
@@ -94,7 +94,7 @@ def test_all_that_is_missing_is_named_at_once(run: Run) -> None:
     assert result.stderr.splitlines()[0] == "No value provided for required options '--version', '--environment'"
 
 
-def test_a_missing_address_says_how_to_give_it(run: Run) -> None:
+def test_a_missing_address_is_reported_with_the_option_and_the_variable(run: Run) -> None:
     result = run("list-environments", PACT_BROKER_BASE_URL="")
     assert result.stderr == (
         "No value provided for required options '--broker-base-url'\n"
@@ -197,7 +197,7 @@ def test_the_conversation_is_shown_without_the_credentials(run: Run, broker: Oth
     assert run("list-environments", VERBOSE="true").stderr.count("<- 200 OK\n") == result.stderr.count("<- 200 OK\n")
 
 
-def test_something_that_is_no_broker_is_recognised(run: Run, broker: OtherBroker) -> None:
+def test_an_html_response_is_recognised_as_another_server(run: Run, broker: OtherBroker) -> None:
     broker.answers.clear()
     broker.answer("GET /", "<html>", headers={"Content-Type": "text/html"})
     result = run("list-environments")
@@ -215,7 +215,7 @@ def test_a_bad_address_is_explained(run: Run, url: str) -> None:
     assert "Give an address like https://broker.example.org as --broker-base-url" in result.stdout
 
 
-def test_each_try_that_fails_is_told(run: Run) -> None:
+def test_each_failed_attempt_is_logged(run: Run) -> None:
     result = run("list-environments", "--retries", "2", "-b", "http://127.0.0.1:1")
     lines = result.stderr.splitlines()
     assert [line.rpartition(", ")[2] for line in lines[:2]] == ["attempt 1 of 2", "attempt 2 of 2"]
@@ -252,7 +252,7 @@ def test_treaty_has_the_server_beside_the_client() -> None:
     assert "serve" not in PACT_BROKER.entries
 
 
-def test_serving_without_the_servers_packages_says_what_to_install(tmp_path: Path) -> None:
+def test_serving_without_the_servers_packages_prints_the_command_that_installs_them(tmp_path: Path) -> None:
     """A package that fails to import like a missing one stands for an installation of the client alone."""
     for name in ("starlette", "sqlalchemy", "pydantic", "structlog", "uvicorn", "alembic", "orjson"):
         text = f"raise ModuleNotFoundError('No module named {name}', name='{name}')\n"
@@ -298,7 +298,7 @@ def test_verification_is_required_where_results_are_missing(
     assert (result.exit_code, result.stdout) == (code, f"Because\n{text}\n")
 
 
-def test_verification_is_required_if_nobody_knows(broker: OtherBroker) -> None:
+def test_verification_is_required_if_the_broker_cannot_answer(broker: OtherBroker) -> None:
     """The command is a feature that the environment enables, so it is started with and without it."""
     args = ["verification-required", "-a", "Foo", "-e", "1", "-b", broker.url]
     assert call("pact-broker", *args).stderr.startswith("Could not find command")
@@ -319,7 +319,7 @@ def test_shells_complete_commands_and_options(run: Run, tmp_path: Path) -> None:
     assert call("pact-broker", **variables).stdout.splitlines() == ["plain,--retry-while-unknown"]
 
 
-def test_a_folder_that_is_not_there_is_told(run: Run, tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(run: Run, tmp_path: Path) -> None:
     result = run("completions", "bash", "-d", str(tmp_path / "new"))
     assert result.exit_code == 1
     file = tmp_path / "new" / "pact-broker.bash"
@@ -367,7 +367,9 @@ LOADED = "import sys; from treaty import cli; cli.PACT_BROKER({!r}, standalone_m
         ),
     ],
 )
-def test_only_what_a_command_needs_is_loaded(broker: OtherBroker, words: list[str], unwanted: set[str]) -> None:
+def test_only_the_modules_that_a_command_needs_are_loaded(
+    broker: OtherBroker, words: list[str], unwanted: set[str]
+) -> None:
     broker.answer(LIST, {})
     result = call("python", "-c", LOADED.format(words), PACT_BROKER_BASE_URL=broker.url)
     assert result.returncode == 0, result.stderr

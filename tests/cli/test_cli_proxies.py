@@ -42,7 +42,7 @@ def test_exceptions_may_be_networks_and_ports(
     assert len(proxy.requests) == (not is_direct)
 
 
-def test_https_goes_through_a_tunnel_with_the_credentials_of_the_proxy(
+def test_https_uses_a_tunnel_with_the_credentials_of_the_proxy(
     connect: Connect,
     authority: tuple[str, Path],
     monkeypatch: pytest.MonkeyPatch,

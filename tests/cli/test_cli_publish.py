@@ -52,7 +52,7 @@ def write(path: Path, content: object) -> None:
     path.write_text(json.dumps(content, indent=2))
 
 
-def test_a_pact_is_published_as_it_stands_in_its_file(run: Run, broker: OtherBroker, pacts: Path) -> None:
+def test_a_pact_is_published_with_the_content_of_its_file(run: Run, broker: OtherBroker, pacts: Path) -> None:
     broker.answer(PUBLISH, {"notices": []})
     run("publish", str(pacts), "-a", "1", "-h", "main", "--tag", "dev", "--build-url", "http://ci/1")
     assert broker.lines == ["GET /", PUBLISH]
@@ -76,7 +76,7 @@ def test_a_pact_is_published_as_it_stands_in_its_file(run: Run, broker: OtherBro
     }
 
 
-def test_what_is_unknown_is_left_out_but_tags_are_always_told(run: Run, broker: OtherBroker, pacts: Path) -> None:
+def test_unknown_fields_are_left_out_but_tags_are_always_sent(run: Run, broker: OtherBroker, pacts: Path) -> None:
     broker.answer(PUBLISH, {"notices": []})
     run("publish", str(pacts), "-a", " 1 ")
     sent = broker.last.json
@@ -118,7 +118,7 @@ def test_without_notices_the_logs_of_older_brokers_are_printed(run: Run, broker:
     )
 
 
-def test_a_broker_that_says_nothing_is_spoken_for(run: Run, broker: OtherBroker, pacts: Path) -> None:
+def test_success_is_printed_if_the_response_has_no_notices(run: Run, broker: OtherBroker, pacts: Path) -> None:
     broker.answer(PUBLISH, {})
     assert run("publish", str(pacts), "-a", "1").stdout == "Successfully published pacts\n"
 
@@ -173,7 +173,7 @@ def test_tags_are_repeated_listed_or_separated_by_commas(run: Run, broker: Other
 
 
 @pytest.mark.usefixtures("pacts")
-def test_merge_asks_the_broker_to_merge(run: Run, broker: OtherBroker) -> None:
+def test_the_merge_option_is_sent_as_the_conflict_strategy(run: Run, broker: OtherBroker) -> None:
     broker.answer(PUBLISH, {})
     run("publish", "pacts", "-a", "1", "--merge")
     assert broker.last.json["contracts"][0]["onConflict"] == "merge"
@@ -260,7 +260,7 @@ def test_wrong_use_is_explained_on_stderr(run: Run, pacts: Path, args: list[str]
 
 
 @pytest.mark.usefixtures("pacts")
-def test_a_failure_of_the_index_is_told_on_stderr(run: Run, broker: OtherBroker) -> None:
+def test_a_failure_of_the_index_is_printed_on_stderr(run: Run, broker: OtherBroker) -> None:
     broker.answers.clear()
     broker.answer("GET /", status=401)
     result = run("publish", "pacts", "-a", "1")
@@ -292,7 +292,7 @@ def test_an_old_broker_gets_tags_and_then_each_pact(run: Run, broker: OtherBroke
 
 
 @pytest.mark.usefixtures("pacts")
-def test_an_old_broker_may_overwrite_or_merge_what_it_has(run: Run, broker: OtherBroker) -> None:
+def test_an_old_broker_can_overwrite_or_merge_an_existing_pact(run: Run, broker: OtherBroker) -> None:
     broker.answer(f"GET {OLD}", {})
     broker.answer(f"PUT {OLD}", {})
     broker.answer(f"PATCH {OLD}", {})

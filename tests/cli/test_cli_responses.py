@@ -154,7 +154,7 @@ def test_json_stays_json_whatever_the_broker_answers(run: Run, broker: OtherBrok
 
 
 def test_verbose_shows_the_raw_response_without_credentials(run: Run, broker: OtherBroker) -> None:
-    token = "treaty_0123456789abcdef"  # noqa: S105 - of nobody
+    token = "treaty_0123456789abcdef"  # noqa: S105 - of no user
     headers = {"Set-Cookie": "session=abc", "X-Api-Key": "k", "X-Kept": f"is kept, but not {token}"}
     broker.answer("GET /elsewhere/environments", f'{{"error":  "{token} is unknown"}}', status=401, headers=headers)
     result = run("list-environments", "--verbose", "-k", token)
@@ -170,7 +170,7 @@ def test_verbose_hides_the_password_of_a_webhook(run: Run, broker: OtherBroker) 
     broker.answer("POST /elsewhere/webhooks", {"description": "x"}, status=201)
     words = ["-X", "POST", "--contract-published", "-u", 'bob:pa"ss', "-H", "Authorization: Bearer abc"]
     result = run("create-webhook", "https://ci.example.org", *words, "-v")
-    assert broker.last.json["request"]["password"] == 'pa"ss'  # noqa: S105 - of nobody
+    assert broker.last.json["request"]["password"] == 'pa"ss'  # noqa: S105 - of no user
     assert '"password":"[redacted]"' in result.stderr
     assert '"Authorization":"[redacted]"' in result.stderr
     assert 'ss"' not in result.stderr.replace('process"', "")

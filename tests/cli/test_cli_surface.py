@@ -73,7 +73,7 @@ RUBY = {
         "-o --output"
     ),
 }
-# What means something else in the newer client: there is one meaning here, that of the Ruby client.
+# Options with another meaning in the newer client: here they have that of the Ruby client.
 OURS = {
     ("create-webhook", "-u"): None,  # the user of the webhook, not of the broker
     ("create-or-update-webhook", "-u"): None,
@@ -137,7 +137,7 @@ def newer_commands() -> Iterator[tuple[tuple[str, ...], Options]]:
 
 
 def newer(*names: str) -> Iterator[tuple[tuple[str, ...], Options]]:
-    """Ask the newer client for its commands; brokers that it installs are no affair of a client."""
+    """List the commands of the newer client, except those that install brokers."""
     help_text = subprocess.run(
         [PACT, *names, "--help"], capture_output=True, text=True, check=True, timeout=PATIENCE
     ).stdout
@@ -148,14 +148,14 @@ def newer(*names: str) -> Iterator[tuple[tuple[str, ...], Options]]:
         yield names[1:], dict(options_of(help_text))
 
 
-def subcommands(told: str) -> list[str]:
-    section = re.search(r"^Commands:\n(.*?)\n\n", told, re.DOTALL | re.MULTILINE)
+def subcommands(help_text: str) -> list[str]:
+    section = re.search(r"^Commands:\n(.*?)\n\n", help_text, re.DOTALL | re.MULTILINE)
     return re.findall(r"^  (\w[\w-]*)", section[1], re.MULTILINE) if section else []
 
 
-def options_of(told: str) -> Iterator[tuple[str, str | None]]:
-    """Read the options, each followed by what it means and its variable."""
-    parts = re.split(r"^ {2,6}((?:-\w, )?--[\w-]+|-\w)\b", told.partition("\nOptions:\n")[2], flags=re.MULTILINE)
+def options_of(help_text: str) -> Iterator[tuple[str, str | None]]:
+    """Read the options, each followed by its description and its variable."""
+    parts = re.split(r"^ {2,6}((?:-\w, )?--[\w-]+|-\w)\b", help_text.partition("\nOptions:\n")[2], flags=re.MULTILINE)
     for spelled, text in zip(parts[1::2], parts[2::2], strict=True):
         variable = re.search(r"\[env: (\w+)=", text)
         for option in spelled.split(", "):
@@ -163,7 +163,7 @@ def options_of(told: str) -> Iterator[tuple[str, str | None]]:
                 yield option, variable and variable[1]
 
 
-def test_what_the_newer_client_takes_everywhere_is_taken_by_what_needs_no_broker() -> None:
+def test_commands_without_a_broker_accept_the_global_options_of_the_newer_client() -> None:
     words = ["--log-level", "info", "generate-uuid", "--enable-otel", "--log-level", "off"]
     result = CliRunner().invoke(PACT_BROKER, words, prog_name="pact-broker")
     assert (result.exit_code, result.stderr) == (0, "")

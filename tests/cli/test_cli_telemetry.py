@@ -1,4 +1,4 @@
-"""What a command tells OpenTelemetry, where its options ask for that."""
+"""Telemetry of commands, if their options request it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def collector(broker: OtherBroker) -> OtherBroker:
 
 
 def spans(broker: OtherBroker) -> dict[str, list[Any]]:
-    """Give what was told of, by name, first what began first."""
+    """Return the spans by name, in the order of their starts."""
     spans_by_name: dict[str, list[Any]] = {}
     for request in broker.requests:
         if request.line == "POST /v1/traces":
@@ -93,7 +93,7 @@ def test_options_may_stand_before_the_command_or_in_the_environment(run: Run, br
     assert {"pact-broker provider-states list", "pact-broker list-environments"} <= spans(broker).keys()
 
 
-def test_without_the_switch_nothing_is_told(run: Run, broker: OtherBroker) -> None:
+def test_without_the_switch_no_telemetry_is_sent(run: Run, broker: OtherBroker) -> None:
     run("list-environments", OTEL_EXPORTER_OTLP_ENDPOINT=broker.url, OTEL_TRACES_EXPORTER="otlp")
     assert broker.lines == ["GET /", LIST]
     assert "traceparent" not in broker.last.headers
@@ -108,7 +108,7 @@ def test_a_command_belongs_to_the_trace_of_its_build(
     assert (command.trace_id.hex(), command.parent_span_id.hex()) == (TRACE, PARENT)
 
 
-def test_each_try_is_told_and_a_refusal_ends_in_an_error(run: Run, broker: OtherBroker) -> None:
+def test_each_attempt_has_a_span_and_a_refusal_has_an_error(run: Run, broker: OtherBroker) -> None:
     del broker.answers[LIST]
     broker.answer(LIST, status=500)
     broker.answer(LIST, status=403)
@@ -120,7 +120,7 @@ def test_each_try_is_told_and_a_refusal_ends_in_an_error(run: Run, broker: Other
     assert result.exit_code == 1
 
 
-def test_an_exit_code_is_told(run: Run, broker: OtherBroker) -> None:
+def test_the_span_of_a_command_has_its_exit_code(run: Run, broker: OtherBroker) -> None:
     matrix = "GET /matrix?q[][pacticipant]=Foo&q[][version]=1&latestby=cvp&latest=true"
     broker.answer(matrix, {"summary": {"deployable": False}, "matrix": [], "notices": []})
     assert run("can-i-deploy", "-a", "Foo", "-e", "1", "--enable-otel", *to(broker)).exit_code == 1
@@ -128,7 +128,7 @@ def test_an_exit_code_is_told(run: Run, broker: OtherBroker) -> None:
     assert (read_attributes(command), command.status.code) == ({"process.exit.code": 1}, 2)
 
 
-def test_lines_are_told_as_log_records_without_bodies(run: Run, broker: OtherBroker) -> None:
+def test_log_lines_are_sent_as_log_records_without_bodies(run: Run, broker: OtherBroker) -> None:
     broker.answer("POST /elsewhere/webhooks", {}, status=201)
     words = ("http://hook", "-X", "POST", "--contract-published", *SECRET)
     run("create-webhook", *words, "--enable-otel-logs", *to(broker))
@@ -151,7 +151,7 @@ def test_spans_and_lines_may_be_printed(run: Run, broker: OtherBroker, exporter:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--otel-exporter", "zipkin"], "Invalid --otel-exporter 'zipkin' (OTEL_TRACES_EXPORTER)."),
         (
@@ -160,12 +160,12 @@ def test_spans_and_lines_may_be_printed(run: Run, broker: OtherBroker, exporter:
         ),
     ],
 )
-def test_what_cannot_be_sent_is_refused_with_what_can(
-    run: Run, broker: OtherBroker, words: list[str], told: str
+def test_unsupported_exporters_and_protocols_are_refused_with_a_message(
+    run: Run, broker: OtherBroker, words: list[str], message: str
 ) -> None:
     result = run("list-environments", "--enable-otel", *words)
     assert (result.exit_code, broker.requests) == (1, [])
-    assert result.stderr.startswith(told)
+    assert result.stderr.startswith(message)
 
 
 def test_a_collector_that_does_not_answer_fails_nothing(run: Run) -> None:
@@ -178,7 +178,7 @@ def test_a_collector_that_does_not_answer_fails_nothing(run: Run) -> None:
     )
 
 
-def test_without_opentelemetry_a_command_says_how_to_get_it_and_works(
+def test_without_opentelemetry_a_command_works_and_prints_how_to_install_it(
     run: Run, broker: OtherBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(treaty.cli, "command_spans", raising=False)

@@ -124,7 +124,7 @@ def test_a_refused_connection_is_attempted_again_and_counted(name: str, run_comm
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_a_broker_that_fails_for_now_is_asked_again_and_the_attempts_are_counted(
+def test_temporary_failures_of_the_broker_are_retried_and_the_attempts_are_counted(
     run_command: RunCommand, broker: OtherBroker, status: int
 ) -> None:
     broker.answers.clear()
@@ -212,7 +212,7 @@ def test_json_is_one_object_for_an_unreachable_broker(name: str, run_command: Ru
     assert len(result.output.splitlines()) == 1
 
 
-def test_a_name_that_cannot_be_looked_up_for_now_is_looked_up_again(
+def test_temporary_failures_of_name_resolution_are_retried(
     run_command: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a container whose network is starting."""

@@ -1,4 +1,4 @@
-"""`who-uses` shows consumers as text and JSON, and never takes an incomplete index for a no."""
+"""`who-uses` shows consumers as text and JSON, and never treats an incomplete index as a no."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_consumers_are_shown_with_versions_and_expectations(run: Run, broker: Ot
 
 
 @pytest.mark.parametrize(("verdict", "exit_code"), [("used", 0), ("unused", 0), ("unknown", 1)])
-def test_the_exit_code_tells_whether_the_answer_is_known(
+def test_the_exit_code_is_1_only_for_an_unknown_answer(
     run: Run, broker: OtherBroker, verdict: str, exit_code: int
 ) -> None:
     broker.answer("GET /usage?provider=P&pointer=%2Fa&part=response&size=50", usage(verdict))
@@ -67,7 +67,7 @@ def test_a_query_without_criteria_is_refused(run: Run) -> None:
     assert "at least one of --operation, --pointer, --field, --state and --text" in result.output
 
 
-def test_another_broker_is_said_to_have_no_usage_index(run: Run, broker: OtherBroker) -> None:
+def test_a_broker_without_a_usage_index_is_reported(run: Run, broker: OtherBroker) -> None:
     broker.answer("GET /usage?provider=P&field=a&size=50", "", status=404)
     broker.answer("GET /pacticipants/P", {"name": "P"})
     result = run("who-uses", "--provider", "P", "--field", "a")

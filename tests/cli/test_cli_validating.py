@@ -1,4 +1,4 @@
-"""What `publish --validate` finds wrong with files; the newer client is asked whether it finds the same."""
+"""The findings of `publish --validate`, which are compared with those of the newer client."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def rule(matcher: Any) -> dict[str, Any]:
 FIRST = "/interactions/0"
 RULE = f"{FIRST}/response/matchingRules/body/$.a/matchers/0"
 
-# What every client of today finds: (document, level, path, message).
+# Findings of every current client: (document, level, path, message).
 OUTER: list[tuple[Any, str, str, str]] = [
     ([1], "ERROR", "/", "Must be an Object, got Array"),
     ("x", "ERROR", "/", "Must be an Object, got String"),
@@ -120,7 +120,7 @@ OUTER: list[tuple[Any, str, str, str]] = [
     ),
     (http(providerStates=[{"name": "x", "y": 1}]), "WARNING", f"{FIRST}/providerStates/0", "Unknown attribute 'y'"),
 ]
-# What only Treaty finds.
+# Findings of Treaty alone.
 INNER: list[tuple[Any, str, str, str]] = [
     (pact(interactions={}), "ERROR", "/interactions", "Must be an Array, got Object"),
     (pact(3), "ERROR", FIRST, "Must be an Object, got Number"),
@@ -193,7 +193,7 @@ GOOD: list[dict[str, Any]] = [
     pact({"description": "m", "type": "Asynchronous/Messages", "contents": {"content": "x"}}, spec="4.0"),
     pact({"description": "m", "type": "Synchronous/Messages", "request": {}, "response": []}, spec="4.0"),
 ]
-# What the newer client reports, although libraries and brokers write it.
+# Findings of the newer client about members that libraries and brokers write.
 GOOD_HERE: list[dict[str, Any]] = [
     response(status=0, matchingRules={"status": {"matchers": [{"match": "statusCode", "status": "clientError"}]}}),
     pact({**HTTP, "_id": "1"}, _links={"self": {"href": "http://broker/pact"}}, createdAt="2026-01-01T00:00:00+00:00"),
@@ -201,12 +201,12 @@ GOOD_HERE: list[dict[str, Any]] = [
 
 
 def level(kind: str, *, strict: bool) -> str:
-    """Say how grave a finding is: what is dated is always a warning, and other warnings depend."""
+    """Return the severity of a finding: dated members are always warnings, other warnings depend on `strict`."""
     return {"DATED": "WARNING", "WARNING": "ERROR" if strict else "WARNING"}.get(kind, kind)
 
 
 def publish_validated(run: Run, broker: OtherBroker, path: Path, *words: str) -> tuple[int, list[str]]:
-    """Publish with validation, and give the exit code and what was told of the file."""
+    """Publish with validation, and return the exit code and the messages about the file."""
     broker.answer(PUBLISH, {})
     result = run("publish", str(path), "-a", "1", *words)
     start = f"{path}: "
@@ -215,7 +215,7 @@ def publish_validated(run: Run, broker: OtherBroker, path: Path, *words: str) ->
 
 @pytest.mark.parametrize("case", [*OUTER, *INNER])
 @pytest.mark.parametrize("word", ["--validate", "--strict"])
-def test_what_is_wrong_is_told_with_its_place(
+def test_errors_are_printed_with_their_position(
     run: Run, broker: OtherBroker, tmp_path: Path, case: tuple[Any, str, str, str], word: str
 ) -> None:
     document, kind, path, message = case
@@ -263,7 +263,7 @@ def bad(tmp_path: Path) -> Path:
     return file
 
 
-def test_errors_say_what_to_do_and_keep_every_file_from_being_sent(
+def test_errors_have_a_next_step_and_prevent_the_publication_of_every_file(
     run: Run, broker: OtherBroker, tmp_path: Path, bad: Path
 ) -> None:
     (tmp_path / "good.json").write_text(json.dumps(pact()))
@@ -291,7 +291,7 @@ def test_warnings_leave_stdout_to_the_answer(run: Run, broker: OtherBroker, tmp_
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b'{"a":\n x}', "Not valid JSON: Expecting value, in line 2, column 2"),
         (b"", "Not valid JSON: Expecting value, in line 1, column 1"),
@@ -299,12 +299,12 @@ def test_warnings_leave_stdout_to_the_answer(run: Run, broker: OtherBroker, tmp_
         (b'{"a":' * 100_000, "Not valid JSON: "),
     ],
 )
-def test_what_is_no_json_is_an_error(run: Run, broker: OtherBroker, tmp_path: Path, content: bytes, told: str) -> None:
+def test_invalid_json_is_an_error(run: Run, broker: OtherBroker, tmp_path: Path, content: bytes, message: str) -> None:
     file = tmp_path / "pact.json"
     file.write_bytes(content)
     code, (line,) = publish_validated(run, broker, file, "--validate")
     assert code == 2
-    assert line.startswith(f"error at /: {told}")
+    assert line.startswith(f"error at /: {message}")
 
 
 def test_a_file_that_cannot_be_read_ends_in_3(run: Run, tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_a_file_that_cannot_be_read_ends_in_3(run: Run, tmp_path: Path) -> None:
     assert result.stderr.startswith(f"Could not read the pact file {tmp_path / 'folder.json'}: ")
 
 
-def test_without_validation_nothing_is_looked_over(run: Run, broker: OtherBroker, tmp_path: Path) -> None:
+def test_without_the_option_no_file_is_validated(run: Run, broker: OtherBroker, tmp_path: Path) -> None:
     file = tmp_path / "pact.json"
     file.write_text(json.dumps(pact(extra=1)))
     assert publish_validated(run, broker, file) == (0, [])
@@ -351,7 +351,7 @@ def nested(depth: int) -> str:
     ],
     ids=["NaN", "infinity", "51 levels", "100,000 levels"],
 )
-def test_what_only_python_accepts_is_reported_with_its_position(
+def test_values_that_only_python_accepts_are_reported_with_their_position(
     run: Run, broker: OtherBroker, tmp_path: Path, text: str, fault: str
 ) -> None:
     file = tmp_path / "pact.json"
@@ -373,7 +373,7 @@ def test_nesting_that_python_cannot_parse_is_an_error_without_validation_too(
 
 
 @pytest.mark.parametrize("words", [[], ["--validate"], ["--strict"]], ids=str)
-def test_a_surrogate_that_is_no_pair_is_published_as_it_is(
+def test_an_unpaired_surrogate_is_published_unchanged(
     run: Run, broker: OtherBroker, tmp_path: Path, words: list[str]
 ) -> None:
     file = tmp_path / "pact.json"

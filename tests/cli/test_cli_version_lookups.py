@@ -64,7 +64,7 @@ def of(version: str) -> tuple[str, ...]:
     ],
     ids=lambda words: words[0] if isinstance(words, tuple) else "",
 )
-def test_an_abbreviated_commit_stands_for_its_version(
+def test_an_abbreviated_commit_selects_its_version(
     ask: Ask, shop: History, words: tuple[str, ...], output: str
 ) -> None:
     result = ask(*words)
@@ -89,7 +89,7 @@ def test_the_end_of_support_takes_an_abbreviation(ask: Ask, shop: History) -> No
 
 
 @on_sqlite
-def test_a_required_verification_is_asked_with_an_abbreviation(shop: History) -> None:
+def test_verification_required_accepts_an_abbreviated_commit(shop: History) -> None:
     with serving(answer_with(shop.api)) as address:
         words = [*of(SHORT), "--in-environment", "test", "-b", address]
         result = CliRunner().invoke(verification_required, words)

@@ -117,7 +117,7 @@ def test_a_webhook_of_one_integration_is_created_at_its_own_place(run: Run, brok
     assert set(broker.last.json) == {"events", "request"}
 
 
-def test_data_that_is_no_json_stays_text_and_may_come_from_a_file(
+def test_data_that_is_not_valid_json_is_sent_as_text_and_can_be_read_from_a_file(
     run: Run, broker: OtherBroker, tmp_path: Path
 ) -> None:
     run(*CREATE, CHANGED, "--data", "a=1")

@@ -1,4 +1,4 @@
-"""What `treaty report` finds out from a broker and from files: causes, changed pacts, and places in documents."""
+"""The contents of `treaty report`, from a broker and from files: causes, changed pacts, and places in documents."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def report(stage: Stage) -> Iterator[Report]:
 
 @on_sqlite
 @pytest.mark.parametrize("cause", [Cause.NEVER_PASSED, Cause.NOT_DEPLOYED, Cause.VERSION_NEVER_BUILT])
-def test_causes_have_who_acts_and_the_next_step(stage: Stage, report: Report, cause: Cause) -> None:
+def test_causes_have_the_team_that_acts_and_the_next_step(stage: Stage, report: Report, cause: Cause) -> None:
     SCENARIOS[cause](stage)
     result = report("-e", "1", "--to-environment", "test")
     assert result.exit_code == 0, result.output
@@ -116,7 +116,7 @@ def test_without_a_destination_the_main_branches_count(stage: Stage, report: Rep
 
 
 @on_sqlite
-def test_a_misspelt_environment_is_no_answer(stage: Stage, report: Report) -> None:
+def test_a_misspelt_environment_fails_with_a_suggestion(stage: Stage, report: Report) -> None:
     stage.publish()
     result = report("-e", "1", "--to-environment", "tset")
     assert result.exit_code == 2
@@ -165,7 +165,7 @@ def test_changes_since_the_main_branch_are_listed(stage: Stage, report: Report) 
 
 
 @on_sqlite
-def test_without_a_main_branch_the_report_says_how_to_set_it(stage: Stage, report: Report) -> None:
+def test_without_a_main_branch_the_report_has_the_command_that_sets_it(stage: Stage, report: Report) -> None:
     publish(stage, "1", "next", "Stock", exchange("a"))
     comment = report("-e", "1").stdout
     assert "Shop has no main branch in the broker" in comment

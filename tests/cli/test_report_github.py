@@ -1,4 +1,4 @@
-"""`treaty report` on GitHub: one comment, a check with annotations, and what happens without permissions."""
+"""`treaty report` on GitHub: one comment, a check with annotations, and the results without permissions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def github() -> Iterator[Service]:
 
 
 def hide_user(route: str, _request: Request) -> Answer | None:
-    """Refuse what GitHub refuses for tokens of workflows and Apps."""
+    """Refuse the requests that GitHub refuses for tokens of workflows and Apps."""
     return refuse(403, NO_USER) if route == "GET /user" else None
 
 
@@ -127,7 +127,7 @@ def test_two_jobs_at_once_leave_one_comment(report: Report, github: Service) -> 
     assert "✅" in comment["body"]
 
 
-def test_a_comment_that_somebody_else_wrote_with_the_marker_is_left_alone(report: Report, github: Service) -> None:
+def test_a_comment_of_another_user_with_the_marker_is_not_changed(report: Report, github: Service) -> None:
     forged = f"{MARKER}\n\nAll is good."
     github.add_comment(forged, {"login": "mallory", "type": "User"})
     report()
@@ -262,13 +262,13 @@ def test_an_invalid_token_is_an_error_with_a_next_step(report: Report) -> None:
     assert "another-token" not in result.output
 
 
-def test_a_workflow_without_a_token_is_told_which_one(report: Report) -> None:
+def test_a_workflow_without_a_token_fails_with_the_expression_to_use(report: Report) -> None:
     result = report(GITHUB_TOKEN="")
     assert result.exit_code == 2
     assert "${{ github.token }}" in result.output
 
 
-def test_without_an_answer_the_comment_says_so_rather_than_show_an_earlier_yes(
+def test_without_an_answer_the_comment_no_longer_shows_an_earlier_yes(
     report: Report, github: Service, broker: OtherBroker
 ) -> None:
     report()
@@ -321,7 +321,7 @@ def test_a_dry_run_prints_the_requests_and_sends_none(report: Report, github: Se
     assert github.calls == []
 
 
-def test_json_has_the_addresses_of_what_was_written(report: Report) -> None:
+def test_json_has_the_addresses_of_the_comment_and_the_check(report: Report) -> None:
     body = json.loads(report("--output", "json").stdout)
     assert body["verdict"] == "yes"
     assert body["comment"].endswith("#issuecomment-1")

@@ -67,7 +67,7 @@ class Access:
         return done.stdout
 
     def requests(self) -> list[str]:
-        """List what the client has sent: method and path below the broker's URL, and the body on a line below."""
+        """List the requests of the client: method and path below the broker's URL, and the body on a line below."""
         prefix = urlsplit(self.url).path
         return [
             f"{exchange.method} {exchange.target.removeprefix(prefix)}\n{exchange.body.decode(errors='replace')}"
@@ -80,7 +80,7 @@ class Access:
         self.http.post("environments", json={"name": name, "production": False}).raise_for_status()
 
     def main_branch(self, application: str) -> None:
-        """Say that the main branch of an application is called main."""
+        """Set the main branch of an application to main."""
         self.http.patch(f"pacticipants/{application}", json={"mainBranch": "main"}).raise_for_status()
 
     def versions(self, application: str) -> list[str]:
@@ -224,7 +224,7 @@ def _unsigned(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivat
 
 
 def trust_store(authority: Path) -> Path:
-    """Write what Java trusts, in a store of keytool's: the authority, and Java's own, as Maven may have to download."""
+    """Write trusted certificates to a store of keytool: the authority, and Java's own, because Maven may download."""
     store = authority.with_suffix(".p12")
     if store.exists():
         return store

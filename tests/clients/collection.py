@@ -1,4 +1,4 @@
-"""Prints what the tests of the clients declare, as JSON: client, feature, and way to the broker.
+"""Prints the declarations of the tests of the clients, as JSON: client, feature, and way to the broker.
 
 A process of its own collects the tests as `./run test --long` does, so that the ways are those on which they run.
 """

@@ -26,7 +26,7 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Access]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fail a test that passes although its client did not do what the test declares, or sent what no test sends."""
+    """Fail a test that passes although its client did not use the declared features, or sent undeclared requests."""
     yield
     if isinstance(item, pytest.Function) and isinstance(broker := item.funcargs.get("broker"), Access):
         requests = broker.requests()

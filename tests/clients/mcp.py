@@ -116,6 +116,6 @@ def assistant(command: Sequence[str | Path], folder: Path, environ: Mapping[str,
 
 def _read(stdout: IO[str], messages: "queue.Queue[Message | None]") -> None:
     for line in stdout:
-        if line.startswith("{"):  # when it ends, the server writes a line that is no message
+        if line.startswith("{"):  # when it ends, the server writes a line that is not a message
             messages.put(json.loads(line))
     messages.put(None)

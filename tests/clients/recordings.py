@@ -1,4 +1,4 @@
-"""What clients send, recorded by their tests. tests/api/test_requests_of_clients.py sends it again, without a client.
+"""Requests of clients, recorded by their tests. tests/api/test_requests_of_clients.py sends them without a client.
 
 With TREATY_TEST_RECORD=1, a test of a client writes all requests of its run to a file below `requests`. Otherwise its
 client may send no requests of a form that the file lacks.
@@ -27,7 +27,7 @@ _RECORD: Final = "TREATY_TEST_RECORD"
 _UNRECORDED: Final = re.compile(
     r"host|content-length|connection|authorization|x-forwarded-.*|user-agent|trace.*|transfer-encoding|keep-alive"
 )
-"""Headers that say something about the connection, the caller or the test run."""
+"""Headers that depend on the connection, the caller or the test run."""
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -120,7 +120,7 @@ def media_type(headers: Mapping[str, str]) -> str | None:
 
 
 def forms(requests: Iterable[Recorded]) -> set[tuple[Any, ...]]:
-    """Return the forms of a client's requests: what matters to a broker, without names and values."""
+    """Return the forms of a client's requests: the parts that matter to a broker, without names and values."""
     return {
         (
             request.method,

@@ -1,6 +1,6 @@
-"""The clients that are exercised, and what they do: docs/clients.md is made of the declarations of their tests.
+"""The clients that are exercised, and their features: docs/clients.md is generated from the declarations of tests.
 
-A test says which client it exercises, and with which features:
+A test declares the client that it exercises, and the features:
 
     pytestmark = registry.client(registry.GO)
 
@@ -31,7 +31,7 @@ class Package:
     manifest: str
     """Path in the repository: requirements, package.json, go.mod, pom.xml, Cargo.toml or a lock file of npm."""
     label: str = ""
-    """What the page calls it, if not by its name in the manifest."""
+    """Its name on the page, if it differs from the name in the manifest."""
 
     @property
     def version(self) -> str:
@@ -127,25 +127,25 @@ FEATURES: Final = (
 
 
 def client(exercised: Client) -> pytest.MarkDecorator:
-    """Say which client the tests of a module, or one test, exercise."""
+    """Declare the client that the tests of a module, or one test, exercise."""
     return pytest.mark.client(exercised)
 
 
 def exercises(*features: Feature) -> pytest.MarkDecorator:
-    """Say with which features a test exercises its client."""
+    """Declare the features with which a test exercises its client."""
     return pytest.mark.exercises(*features)
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a test declares."""
+    """The declaration of a test."""
 
     client: Client
     features: tuple[Feature, ...]
 
 
 def declared_by(item: pytest.Item) -> Declaration:
-    """Read what a test declares. Raises LookupError if it declares nothing."""
+    """Read the declaration of a test. Raises LookupError if it declares nothing."""
     mark, features = item.get_closest_marker("client"), item.get_closest_marker("exercises")
     if mark is None or features is None:
         message = f"{item.nodeid} declares no client or no features: see tests/clients/registry.py"

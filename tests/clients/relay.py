@@ -149,7 +149,7 @@ class _ResponseEvents:
 
 
 def _pump(source: socket.socket, sink: socket.socket, feed: Callable[[bytes], None]) -> None:
-    """Pass on what one side sends until it ends, and record it before the other side can react to it."""
+    """Pass on the bytes of one side until it ends, and record them before the other side can react."""
     with suppress(OSError):
         while data := source.recv(65536):
             feed(data)

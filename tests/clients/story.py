@@ -1,4 +1,4 @@
-"""What every client is seen doing: both sides of a contract are published, verified and deployed."""
+"""The steps that every client is seen to perform: both sides of a contract are published, verified and deployed."""
 
 import json
 from collections.abc import Mapping

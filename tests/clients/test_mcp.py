@@ -1,4 +1,4 @@
-"""SmartBear's MCP server: each of its tools for a broker works, or belongs to PactFlow and says so."""
+"""SmartBear's MCP server: each of its tools for a broker works, or belongs to PactFlow and fails with that reason."""
 
 import base64
 import json
@@ -101,7 +101,7 @@ PAID: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "admin_create_system_account": ({"name": "builds"}, USERS),
     "admin_get_system_account_tokens": ({"accountId": NOBODY}, USERS),
 }
-"""The tools of PactFlow for which Treaty has no counterpart: arguments, and why, as the broker says with its 404."""
+"""The tools of PactFlow for which Treaty has no counterpart: arguments, and the reason in the broker's 404."""
 OF_PROVIDER_VERSION: Final = (
     *("provider_contract", "provider_contract_verification_results", "consumer_contracts"),
     *("consumer_contract_verification_results", "cross-contract_verification_results"),
@@ -110,7 +110,7 @@ OF_PAIR: Final = (
     *("consumer_by_consumer_version", "provider_by_consumer_version", "provider_check_results_by_consumer"),
     *("consumer_pact_test_results_by_consumer", "x-contract_test_results_by_consumer"),
 )
-"""What the tools read about the contracts of a version of a provider, and about those of a pair."""
+"""The contracts of a version of a provider, and those of a pair, as the tools read them."""
 SHARED_WITH_PACTFLOW: Final = {
     *("create_secret", "list_secrets", "get_secret", "update_secret", "delete_secret"),
     *("get_current_user", "list_api_tokens", "regenerate_api_token", "get_audit_log", "publish_provider_contract"),
@@ -157,7 +157,7 @@ def test_every_tool_for_a_broker_works(assistant, broker, hook):
 
 @exercises(SECRETS, AUDIT)
 @pytest.mark.parametrize("broker", [access.PLAIN], indirect=True)
-def test_tools_of_pactflow_work_or_say_that_they_are_pactflows(assistant, broker, tmp_path):
+def test_tools_of_pactflow_work_or_fail_with_the_reason(assistant, broker, tmp_path):
     # The server has asked whether there is an AI, and leaves these two out.
     assert assistant.tools().isdisjoint({"generate_pact_tests", "review_pact_tests"})
     for tool, (arguments, reason) in PAID.items():
@@ -266,7 +266,7 @@ def decide(assistant, broker):
 
 
 def verify(assistant, broker):
-    """Verify the provider against what the assistant finds, as its build would."""
+    """Verify the provider against the pacts that the assistant finds, as its build would."""
     response = assistant.use(
         "get_pacts_for_verification",
         providerName=PROVIDER,
@@ -327,7 +327,7 @@ def use_webhooks(assistant, hook):
     page = assistant.use("list_webhooks", pageNumber=1, pageSize=5)
     assert page["_embedded"]["webhooks"] == [shown]
     assert page["pagination"]["totalItems"] == 1
-    # What the assistant read stands for what is stored, masked password included.
+    # The values that the assistant read represent the stored ones, including the masked password.
     assistant.use("update_webhook", **webhook, **body, request=shown["request"], enabled=True)
     assert assistant.use("execute_webhook", **webhook)["success"] is True
     (arrival,) = hook.wait(1)

@@ -13,7 +13,7 @@ PUBLISH = (str(servers.BIN / "pact-broker"), "publish", "pacts", "--consumer-app
 
 @access.ESPECIALLY_GUARDED
 @exercises(VERIFY, RESULTS)
-def test_pact_js_17_verifies_what_it_published(broker, tmp_path):
+def test_pact_js_17_verifies_its_published_pact(broker, tmp_path):
     modules = toolchains.newest_node()
     folder = toolchains.copied("javascript", tmp_path)
     (folder / "node_modules").symlink_to(modules)

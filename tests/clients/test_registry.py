@@ -1,4 +1,4 @@
-"""The page of clients says what was seen: versions that are fixed, and features whose requests were sent."""
+"""The page of clients lists observations: fixed versions, and features whose requests were sent."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The relay passes on what it is sent, and records requests with their responses in order."""
+"""The relay passes requests on, and records requests with their responses in order."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -119,7 +119,7 @@ def test_pacts_and_provider_states_of_a_provider_are_listed(rust):
 @pytest.mark.long
 @exercises()
 def test_these_lists_are_requested_from_the_root_of_the_host_and_do_not_reach_a_broker_below_a_path(rust):
-    """A fault of the client, which docs/clients.md mentions. If this fails, the client has been mended."""
+    """A fault of the client, which docs/clients.md mentions. If this fails, the client has been fixed."""
     for words in LISTINGS:
         assert "404 Not Found" in rust(*words, code=1)
     assert rust.broker.requests() == []

@@ -1,4 +1,4 @@
-"""Installing what the examples and tests in other languages need, below `.venv`."""
+"""Installing the packages of examples and tests in other languages, below `.venv`."""
 
 import fcntl
 import hashlib
@@ -46,10 +46,10 @@ _UV: Final = Path(sys.executable).with_name("uv")
 def installed(
     example: str, *command: str, source: Path | None = None, environ: Mapping[str, str] = MappingProxyType({})
 ) -> Path:
-    """Install what an example, or another folder, needs from its language's registry, in a folder kept below `.venv`.
+    """Install the packages of an example, or another folder, from its language's registry, in a folder below `.venv`.
 
     The command runs again only if a file of the example or the command has changed. The path is always the same, so
-    that compilers find what they have compiled before.
+    that compilers find their earlier output.
     """
     source, folder = source or ROOT / "examples" / example, _CLIENTS / example
     with _alone(example), _once(folder, _state(source, *command)) as is_missing:
@@ -131,7 +131,7 @@ def _crates() -> dict[str, str]:
 
 
 def _cargo_environ() -> dict[str, str]:
-    """Return the variables that let all crates share what they compile, without information for debuggers."""
+    """Return the variables that let all crates share compiled code, without information for debuggers."""
     environ = {"CARGO_TARGET_DIR": str(_CLIENTS / "rust" / "target"), "CARGO_PROFILE_DEV_DEBUG": "0"}
     # Compiling OpenSSL takes as long as all the rest.
     has_openssl = shutil.which("pkg-config") and not subprocess.call(["pkg-config", "--exists", "openssl"])

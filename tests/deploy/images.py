@@ -1,7 +1,7 @@
 """The image of the Dockerfile, built without a registry, and containers of it with a root that cannot be written.
 
 buildah runs the instructions of the Dockerfile. The base image is the exception, since registries have it: here it is
-put together from programs of this machine, with the Python that runs the tests.
+built from programs of this machine, with the Python that runs the tests.
 """
 
 import json
@@ -141,7 +141,7 @@ class _Builder:
 
 
 def _make_base(root: Path) -> None:
-    """Put together what the Dockerfile needs of its base image: a shell, a few programs, and Python with pip."""
+    """Build the base image with the parts that the Dockerfile needs: a shell, a few programs, and Python with pip."""
     for name in _PROGRAMS:
         program = shutil.which(name, path=_PATH)
         assert program is not None, name

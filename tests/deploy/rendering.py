@@ -1,4 +1,4 @@
-"""What Helm makes of the chart for several sets of values, recorded so that tests need no Helm.
+"""The manifests that Helm renders from the chart for several sets of values, recorded so that tests need no Helm.
 
 `python -m tests.deploy.rendering` records it again, and requires Helm: `go install helm.sh/helm/v3/cmd/helm@latest`.
 Each record has a checksum of the chart and the values, so that a test notices a chart that changed since.

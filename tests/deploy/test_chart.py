@@ -193,7 +193,7 @@ def test_the_chart_has_the_version_of_the_program():
 
 @contextmanager
 def deployed(name: str, folder: Path, **changes: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Run a server with the environment of the container, apart from what exists in a cluster only.
+    """Run a server with the environment of the container, apart from the parts that exist in a cluster only.
 
     Yields its address and variables. The address that it announces is that of the ingress.
     """

@@ -123,7 +123,7 @@ def check_rights(image: Image) -> None:
 
 
 def check_packages(image: Image) -> None:
-    """Check that the list of packages in the image is what it has: the lock file's packages, and Treaty."""
+    """Check that the list of packages in the image is complete: the lock file's packages, and Treaty."""
     bom = json.loads((image.root / "opt/treaty/share/sbom/treaty.cdx.json").read_text("utf-8"))
     listed = {(normalized(part["name"]), part["version"]) for part in bom["components"]}
     assert bom["metadata"]["component"]["name"] == "treaty-pact"

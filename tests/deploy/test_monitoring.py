@@ -55,7 +55,7 @@ def test_the_board_shows_every_metric(metrics):
     assert {re.sub(r"_(bucket|count|sum|total)$", "", name) for name in named} == families
 
 
-def test_every_alert_says_what_is_wrong_and_what_to_do():
+def test_every_alert_has_a_severity_a_summary_and_a_description():
     for group in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"]:
         for rule in group["rules"]:
             assert rule["labels"]["severity"] in {"critical", "warning", "info"}

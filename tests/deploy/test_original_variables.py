@@ -1,4 +1,4 @@
-"""Every variable of the original broker, its image and its chart has its meaning, or a line says why it has none."""
+"""Every variable of the original broker, its image and its chart has its meaning, or a line with the reason why not."""
 
 from datetime import timedelta
 

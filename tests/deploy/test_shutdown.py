@@ -1,4 +1,4 @@
-"""A server that is told to end drains first: it is no longer ready, but answers until load balancers have noticed."""
+"""A server that gets a signal to end drains first: it is not ready, but responds until load balancers have noticed."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,7 +15,7 @@ FOREVER = "86400"
 
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
-def test_a_server_that_drains_answers_until_it_is_told_to_end_again(tmp_path, workers):
+def test_a_server_that_drains_answers_until_a_second_signal(tmp_path, workers):
     options = ("--shutdown-delay", FOREVER, "--workers", workers)
     with (
         running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", *options, cwd=tmp_path) as server,

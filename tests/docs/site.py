@@ -43,7 +43,7 @@ _OPTIONS: Final[dict[str, Any]] = {
 
 
 def build(target: Path, docs: Path = DOCS) -> int:
-    """Build the site of a folder of pages, and print what is wrong with it. Return the exit code."""
+    """Build the site of a folder of pages, and print its problems. Return the exit code."""
     with tempfile.TemporaryDirectory() as scratch:
         source, warnings = Path(scratch) / "source", StringIO()
         prepare(docs, source)

@@ -111,12 +111,12 @@ def test_forwarded_headers_count_from_trusted_proxies_only(broker):
     assert "elsewhere" not in answer.text
 
 
-def test_a_created_pacticipant_is_where_it_is_said_to_be(broker):
+def test_the_location_header_leads_to_the_created_pacticipant(broker):
     location = broker.post("/pacticipants", json={"name": "New One"}).headers["location"]
     assert broker.get(location).json()["name"] == "New One"
 
 
-def test_problems_are_told_once(broker):
+def test_each_problem_is_reported_once(broker):
     assert broker.post("/pacticipants", json={"name": " "}).json() == {"errors": {"name": ["cannot be blank"]}}
 
 
@@ -150,7 +150,7 @@ def test_the_latest_result_with_a_tag_is_that_of_the_tag(broker):
         assert broker.get(f"{PAIR}/latest/{tag}/verification-results/latest").json()["success"] is success
 
 
-def test_links_lead_where_they_say(broker):
+def test_links_lead_to_the_resources_of_their_relations(broker):
     pact_links = broker.get(f"{PAIR}/latest").json()["_links"]
     assert pact_links["pb:consumer-webhooks"]["href"].endswith("/webhooks/consumer/Foo")
     (integration,) = broker.get("/integrations", headers=HAL).json()["_embedded"]["integrations"]
@@ -173,5 +173,5 @@ def test_only_pacts_of_the_main_branch_go(broker):
     assert numbers == ["numbers", "3"]
 
 
-def test_an_integration_goes_whatever_is_accepted(broker):
+def test_an_integration_is_deleted_for_any_accept_header(broker):
     assert broker.delete("/integrations/provider/Bar/consumer/Foo", headers=HAL).status_code == 204

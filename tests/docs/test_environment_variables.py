@@ -34,6 +34,6 @@ def test_every_variable_that_is_documented_is_read() -> None:
     assert sorted(with_prefix_of_the_document(documented()) - names) == []
 
 
-def test_texts_that_are_no_variables_are_still_in_the_source() -> None:
+def test_texts_other_than_variables_are_still_in_the_source() -> None:
     source = "\n".join(path.read_text("utf-8") for path in variables.PACKAGE.rglob("*.py"))
     assert [text for text in variables.OTHER_TEXTS if text not in source] == []

@@ -43,7 +43,7 @@ def test_a_foreign_package_in_a_command_is_recognized(text, packages):
     assert foreign_packages(text) == packages
 
 
-def test_no_text_tells_people_to_install_a_package_that_is_not_ours():
+def test_texts_install_our_packages_only():
     files = [file for file in tracked_texts() if file.is_file()]
     assert len(files) > 100
     packages_by_file = {str(file.relative_to(ROOT)): foreign_packages(file.read_text("utf-8")) for file in files}

@@ -23,7 +23,7 @@ def test_the_tables_of_the_readme_are_up_to_date():
     assert readme.DOCUMENT.read_text("utf-8") == readme.renewed_readme(), "regenerate them: ./run renew"
 
 
-def test_every_setting_says_what_it_means():
+def test_every_setting_has_a_description():
     undescribed = [name for name, field in Settings.model_fields.items() if not field.description]
     assert undescribed == [], "write a docstring below each in src/treaty/settings/groups.py"
 
@@ -54,7 +54,7 @@ def test_every_setting_but_passwords_and_keys_is_an_option_of_serve():
     }
 
 
-def test_every_option_says_what_it_is_for():
+def test_every_option_has_a_description_and_a_default_without_none():
     assert "|  |" not in command_line.part()
     assert "| None" not in command_line.part()
 

@@ -1,4 +1,4 @@
-"""The README is short, and the commands of its tour print what it shows."""
+"""The README is short, and the commands of its tour print the output that it shows."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_the_server_announces_its_address_first_and_the_link_for_the_first_user_
 
 
 @pytest.mark.parametrize("number", range(len(tour.steps())))
-def test_a_step_prints_what_is_shown(announced_and_taken, number):
+def test_a_step_prints_the_output_of_the_readme(announced_and_taken, number):
     shown, outcome = tour.steps()[number], announced_and_taken[1][number]
     assert shown.printed is None or is_shown(shown.printed, outcome.printed), settled(outcome.printed)
 
@@ -60,5 +60,5 @@ def test_the_first_answers_are_no_and_everything_else_succeeds(announced_and_tak
         ("one\n\N{HORIZONTAL ELLIPSIS}\nfour\n", "one\ntwo\nthree\n", False),
     ],
 )
-def test_an_ellipsis_stands_for_lines_that_are_left_out(shown, printed, is_equal):
+def test_an_ellipsis_matches_omitted_lines(shown, printed, is_equal):
     assert is_shown(shown, printed) is is_equal

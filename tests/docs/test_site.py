@@ -86,7 +86,7 @@ PROBLEMS = [
 
 
 @pytest.mark.slow  # starts Sphinx twice
-def test_what_is_dead_missing_or_not_listed_makes_the_site_fail(tmp_path):
+def test_dead_links_missing_images_and_unlisted_pages_fail_the_build(tmp_path):
     good = build(tmp_path / "site", docs=write(tmp_path / "docs", GOOD))
     assert (good.returncode, good.stderr) == (0, "")
     bad = build(tmp_path / "site", docs=write(tmp_path / "docs", BAD))

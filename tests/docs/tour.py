@@ -82,6 +82,6 @@ def settled(text: str) -> str:
 
 
 def is_shown(shown: str, printed: str) -> bool:
-    """Whether a command printed what the README shows: all lines, but for those that an ellipsis stands for."""
+    """Whether a command printed the lines of the README, except those that an ellipsis replaces."""
     lines = [r"(?:.*\n)*" if line == OMITTED else f"{re.escape(line)}\n" for line in settled(shown).split("\n")]
     return re.fullmatch("".join(lines), f"{settled(printed)}\n") is not None

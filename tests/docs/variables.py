@@ -48,7 +48,7 @@ DERIVED: Final = {
     *("TRACEPARENT", "TRACESTATE"),
     *("_TREATY_COMPLETE", "_PACT_BROKER_COMPLETE"),
 }
-"""Variables whose names are put together."""
+"""Variables whose names are built at run time."""
 IGNORED: Final = {*UNUSED_VARIABLES, "PACT_BROKER_FEATURES__NAME", "PACT_DO_NOT_TRACK", "SCARF_NO_ANALYTICS"}
 """Variables of the original broker that the document mentions because Treaty does not read them."""
 OF_LIBRARIES: Final = {

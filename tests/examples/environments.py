@@ -1,6 +1,6 @@
-"""An environment for each example, as its user makes it: what it requires, with this working tree's Treaty as a wheel.
+"""An environment for each example, as its user makes it: its requirements, with this working tree's Treaty as a wheel.
 
-They are kept below `.venv`, and made anew when the requirements, the lock file or Treaty have changed.
+They are kept below `.venv`, and created again when the requirements, the lock file or Treaty have changed.
 """
 
 import fcntl
@@ -78,7 +78,7 @@ def _make(folder: Path, required: str, wheel: Path) -> None:
 
 
 def _constraints(wheel: Path) -> str:
-    """Take what the lock file has, without hashes: a wheel that was just built has none."""
+    """Take the requirements of the lock file, without hashes: a wheel that was just built has none."""
     lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
     locked = [line.removesuffix("\\").strip() for line in lines if line and not line.startswith((" ", "#"))]
     return "\n".join([*locked, f"{distribution.NAME} @ {wheel.as_uri()}", ""])
@@ -90,7 +90,7 @@ def _call(*words: str | Path) -> None:
 
 
 def _environ() -> dict[str, str]:
-    """Let uv take the index that pip is told of: it does not read pip's settings."""
+    """Let uv use the index of pip, because it does not read pip's settings."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     if "PIP_INDEX_URL" in environ:
         environ.setdefault("UV_DEFAULT_INDEX", environ["PIP_INDEX_URL"])

@@ -1,4 +1,4 @@
-"""An example's environment holds what its user would have, and no more."""
+"""An example's environment contains exactly the packages that its user would have."""
 
 import subprocess
 from pathlib import Path
@@ -19,7 +19,7 @@ def installed(example):
     return set(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
-def test_an_example_has_what_it_requires_and_nothing_of_ours():
+def test_an_example_has_only_its_own_requirements():
     packages = installed("message")
     assert {distribution.NAME, "pytest", "pact-python"} <= packages
     assert not packages & {"sqlalchemy", "flask", "hypothesis", "schemathesis", "pytest-xdist"}
@@ -35,14 +35,14 @@ def test_treaty_is_there_as_a_wheel_of_this_working_tree():
 
 
 @pytest.mark.parametrize("words", [["serve"], ["doctor"]])
-def test_without_the_servers_packages_a_command_says_how_to_get_them(tmp_path, words):
+def test_without_the_servers_packages_a_command_prints_how_to_install_them(tmp_path, words):
     programs = environments.programs("message")
     done = subprocess.run([programs / "treaty", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"treaty {words[0]} needs the server's packages: {install_hint('server')}\n"
 
 
-def test_the_client_alone_asks_a_broker(tmp_path):
+def test_the_client_alone_sends_requests_to_a_broker(tmp_path):
     programs = environments.programs("message")
     with servers.running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", cwd=tmp_path) as server:
         command = [str(programs / "pact-broker"), "list-environments", "-b", server.address, "-o", "json"]

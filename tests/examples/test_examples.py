@@ -1,4 +1,4 @@
-"""The examples work as their READMEs say, each in a folder and an environment of its own."""
+"""The examples work as their READMEs describe, each in a folder and an environment of its own."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def test_the_consumer_leaves_its_pact_and_a_log(examples):
     assert {"userserviceclient-userservice.json", "pact-mock-service.log"} <= left
 
 
-def test_the_pact_in_the_repository_is_what_the_consumer_writes(examples):
+def test_the_pact_in_the_repository_equals_the_one_that_the_consumer_writes(examples):
     run_tests(examples / "consumer")
     path = Path("examples/consumer/userserviceclient-userservice.json")
     written, kept = (json.loads((folder / path).read_text("utf-8")) for folder in (examples.parent, ROOT))
@@ -92,7 +92,7 @@ def test_providers_are_verified_from_the_broker(examples, provider, broker):
     assert "Computer says yes" in printed
 
 
-def test_a_broken_provider_says_what_is_wrong(provider):
+def test_a_broken_provider_fails_with_the_mismatch(provider):
     printed = run_tests(provider, code=1, USER_SERVICE="broken")
     assert "UserService does not honour its pact with UserServiceClient: a request for UserA" in printed
     assert "Actual map is missing the following keys: created_on" in printed
@@ -141,7 +141,7 @@ def test_both_sides_are_deployed_independently(examples):
     assert printed.rstrip().endswith("=== Both sides were deployed independently.")
 
 
-def test_the_broker_without_containers_asks_who_one_is(examples):
+def test_the_broker_without_containers_needs_credentials(examples):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     path = f"{environments.programs('broker', 'treaty-pact[server]')}{os.pathsep}{os.environ['PATH']}"

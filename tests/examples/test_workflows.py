@@ -1,4 +1,4 @@
-"""What CI systems and Docker would read is valid, and the commands in it do what they are there for."""
+"""Files for CI systems and Docker are valid, and their commands have the intended effect."""
 
 import os
 import re
@@ -34,7 +34,7 @@ DOCUMENTS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("schema", DOCUMENTS)
-def test_what_ci_systems_and_docker_read_is_valid(schema):
+def test_files_for_ci_systems_and_docker_are_valid(schema):
     program = Path(sys.executable).with_name("check-jsonschema")
     assert DOCUMENTS[schema]
     done = subprocess.run([program, "--builtin-schema", schema, *DOCUMENTS[schema]], capture_output=True, check=False)
@@ -42,7 +42,7 @@ def test_what_ci_systems_and_docker_read_is_valid(schema):
 
 
 @pytest.mark.parametrize("file", DOCUMENTS["vendor.compose-spec"], ids=str)
-def test_a_compose_file_names_what_there_is(file):
+def test_a_compose_file_uses_existing_files_services_and_volumes(file):
     services = read(file)["services"]
     treaty = services["treaty"]
     assert (file.parent / treaty["build"] / "Dockerfile").samefile(environments.ROOT / "Dockerfile")
@@ -159,7 +159,7 @@ def test_both_sides_are_published_verified_and_deployed(repositories, broker, tm
 
 
 @pytest.mark.slow
-def test_a_version_whose_pact_nobody_verified_is_not_deployed(repositories, broker, tmp_path):
+def test_a_version_with_an_unverified_pact_is_not_deployed(repositories, broker, tmp_path):
     consumer = repositories["consumer"]
     environ = github(consumer.commit) | {"PACT_BROKER_BASE_URL": broker}
     for command in github_job("consumer", "test")[0]:

@@ -1,4 +1,4 @@
-"""Names, e-mail addresses and tokens of users, and how long tokens are good."""
+"""Names, e-mail addresses and tokens of users, and how long tokens are valid."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

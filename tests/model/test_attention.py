@@ -20,7 +20,7 @@ def groups(pairs):
         (["ab"], [("provider", ["ab"])]),
         (["ax", "bx", "cx"], [("provider", ["ax", "bx", "cx"])]),
         (["ax", "ay", "az"], [("consumer", ["ax", "ay", "az"])]),
-        # The larger group takes what both have in common.
+        # The larger group takes the problems that both have in common.
         (["ax", "ay", "az", "bx"], [("consumer", ["ax", "ay", "az"]), ("provider", ["bx"])]),
         (["ax", "bx", "ay", "by"], [("provider", ["ax", "bx"]), ("provider", ["ay", "by"])]),
         # An application may be a consumer and a provider.
@@ -33,7 +33,7 @@ def test_problems_of_one_application_are_one_group(pairs, expected):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_problem_is_in_exactly_one_group_and_the_largest_groups_come_first(seed):
-    chance = random.Random(seed)  # noqa: S311 - it is no secret
+    chance = random.Random(seed)  # noqa: S311 - not a secret
     pairs = list({chance.choice("abcdef") + chance.choice("uvwxyz") for _ in range(25)})
     causes = groups(pairs)
     assert sorted(pair for _, members in causes for pair in members) == sorted(pairs)
@@ -43,6 +43,6 @@ def test_every_problem_is_in_exactly_one_group_and_the_largest_groups_come_first
         assert len({pair[1 if side == "provider" else 0] for pair in members}) == 1
 
 
-def test_what_is_not_listed_is_counted():
+def test_problems_that_are_not_listed_are_counted():
     causes = group_by_cause(["ax", "bx", "cy"], provider=lambda pair: pair[1], consumer=lambda pair: pair[0])
     assert Attention(causes[:1], 3).unlisted == 1

@@ -56,7 +56,7 @@ def test_uuids_of_events_are_in_the_order_of_their_ids(first_id, second_id):
         event_uuid(2**63 - 1)[:-1] + "e1",
     ],
 )
-def test_other_uuids_are_no_events(uuid):
+def test_other_uuids_have_no_event_id(uuid):
     assert find_event_id(uuid) is None
 
 

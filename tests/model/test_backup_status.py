@@ -1,4 +1,4 @@
-"""How old the latest backup is, and what losing the disk would cost."""
+"""The age of the latest backup, and the data that losing the disk would cost."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ def test_the_changes_since_the_backup_would_be_lost(changes: dict[str, int], los
         (-timedelta(hours=1), "2026-01-02 13:00 UTC (less than a minute ago); "),
     ],
 )
-def test_the_age_of_the_backup_is_told(age: timedelta, text: str) -> None:
+def test_the_status_has_the_time_and_age_of_the_backup(age: timedelta, text: str) -> None:
     assert status(at=NOW - age).startswith(f"the latest backup is from {text}")
     assert status(at=NOW - age, is_restored=True).startswith(f"this database was restored from a backup of {text}")
 

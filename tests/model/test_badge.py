@@ -1,4 +1,4 @@
-"""What badges say."""
+"""The texts of badges."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def result(sha: str = "a", *, success: bool = True, pending: bool | None = None)
         (None, None, "unknown", "lightgrey"),
     ],
 )
-def test_a_pact_is_as_its_latest_result_says(
+def test_a_badge_has_the_text_and_colour_of_the_latest_result(
     pact: BadgePact | None, found: BadgeResult | None, right: str, colour: str
 ) -> None:
     badge = build_pact_badge(NAMES, pact, found)
@@ -55,7 +55,7 @@ def test_a_pact_is_as_its_latest_result_says(
         ),
     ],
 )
-def test_names_are_written_as_asked_for(names: BadgeNames, left: str) -> None:
+def test_a_badge_has_the_requested_form_of_the_names(names: BadgeNames, left: str) -> None:
     assert build_pact_badge(names, PACT, None).left == left
 
 
@@ -71,7 +71,7 @@ def test_initials_are_of_several_words_only(name: str, short: str) -> None:
     assert abbreviate(name) == short
 
 
-def test_the_source_of_an_image_says_what_it_was_worked_out_from() -> None:
+def test_the_comment_of_an_image_names_the_versions_and_the_result() -> None:
     assert (
         build_pact_badge(NAMES, PACT, result()).comment
         == "Foo-App version 1 revision 2 Bar_Thing Api version 10 number 101"

@@ -1,4 +1,4 @@
-"""What identifies content, and how it is kept."""
+"""The identity of content, and its stored form."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ HASHED = [
         '{"metadata":{"pactSpecification":{"version":"2"}},"interactions":[{"response":1,"description":"b"},{"a":0}]}',
         '{"interactions":[{"a":0},{"description":"b","response":1}],"pact_specification_version":"2"}',
     ),
-    # Who the consumer is does not matter, nor does other metadata.
+    # The consumer does not matter, nor does other metadata.
     ('{"consumer":{"name":"x"},"interactions":[],"metadata":{"client":"y"}}', '{"interactions":[]}'),
     # The first version that is there counts, in the type it has.
     (
@@ -67,7 +67,7 @@ HASHED = [
     ('{"b":1,"a":[2,1]}', '{"b":1,"a":[2,1]}'),
     ('{"z":1,"interactions":{"b":1,"a":2}}', '{"interactions":{"a":2,"b":1},"z":1}'),
     ('{"b":1,"interactions":null}', '{"b":1,"interactions":null}'),
-    # Texts are raw but for quotes, backslashes and what is below a space.
+    # Texts are raw but for quotes, backslashes and characters below a space.
     ('{"a":"ä/\\u00e4\\u001f\\n\\"\\\\\\u007f"}', '{"a":"ä/ä\\u001f\\n\\"\\\\\x7f"}'),
     ('{ "a" : "\\ud83d\\ude00" }', '{"a":"😀"}'),
     # The last of equal members counts, and an id that a client gave.
@@ -77,7 +77,7 @@ HASHED = [
 
 
 @pytest.mark.parametrize(("text", "hashed"), HASHED)
-def test_content_is_identified_by_what_affects_its_verification(text: str, hashed: str) -> None:
+def test_content_is_identified_by_the_parts_that_affect_its_verification(text: str, hashed: str) -> None:
     assert sha(text) == sha1(hashed)
 
 
@@ -158,14 +158,14 @@ def test_ids_come_off_again_but_for_those_of_clients() -> None:
         (b'{"a":' + b"[" * 50 + b"]" * 50 + b"}", "JSON::NestingError - nesting of 51 is too deep"),
     ],
 )
-def test_what_is_no_json_object_is_refused_with_the_reason(raw: bytes, start: str) -> None:
+def test_text_that_is_not_a_json_object_is_refused_with_the_reason(raw: bytes, start: str) -> None:
     with pytest.raises(Malformed) as refusal:
         parse_document(raw)
     assert str(refusal.value).startswith(start)
 
 
 @pytest.mark.parametrize("text", ['{"a":' * 50 + "1" + "}" * 50, '{"a":"' + "[{" * 100 + '"}', f'{{"a":{"9" * 5000}}}'])
-def test_what_only_looks_too_much_is_kept(text: str) -> None:
+def test_content_within_the_limits_is_stored_unchanged(text: str) -> None:
     assert store(text) == text
 
 
@@ -294,7 +294,9 @@ LINKS = {"pb:pact-version": {"href": "https://broker.example/x"}}
         ({"createdAt": "2024"}, ("createdAt",)),
     ],
 )
-def test_a_pact_that_was_fetched_from_a_broker_is_published_without_what_it_added(members: Any, stays: Any) -> None:
+def test_a_pact_fetched_from_a_broker_is_published_without_the_members_that_the_broker_added(
+    members: Any, stays: Any
+) -> None:
     pact = {"consumer": {"name": "Till"}, "interactions": [{"a": 1}], **members}
     published = parse_published(json.dumps(pact).encode())
     assert published.tree == {name: value for name, value in pact.items() if name not in members or name in stays}

@@ -62,7 +62,7 @@ def test_the_operation_that_a_consumer_uses_is_found(name: str, expected: str | 
     assert [operation.name for operation in coverage.undocumented] == ([] if expected else [name])
 
 
-def test_messages_are_no_operations_of_an_openapi_document() -> None:
+def test_messages_do_not_use_operations_of_an_openapi_document() -> None:
     coverage = cover(use("GET /orders", kind="message"))
     assert not coverage.undocumented
     assert not any(covered.consumers for covered in coverage.operations)
@@ -105,13 +105,13 @@ PATHS = tuple(operation.target.path for operation in OPERATIONS if operation.tar
         ),
     ],
 )
-def test_the_summary_names_what_is_claimed_but_not_shown(
+def test_the_summary_names_operations_that_are_claimed_but_not_exercised(
     uses: tuple[OperationUse, ...], tested: tuple[str, ...], expected: str
 ) -> None:
     assert cover(*uses, report=report(*tested)).summary == expected
 
 
-def test_what_is_unknown_is_not_counted_as_claimed_only() -> None:
+def test_operations_without_evidence_are_not_counted_as_claimed_only() -> None:
     coverage = cover(use("GET /orders"), report="____ GET /orders/{id} ____\n")
     assert (coverage.is_known, coverage.claimed_only, coverage.exercised_count) == (False, [], 1)
     assert "It does not name the operations that passed." in coverage.summary

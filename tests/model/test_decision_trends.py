@@ -45,7 +45,7 @@ def test_answers_are_counted_by_day() -> None:
     assert (trend.total, trend.not_yes, trend.share_of_no) == (7, 5, 5 / 7)
 
 
-def test_without_decisions_no_share_is_no() -> None:
+def test_without_decisions_the_share_of_no_is_zero() -> None:
     trend = compute(question(NOON - timedelta(days=TREND_DAYS), deployable=False))
     assert (trend.total, trend.share_of_no) == (0, 0.0)
 

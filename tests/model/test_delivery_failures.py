@@ -1,4 +1,4 @@
-"""Why a delivery failed, in a few words."""
+"""Short reasons of failed deliveries."""
 
 import pytest
 

@@ -30,7 +30,7 @@ def changes(old: object, new: object) -> list[str]:
         ("ä", "\ud800", ['-"it": "ä"', '+"it": "\\ud800"']),
     ],
 )
-def test_what_differs_is_shown_line_by_line(old: object, new: object, expected: list[str]) -> None:
+def test_differences_are_shown_line_by_line(old: object, new: object, expected: list[str]) -> None:
     assert changes(old, new) == expected
 
 
@@ -51,7 +51,7 @@ def test_numbers_are_shown_as_they_were_written() -> None:
     assert shown[1:3] == ['-  "it": 1.10', '+  "it": 12345678901234567890123']
 
 
-def test_what_is_far_from_changes_is_left_out_and_counted() -> None:
+def test_lines_far_from_changes_are_left_out() -> None:
     new = list(range(100))
     new[0], new[50] = -1, -1
     shown = diff_contents(json.dumps({"it": list(range(100))}).encode(), json.dumps({"it": new}).encode()).splitlines()
@@ -95,7 +95,7 @@ def test_a_diff_is_written_like_a_unified_diff() -> None:
 
 
 @pytest.mark.parametrize("name", ["interactions", "messages"])
-def test_a_list_that_is_missing_or_none_is_no_reason_to_leave_the_other_unsorted(name: str) -> None:
+def test_a_missing_or_null_list_does_not_prevent_sorting_the_other(name: str) -> None:
     first, second = {"description": "a"}, {"description": "b"}
     for empty in ({}, {"interactions": None}, {"interactions": False}):
         old, new = ({**empty, name: items} for items in ([first, second], [second, first]))
@@ -149,5 +149,5 @@ def test_a_search_can_be_given_up() -> None:
         (timedelta(days=365 * 2.75), "almost 3 years"),
     ],
 )
-def test_a_time_is_told_roughly(time: timedelta, words: str) -> None:
+def test_a_duration_is_described_approximately(time: timedelta, words: str) -> None:
     assert format_duration(time.total_seconds()) == words

@@ -1,4 +1,4 @@
-"""Events of publications, what they say, and past events for the preview of a webhook."""
+"""Events of publications, their notices, and past events for the preview of a webhook."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -76,7 +76,7 @@ def test_the_same_content_has_not_changed(tags: list[str | None], text: str) -> 
 
 @pytest.mark.parametrize("is_changed", [True, False])
 @pytest.mark.parametrize("requires_verification", [True, False])
-def test_a_repeated_publication_says_whether_it_changed_the_pact(
+def test_a_repeated_publication_has_an_event_if_it_changed_the_pact(
     *, is_changed: bool, requires_verification: bool
 ) -> None:
     changed = Event(CHANGED, "pact content modified since previous publication for Till version 1")
@@ -167,7 +167,7 @@ def test_past_events_are_those_of_the_webhook_newest_first(names: list[str], eve
     assert [(event.name, event.pact.consumer_version) for event in list_preview_events(pacts, names)] == events
 
 
-def test_a_past_event_is_identified_by_what_it_is_about() -> None:
+def test_a_past_event_is_identified_by_its_name_pact_and_result() -> None:
     pact = _past_pact("1", 1, _result(5))
     published, verified = (
         PreviewEvent(name=name, pact=pact) for name in (PUBLISHED, "provider_verification_published")
@@ -214,7 +214,7 @@ def test_a_version_is_described_with_its_branch_and_tags(
 @pytest.mark.parametrize("outcome", list(PublicationOutcome))
 @pytest.mark.parametrize("is_verified", [True, False])
 @pytest.mark.parametrize("has_webhooks", [True, False])
-def test_a_publication_says_what_became_of_it_and_what_to_do_next(
+def test_the_notices_of_a_publication_have_its_outcome_and_the_next_steps(
     *, outcome: PublicationOutcome, is_verified: bool, has_webhooks: bool
 ) -> None:
     contract = PublishedContract(

@@ -52,7 +52,7 @@ def test_a_cursor_survives_its_encoding(log: str, position: int) -> None:
         base64.urlsafe_b64encode(b"1.\xff.1.0").decode().rstrip("="),
     ],
 )
-def test_a_text_that_is_no_cursor_is_refused(text: str) -> None:
+def test_an_invalid_cursor_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         parse_cursor(text)
 

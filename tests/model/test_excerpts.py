@@ -167,7 +167,7 @@ def test_documents_are_decoded_by_their_byte_order_mark(encoding: str) -> None:
     assert decode_source(f"{mark}ä: 1".encode(encoding)) == "ä: 1"
 
 
-def test_bytes_that_are_no_text_are_replaced() -> None:
+def test_invalid_bytes_are_replaced() -> None:
     assert decode_source(b"a\xff") == "a\ufffd"
 
 

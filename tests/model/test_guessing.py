@@ -85,7 +85,7 @@ def test_an_account_that_has_signed_in_from_an_address_waits_for_its_own_failure
     assert compute_wait(V6, counters, is_trusted=True, now=NOON) == expected_if_trusted
 
 
-def test_users_and_addresses_are_counted_apart_and_names_of_nobody_in_groups():
+def test_users_and_addresses_are_counted_separately_and_unknown_names_in_groups():
     others = [
         compute_counter_keys("ada", "192.0.2.8", is_known=True),
         compute_counter_keys("ben", "192.0.2.7", is_known=True),

@@ -1,4 +1,4 @@
-"""Which hosts and addresses webhooks may go to."""
+"""The hosts and addresses to which webhooks may be sent."""
 
 from ipaddress import ip_address
 

@@ -42,7 +42,9 @@ def pairs(found: list[Integration]) -> list[str]:
         (["AB", "BC", "CD", "DE"], "A", 9, ["AB", "BC", "CD", "DE"]),
     ],
 )
-def test_a_group_holds_what_is_connected(given: list[str], start: str, enough: int | None, expected: list[str]) -> None:
+def test_a_group_contains_the_connected_integrations(
+    given: list[str], start: str, enough: int | None, expected: list[str]
+) -> None:
     assert pairs(list_connected(integrations(*given), start, enough)) == expected
 
 

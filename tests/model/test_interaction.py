@@ -1,4 +1,4 @@
-"""Interactions in words, whatever a pact holds."""
+"""Descriptions of interactions, for any content of a pact."""
 
 import base64
 import json
@@ -59,7 +59,7 @@ def response(body, rules, **more):
         ("not a rule", "not a rule"),
     ],
 )
-def test_rules_are_told_in_words_beside_their_values(rule, words):
+def test_rules_are_described_in_words_beside_their_values(rule, words):
     for rules in ({"$.body.a": rule}, {"body": {"$.a": {"matchers": [rule]}}}):
         (interaction,) = read(response({"a": 1}, rules))
         lines = interaction.parts[1].body or ()
@@ -67,7 +67,7 @@ def test_rules_are_told_in_words_beside_their_values(rule, words):
         assert interaction.parts[1].rules == ()
 
 
-def test_a_rule_for_each_element_stands_beside_each():
+def test_a_rule_for_each_element_is_shown_beside_each():
     (interaction,) = read(response({"a": [1, 2]}, {"body": {"$.a[*]": {"matchers": [{"match": "integer"}]}}}))
     assert [line.text.strip() for line in interaction.parts[1].body or () if line.notes] == ["1,", "2"]
 
@@ -79,20 +79,20 @@ def test_a_long_expression_of_a_rule_is_cut_off(length, shown):
     assert notes == [(f"matches /{shown}/",)]
 
 
-def test_alternatives_are_told_as_such():
+def test_alternative_rules_are_joined_with_or():
     rules = {"body": {"$.a": {"combine": "OR", "matchers": [{"match": "null"}, {"match": "integer"}]}}}
     (interaction,) = read(response({"a": 1}, rules))
     assert [*(interaction.parts[1].body or ())][1].notes == ("null or any integer",)
 
 
 @pytest.mark.parametrize("combine", [{}, {"combine": "AND"}, {"combine": "and"}, {"combine": None}])
-def test_rules_that_all_apply_are_told_one_by_one(combine):
+def test_rules_that_all_apply_are_separate_notes(combine):
     rules = {"body": {"$.a": {**combine, "matchers": [{"match": "notEmpty"}, {"match": "integer"}]}}}
     (interaction,) = read(response({"a": 1}, rules))
     assert [*(interaction.parts[1].body or ())][1].notes == ("anything but empty", "any integer")
 
 
-def test_what_no_value_stands_for_is_told_apart():
+def test_rules_without_a_value_in_the_body_are_listed_separately():
     (interaction,) = read(response({"a": 1}, {"$.body.b.c": {"match": "type"}}))
     assert [(rule.place, rule.text) for rule in interaction.parts[1].rules] == [("body b c", "any value of this type")]
 
@@ -103,7 +103,7 @@ def test_long_bodies_are_cut():
     assert len(interaction.parts[1].body or ()) == 1500
 
 
-def test_an_interaction_keeps_its_id_wherever_it_stands():
+def test_the_id_of_an_interaction_does_not_depend_on_its_position():
     first, second = {"description": "a"}, {"description": "b"}
     assert [interaction.id for interaction in read(first, second)] == [
         interaction.id for interaction in read(second, first)
@@ -142,7 +142,7 @@ def test_encoded_text_is_shown_as_text():
     assert body_of({"content": "no base64!", "encoded": "base64"}) == ["no base64!"]
 
 
-def test_what_plugins_say_and_keep_is_read():
+def test_the_markup_and_the_configuration_of_plugins_are_read():
     markup = {"markup": "```protobuf\nmessage Order {}\n```\n", "markupType": "COMMON_MARK"}
     (interaction,) = read(
         {"description": "x", "interactionMarkup": markup, "pluginConfiguration": {"protobuf": {"key": "a"}}}
@@ -223,7 +223,7 @@ def test_states_are_read_in_every_spelling(members, states):
         (7, "(no description)", False, ()),
     ],
 )
-def test_what_is_said_about_an_interaction_is_read(item, description, is_pending, comments):
+def test_the_description_the_pending_mark_and_the_comments_are_read(item, description, is_pending, comments):
     (interaction,) = read(item)
     assert (interaction.description, interaction.is_pending, interaction.comments) == (
         description,
@@ -429,7 +429,7 @@ def test_changed_lines_are_aligned_and_those_far_from_them_left_out():
 
 
 @pytest.mark.parametrize(("before", "after", "side"), [([], [changed(1)], "new"), ([changed(1)], [], "old")])
-def test_a_new_interaction_and_one_that_is_gone_are_shown_whole(before, after, side):
+def test_new_and_removed_interactions_are_shown_completely(before, after, side):
     (change,) = diff_interactions(read(*before), read(*after)).shown
     lines = json.dumps(changed(1), indent=2).splitlines()
     assert [(row.old, row.new) for row in change.rows] == [
@@ -474,6 +474,6 @@ def test_names_of_members_are_shown_as_they_are():
         ("Uuid", "generated: Uuid"),
     ],
 )
-def test_generators_are_told_in_words(generator, words):
+def test_generators_are_described_in_words(generator, words):
     (interaction,) = read(response({"a": 1}, {}, generators={"body": {"$.a": generator}}))
     assert [line.notes for line in interaction.parts[1].body or () if line.notes] == [(words,)]

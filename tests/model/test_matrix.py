@@ -1,4 +1,4 @@
-"""What facts say to a question: rows, counts, the answer and the reasons, as tables of cases."""
+"""Verdicts of the matrix for given facts: rows, counts, the answer and the reasons, as tables of cases."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -115,7 +115,7 @@ NOT_THERE = "(no version is currently recorded as deployed/released in this envi
     ],
     ids=["verified", "alone", "not depended on", "not deployed", "one failed", "failed and unverified"],
 )
-def test_a_version_goes_where_all_that_is_required_is_verified(
+def test_a_version_is_deployable_if_all_required_integrations_are_verified(
     rows: list[MatrixRow],
     inferred: list[ResolvedSelector],
     deployable: bool | None,  # noqa: FBT001 - a column of the table
@@ -130,7 +130,7 @@ def test_a_version_goes_where_all_that_is_required_is_verified(
     assert summary.ignored is None
 
 
-def test_a_version_that_does_not_exist_is_never_deployable_whatever_the_counts_say() -> None:
+def test_a_missing_version_is_never_deployable_whatever_the_counts_are() -> None:
     verdict = to_prod([row(provider=None)], specified=NoVersion(selector=FOO_1))
     assert (verdict.summary.deployable, verdict.summary.unknown) == (False, 1)
     assert [reason_texts.describe_reason(reason) for reason in verdict.reasons] == [
@@ -200,7 +200,7 @@ def test_rows_stand_in_order_of_names_and_positions_the_unverified_first() -> No
 
 
 @pytest.mark.parametrize("success", [{True}, {False}, {None}])
-def test_rows_left_out_by_their_success_count_all_the_same(success: set[bool | None]) -> None:
+def test_rows_left_out_by_their_success_still_count(success: set[bool | None]) -> None:
     chosen = [AnyVersion(selector=FOO), AnyVersion(selector=BAR)]
     rows = [row(), row(consumer="2", success=False), row(consumer="3", provider=None)]
     verdict = decide(
@@ -214,7 +214,7 @@ def test_rows_left_out_by_their_success_count_all_the_same(success: set[bool | N
 
 @pytest.mark.parametrize("latest_by", list(LatestBy))
 @pytest.mark.parametrize(("older", "deployable"), [(True, True), (False, False), (None, None)])
-def test_rows_left_out_as_older_count_all_the_same(
+def test_rows_left_out_as_older_still_count(
     latest_by: LatestBy,
     older: bool | None,  # noqa: FBT001 - a column of the table
     deployable: bool | None,  # noqa: FBT001 - a column of the table
@@ -251,7 +251,7 @@ def ignoring(*ignored: ResolvedSelector) -> Verdict:
     return decide(question, facts)
 
 
-def test_what_is_ignored_is_shown_but_does_not_count() -> None:
+def test_ignored_rows_are_shown_but_do_not_count() -> None:
     verdict = ignoring(AnyVersion(selector=Selector(pacticipant="Baz")))
     assert [row.provider for row in verdict.considered] == ["Bar"]
     assert [row.provider for row in verdict.ignored] == ["Baz"]
@@ -259,7 +259,7 @@ def test_what_is_ignored_is_shown_but_does_not_count() -> None:
     assert [reason_texts.describe_reason(reason) for reason in verdict.reasons] == [OK]
 
 
-def test_what_cannot_be_ignored_is_warned_of() -> None:
+def test_ignoring_a_missing_pacticipant_or_version_causes_a_warning() -> None:
     verdict = ignoring(
         NoPacticipant(selector=Selector(pacticipant="Qux")),
         NoVersion(selector=Selector(pacticipant="Baz", version="7")),
@@ -352,7 +352,7 @@ def test_where_any_version_counts_the_latest_rows_are_counted(
 
 
 @pytest.mark.parametrize(("limit", "count"), [(None, 3), (0, 0), (2, 2), (3, 3), (4, 3)])
-def test_rows_beyond_the_limit_are_left_out_and_count_all_the_same(limit: int | None, count: int) -> None:
+def test_rows_beyond_the_limit_are_left_out_but_still_count(limit: int | None, count: int) -> None:
     rows = [row(), row(consumer="2"), row(consumer="3", success=False)]
     facts = MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=rows)
     verdict = decide(MatrixQuery(selectors=(FOO, BAR), limit=limit), facts)
@@ -384,7 +384,7 @@ def test_a_row_that_no_selector_covers_is_described_by_its_version() -> None:
     ]
 
 
-def test_programs_are_told_which_versions_a_reason_is_about() -> None:
+def test_a_reason_has_its_versions_code_severity_and_next_step() -> None:
     verdict = decide(
         MatrixQuery(selectors=(FOO, BAR)),
         MatrixFacts(specified=[AnyVersion(selector=FOO), AnyVersion(selector=BAR)], rows=[row(success=False)]),
@@ -407,13 +407,13 @@ def test_programs_are_told_which_versions_a_reason_is_about() -> None:
         ),
     ],
 )
-def test_who_is_stopped_is_told_what_to_do_next(inferred: ResolvedSelector, kind: str, step: str) -> None:
+def test_a_missing_verification_has_a_code_and_a_next_step(inferred: ResolvedSelector, kind: str, step: str) -> None:
     (stop,) = to_prod([row(provider=None)], [inferred]).reasons
     assert isinstance(stop, reason_texts.NotVerified)
     assert (reason_texts.get_code(stop), reason_texts.suggest_next_step(stop)) == (kind, step)
 
 
-def test_who_asks_about_a_missing_version_is_told_what_to_do_next() -> None:
+def test_a_missing_version_has_a_code_and_a_next_step() -> None:
     (stop,) = to_prod([], specified=NoVersion(selector=FOO_1)).reasons
     assert isinstance(stop, reason_texts.NoSuchVersion)
     assert reason_texts.get_code(stop) == "no_such_version"

@@ -168,7 +168,7 @@ def test_an_empty_list_of_the_other_kind_adds_nothing(old: Any, new: Any) -> Non
         (pact(version="5.0"), pact(version="4.0"), "the specification version 5.0 is unknown"),
     ],
 )
-def test_what_cannot_be_one_document_is_refused_with_the_reason(old: Any, new: Any, reason: str) -> None:
+def test_pacts_that_cannot_be_merged_are_refused_with_the_reason(old: Any, new: Any, reason: str) -> None:
     assert str(conflict(old, new)) == reason
 
 
@@ -460,12 +460,12 @@ def test_an_interaction_is_named_by_its_description_and_states(interaction: Any,
     assert describe_interaction(interaction) == text
 
 
-def test_interactions_that_are_no_objects_are_merged_by_their_json() -> None:
+def test_interactions_that_are_not_objects_are_merged_by_their_json() -> None:
     assert merge(pact("a", 7), pact(7, "b")) == pact("a", 7, "b")
 
 
 @pytest.mark.parametrize("description", [7, None, ["a"]])
-def test_descriptions_that_are_no_texts_are_names_too(description: object) -> None:
+def test_descriptions_of_any_type_identify_interactions(description: object) -> None:
     old, new = http(description=description), http(description=description, status=404)  # type: ignore[arg-type]  # as in a faulty pact
     assert merge(pact(old), pact(new)) == pact(new)
     assert merge(pact(old), pact(http("null"))) == pact(old, http("null"))

@@ -40,7 +40,7 @@ def segment(text: str) -> str:
 
 
 @given(METADATA)
-def test_what_an_url_carries_is_read_again(metadata):
+def test_metadata_encoded_in_a_url_is_read_unchanged(metadata):
     assert read(decode_segment(encode(metadata))) == metadata
 
 
@@ -68,7 +68,7 @@ def test_both_alphabets_are_read_with_and_without_padding(text):
 
 
 @pytest.mark.parametrize("damaged", ["a", "_w", "é"])
-def test_a_damaged_segment_says_nothing(damaged):
+def test_a_damaged_segment_is_decoded_as_empty(damaged):
     assert decode_segment(damaged) == ""
 
 
@@ -96,7 +96,7 @@ def test_a_damaged_segment_says_nothing(damaged):
         ("s[][b]=&s[][cv]=x", Metadata(selected_by=(SelectedBy(),))),
     ],
 )
-def test_values_of_another_kind_are_passed_over(text, expected):
+def test_values_of_another_kind_are_ignored(text, expected):
     assert read(text) == expected
 
 

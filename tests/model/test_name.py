@@ -1,4 +1,4 @@
-"""Names that paths and indexes can hold, pages of lists, the depth of JSON, and what pacts contain."""
+"""Names that paths and indexes can hold, pages of lists, the depth of JSON, and the contents of pacts."""
 
 import json
 from datetime import UTC, datetime

@@ -110,7 +110,7 @@ def test_nothing_waits_less_than_no_time(wait: timedelta, expected: timedelta) -
     assert first_result(noon(MONDAY), wait).wait == expected
 
 
-def test_the_median_lies_between_the_waits() -> None:
+def test_the_median_is_the_middle_of_the_waits() -> None:
     assert median_wait([]) is None
     assert median_wait([timedelta(seconds=seconds) for seconds in (9, 1, 2)]) == timedelta(seconds=2)
 

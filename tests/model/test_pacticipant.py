@@ -1,4 +1,4 @@
-"""Names of pacticipants: how they are shown, which of them are alike, and what becomes the main branch."""
+"""Names of pacticipants: display names, similar names, and the branch that becomes the main branch."""
 
 from datetime import UTC, datetime
 
@@ -40,7 +40,7 @@ def test_names_that_differ_in_words_are_not_similar(new: str, existing: str) -> 
 @pytest.mark.parametrize(
     ("name", "main_branch", "becomes"), [("main", None, True), ("main", "trunk", False), ("feat/x", None, False)]
 )
-def test_a_usual_name_becomes_the_main_branch_of_who_has_none(
+def test_a_usual_name_becomes_the_main_branch_of_a_pacticipant_without_one(
     name: str, main_branch: str | None, *, becomes: bool
 ) -> None:
     now = datetime.now(UTC)

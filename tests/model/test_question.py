@@ -1,4 +1,4 @@
-"""What the matrix may not be asked."""
+"""Questions that the matrix refuses."""
 
 import pytest
 
@@ -68,7 +68,7 @@ def test_every_fault_of_a_question_is_named_in_order(question: MatrixQuery, text
     assert list_problems(question, {"Foo"}, {"test"}) == texts
 
 
-def test_the_selectors_of_a_pair_are_not_looked_at() -> None:
+def test_the_selectors_of_a_pair_are_not_checked() -> None:
     question = MatrixQuery(selectors=(Selector(pacticipant="Baz"),), limit=0)
     assert list_problems(question, {"Foo"}, (), of_selectors=False) == ["The limit must be 1 or greater."]
 

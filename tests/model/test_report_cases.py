@@ -171,7 +171,7 @@ def test_executions_of_newman_are_cases(execution: dict[str, Any], expected: tup
         {},
     ],
 )
-def test_a_recorded_exchange_without_an_operation_or_a_status_is_no_case(entry: dict[str, Any]) -> None:
+def test_a_recorded_exchange_without_an_operation_or_a_status_is_ignored(entry: dict[str, Any]) -> None:
     assert not read(json.dumps({"log": {"entries": [entry]}})).cases
 
 
@@ -268,7 +268,7 @@ def test_elements_of_a_case_decide_about_its_outcome(element: str, outcome: str,
 @pytest.mark.parametrize(
     ("status", "outcome"), [("run", "passed"), ("notrun", "skipped"), ("disabled", "skipped"), ("skipped", "skipped")]
 )
-def test_the_status_of_a_case_may_say_that_it_was_skipped(status: str, outcome: str) -> None:
+def test_a_case_can_be_skipped_according_to_its_status(status: str, outcome: str) -> None:
     assert summarize(f"<a><testcase name='GET /orders' status='{status}'/></a>") == [(GET, outcome)]
 
 
@@ -452,7 +452,7 @@ def test_a_case_may_have_the_name_of_an_operation(name: str, operation: str | No
     assert list(shown.operations) == ([operation] if operation else [])
 
 
-def test_what_is_stored_can_be_loaded() -> None:
+def test_a_stored_report_can_be_loaded() -> None:
     shown = show("ok 1 - GET /orders", "not ok 2 - GET /none")
     assert load_shown(shown.as_json()) == shown
     assert load_shown(shown.as_json().replace('"rules":', '"rule":')) is None

@@ -76,7 +76,7 @@ def test_recorded_reports_are_read(name: str, format_name: str, expected: dict[s
 
 
 @pytest.mark.parametrize("name", ["schemathesis-4-partial.txt", "pytest.txt"])
-def test_output_that_names_failures_only_does_not_tell_what_passed(name: str) -> None:
+def test_output_that_names_failures_only_has_the_problem_that_passes_are_unknown(name: str) -> None:
     shown = read((FOLDER / name).read_bytes())
     assert (outcomes(shown)[GET], shown.problem) == ("failed", "It does not name the operations that passed.")
 
@@ -302,7 +302,7 @@ def test_several_cases_of_an_operation_have_the_worst_outcome() -> None:
     assert (shown.operations[LIST].cases, shown.operations[LIST].detail, shown.failures) == (3, "boom", 1)
 
 
-def test_a_name_of_several_operations_says_nothing() -> None:
+def test_a_name_of_several_operations_is_ignored() -> None:
     document = {
         "openapi": "3.1.0",
         "paths": {f"/{name}": {"get": {"operationId": "same", "responses": {}}} for name in "ab"},

@@ -1,4 +1,4 @@
-"""What people write to say which versions and branches are kept."""
+"""The selectors of versions and branches to keep, as users write them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -59,7 +59,7 @@ def test_a_selector_is_read_under_each_of_its_names(raw, selector):
         ([{"latest": False}], "selector 1 has no condition"),
     ],
 )
-def test_what_makes_no_sense_is_refused(raw, text):
+def test_invalid_selectors_are_refused_with_the_reason(raw, text):
     with pytest.raises(InvalidSetting) as refused:
         parse_version_selectors(raw)
     assert str(refused.value) == text
@@ -85,7 +85,7 @@ def test_other_selectors_of_branches_are_refused(raw):
         parse_branch_selectors([raw])
 
 
-def test_what_runs_and_what_is_supported_is_always_kept():
+def test_deployed_and_supported_versions_are_always_kept():
     assert add_in_use_selectors(DEFAULT_VERSION_SELECTORS) == DEFAULT_VERSION_SELECTORS
     added = (KeepVersions(deployed=True), KeepVersions(released=True))
     assert add_in_use_selectors([KeepVersions(latest=True)]) == (KeepVersions(latest=True), *added)
@@ -108,11 +108,11 @@ def test_days_are_counted_from_their_beginning():
     assert compute_cutoff(now, timedelta(days=2)) == datetime(2024, 5, 4, tzinfo=UTC)
 
 
-def test_what_went_adds_up():
+def test_removed_counts_add_up():
     assert RemovedCounts(versions=1, branches=2) + RemovedCounts(versions=3) == RemovedCounts(versions=4, branches=2)
 
 
-def test_what_is_no_json_is_refused_by_name():
+def test_invalid_json_is_refused_with_the_name_of_the_setting():
     with pytest.raises(InvalidSetting, match="database_clean_keep_version_selectors: is not valid JSON"):
         parse_selector_json("[{", "database_clean_keep_version_selectors")
 

@@ -35,7 +35,7 @@ def _limits(scopes: frozenset[Scope], *applications: str) -> Limits:
         (PUBLISH, [f"a{number}" for number in range(MAX_APPLICATIONS)], None),
     ],
 )
-def test_limits_are_what_was_chosen(
+def test_limits_have_the_chosen_scopes_and_applications(
     scopes: Iterable[Scope], applications: Iterable[str], limits: Limits | None
 ) -> None:
     expected = limits or (_limits(PUBLISH, *applications) if applications else None)
@@ -69,7 +69,7 @@ def test_limits_that_make_no_sense_are_refused(scopes: Iterable[Scope], applicat
         (_limits(ALL, "A"), _limits(ALL, "B"), Limits(ALL, frozenset())),
     ],
 )
-def test_a_token_of_a_limited_account_may_do_what_both_limits_permit(
+def test_a_token_of_a_limited_account_has_the_intersection_of_both_limits(
     first: Limits | None, second: Limits | None, combined: Limits | None
 ) -> None:
     assert combine_limits(first, second) == combined
@@ -105,7 +105,7 @@ def test_limits_are_described_and_listed(limits: Limits, text: str, lists: tuple
     assert list_limits(limits) == {"scopes": lists[0], "applications": lists[1]}
 
 
-def test_no_limits_are_listed_as_such() -> None:
+def test_no_limits_are_listed_as_none() -> None:
     assert list_limits(None) == {"scopes": None, "applications": None}
 
 

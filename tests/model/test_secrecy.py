@@ -143,7 +143,7 @@ def test_a_user_is_removed_only_from_the_server_of_a_url() -> None:
     ("body", "username", "hidden"),
     [({"a": 1}, "ci", ("**********", "**********")), (None, None, (None, None)), ("", "", ("**********",) * 2)],
 )
-def test_a_hidden_request_shows_what_it_has(body, username, hidden) -> None:
+def test_a_redacted_request_shows_which_fields_are_set(body, username, hidden) -> None:
     request = WebhookRequest(
         method="POST", url="https://ci.example/a", headers={"a": "b"}, body=body, username=username, password=None
     )

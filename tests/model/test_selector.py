@@ -1,4 +1,4 @@
-"""How selectors are described, and what is said when they find nothing."""
+"""Descriptions of selectors, and of versions that they do not find."""
 
 import pytest
 
@@ -75,7 +75,9 @@ ENVIRONMENT = build_selector(environment="e")
         (AnyVersion(selector=build_selector()), "any version of Foo"),
     ],
 )
-def test_a_selector_is_described_by_what_it_asks_for_and_what_it_found(resolved: ResolvedSelector, text: str) -> None:
+def test_a_selector_is_described_by_its_criteria_and_the_version_it_found(
+    resolved: ResolvedSelector, text: str
+) -> None:
     assert describe(resolved) == text
 
 
@@ -90,7 +92,7 @@ def test_a_selector_is_described_by_what_it_asks_for_and_what_it_found(resolved:
         (LATEST, "No pacts or verifications have been published for Foo"),
     ],
 )
-def test_the_first_criterion_names_what_is_missing(selector: Selector, text: str) -> None:
+def test_the_missing_version_is_described_by_the_first_criterion(selector: Selector, text: str) -> None:
     assert describe_absence(selector) == text
 
 
@@ -106,7 +108,7 @@ def test_the_first_criterion_names_what_is_missing(selector: Selector, text: str
         (NoPacticipant(selector=build_selector()), None, False),
     ],
 )
-def test_what_is_ignored_is_a_version_or_a_pacticipant_as_a_whole(
+def test_a_version_or_all_versions_of_a_pacticipant_can_be_ignored(
     ignored: ResolvedSelector, number: str | None, *, is_covered: bool
 ) -> None:
     assert is_ignored_by(ignored, NAME, number) is is_covered

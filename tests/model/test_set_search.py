@@ -60,7 +60,7 @@ def test_the_smallest_exclusion_is_found_and_the_first_in_order_of_several(const
     assert exclusion.members == find_by_trying(constraints)
 
 
-def test_what_needs_an_excluded_member_through_others_is_left_out() -> None:
+def test_members_that_need_an_excluded_member_through_others_are_left_out() -> None:
     chain = Constraints(excluded=1 << 4, needs=[1 << 1, 1 << 2, 1 << 3, 1 << 4, 0, 0], conflicts=[0] * 6)
     assert find_exclusion(chain).members == 0b11111
 

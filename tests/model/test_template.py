@@ -1,4 +1,4 @@
-"""What the parameters of webhooks stand for, and how requests are put together."""
+"""The values of parameters of webhooks, and the requests that are built from templates."""
 
 import json
 from dataclasses import replace
@@ -70,11 +70,11 @@ ADDRESSES = ParameterUrls(
         (replace(FACTS, result=replace(RESULT, success=True)), {}, "azureDevOpsVerificationStatus", "succeeded"),
     ],
 )
-def test_a_parameter_stands_for_what_was_known_then_or_is_known_now(facts, context, name, expected) -> None:
+def test_a_parameter_has_the_value_of_its_event_or_the_current_value(facts, context, name, expected) -> None:
     assert build_parameters(facts, context, ADDRESSES)[name] == expected
 
 
-def test_what_nobody_knows_stays_as_it_is() -> None:
+def test_unknown_placeholders_stay_unchanged() -> None:
     assert fill_in("${pactbroker.eventName} ${pactbroker.unknown} ${other}", {"eventName": "e"}) == (
         "e ${pactbroker.unknown} ${other}"
     )
@@ -155,7 +155,7 @@ def test_a_signature_covers_the_time_and_the_body() -> None:
         (False, 9, NextStep(DeliveryStatus.FAILURE)),
     ],
 )
-def test_a_failure_is_tried_again_as_the_schedule_says(success, attempts, expected) -> None:
+def test_a_failure_is_retried_according_to_the_schedule(success, attempts, expected) -> None:
     schedule = (timedelta(seconds=10), timedelta(seconds=60))
     assert decide_next_step(success=success, attempts=attempts, schedule=schedule) == expected
 
@@ -170,7 +170,7 @@ def test_secrets_are_masked_in_every_form() -> None:
     ("minutes", "is_failing", "expected"),
     [(5, True, False), (60, True, True), (60, False, False)],
 )
-def test_what_waited_long_behind_others_that_failed_is_not_tried_again(minutes, is_failing, expected) -> None:
+def test_a_failing_delivery_older_than_the_retry_schedule_is_overdue(minutes, is_failing, expected) -> None:
     at = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
     delivery = build_delivery(triggered_at=at, is_failing=is_failing)
     schedule = [timedelta(seconds=count) for count in (10, 60, 120, 300, 600, 1200)]

@@ -1,4 +1,4 @@
-"""What verifiers say about each interaction, in the forms that they send."""
+"""Results of each interaction, in the formats of verifiers."""
 
 import json
 
@@ -79,7 +79,7 @@ def test_several_tests_of_an_interaction_become_one_result():
         "9" * 5000,
     ],
 )
-def test_what_has_another_form_says_nothing(text):
+def test_results_in_another_form_are_ignored(text):
     assert interaction_results.parse_results(text) == []
 
 
@@ -134,7 +134,7 @@ def test_results_of_a_state_with_an_empty_name_are_not_those_without_a_state(wit
         ({"description": "d" * (MAX_PROBLEM_LENGTH + 1)}, ("d" * MAX_PROBLEM_LENGTH + "…",)),
     ],
 )
-def test_a_mismatch_is_told_by_what_it_says_and_its_place(mismatch, problems):
+def test_a_mismatch_is_described_by_its_text_and_its_position(mismatch, problems):
     result = {"interactionId": "a", "success": False, "mismatches": [mismatch]}
     assert interaction_results.parse_results(json.dumps([result]))[0].problems == problems
     result["mismatches"] = mismatch

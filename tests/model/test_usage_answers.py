@@ -1,4 +1,4 @@
-"""Answers about who uses a part of a provider, in sentences, and what queries stand for."""
+"""Answers about the consumers of a part of a provider, in sentences, and the terms that queries match."""
 
 from typing import Any
 
@@ -107,7 +107,7 @@ UNKNOWN = f"It is not known whether a consumer uses {FIELD}."
         (usage("Web", suggestions=("x",)), "used", USED),
     ],
 )
-def test_an_answer_says_what_it_rests_on(answer: Usage, verdict: str, summary: str) -> None:
+def test_an_answer_has_a_verdict_and_the_pacts_it_is_based_on(answer: Usage, verdict: str, summary: str) -> None:
     assert (answer.verdict.value, answer.summary) == (verdict, summary)
 
 
@@ -164,7 +164,7 @@ def test_a_query_is_described(criteria: dict[str, str], text: str) -> None:
         ),
     ],
 )
-def test_criteria_that_cannot_be_looked_up_are_named(criteria: dict[str, str], members: list[tuple[str, ...]]) -> None:
+def test_invalid_criteria_are_named(criteria: dict[str, str], members: list[tuple[str, ...]]) -> None:
     query = UsageQuery(provider="Stock", **criteria)
     if not members:
         query.check()
@@ -200,7 +200,7 @@ def test_a_query_covers_its_part(part: str | None, place: Place, *, is_covered: 
         ("/a/*", ["/a/*", "/a/{key}", "/{key}/*", "/{key}/{key}"]),
     ],
 )
-def test_a_pointer_stands_for_several_names(pointer: str, names: list[str]) -> None:
+def test_a_pointer_matches_several_names(pointer: str, names: list[str]) -> None:
     assert list_pointers(pointer) == names
 
 

@@ -1,4 +1,4 @@
-"""What a pact expects, in every version of the specification, and in JSON that is no pact."""
+"""The expectations of a pact, in every version of the specification, and of JSON that is not a pact."""
 
 import json
 from typing import Any
@@ -185,7 +185,7 @@ def test_any_json_is_indexed_without_an_error(part: Any, kind: Any) -> None:
     "body",
     [b"", b"[]", b"{", b"null", b'"x"', b'{"interactions": 1}', b'{"interactions": [1, null, []]}', b"\xff"],
 )
-def test_what_is_no_pact_has_no_expectations(body: bytes) -> None:
+def test_content_that_is_not_a_pact_has_no_expectations(body: bytes) -> None:
     assert not index_content(body).interactions
 
 

@@ -66,7 +66,7 @@ def variants(*rules: Any) -> Any:
         # The index is a step with a name, so that it wins over a wildcard, and not over itself.
         ({"$.a": variants({"$.b": REGEX}), "$.a[*].b": TYPE}, ("a", "0", "b"), "regex"),
         ({"$.a": variants({"$.b": REGEX}), "$.a[0].b": TYPE}, ("a", "0", "b"), "type"),
-        # What an array has to contain says nothing about its other items.
+        # The required items of an array say nothing about its other items.
         ({"$.a": variants()}, ("a", "0"), "exact"),
     ],
 )

@@ -1,4 +1,4 @@
-"""How what selectors found becomes pacts to verify, and what a build prints about each."""
+"""Selected versions become pacts to verify, with the notices that a build prints about each."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -145,7 +145,7 @@ SELECTORS = [
 
 
 @pytest.mark.parametrize(("finding", "short", "long", "metadata"), SELECTORS)
-def test_each_kind_of_selector_is_told_in_its_own_words(finding, short, long, metadata):
+def test_each_kind_of_selector_has_its_own_description(finding, short, long, metadata):
     assert describe_briefly(finding) == short
     assert descriptions(finding) == [long]
     assert group_by_content([finding])[0].metadata == Metadata(selected_by=(metadata,))
@@ -213,7 +213,7 @@ def test_places_share_a_line_for_each_consumer_filter():
     ]
 
 
-def test_several_criteria_are_told_in_the_plural():
+def test_several_criteria_are_described_in_the_plural():
     (pact,) = group_by_content([select(OverallLatest()), select(LatestFromBranch(branch="main"))])
     (text,) = texts(pact)
     assert text == (
@@ -258,7 +258,7 @@ def test_work_in_progress_is_merged_in_the_order_in_which_it_was_found():
     assert pact.metadata == Metadata(is_wip=True)
 
 
-def test_what_was_selected_is_no_work_in_progress():
+def test_selected_pacts_are_not_work_in_progress():
     explicit = group_by_content([select(OverallLatest(), content=1)])
     candidates = [(None, select(LatestFromBranch(branch="b"), content=content)) for content in (1, 2)]
     assert [pact.sha for pact in group_wip(candidates, explicit)] == ["sha2"]
@@ -343,7 +343,7 @@ def pending(*, tags=(), is_pending=True) -> VerifiablePact:
 
 
 @pytest.mark.parametrize(("query", "tags", "who", "any_", "with_tags"), WHO)
-def test_a_pending_pact_says_whose_success_it_waits_for(query, tags, who, any_, with_tags):
+def test_the_notice_of_a_pending_pact_names_the_missing_success(query, tags, who, any_, with_tags):
     more = "Read more at https://docs.pact.io/go/pending"
     waits = (
         "This pact is in pending state for this version of Ledger because a successful verification result for "
@@ -381,7 +381,7 @@ def test_a_pending_pact_says_whose_success_it_waits_for(query, tags, who, any_, 
         (TAGS, "a version of Ledger with tag 'dev' and 'feat'"),
     ],
 )
-def test_a_pact_that_is_not_pending_says_who_verified_it(query, who):
+def test_the_notice_of_a_pact_that_is_not_pending_names_its_verifier(query, who):
     (_, text) = texts(pending(is_pending=False), query)
     assert text == (
         f"This pact has previously been successfully verified by {who}. If this verification fails, it will fail the "
@@ -389,7 +389,7 @@ def test_a_pact_that_is_not_pending_says_who_verified_it(query, who):
     )
 
 
-def test_pending_is_not_mentioned_to_those_who_did_not_ask():
+def test_the_pending_notice_is_absent_unless_it_was_requested():
     assert len(texts(pending(), VerifiablePactsQuery(includes_pending=False))) == 1
 
 
@@ -416,7 +416,7 @@ def test_work_in_progress_needs_a_date_and_a_branch_or_tag(query, has_wip):
         ({"branch": "b"}, False),
     ],
 )
-def test_missing_work_in_progress_is_explained_to_those_who_asked_for_it(query, is_explained):
+def test_missing_work_in_progress_is_explained_if_it_was_requested(query, is_explained):
     text = explain_missing_wip(VerifiablePactsQuery(includes_pending=False, **query))
     assert (text is not None and "providerVersionBranch" in text) is is_explained
 
@@ -435,7 +435,7 @@ def test_a_fallback_branch_is_a_selector_of_its_own(consumer):
     assert fallback == LatestFromBranch(branch="main", consumer=consumer, fallback_for="b")
 
 
-def test_one_criterion_is_told_in_the_singular():
+def test_one_criterion_is_described_in_the_singular():
     (pact,) = group_by_content([select(OverallLatest())])
     assert texts(pact)[0].split("\n")[0] == (
         "The pact at URL is being verified because the pact content belongs to the consumer version matching the "

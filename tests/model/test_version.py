@@ -29,19 +29,19 @@ def test_a_newer_version_is_placed_above_an_older_one(newer: str, older: str) ->
 
 
 @pytest.mark.parametrize("number", ["1.0.0", "1.0.0+build", "1", "1.0"])
-def test_of_two_equal_versions_the_newcomer_goes_below(number: str) -> None:
+def test_a_new_version_is_inserted_below_an_equal_one(number: str) -> None:
     assert find_insertion_position(number, [("0.9", 3), ("1.0.0", 7)]) == 7
 
 
-def test_what_is_no_number_goes_lowest() -> None:
+def test_a_version_that_is_not_a_number_has_the_lowest_position() -> None:
     assert find_insertion_position("bar", [("foo", 1), ("1", 2)]) == 1
 
 
-def test_what_is_no_number_has_no_precedence() -> None:
+def test_a_version_that_is_not_a_number_has_no_precedence() -> None:
     assert parse_precedence("foo") is None
 
 
-def test_a_number_counts_wherever_it_stands_in_the_text() -> None:
+def test_a_number_counts_at_any_position_of_the_text() -> None:
     assert parse_precedence("x1y") == parse_precedence("1.0.0")
 
 

@@ -323,7 +323,7 @@ def test_values_outside_of_ascii_stay_readable_in_json():
 @pytest.mark.parametrize(
     ("body", "rendered"),
     [
-        # A line break in a string is escaped, and what is no JSON stays as it was written.
+        # A line break in a string is escaped, and text that is not valid JSON stays unchanged.
         ('{"a": "x\n${pactbroker.consumerName}"}', '{"a": "x\\nsay \\"hi\\""}'),
         ('{"a": "\\x ${pactbroker.consumerName}"}', '{"a": "\\x say \\"hi\\""}'),
         ({"é": "ü ${pactbroker.consumerName}"}, '{"é":"ü say \\"hi\\""}'),

@@ -61,7 +61,7 @@ def test_a_change_ends_and_adds_versions(
         (change(ChangeKind.RETIRE, name="Stock"), "no version of 'Stock' is deployed or released there"),
     ],
 )
-def test_a_change_of_what_is_not_there_is_impossible(impossible: Change, reason: str) -> None:
+def test_a_change_of_a_missing_version_is_impossible(impossible: Change, reason: str) -> None:
     with pytest.raises(ImpossibleChange) as refusal:
         apply_changes(LIVE, [change(ChangeKind.DEPLOY, "9"), impossible], PREVIOUS)
     assert (refusal.value.index, refusal.value.text) == (1, reason)

@@ -3,7 +3,7 @@
 A page is reduced to its main headings and the number of its tables' rows. Everything else is recorded as it is: links,
 times and order. The clock stands still at the time of the recording, so ages stay the same as well.
 
-Where an answer is meant to change, record the answers again, and look at what has changed in them:
+Where an answer is meant to change, record the answers again, and review their differences:
 
     .venv/bin/python -m tests.older_databases.answers
 """
@@ -22,9 +22,9 @@ from pydantic import SecretStr
 
 from tests import postgres
 from tests.api.client import HAL, Api
-from tests.older_databases import filling
-from tests.older_databases.filling import BRANCH, INSTANCE, MAILER, ORDERS, PRICES, SHOP, TAG, TILL, q
+from tests.older_databases import sample_data
 from tests.older_databases.fixture import FOLDERS, KINDS, Fixture, write_json_lines
+from tests.older_databases.sample_data import BRANCH, INSTANCE, MAILER, ORDERS, PRICES, SHOP, TAG, TILL, q
 from treaty.settings import Settings
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
@@ -41,12 +41,12 @@ _WORDING: Final = (
     "/test/error",
     "/doc/{rel}",
 )
-"""Routes whose answers say more about the program than about the data, or measure the process."""
+"""Routes whose responses depend more on the program than on the data, or measure the process."""
 
 _EXPORT: Final = "/audit/export?format=jsonl&type=sign_in"
 
 Request = dict[str, Any]
-"""Who asks (`as`), the method, path and media type, and a body where there is one."""
+"""The caller (`as`), the method, path and media type, and the body, if any."""
 
 
 @contextmanager
@@ -55,8 +55,8 @@ def opened(fixture: Fixture, url: str, scratch: Path) -> Iterator[Api]:
     settings = Settings(
         database_url=url,
         log_level="error",
-        basic_auth_username=filling.SETTINGS_USER,
-        basic_auth_password=SecretStr(filling.PASSWORD),
+        basic_auth_username=sample_data.SETTINGS_USER,
+        basic_auth_password=SecretStr(sample_data.PASSWORD),
     )
     with chdir(scratch):  # where the key is
         database = open_database(url, connections=2)
@@ -71,7 +71,7 @@ def opened(fixture: Fixture, url: str, scratch: Path) -> Iterator[Api]:
 
 
 def ask(api: Api, request: Request, identities: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Send a recorded request, and return what is recorded of the answer."""
+    """Send a recorded request, and return the recorded parts of the response."""
     answer = api.request(
         request["method"],
         request["path"],
@@ -114,7 +114,7 @@ def recorded_answers(fixture: Fixture) -> list[tuple[Request, dict[str, Any]]]:
 
 
 def requests_about(fixture: Fixture, api: Api) -> list[Request]:
-    """List requests about everything in the database; ask first for what only the broker knows."""
+    """List requests about everything in the database; first for the values that only the broker has."""
     facts = fixture.facts
     names = _names(api, facts)
     admin = "administrator's token"

@@ -1,4 +1,4 @@
-"""Dumps the databases of a broker that `filling.py` has filled, and records its answers.
+"""Dumps the databases of a broker that `sample_data.py` has filled, and records its answers.
 
 A dump is built once, by the commit that it stands for, and committed: the code of every later commit must open it and
 answer the same. To add the dump of another commit, check that commit out and run
@@ -25,8 +25,8 @@ from typing import Final
 
 from tests import postgres
 from tests.older_databases.answers import new_database, opened, record, requests_about, restored
-from tests.older_databases.filling import fill
 from tests.older_databases.fixture import KINDS, Fixture
+from tests.older_databases.sample_data import fill
 
 KEY: Final = "the key of a fixture, which protects nothing"
 

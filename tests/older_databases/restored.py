@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests import postgres
-from tests.older_databases import filling
-from tests.older_databases.filling import SECRETS, SETTINGS, Broker, q
+from tests.older_databases import sample_data
 from tests.older_databases.fixture import Fixture
+from tests.older_databases.sample_data import SECRETS, SETTINGS, Broker, q
 from tests.receiver import Arrival, Receiver
 
 FOREVER = "2000000000"
@@ -45,7 +45,7 @@ def send_all_webhooks(broker: Broker, fixture: Fixture, receiver: Receiver) -> N
     """Send each webhook as a test, and look for its credentials and signature in the request."""
     webhooks = fixture.facts["webhooks"]
     for number, (name, uuid) in enumerate(webhooks.items()):
-        filling.point_webhook_at(broker, uuid, f"{receiver.url}/{q(name)}")
+        sample_data.point_webhook_at(broker, uuid, f"{receiver.url}/{q(name)}")
         broker.send("POST", f"/webhooks/{uuid}/execute")
         receiver.wait(number + 1)
     arrivals = {arrival.path.removeprefix("/"): arrival for arrival in receiver.arrivals}
@@ -53,12 +53,12 @@ def send_all_webhooks(broker: Broker, fixture: Fixture, receiver: Receiver) -> N
         assert arrivals[q(name)].headers["authorization"] == secret
         assert is_signed(arrivals[q(name)])
     assert arrivals[q("first format")].headers["x-plain"] == "v1:plain"
-    for name, password in filling.PASSWORDS.items():
-        assert arrivals[q(name)].headers["authorization"] == filling.basic("ci", password)
-    assert arrivals["disabled"].headers["x-auth-token"] == filling.AUTH_TOKEN
+    for name, password in sample_data.PASSWORDS.items():
+        assert arrivals[q(name)].headers["authorization"] == sample_data.basic("ci", password)
+    assert arrivals["disabled"].headers["x-auth-token"] == sample_data.AUTH_TOKEN
 
 
 def is_signed(arrival: Arrival) -> bool:
     signed = arrival.headers["x-treaty-timestamp"].encode() + b"." + arrival.body
-    signature = hmac.new(filling.SIGNING_SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    signature = hmac.new(sample_data.SIGNING_SECRET.encode(), signed, hashlib.sha256).hexdigest()
     return arrival.headers["x-treaty-signature-256"] == f"sha256={signature}"

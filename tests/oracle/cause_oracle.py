@@ -1,4 +1,4 @@
-"""Says why a decision is not yes, slowly and plainly: by looking at everything that ever happened.
+"""Computes why a decision is not yes, slowly and plainly, from the whole history.
 
 It is written from the rules in `docs/reasons.md`, and shares nothing with the code that it checks.
 """
@@ -15,7 +15,7 @@ STARTS = ("contract_requiring_verification_published", "contract_content_changed
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a webhook was told about a pact, and how often."""
+    """A delivery of a webhook about a pact, with its attempts."""
 
     uuid: str
     webhook: str | None
@@ -31,7 +31,7 @@ class Delivery:
 
 @dataclass
 class Ended:
-    """What was in an environment once."""
+    """A former deployment or release."""
 
     name: str
     environment: str

@@ -1,4 +1,4 @@
-"""Says what the matrix must answer, slowly and plainly: by looking at everything that ever happened.
+"""Computes the expected matrix slowly and plainly, from the whole history.
 
 It is written from the rules, and shares nothing with the code that it checks.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Selector = Mapping[str, Any]
-"""What a selector asks for: `pacticipant`, and perhaps version, branch, tag, environment, mainBranch and latest."""
+"""The criteria of a selector: `pacticipant`, and perhaps version, branch, tag, environment, mainBranch and latest."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class World:
     supported: set[tuple[str, str, str]] = field(default_factory=set)
     published: int = 0
 
-    # What happens
+    # The history
 
     def add_version(self, pacticipant: str, version: str) -> None:
         self.versions.setdefault((pacticipant, version), self.now)
@@ -132,7 +132,7 @@ class World:
     def release(self, pacticipant: str, version: str, environment: str) -> None:
         self.supported.add((environment, pacticipant, version))
 
-    # What is there
+    # The state
 
     def current(self, consumer: str, version: str, provider: str) -> Publication | None:
         same = [
@@ -229,7 +229,7 @@ class Expected:
 
 
 def expected(world: World, question: Mapping[str, Any]) -> Expected:
-    """Say what a question must be answered with."""
+    """Compute the expected answer to a question."""
     return Decision(world, question).expected()
 
 
@@ -286,7 +286,7 @@ class Decision:
         return all(tests)
 
     def infer(self) -> list[Chosen]:
-        """Versions at the destination of everyone who has a contract with somebody asked about."""
+        """Versions at the destination of all pacticipants that have a contract with one of the question."""
         if not self.destination:
             return []
         names = {chosen.name for chosen in self.specified}
@@ -458,7 +458,7 @@ class Decision:
         )
 
     def shown(self, row: Row) -> tuple[object, ...]:
-        """What is compared of a row. A missing result names its version only if several were selected."""
+        """The compared values of a row. A missing result names its version only if several were selected."""
         several = {
             chosen.number for chosen in self.chosen + self.replaced if chosen.name == row.pair[1] and chosen.exists
         }
@@ -471,7 +471,7 @@ class Decision:
             row.success,
         )
 
-    # What follows
+    # Conclusions
 
     def expected(self) -> Expected:
         rows = self.rows()

@@ -1,4 +1,4 @@
-"""Says what a decision for a set must answer, by trying every subset and every order.
+"""Computes the expected decision for a set, by trying every subset and every order.
 
 It is written from the rules, and shares nothing with the code that it checks.
 """
@@ -35,7 +35,7 @@ def expected_set(
     overridden: Iterable[Member] = (),
     allows_first_deployments: bool = False,
 ) -> ExpectedSet:
-    """Say what the question whether members can be deployed together must be answered with."""
+    """Compute the expected answer to the question whether members can be deployed together."""
     sets = _Sets(world, environment, sorted(members), set(ignored))
     sets.overridden = {member for member in overridden if member in sets.members}
     sets.allows_first_deployments = allows_first_deployments

@@ -1,4 +1,4 @@
-"""Says what a provider must be given to verify, slowly and plainly: by looking at everything that ever happened.
+"""Computes the pacts that a provider has to verify slowly and plainly, from the whole history.
 
 It is written from the rules, and shares nothing with the code that it checks.
 """
@@ -71,7 +71,7 @@ class World:
     running: dict[str, list[Place]] = field(default_factory=dict)
     supported: dict[str, list[Place]] = field(default_factory=dict)
 
-    # What happens
+    # The history
 
     def add_version(self, pacticipant: Pacticipant, version: str, now: datetime) -> None:
         pacticipant.versions.setdefault(version, now)
@@ -130,7 +130,7 @@ class Expected:
 
 
 def expected(world: World, request: Mapping[str, Any], *, now: datetime, since: datetime | None) -> list[Expected]:
-    """List what a request must be answered with. Work in progress has its descriptions in alphabetical order."""
+    """List the expected pacts of a request. Work in progress has its descriptions in alphabetical order."""
     explicit = _merged(world, _explicit(world, request))
     pending = request.get("includePendingStatus", True)
     answer = [
@@ -217,14 +217,14 @@ def _selected(
 
 
 def _tie(world: World, consumer: str, description: str) -> str:
-    """Name the branch, which is what is left to tell selectors apart by."""
+    """Name the branch, the only part by which selectors can still be distinguished."""
     if description == "latest from main branch":
         return world.consumers[consumer].main_branch or ""
     prefix = "latest from branch "
     return description.removeprefix(prefix) if description.startswith(prefix) else ""
 
 
-def _versions(  # noqa: C901, PLR0912 - the rules in a row, as they are told
+def _versions(  # noqa: C901, PLR0912 - the rules in the order of the documentation
     world: World, consumer: str, selector: Mapping[str, Any], request: Mapping[str, Any], asked_for: str | None
 ) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
     """List versions of a consumer, with the selector's description and its place."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it says no types
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from tests.waiting import PATIENCE
@@ -31,7 +31,7 @@ _PATIENCE: Final = 1000 * PATIENCE
 
 
 class Unavailable(Exception):
-    """There is no browser to be had; the text says why."""
+    """No browser is available; the text has the reason."""
 
 
 def find_program() -> Path:
@@ -67,12 +67,12 @@ def context(browser: Browser, **options: Any) -> BrowserContext:
 
 
 def hurdles(page: Page) -> list[str]:
-    """Say what keeps people from using a page, and where it is."""
+    """List the accessibility problems of a page, with their elements."""
     return _violations(page, {"type": "tag", "values": RULES})
 
 
 def hurdles_in_both_schemes(page: Page) -> list[str]:
-    """Say what keeps people from using a page with light and with dark colours, of which only some rules depend."""
+    """List the accessibility problems of a page with light and with dark colours, on which only some rules depend."""
     page.emulate_media(color_scheme="light")
     faults = hurdles(page)
     page.emulate_media(color_scheme="dark")
@@ -84,7 +84,7 @@ def hurdles_in_both_schemes(page: Page) -> list[str]:
 def _violations(page: Page, rules: dict[str, Any]) -> list[str]:
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
-    # That axe need not describe what is well, or load style sheets again, saves most of its time.
+    # Passing checks and style sheets take axe most of its time, so it skips them.
     options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
     violations = page.evaluate("options => axe.run(options).then(results => results.violations)", options)
     return [f"{violation['id']} at {[node['target'] for node in violation['nodes'][:3]]}" for violation in violations]

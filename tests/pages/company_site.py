@@ -32,7 +32,7 @@ WITHOUT_EXAMPLE: Final = {
 def build_once(shared: Path) -> Path:
     """Build the company's database in a folder that processes share, unless one has; return its own folder below that.
 
-    The folder also has the key of the database, without which nobody can sign in.
+    The folder also has the key of the database, which users need to sign in.
     """
     folder = shared / "company"
     with (shared / "company.lock").open("w") as lock:

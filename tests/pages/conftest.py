@@ -39,7 +39,7 @@ class Shown:
     elements: list[Element] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     typed: list[tuple[str | None, str]] = field(default_factory=list)
-    """The areas for text by their names, with what stands in them."""
+    """The text areas by their names, with their contents."""
 
     @property
     def status(self) -> int:
@@ -47,7 +47,7 @@ class Shown:
 
     @property
     def text(self) -> str:
-        """What is read, with plain spaces and dashes."""
+        """The visible text, with plain spaces and dashes."""
         return " ".join(" ".join(self.words).split()).replace("\N{EN DASH}", "-").replace("\N{MINUS SIGN}", "-")
 
     @property
@@ -66,7 +66,7 @@ class Shown:
         return field.attributes
 
     def values(self, name: str) -> list[str | None]:
-        """What stands in the fields with a name; of boxes those that are ticked."""
+        """The values of fields with a name; of checkboxes those that are checked."""
         named = [element for element in self.elements if element.attributes.get("name") == name]
         return [
             element.attributes.get("value")
@@ -75,7 +75,7 @@ class Shown:
         ]
 
     def areas(self, name: str) -> list[str]:
-        """What stands in the areas for text with a name."""
+        """The contents of the text areas with a name."""
         return [text for called, text in self.typed if called == name]
 
     @property
@@ -128,7 +128,7 @@ def read_page(answer: Answer) -> Shown:
 
 
 def read_fields(shown: Shown) -> dict[str, object]:
-    """Read the fields of a form, as a browser sends them if nobody changes anything."""
+    """Read the fields of a form, as a browser sends them without changes."""
     names = [element.attributes.get("name") for element in shown.elements if element.tag == "input"]
     fields: dict[str, object] = {name: shown.values(name) for name in names if name and name != "q"}
     fields |= {name or "": text for name, text in shown.typed}

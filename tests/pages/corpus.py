@@ -67,7 +67,7 @@ class Filler:
 
 
 def tested(*, success: bool) -> list[dict[str, Any]]:
-    """What the Ruby verifier says about the interactions of `pact`."""
+    """The results of the Ruby verifier for the interactions of `pact`."""
     order = {"testDescription": "has a matching body", "interactionDescription": "a request for an order"}
     difference = {"description": 'Expected a number at $.items[0].price, and got "12.50"'}
     failed = {"status": "failed", "differences": [difference]}
@@ -153,7 +153,7 @@ components:
 
 
 def fill(address: str) -> dict[str, str]:
-    """Fill an empty broker; return the paths of all kinds of pages by what they are."""
+    """Fill an empty broker; return the paths of all kinds of pages by their kinds."""
     filler = Filler(address)
     for name in ("test", "production"):
         body = {"name": name, "displayName": name.title(), "production": name == "production"}

@@ -6,7 +6,7 @@ from typing import Final
 from playwright.sync_api import Page
 
 MAX_SHIFT: Final = 0.05
-"""Cumulative layout shift up to which a page does not move what is being read."""
+"""Cumulative layout shift up to which a page does not move the text that a user reads."""
 _FAULTS: Final = (Path(__file__).parent / "layout_checks.js").read_text("utf-8").partition("\n")[2]
 _WATCH_SHIFT: Final = """
   window.layoutShift = 0;

@@ -53,7 +53,7 @@ def take(browser: Browser, address: str, paths: dict[str, str], folder: Path, *,
             context.close()
 
 
-# What documents show: the example shop
+# Screenshots for documents: the example shop
 
 DOCUMENTS = "--documents"
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"

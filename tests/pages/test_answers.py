@@ -92,7 +92,7 @@ def test_without_a_main_branch_the_newest_version_is_answered_and_the_command_is
     assert title(page).startswith("cart: not yet to test")
 
 
-def test_without_environments_the_page_says_how_to_create_one(api, show):
+def test_without_environments_the_page_has_the_command_that_creates_one(api, show):
     History(api).publish("cart", "1", "prices")
     page = show("/pacticipants/cart")
     assert "pact-broker create-environment --name production --production" in page.text

@@ -1,4 +1,4 @@
-"""What needs attention: everything, counted, and grouped by cause."""
+"""Problems that need attention: all of them, counted, and grouped by cause."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_causes_that_are_not_listed_are_counted_and_linked(history, show):
     assert "There are no such problems" in show("/attention?kind=failed").text
 
 
-def test_a_broker_without_problems_says_so(api, show):
+def test_a_broker_without_problems_has_a_message(api, show):
     api.publish("Shop", "1", "Stock")
     assert "Nothing needs attention" in show("/attention").text
     assert "Needs attention" not in show("/").text

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow_on_postgresql  # tests/api/test_audit.py reads the
 PAGE = "/settings/audit"
 
 
-def test_it_shows_who_did_what_to_what_newest_first(api, show):
+def test_it_shows_events_with_actor_and_changes_newest_first(api, show):
     api.publish("Shop", "1", "Prices", branch="main")
     api.patch("/pacticipants/Shop", {"mainBranch": "trunk"}, headers={"user-agent": "curl/8"})
     text = show(PAGE).text
@@ -77,7 +77,7 @@ def test_pages_lead_back_as_they_led_on(api, show, clock, sort):
         assert names(follow(back, "prev"))[:2] == ["App-121", "App-119"]
 
 
-def test_what_was_refused_is_told_with_how_often(make_api, show):
+def test_denied_requests_are_shown(make_api, show):
     users = {"basic_auth_username": "writer", "basic_auth_password": "w-secret"}
     api = make_api(**users)
     for _ in range(3):
@@ -91,13 +91,13 @@ def test_what_was_refused_is_told_with_how_often(make_api, show):
 
 
 @pytest.mark.parametrize("query", ["since=x", "from=x", "sort=x"])
-def test_what_makes_no_sense_is_told(show, query):
+def test_invalid_parameters_return_400_and_the_reason(show, query):
     page = show(f"{PAGE}?{query}")
     assert page.status == 400
     assert "must be" in page.text
 
 
-def test_only_who_may_read_it_is_led_to_it(make_api):
+def test_only_users_that_may_read_the_audit_trail_have_a_link_to_it(make_api):
     users = {
         "basic_auth_username": "writer",
         "basic_auth_password": "w-secret",
@@ -125,7 +125,7 @@ def test_the_page_of_an_application_has_its_recent_changes_by_the_page(api, show
     assert "Newer" in page.text
 
 
-def test_recent_changes_are_shown_to_those_who_may_read_the_audit_trail(make_api):
+def test_recent_changes_need_permission_to_read_the_audit_trail(make_api):
     users = {
         "basic_auth_username": "writer",
         "basic_auth_password": "w-secret",

@@ -16,7 +16,7 @@ NAME = "checkout-web-frontend"
 
 
 class Clicks:
-    """Counts what a visitor does: a click, or Enter after typing."""
+    """Counts the actions of a visitor: a click, or Enter after typing."""
 
     def __init__(self, page: Page) -> None:
         self.page = page

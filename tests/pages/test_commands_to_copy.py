@@ -1,4 +1,4 @@
-"""Commands and Markdown that pages, notices and errors offer for copying mean what they say, whatever a name is."""
+"""Commands and Markdown that pages, notices and errors offer for copying have the intended meaning, for any name."""
 
 import html
 import re

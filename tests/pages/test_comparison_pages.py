@@ -184,7 +184,7 @@ def test_a_document_of_no_known_kind_is_explained(api, show):
     assert page.status == 200
 
 
-def test_without_time_the_page_says_that_it_is_not_compared_yet(make_api, show):
+def test_without_time_to_compare_the_page_has_a_message(make_api, show):
     del show
     api = make_api(comparison_budget=0)
     publish_pact(api, pact(interaction({})))
@@ -202,7 +202,7 @@ def test_without_time_the_page_says_that_it_is_not_compared_yet(make_api, show):
         "/contracts/provider/Prices/version/1/consumer/Shop/pact-version/abc/verification-results",
     ],
 )
-def test_what_does_not_exist_is_not_found(api, show, path):
+def test_missing_versions_and_pacticipants_return_404(api, show, path):
     publish_pact(api, pact(interaction({})))
     publish_document(api)
     assert show(path).status == 404

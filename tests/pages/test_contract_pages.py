@@ -74,7 +74,7 @@ def shop(api):
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_contract_is_shown_with_its_operations_and_who_uses_them(show):
+def test_a_contract_is_shown_with_its_operations_and_their_consumers(show):
     page = show(PAGE)
     assert page.status == 200
     for text in ("Title Large", "Version of the API 2.0.0", "Format OpenAPI 3.1.0, YAML", "Operations 3"):
@@ -90,7 +90,7 @@ def test_a_contract_is_shown_with_its_operations_and_who_uses_them(show):
 
 
 @pytest.mark.usefixtures("shop")
-def test_what_consumers_expect_beyond_the_contract_is_listed(show):
+def test_expected_operations_outside_the_contract_are_listed(show):
     page = show(PAGE)
     assert "Expected, but not in the contract" in page.text
     assert "GET /orders/{id} Café/2" in page.text
@@ -151,7 +151,7 @@ REPORT = """\
 """
 
 
-def test_each_operation_says_whether_the_self_verification_has_exercised_it(api, show):
+def test_each_operation_has_its_evidence_from_the_self_verification(api, show):
     publish_pact(api, pact(interaction({"amount": 1}, path="/v1/prices/7")))
     result = {**RESULT, "content": encode(REPORT), "contentType": "application/xml", "format": "junit"}
     publish_document(api, LARGE, selfVerificationResults=result)
@@ -209,7 +209,7 @@ def test_the_newest_contract_is_reached_from_the_provider(api, show):
     assert show(newest).status == 200
 
 
-def test_without_a_contract_the_page_says_how_to_publish_one(api, show):
+def test_without_a_contract_the_page_has_the_command_that_publishes_one(api, show):
     History(api).version("it's $(me)", "1")
     name = quote("it's $(me)", safe="")
     page = show(f"/pacticipants/{name}/provider-contract")

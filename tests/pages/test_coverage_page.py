@@ -1,4 +1,4 @@
-"""The page of what consumers use of a provider version, and what its self-verification has exercised."""
+"""The page of the operations of a provider version: those that consumers use, and those that were exercised."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_operations_that_are_claimed_and_not_shown_are_first(api, show):
         ('<testsuite><testcase name="GET /users"/></testsuite>', "It is probably the report of another API."),
     ],
 )
-def test_a_report_that_says_nothing_about_the_document_is_explained(api, show, report, expected):
+def test_a_report_without_results_for_the_document_is_explained(api, show, report, expected):
     publish(api, report)
     assert expected in show(COVERAGE).text
 

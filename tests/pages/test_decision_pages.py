@@ -36,7 +36,7 @@ def test_a_decision_is_shown_as_it_was(api, show, history):
 
 
 @pytest.mark.usefixtures("history")
-def test_a_set_is_asked_again_on_the_command_line(api, show):
+def test_a_set_has_the_command_that_repeats_the_question(api, show):
     _, kept = record(api, set_question("web@2", "prices@1"))
     text = show(f"/decisions/{kept['uuid']}").text
     assert "pact-broker can-i-deploy --set web@2 --set prices@1 --to-environment production" in text

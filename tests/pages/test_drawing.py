@@ -9,7 +9,7 @@ from treaty.web.api.overview.network_drawing import BOX_HEIGHT, GAP, draw_graph
 
 def generate_edges(applications, lines, *, seed, has_circles):
     """Make up integrations. Without circles, an application consumes later ones only."""
-    chance = random.Random(seed)  # noqa: S311 - it is no secret
+    chance = random.Random(seed)  # noqa: S311 - not a secret
     edges: set[tuple[str, str]] = set()
     while len(edges) < lines:
         consumer, provider = chance.sample(range(applications), 2)

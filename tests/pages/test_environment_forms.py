@@ -1,4 +1,4 @@
-"""Environments are made, changed and deleted with forms, which work without scripts; and what was where is told."""
+"""Forms that create, change and delete environments, which work without scripts; and the history of an environment."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ CONTACTS = {
 OPEN = TAGS | {"textarea"}
 
 
-def test_an_environment_is_created_with_whom_to_ask(api, show, submit):
+def test_an_environment_is_created_with_contacts(api, show, submit):
     assert "/environments/new" in show("/environments").links
     assert show("/environments/new").field("name")["value"] == ""
     there = submit("/environments/new", {**FIELDS, **CONTACTS}).moved_to
@@ -37,7 +37,7 @@ def test_an_environment_is_created_with_whom_to_ask(api, show, submit):
 
 
 @about_html
-def test_what_is_wrong_stands_beside_its_field_with_what_was_typed(api, show, submit):
+def test_errors_are_shown_beside_their_fields_which_keep_their_values(api, show, submit):
     api.post("/environments", {"name": "taken", "production": False})
     for fields, text in (
         ({"name": ""}, "must be filled"),
@@ -94,7 +94,7 @@ def test_saving_a_form_as_it_is_changes_no_contact(api, show, submit, details):
 
 
 @about_html
-def test_a_contact_left_blank_is_taken_away(api, submit):
+def test_a_blank_contact_is_removed(api, submit):
     api.post("/environments", {"name": "x", "production": False, "contacts": [{"name": "Ops"}]})
     uuid = uuid_of(api, "x")
     submit(f"/environments/{uuid}/edit", {"name": "x", "contactName": "", "contactDetails": ""})
@@ -150,7 +150,7 @@ def test_forms_that_are_none_are_refused_with_a_page(api):
     assert api.get("/environments").json()["_embedded"]["environments"] == []
 
 
-def test_an_application_tells_whom_to_ask_about_where_it_runs(history, show, submit):
+def test_an_application_shows_the_contacts_of_its_environments(history, show, submit):
     submit(f"/environments/{uuid_of(history, 'production')}/edit", {"name": "production", **CONTACTS})
     submit(
         f"/environments/{uuid_of(history, 'test')}/edit",
@@ -161,7 +161,7 @@ def test_an_application_tells_whom_to_ask_about_where_it_runs(history, show, sub
     assert "Testers" not in text
 
 
-def test_the_grid_tells_how_far_a_version_is_behind_the_main_branch(history, show):
+def test_the_grid_shows_how_far_a_version_is_behind_the_main_branch(history, show):
     assert "newest on main" not in show("/environments").text
     history.patch("/pacticipants/Till", {"mainBranch": "main"})
     assert "Till - 1 1 behind main" in show("/environments").text

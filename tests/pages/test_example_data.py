@@ -127,7 +127,7 @@ def test_each_no_that_was_repaired_became_a_yes(shop):
     ],
     ids=lambda column: column.table.name,
 )
-def test_its_history_lies_in_the_thirty_days_before_the_start(shop, column):
+def test_its_history_is_within_the_thirty_days_before_the_start(shop, column):
     times = shop.times(column)
     assert times
     assert NOW - timedelta(days=30) <= times[0]

@@ -1,4 +1,4 @@
-"""The API explorer: what it shows, what it sends, and what it never does."""
+"""The API explorer: its contents, its requests, and its limits."""
 
 import json
 import re
@@ -84,7 +84,7 @@ def test_links_are_followed_and_back_leads_back(page):
 
 
 @pytest.mark.slow  # likewise
-def test_what_is_embedded_unfolds_with_its_links(page):
+def test_embedded_resources_unfold_with_their_links(page):
     page.goto(f"/explorer#{SHOP}")
     page.locator("details.resource > summary", has_text="team-checkout").click()
     page.get_by_role("link", name=f"{SHOP}/labels/team-checkout").first.click()
@@ -115,7 +115,7 @@ def test_parameters_of_the_query_are_offered(page):
 
 
 @pytest.mark.slow  # likewise
-def test_what_a_relation_means_stands_beside_it(page):
+def test_the_documentation_of_a_relation_is_shown_beside_it(page):
     page.goto("/explorer")
     page.get_by_role("button", name="About pb:pacticipants", exact=True).click()
     about = page.get_by_role("region", name="Documentation")
@@ -149,7 +149,7 @@ def test_requests_that_write_take_their_body_from_the_openapi_document(page):
     expect(page.locator("#explorer-document .tree").first).to_contain_text('name: "explored"')
 
 
-def test_what_is_refused_is_shown_with_its_reason(page):
+def test_a_refused_request_is_shown_with_its_reason(page):
     page.goto("/explorer#POST /environments")
     page.get_by_label("Body").fill('{"name": ""}')
     page.get_by_role("button", name="Send").click()
@@ -165,7 +165,7 @@ def test_methods_that_an_address_does_not_take_cannot_be_chosen(page):
     assert page.locator("#explorer-method option:disabled").all_inner_texts() == ["GET", "PUT", "PATCH", "DELETE"]
 
 
-def test_deleting_asks_first(site, page):
+def test_deleting_needs_a_confirmation(site, page):
     Filler(site.address).ask("PUT", f"{SHOP}/labels/short-lived", {})
     page.goto(f"/explorer#DELETE {SHOP}/labels/short-lived")
     expect(page.get_by_label("Method")).to_have_value("DELETE")
@@ -190,7 +190,7 @@ def test_other_hosts_are_refused_with_a_message(site, page, address):
 
 
 def hostile(site) -> str:
-    """Publish a pact whose links and names mean harm; return its path."""
+    """Publish a pact with malicious links and names; return its path."""
     link = {"href": "javascript:document.title='run'", "title": TRICK, "name": TRICK}
     elsewhere = {"href": "https://example.org/steal", "title": "Elsewhere"}
     content = {
@@ -207,7 +207,7 @@ def hostile(site) -> str:
     return "/pacts/provider/Prey/consumer/Hostile/version/1"
 
 
-def test_what_was_published_becomes_text(site, page):
+def test_published_markup_is_shown_as_text(site, page):
     path = hostile(site)
     page.goto(f"/explorer#{path}")
     expect(heading(page)).to_have_text(path)
@@ -240,7 +240,7 @@ def test_headers_and_text_are_shown(page):
 
 
 @pytest.mark.slow  # likewise
-def test_another_media_type_can_be_asked_for(page):
+def test_another_media_type_can_be_requested(page):
     page.goto("/explorer#/matrix?q[][pacticipant]=Web%20Shop")
     page.get_by_label("Response as").select_option("text/plain")
     page.get_by_role("button", name="Send").click()
@@ -248,7 +248,7 @@ def test_another_media_type_can_be_asked_for(page):
 
 
 def test_a_base_url_with_a_path_is_kept(site, page):
-    """Behind a proxy that mounts the broker somewhere, links lead there."""
+    """Behind a proxy that mounts the broker below a path, links contain that path."""
 
     def answer(route):
         url = route.request.url.replace(f"{site.address}/mounted", site.address)
@@ -300,7 +300,7 @@ def test_below_a_path_with_the_name_of_a_resource_scripts_reach_the_broker(site,
 
 
 @pytest.mark.slow
-def test_everybody_can_use_it(page):
+def test_it_is_accessible(page):
     faults = []
     for path in (f"/explorer#{SHOP}", "/explorer#POST /contracts/publish", "/explorer#https://example.org/"):
         page.goto(path)

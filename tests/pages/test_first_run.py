@@ -1,4 +1,4 @@
-"""The first minutes with an empty broker: what its page says to do works, and the page turns green."""
+"""The first minutes with an empty broker: the commands of its page work, and the page turns green."""
 
 import json
 import shlex
@@ -54,7 +54,7 @@ def test_three_commands_lead_from_nothing_to_a_green_page(tmp_path):
 
 
 def commands(page: Page) -> list[str]:
-    """Copy what the page of an empty broker says to run."""
+    """Copy the commands from the page of an empty broker."""
     page.goto("/")
     assert page.get_by_role("heading", level=1).inner_text() == "Welcome to Treaty"
     return [block.inner_text() for block in page.locator("pre.command code").all()]

@@ -141,7 +141,7 @@ def _reload_until(page: Page, text: str) -> None:
     eventually(is_shown, page.locator("main").inner_text)
 
 
-def test_a_preview_keeps_what_was_typed_also_secrets(reaching):
+def test_a_preview_keeps_the_values_of_fields_and_secrets(reaching):
     Filler(reaching.address).publish("Shop", "1", "main", "Ledger", {"interactions": []})
     context = browsers.context(reaching.browser, base_url=reaching.address)
     page = context.new_page()
@@ -191,7 +191,7 @@ def test_the_search_box_suggests_and_the_keyboard_chooses(site, page):
 
 
 @pytest.mark.slow
-def test_suggestions_can_be_used_by_everybody(site):
+def test_suggestions_are_accessible(site):
     context = browsers.context(site.browser, base_url=site.address, color_scheme="dark")
     page = context.new_page()
     page.goto("/")

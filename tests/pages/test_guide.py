@@ -151,7 +151,7 @@ def test_a_search_lists_the_sections_that_contain_all_words(show):
     assert hits[0] == f"{GUIDE}/concepts#pending-pacts"
 
 
-def test_a_search_without_a_match_says_what_to_try(show):
+def test_a_search_without_a_match_suggests_other_searches(show):
     shown = show(f"{GUIDE}?q=%3Cscript%3E+zebra")
     assert "No section contains all words of <script> zebra . Try fewer words" in shown.text
     assert "/docs?q=%3Cscript%3E%20zebra" in shown.links
@@ -191,7 +191,7 @@ def test_every_page_leads_to_the_documentation(show):
         assert GUIDE in show(path).links
 
 
-def test_an_installation_without_the_pages_says_so(show, monkeypatch, tmp_path):
+def test_an_installation_without_the_pages_returns_404_with_the_reason(show, monkeypatch, tmp_path):
     monkeypatch.setattr(contents, "FOLDERS", (tmp_path,))
     functions = (contents.find_folder, contents.list_files, contents.list_groups)
     for function in functions:

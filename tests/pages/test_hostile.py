@@ -150,7 +150,7 @@ def test_nothing_that_was_published_runs(show, pages):
                 assert target is None or target.startswith(("/", "#", "?", "https://", "data:image/svg+xml,")), path
 
 
-def test_every_page_says_what_it_may_do(show, pages):
+def test_every_page_has_a_strict_content_security_policy(show, pages):
     for path in pages:
         headers = show(path).answer.headers
         policy = headers["content-security-policy"]

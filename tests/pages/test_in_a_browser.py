@@ -1,4 +1,4 @@
-"""Pages in a real browser: they fit every width, everybody can use them, and scripts only make them handier."""
+"""Pages in a real browser: they fit every width, are accessible, and work without scripts."""
 
 from dataclasses import dataclass, field
 
@@ -26,7 +26,7 @@ PAIR = "/pacts/provider/orders-api/consumer/Web%20Shop"
 
 @dataclass
 class Faults:
-    """What is wrong with the pages, by what was looked at."""
+    """Problems of the pages, by check."""
 
     hurdles: list[str] = field(default_factory=list)
     widths: list[str] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Faults:
     other_hosts: list[str] = field(default_factory=list)
 
 
-def test_everybody_can_use_every_page_which_fits_the_screen_and_needs_no_other_host(site):
+def test_every_page_is_accessible_fits_the_screen_and_needs_no_other_host(site):
     """One test, so that no two workers open all pages."""
     faults, requests = Faults(), list[str]()
     context = browsers.context(site.browser, base_url=site.address)
@@ -70,7 +70,7 @@ def test_a_name_without_a_place_to_break_fits_into_a_narrow_audit_trail(site, pa
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
 
 
-def test_what_was_published_does_not_run(site, page):
+def test_published_scripts_do_not_run(site, page):
     for name in ("pact-hostile", "application-hostile", "verification", "contract", "contract-text", "comparison"):
         page.goto(site.paths[name])
         assert page.title() != "run"
@@ -157,7 +157,7 @@ def test_the_matrix_offers_versions_branches_and_tags_of_the_application_that_is
     assert set(offered("tag-of-1")) == {"main", "feat/new-basket"}
 
 
-def test_what_is_typed_is_looked_for_at_once_and_stands_in_the_address(page):
+def test_typing_searches_at_once_and_changes_the_address(page):
     page.goto("/?sort=provider")
     page.get_by_label("Name").press_sequentially("app-11")
     page.wait_for_url("**/?q=app-11&sort=provider")
@@ -203,7 +203,7 @@ def test_a_graph_is_zoomed_and_moved_by_buttons_keys_wheel_and_mouse(page):
 
 
 @pytest.mark.slow  # likewise
-def test_a_wheel_scrolls_the_page_until_somebody_turns_to_the_graph(page):
+def test_a_wheel_does_not_zoom_a_graph_without_the_focus(page):
     page.goto("/network")
     whole = shown_part(page)
     page.get_by_role("region", name="Graph").hover()

@@ -35,7 +35,7 @@ def shop(api):
 
 
 @pytest.mark.usefixtures("shop")
-def test_interactions_are_grouped_by_path_with_who_expects_each(show):
+def test_interactions_are_grouped_by_path_with_the_consumers_of_each(show):
     page = show(PAGE)
     assert page.text.startswith("What 3 consumers expect of Orders API: 4 operations ·")
     order = ["/orders/{id}", "DELETE a cancellation", "GET a request for an order", "/prices", "GET all prices"]
@@ -76,13 +76,13 @@ def test_a_search_finds_paths_descriptions_fields_states_and_consumers(show, que
 
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("query", ["nothing like it", "%", "<b>"])
-def test_a_search_without_result_says_so(show, query):
+def test_a_search_without_a_match_has_a_message(show, query):
     page = show(f"{PAGE}?q={quote(query)}")
     assert f"No interaction contains “{query}”." in page.text
     assert not page.all("b")
 
 
-def test_many_operations_and_interactions_come_by_the_page(api, show):
+def test_many_operations_and_interactions_are_paged(api, show):
     many = [interaction(f"/things/a{number:03}", description=f"thing {number}") for number in range(PAGE_SIZE + 5)]
     same = [interaction("/aaa", {f"field{number}": 1}, description=f"one {number:03}") for number in range(30)]
     publish(api, "Web Shop", "1", *many, *same)
@@ -95,7 +95,7 @@ def test_many_operations_and_interactions_come_by_the_page(api, show):
     assert f"thing {PAGE_SIZE + 4}" in second.text
 
 
-def test_a_provider_without_pacts_says_so_and_an_unknown_one_is_not_found(api, show):
+def test_a_provider_without_pacts_has_a_message_and_an_unknown_one_returns_404(api, show):
     assert api.post("/pacticipants", {"name": "Lonely"}).status == 201
     assert "No pact in use has an interaction with Lonely." in show("/pacticipants/Lonely/interactions").text
     assert show("/pacticipants/Nobody/interactions").status == 404

@@ -1,4 +1,4 @@
-"""Where results of verifiers and of comparisons are listed together, each says its kind."""
+"""Lists with results of verifiers and of comparisons show the kind of each."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def compared(api):
 
 @pytest.mark.usefixtures("compared")
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_each_list_says_that_a_result_is_that_of_a_comparison_and_leads_to_it(show, path):
+def test_each_list_marks_results_of_comparisons_and_links_to_them(show, path):
     page = show(path)
     assert COMPARED in page.text, page.text
     assert "⇄ Compared with the provider contract" in page.text
@@ -58,7 +58,7 @@ def test_without_contracts_of_providers_no_list_has_a_legend(api, show, path):
 
 
 @pytest.mark.parametrize("path", [PAGES["matrix"], PAGES["pact"]])
-def test_results_of_both_kinds_are_told_apart(compared, show, path):
+def test_results_of_verifiers_and_of_comparisons_have_different_labels(compared, show, path):
     compared.verify("Shop", "1", "Prices", "1")
     page = show(path)
     assert COMPARED in page.text

@@ -1,6 +1,6 @@
-"""Pages of a company with real names: they fit every width, everybody can use them, and nothing moves while they load.
+"""Pages of a company with real names: they fit every width, are accessible, and do not shift while they load.
 
-What a page has to show is in `bench/company.py`, and the list of pages in `company_site.py`.
+The data of the pages is in `bench/company.py`, and the list of pages in `company_site.py`.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ WIDTHS = (1440, 1024, 720, 390, 320)
 """720 pixels are also 1440 at a zoom of 200 %."""
 NOT_FOUND = "/pacticipants/order-managment-service"
 EXPLORER = "overview.explorer.show_explorer"
-"""It fetches what it shows after it has been loaded."""
+"""It fetches its contents after it has been loaded."""
 
 
 def test_each_page_has_an_example():
@@ -47,7 +47,7 @@ def site(company_database: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @dataclass
 class Faults:
-    """What is wrong with the pages, by kind."""
+    """Problems of the pages, by kind."""
 
     answers: list[str] = field(default_factory=list)
     layout: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Faults:
 
 
 @pytest.mark.slow  # test_in_a_browser.py looks at fewer pages, with simpler names
-def test_each_page_is_there_fits_every_width_stays_still_and_can_be_used_by_everybody(site: Site) -> None:
+def test_each_page_exists_fits_every_width_does_not_shift_and_is_accessible(site: Site) -> None:
     """Each page is opened once. This is one test, so that no two workers open them all."""
     faults = Faults()
     context = browsers.context(site.browser, base_url=site.address)
@@ -75,7 +75,7 @@ def test_each_page_is_there_fits_every_width_stays_still_and_can_be_used_by_ever
         page.wait_for_load_state("networkidle")
         shifts = layout_checks.list_shifts(page)
         if shifts:
-            # A busy machine draws a large table in parts. What moves for another reason moves again.
+            # A busy machine draws a large table in parts. Shifts for other reasons occur again.
             page.reload()
             page.wait_for_load_state("networkidle")
             shifts = layout_checks.list_shifts(page)

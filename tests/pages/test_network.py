@@ -1,4 +1,4 @@
-"""The network: the whole system or what is around one application, drawn, listed, and kept as SVG, DOT or Mermaid."""
+"""The network: the whole system or the neighbours of an application, drawn, listed, and as SVG, DOT or Mermaid."""
 
 import re
 from xml.etree import ElementTree as ET
@@ -93,7 +93,7 @@ def test_as_much_is_shown_around_an_application_as_fits(api, show):
 
 
 @pytest.mark.usefixtures("system")
-def test_filters_leave_what_they_say(api, show):
+def test_filters_select_by_label_environment_branch_and_state(api, show):
     api.put("/pacticipants/Store/labels/team-a", {})
     assert names(show("/network?label=team-a")) == {"Bot", "Store"}
     assert lines(show("/network?environment=production")) == {("Till", "Ledger"): "verified"}
@@ -105,7 +105,7 @@ def test_filters_leave_what_they_say(api, show):
     assert {"?state=changed", "?state=unknown"} <= set(show("/network").links)
 
 
-def test_a_broker_without_integrations_and_unknown_names_say_so(api, show):
+def test_a_broker_without_integrations_and_unknown_names_have_messages(api, show):
     assert "There are no integrations yet." in show("/network").text
     assert "Nobody has no integrations that match." in show("/network?focus=Nobody").text
     assert "Nobody has no integrations." in show("/pacticipants/Nobody/network").text
@@ -120,7 +120,7 @@ def test_applications_that_consume_each_other_or_themselves_are_drawn(api, show)
     assert names(shown) == {"A", "B", "C"}
 
 
-# What others keep
+# Other formats
 
 
 @pytest.mark.usefixtures("system")
@@ -181,7 +181,7 @@ def shown_in(box):
 
 
 def written(name):
-    """What XML makes of a name: control characters are replaced, and line ends are all alike."""
+    """A name in XML: control characters are replaced, and line ends are normalized."""
     return re.sub("[\x01-\x08\x0e-\x1f\ufffe]", "\N{REPLACEMENT CHARACTER}", name).replace("\r\n", "\n")
 
 
@@ -218,7 +218,7 @@ def test_a_flowchart_stays_well_formed_whatever_names_hold(api, hostile):
         assert re.sub("#([0-9]+);", lambda it: chr(int(it[1])), match[1]) == name
 
 
-def test_states_are_told_in_every_form(history, api):
+def test_every_format_has_the_states(history, api):
     verify(history, "3", "12", success=False)
     deploy(history, "Till", "3", "test")
     assert "-->|failed|" in api.get("/network/mermaid", accept="*/*").text

@@ -1,4 +1,4 @@
-"""A broker without users: nobody can sign in, so pages say what to do instead of asking for it."""
+"""A broker without users: pages explain how to add one instead of offering to sign in."""
 
 
 def test_a_page_for_administrators_does_not_ask_for_a_sign_in_that_cannot_succeed(show):

@@ -100,7 +100,7 @@ def test_an_open_page_shows_a_new_result_and_its_icon_turns_red(site, page):
     assert page.locator("link[rel=icon]").get_attribute("href") != green
 
 
-def test_what_is_being_read_stays_where_it_is(site, page):
+def test_an_update_does_not_move_the_visible_rows(site, page):
     page.goto(f"/pacticipants/{PROVIDER}")
     page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
     page.locator("main a", has_text="consumer-30").first.scroll_into_view_if_needed()
@@ -211,7 +211,7 @@ def test_keys_can_be_switched_off(page):
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_without_scripts_there_are_no_buttons_that_do_nothing(site):
+def test_buttons_that_need_scripts_are_absent_without_scripts(site):
     opened = browsers.context(site.browser, java_script_enabled=False, base_url=site.address)
     page = opened.new_page()
     page.goto(f"/pacts/provider/{PROVIDER}/consumer/consumer-01/version/1")

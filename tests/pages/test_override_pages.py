@@ -63,7 +63,7 @@ def test_a_no_leads_to_the_form_which_makes_it_a_yes(api, see, send):
     assert f"by ci: {REASON}" in answer.text
     assert "<b>The outage</b>" not in answer.answer.text
     assert not [link for link in answer.links if link.startswith("/overrides/new")]
-    # What is overridden keeps its cause.
+    # An overridden pair keeps its cause.
     assert "has to act" in answer.text
     assert "is overridden for prod until" in see(f"{matrix_path()}").text
     listed = see("/overrides")

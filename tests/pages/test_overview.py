@@ -65,7 +65,7 @@ def test_of_several_versions_in_an_environment_the_newest_is_shown(history, show
     assert history.get("/network?environment=production", accept="image/svg+xml").text.count("<rect") == len("ab")
 
 
-def test_filters_leave_what_they_say(history, show):
+def test_filters_select_by_name_label_state_and_branch(history, show):
     history.publish("Shop", "1", "Stock")
     history.put("/pacticipants/Stock/labels/team-a", {})
     assert rows(show("/")) == [("Shop", "Stock"), ("Till", "Ledger")]
@@ -89,7 +89,7 @@ def test_sorting_goes_both_ways(history, show, clock):
     assert rows(show("/?sort=-published"))[0] == ("Till", "Ledger")
 
 
-def test_long_lists_come_by_the_page_and_links_keep_the_filters(api, show):
+def test_long_lists_are_paged_and_links_keep_the_filters(api, show):
     for number in range(7):
         api.publish(f"app-{number}", "1", "Hub")
     shown = show("/?pageSize=3&page=2&q=app")
@@ -98,7 +98,7 @@ def test_long_lists_come_by_the_page_and_links_keep_the_filters(api, show):
     assert "?pageSize=3&page=3&q=app" in shown.links
 
 
-def test_what_needs_attention_comes_first(history, show):
+def test_problems_that_need_attention_are_listed(history, show):
     history.publish("Till", "4", "Ledger", "thing 2", branch="main")
     shown = show("/")
     assert "Needs attention" in shown.text
@@ -125,7 +125,7 @@ def test_a_pact_that_changed_and_waits_for_more_than_a_day_needs_attention(histo
     assert waits not in show("/").text
 
 
-def test_a_pact_that_nobody_ever_verified_is_not_verified_rather_than_changed(api, show):
+def test_a_pact_without_any_result_is_not_verified_rather_than_changed(api, show):
     api.publish("Shop", "1", "Stock")
     assert "Not verified" in show("/").text
     assert "Changed since verified" not in show("/").text
@@ -161,7 +161,7 @@ def test_pacts_by_tag_are_the_latest_of_all_with_each_tag_and_in_an_environment(
         ("tags=true&pageSize=1&page=2", ["2"]),
     ],
 )
-def test_pacts_by_tag_are_filtered_and_come_by_the_page(show, query, listed):
+def test_pacts_by_tag_are_filtered_and_paged(show, query, listed):
     assert versions(show(f"/?{query}")) == listed
 
 
@@ -190,7 +190,7 @@ def test_released_versions_that_run_together_unproven_need_attention_too(history
     assert "Till 2 runs in Test with Ledger 12 , which has not verified it" in show("/").text
 
 
-def test_what_needs_attention_is_listed_once_and_no_longer_when_it_has_ended(history, show):
+def test_a_problem_is_listed_once_and_no_longer_after_its_end(history, show):
     for instance in ("a", "b"):
         deploy_or_release(history, "deployed-versions", "Till", "2", "test", applicationInstance=instance)
     deploy_or_release(history, "released-versions", "Till", "2", "test")

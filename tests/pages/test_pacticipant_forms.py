@@ -22,7 +22,7 @@ def shop(api):
     api.put("/pacticipants/shop/versions/1", {})
 
 
-def test_an_application_is_changed_with_whom_to_ask(api, show, submit):
+def test_an_application_is_changed_with_contacts(api, show, submit):
     assert EDIT in show("/pacticipants/shop").links
     assert show(EDIT).field("name")["value"] == "shop"
     there = submit(EDIT, {**FIELDS, **CONTACTS}).moved_to
@@ -67,7 +67,7 @@ def test_an_application_is_renamed_with_the_form(api, show, submit):
         ({"name": "new", "contactName": "Ops", "contactDetails": "no colon"}, "'no colon' is not like"),
     ],
 )
-def test_what_is_wrong_stands_beside_its_field_and_nothing_is_saved(api, submit, fields, text):
+def test_errors_are_shown_beside_their_fields_and_nothing_is_saved(api, submit, fields, text):
     api.post("/pacticipants", {"name": "taken"})
     before = api.get("/pacticipants").json()
     shown = submit(EDIT, {**FIELDS, **fields})
@@ -89,7 +89,7 @@ def test_a_similar_name_can_be_allowed(api, submit):
     assert api.get("/pacticipants/taken-api").json()["formerNames"] == ["shop"]
 
 
-def test_hostile_contacts_and_names_are_no_markup(show, submit):
+def test_hostile_contacts_and_names_are_escaped(show, submit):
     for trick in TRICKS:
         contacts = {"contactName": [trick], "contactDetails": [f"{trick}: {trick}" if ":" not in trick else "a: b"]}
         submit(EDIT, {**FIELDS, **contacts})

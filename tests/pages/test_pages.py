@@ -1,4 +1,4 @@
-"""What each page shows."""
+"""The contents of each page."""
 
 import base64
 import json
@@ -55,7 +55,7 @@ def put(api, version, content):
 # The application
 
 
-def test_an_application_shows_what_it_consumes_and_provides(history, show):
+def test_an_application_shows_its_providers_and_consumers(history, show):
     history.publish("Shop", "1", "Till")
     text = show("/pacticipants/Till").text
     assert "Consumes 1" in text
@@ -88,7 +88,7 @@ def test_whether_a_version_can_be_deployed_is_answered_in_place(show, version, a
 
 
 @pytest.mark.usefixtures("history")
-def test_what_must_run_first_comes_with_its_command(show):
+def test_a_required_deployment_is_shown_with_its_command(show):
     text = show("/pacticipants/Till?version=1&to=test").text
     assert "pact-broker record-deployment --pacticipant Ledger --version 11 --environment test" in text
 
@@ -103,7 +103,7 @@ def test_a_repository_is_a_link_only_to_the_web(history, show):
     assert not [link for link in shown.links if "javascript" in link]
 
 
-def test_provider_states_are_listed_with_who_asks_for_them(api, show):
+def test_provider_states_are_listed_with_their_consumers(api, show):
     api.post("/pacticipants", {"name": "Till", "mainBranch": "main"})
     put(api, "1", V4)
     api.put("/pacticipants/Till/branches/main/versions/1", {})
@@ -126,7 +126,7 @@ def test_a_provider_state_with_an_empty_name_can_be_seen(api, show):
 # Pacts
 
 
-def test_interactions_are_told_in_words(api, show):
+def test_interactions_are_described_in_words(api, show):
     put(api, "1", V4)
     text = show(f"{PACT}/latest").text
     for words in (
@@ -160,7 +160,7 @@ def test_interactions_are_searched(api, show):
     assert "No interaction contains “nothing”" in show(f"{PACT}/version/1?q=nothing").text
 
 
-def test_long_pacts_come_by_the_page_and_links_lead_to_the_right_one(api, show):
+def test_long_pacts_are_paged_and_links_lead_to_the_right_page(api, show):
     request = {"request": {"method": "GET", "path": "/"}, "response": {"status": 200}}
     many = {**V4, "interactions": [{"description": f"d{number}", **request} for number in range(60)]}
     put(api, "1", many)
@@ -206,7 +206,7 @@ def test_versions_and_results_stand_beside_a_pact(history, show):
 # Differences
 
 
-def test_what_changed_is_shown_side_by_side(api, show):
+def test_changes_are_shown_side_by_side(api, show):
     put(api, "1", V4)
     first, _ = V4["interactions"]
     changed = json.loads(json.dumps(first))
@@ -218,7 +218,7 @@ def test_what_changed_is_shown_side_by_side(api, show):
         assert '- "status": 200, + "status": 201,' in text
 
 
-def test_many_changes_come_by_the_page(api, show):
+def test_many_changes_are_paged(api, show):
     pair = "/pacts/provider/Warehouse/consumer/Shop"
     for version, shift in (("1", 0), ("2", 70)):
         interactions = [{"description": f"thing {number + shift}", "request": {}} for number in range(120)]
@@ -244,7 +244,7 @@ LARGE = [{"description": f"thing {number}", "request": {}, "filling": "x" * 600}
 
 
 @pytest.mark.parametrize("end", ["", "/diff/version/1"])
-def test_a_few_requests_for_large_pacts_run_at_a_time_and_wait_and_more_are_told_to_come_again(make_api, end):
+def test_a_few_requests_for_large_pacts_run_or_wait_and_others_return_503(make_api, end):
     api = make_api(database_max_connections=2)
     pair = "/pacts/provider/Warehouse/consumer/Shop"
     for version in ("1", "2"):
@@ -269,7 +269,7 @@ def test_the_first_pact_has_nothing_to_compare_with(show):
 
 
 @pytest.mark.usefixtures("history")
-def test_the_matrix_asks_with_a_form(show):
+def test_the_matrix_has_a_form_for_the_query(show):
     shown = show("/matrix")
     assert len(shown.all("fieldset")) == 3
     query = "q[][pacticipant]=Till&q[][version]=1&q[][branch]=&q[][pacticipant]=&q[][version]=&environment=production"
@@ -279,7 +279,7 @@ def test_the_matrix_asks_with_a_form(show):
 
 
 @pytest.mark.usefixtures("history")
-def test_the_matrix_asks_about_as_many_applications_as_wanted(history, show):
+def test_the_matrix_has_the_requested_number_of_selectors(history, show):
     history.publish("Shop", "1", "Till")
     query = "&".join(f"q[][pacticipant]={name}" for name in ("Till", "Ledger", "Shop"))
     shown = show(f"/matrix?{query}&selectors=4")
@@ -314,7 +314,7 @@ def test_the_matrix_of_a_pair_has_every_result(show):
         ("q[][pacticipant]=Till&latestby=x", "latestby must be one of"),
     ],
 )
-def test_wrong_questions_are_told_on_the_page(show, query, problem):
+def test_problems_of_a_query_are_shown_on_the_page(show, query, problem):
     shown = show(f"/matrix?{query}")
     assert shown.status == 200
     assert problem in shown.text
@@ -324,7 +324,7 @@ def test_wrong_questions_are_told_on_the_page(show, query, problem):
 @pytest.mark.parametrize(
     ("view", "versions"),
     [
-        ("", {"1", "2", "3"}),  # 1 is no head of a branch, but runs in production
+        ("", {"1", "2", "3"}),  # 1 is not the head of a branch, but is deployed to production
         ("?view=all", {"1", "2", "3"}),
         ("?view=tag", {"1", "2", "3"}),
         ("?view=environment", {"1"}),
@@ -332,7 +332,7 @@ def test_wrong_questions_are_told_on_the_page(show, query, problem):
 )
 def test_the_pacts_of_a_pair_are_seen_by_branch_tag_or_environment(show, view, versions):
     shown = show(f"/dashboard/provider/Ledger/consumer/Till{view}")
-    # What runs together is listed above the view.
+    # Versions that are deployed together are listed above the view.
     listed = shown.answer.text.partition('aria-label="View pacts by"')[2]
     assert set(re.findall(f'href="{PACT}/version/([^/"]+)"', listed)) == versions
 
@@ -346,7 +346,7 @@ def test_a_pair_without_branches_is_seen_by_tag_or_whole(api, show):
 
 
 def cells(shown):
-    """What the grid says of each two versions, by row and column; nothing where there is no result."""
+    """The cells of the grid, by row and column; empty where there is no result."""
     table = shown.answer.text.partition('class="grid pair-grid"')[2].partition("<tbody>")[2].partition("</tbody>")[0]
     rows = [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in table.split("</tr>")[:-1]]
     return [[next((word for word in ("Verified", "Failed") if word in cell), "") for cell in row] for row in rows]
@@ -367,7 +367,7 @@ def test_versions_with_the_same_content_share_their_results_in_the_grid(history,
     assert cells(show("/dashboard/provider/Ledger/consumer/Till?view=grid"))[0] == ["", "Verified"]
 
 
-def test_a_long_grid_comes_by_the_page_both_ways(history, show):
+def test_a_long_grid_is_paged_by_rows_and_columns(history, show):
     for number in range(20, 34):
         verify(history, "3", str(number), success=True)
         history.publish("Till", str(number), "Ledger", f"thing {number}")
@@ -383,13 +383,13 @@ def test_a_long_grid_comes_by_the_page_both_ways(history, show):
     assert show(f"{path}&columns=-1&page=x").status == 200
 
 
-def test_the_grid_of_a_pair_that_nobody_verified_says_so(api, show):
+def test_the_grid_of_a_pair_without_results_shows_a_message(api, show):
     api.publish("Till", "1", "Ledger")
     assert "These pacts have not been verified yet" in show("/dashboard/provider/Ledger/consumer/Till?view=grid").text
 
 
 @pytest.mark.usefixtures("history")
-def test_an_unknown_name_is_told_on_the_page_of_a_pair(show):
+def test_an_unknown_name_is_reported_on_the_page_of_a_pair(show):
     shown = show("/dashboard/provider/Ledger/consumer/Nobody")
     assert shown.status == 200
     assert "No application found with the name Nobody" in shown.text
@@ -398,7 +398,7 @@ def test_an_unknown_name_is_told_on_the_page_of_a_pair(show):
 # Environments, webhooks, results
 
 
-def test_environments_show_what_is_where(history, show):
+def test_environments_show_their_deployed_versions(history, show):
     deploy(history, "Till", "2", "test")
     text = show("/environments").text
     assert "Application Test Production Ledger - 10" in text
@@ -406,7 +406,7 @@ def test_environments_show_what_is_where(history, show):
     assert "1-1 of 1 application" in show("/environments?q=till").text
 
 
-def test_a_broker_without_environments_says_how_to_make_one(show):
+def test_a_broker_without_environments_shows_the_command_that_creates_one(show):
     assert "pact-broker create-environment --name production" in show("/environments").text
 
 
@@ -465,7 +465,7 @@ def test_suggestions_are_listed_also_where_one_name_fits(show):
 # Which requests get pages
 
 
-def test_what_does_not_exist_is_a_page_too(show):
+def test_a_missing_resource_returns_404_as_a_page(show):
     for path in ("/pacticipants/Nobody", f"{PACT}/latest", "/webhooks/none", "/no/such/path"):
         shown = show(path)
         assert shown.status == 404
@@ -496,7 +496,7 @@ def test_links_begin_with_the_configured_address(make_api):
     assert 'href="https://example.org/broker/static/treaty.css' in text
 
 
-def test_a_pact_shows_what_the_newest_verification_said_about_each_interaction(api, show):
+def test_a_pact_shows_the_latest_result_of_each_interaction(api, show):
     assert api.put(f"{PACT}/version/1", V4).status == 201
     first, second = (interaction["_id"] for interaction in api.get(f"{PACT}/version/1").json()["interactions"])
     failed = {"interactionId": second, "success": False, "exceptions": [{"message": "<b>No shipping</b>"}]}
@@ -549,7 +549,7 @@ def test_provider_states_lead_to_where_they_are_used(api, show):
     assert "1 interaction of 2 contains" in show(link).text
 
 
-def test_a_pact_says_which_plugins_it_needs_and_what_they_show(api, show):
+def test_a_pact_shows_its_plugins_and_their_markup(api, show):
     plugin = {"name": "protobuf", "version": "0.3.1", "configuration": {}}
     message = {
         "type": "Synchronous/Messages",

@@ -1,10 +1,10 @@
-"""The list of a pair: the main branch and what runs come before feature branches."""
+"""The list of a pair: the main branch and deployed versions come before feature branches."""
 
 from tests.pages.conftest import deploy
 
 
 def list_versions(show, path="/dashboard/provider/Ledger/consumer/Till"):
-    """List the versions in the list of pacts, whose rows link to their changes. What runs together is listed before."""
+    """List the versions in the list of pacts, whose rows link to their changes. Deployed pairs are listed before."""
     links = (link for link in show(path).links if link.endswith("/diff/previous-distinct"))
     return [link.split("/")[-3] for link in links]
 

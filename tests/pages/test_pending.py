@@ -1,4 +1,4 @@
-"""What is pending, in progress, or stale: the same as pacts for verification say, and since when."""
+"""Pending pacts, work in progress and stale integrations: the same as pacts for verification, with their times."""
 
 import random
 from datetime import timedelta
@@ -49,7 +49,7 @@ def test_without_main_branches_the_latest_pact_is_pending_until_any_version_has_
     assert pact_rows(show("/pending")) == []
 
 
-def test_work_in_progress_is_what_other_branches_published_recently(api, show, clock):
+def test_work_in_progress_lists_recent_pacts_of_other_branches(api, show, clock):
     api.publish("Till", "1", "Ledger", "one", branch="main")
     clock.now += timedelta(hours=1)
     api.publish("Till", "2", "Ledger", "two", branch="feat")
@@ -65,7 +65,7 @@ def test_work_in_progress_is_what_other_branches_published_recently(api, show, c
 
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("value", ["x", "0", "-1", "9" * 30])
-def test_a_number_of_days_that_makes_no_sense_is_the_default_or_the_nearest_one(show, value):
+def test_an_invalid_number_of_days_is_replaced_by_the_default_or_the_nearest_one(show, value):
     shown = show(f"/pending?stale={value}")
     assert shown.status == 200
     assert "No integration is stale." in shown.text
@@ -132,10 +132,8 @@ class _History:
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
-def test_over_random_histories_pending_and_stale_are_what_pacts_for_verification_and_a_diary_say(
-    api, show, clock, seed
-):
-    history = _History(api, clock, random.Random(seed))  # noqa: S311 - it is no secret
+def test_over_random_histories_pending_and_stale_match_pacts_for_verification_and_a_diary(api, show, clock, seed):
+    history = _History(api, clock, random.Random(seed))  # noqa: S311 - not a secret
     for _ in range(STEPS):
         history.step()
     mains = {name for name in "ABCD" if api.get(f"/pacticipants/{name}").json().get("mainBranch") is not None}
@@ -147,7 +145,7 @@ def test_over_random_histories_pending_and_stale_are_what_pacts_for_verification
         assert pairs(show(f"/pending?stale={days}&pageSize=200")) == [pair for _, pair in expected], days
 
 
-def test_a_page_says_which_days_it_shows_instead_of_others(show):
+def test_a_page_names_the_days_that_it_shows_instead_of_an_invalid_number(show):
     assert (
         "“abc” is not a number of days from 1 to 3,650. The list is that of 30 days." in show("/pending?stale=abc").text
     )

@@ -64,7 +64,7 @@ def test_a_chip_of_an_environment_leads_to_the_row_that_explains_it(page: Page) 
     expect(page.locator("tr:target")).to_have_count(1)
 
 
-def test_who_did_what_is_on_the_page_of_an_application(page: Page) -> None:
+def test_recent_changes_are_on_the_page_of_an_application(page: Page) -> None:
     page.goto("/")
     page.locator("table .app").first.click()
     expect(page.locator("main")).to_contain_text("Recent changes")

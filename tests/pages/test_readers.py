@@ -1,4 +1,4 @@
-"""Users who only read see nothing that they may not do: no forms, and no buttons that delete."""
+"""Users that may only read see no forms, and no buttons that delete."""
 
 import pytest
 
@@ -48,6 +48,6 @@ def test_a_page_with_a_form_requires_the_permission_of_the_form():
     endpoints = [endpoint for router in list_routers(Settings()) for endpoint in router.endpoints.values()]
     pages = [(each.page, each.form) for each in endpoints if each.page and each.form]
     assert len(pages) > 10
-    # Its page describes the engine to everyone, and has the form for those who may accept it.
+    # Its page describes the engine to all users, and has the form for those that may accept it.
     differing = [page.url.template for page, form in pages if page.permission != form.permission]
     assert differing == ["/settings/comparisons"]

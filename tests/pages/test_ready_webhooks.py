@@ -1,4 +1,4 @@
-"""Webhooks that teams use are filled in, and what they send is what their services read."""
+"""Templates of webhooks for common services: the requests have the format that the services read."""
 
 import pytest
 
@@ -35,5 +35,5 @@ def test_every_ready_webhook_needs_its_gaps_filled_and_then_sends_json(api, show
     assert submit("/webhooks/new", fields).status == 303
 
 
-def test_gaps_are_told_from_other_texts():
+def test_placeholders_are_distinguished_from_other_texts():
     assert presets.list_blanks("<OWNER> <BUILD> <b> <${pactbroker.pactUrl}|x> <OWNER>") == ["<OWNER>"]

@@ -1,4 +1,4 @@
-"""The icon of a page is red if what the page shows has failed."""
+"""The icon of a page is red if the page shows a failure."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_the_icon_of_an_application_is_red_if_one_of_its_integrations_failed(his
     assert RED in _icon(show("/pacticipants/Ledger"))
 
 
-def test_the_icon_is_red_if_a_version_fails_or_an_answer_is_no(history, show):
+def test_the_icon_is_red_for_failed_versions_and_negative_answers(history, show):
     for path in ("/pacticipants/Till/versions/2", "/dashboard/provider/Ledger/consumer/Till"):
         assert RED in _icon(show(path)), path
     assert BLUE in _icon(show("/pacticipants/Till/versions/1"))

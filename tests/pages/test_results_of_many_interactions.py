@@ -1,4 +1,4 @@
-"""Results and pacts of many interactions: failures first, equal messages once, long texts in full."""
+"""Results and pacts of many interactions: failures first, equal messages once, long texts completely."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_equal_messages_are_shown_once_with_all_their_interactions(result):
     assert all(f"request {number:03}" in shown for number in range(INTERACTIONS))
 
 
-def test_failures_come_before_what_was_verified(result):
+def test_failures_come_before_verified_interactions(result):
     assert (
         result.text.index("request 196")
         < result.text.index("✓ Verified 150 interactions")
@@ -81,7 +81,7 @@ def test_a_search_among_the_failures_stays_among_them(show):
 
 
 @pytest.mark.parametrize(("success", "outcome"), [(True, "verified"), (False, "failed")])
-def test_a_result_without_details_says_so(api, show, success, outcome):
+def test_a_result_without_details_has_a_message(api, show, success, outcome):
     _publish(api)
     verify(api, "1", "10", success=success)
     shown = show(f"{PACT}/version/1/verification-results/latest").text
@@ -89,7 +89,7 @@ def test_a_result_without_details_says_so(api, show, success, outcome):
     assert "The verifier sent no details." in shown
 
 
-def test_a_failure_without_a_reason_says_so(api, show):
+def test_a_failure_without_a_reason_has_a_message(api, show):
     ids = _publish(api)
     results = [{"interactionId": ids[0], "success": False}, {"interactionId": ids[1], "success": True}]
     verify(api, "1", "10", success=False, testResults=results)

@@ -1,4 +1,4 @@
-"""What runs where: the environments of a pair on the overview, and the versions that run together on its page."""
+"""Deployed versions: the environments of a pair on the overview, and the versions that run together on its page."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_the_environments_of_a_pair_are_those_of_any_of_its_pacts_with_a_link_th
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_worst_result_of_what_runs_in_an_environment_is_its_state(history, show, kind):
+def test_the_state_of_an_environment_is_the_worst_result_of_its_versions(history, show, kind):
     deploy_or_release(history, kind, "Ledger", "12", "production", **another_instance(kind))
     assert chips(show("/")) == {"Production": "unknown"}
     text = show("/dashboard/provider/Ledger/consumer/Till").text

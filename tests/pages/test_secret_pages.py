@@ -17,7 +17,7 @@ pytestmark = on_sqlite
 
 @pytest.fixture
 def api(make_api):
-    """An application with a user in its settings, who may manage secrets."""
+    """An application with a user in its settings that may manage secrets."""
     return make_api(basic_auth_username="ci", basic_auth_password=PASSWORD)
 
 

@@ -75,7 +75,7 @@ def test_problems_are_shown_below_the_form(show, text, problem):
 
 
 @pytest.mark.usefixtures("history")
-def test_the_answer_links_to_the_question_what_it_would_change(api, show):
+def test_the_answer_links_to_the_what_if_page(api, show):
     page = show(address())
     link = next(link for link in page.links if "/what-if" in link)
     assert link.startswith(f"/environments/{uuid_of(api, 'prod')}/what-if?")

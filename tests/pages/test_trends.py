@@ -1,4 +1,4 @@
-"""How are we doing? Trends say what a plain count of a random history says, and bars lead to their rows."""
+"""Trends equal a plain count of a random history, and bars lead to their rows."""
 
 import random
 import re
@@ -24,7 +24,7 @@ def numbers(shown, title):
 
 
 class _Diary:
-    """Acts at random, and notes what happened when."""
+    """Performs random steps, and records each with its time."""
 
     def __init__(self, api, clock, chance):
         self.api, self.clock, self.chance = api, clock, chance
@@ -71,8 +71,8 @@ class _Diary:
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
-def test_over_random_histories_trends_are_what_a_diary_says(api, show, clock, seed):
-    diary = _Diary(api, clock, random.Random(seed))  # noqa: S311 - it is no secret
+def test_over_random_histories_trends_match_a_diary(api, show, clock, seed):
+    diary = _Diary(api, clock, random.Random(seed))  # noqa: S311 - not a secret
     for _ in range(STEPS):
         diary.step()
     shown = show("/trends")
@@ -138,7 +138,7 @@ def test_trends_are_those_of_an_application_or_of_a_pair(history, show):
     assert "/trends?application=Ledger" in show("/trends").links
 
 
-def test_a_day_that_makes_no_sense_is_today(api, show, clock):
+def test_an_invalid_day_is_replaced_by_today(api, show, clock):
     api.publish("Shop", "1", "Stock")
     assert f"Results on {clock.now.date()}" in show("/trends/rows?day=nonsense").text
     assert "There are none" in show("/trends/rows?show=nonsense").text

@@ -1,4 +1,4 @@
-"""The page of what a provider's consumers expect, and the search for what pacts contain."""
+"""The page of the expectations of a provider's consumers, and the search in contents of pacts."""
 
 from urllib.parse import quote
 
@@ -38,7 +38,7 @@ def test_a_query_shows_consumers_versions_and_expectations(show):
 
 
 @pytest.mark.usefixtures("shop")
-def test_an_unused_field_is_said_to_be_unused_with_a_suggestion(show):
+def test_an_unused_field_is_shown_as_unused_with_a_suggestion(show):
     page = show(f"{PAGE}?field=prise")
     assert "No consumer uses the field prise of Orders API, according to 2 pacts in use." in page.text
     assert f"{PAGE}?text=price" in page.links
@@ -51,7 +51,7 @@ def test_a_wrong_query_is_explained_beside_the_list(show):
     assert "GET /orders/{id}" in page.text
 
 
-def test_the_search_finds_what_pacts_contain_and_other_names(shop, show):
+def test_the_search_finds_contents_of_pacts_and_names(shop, show):
     api = shop
     for path in ("branches/feat%2FnewPrices/versions/1", "labels/front-end"):
         assert api.put(f"/pacticipants/Till/{path}", {}).status in {200, 201}

@@ -1,4 +1,4 @@
-"""The page of a version: where it runs, its pacts and results, what it verified, and its part of the audit trail."""
+"""The page of a version: where it runs, its pacts and results, its verified pacts, and its part of the audit trail."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_a_consumer_version_has_its_branches_pacts_and_answers(api, show, web_sh
         assert link in page.links, link
 
 
-def test_a_provider_version_has_what_it_verified(show, web_shop):
+def test_a_provider_version_has_its_verified_pacts(show, web_shop):
     web_shop.deploy("prices", "2", "production")
     page = show(f"/pacticipants/prices/versions/{PRICES}")
     assert "Verified pacts 1" in page.text

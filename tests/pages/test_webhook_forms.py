@@ -22,7 +22,7 @@ CANARIES = ("tok-canary-1", "pass-canary-2", "sign-canary-3")
 
 
 def events_of(shown: Shown) -> dict[str, str]:
-    """The keys of past events that can be chosen, by what is said of them."""
+    """The keys of past events that can be chosen, by their descriptions."""
     options = re.findall(r'<option value="([0-9a-f]{24})"[^>]*>([^<]*)', shown.answer.text)
     return {text.strip(): key for key, text in options}
 
@@ -175,7 +175,7 @@ def test_saving_a_form_as_it_is_changes_nothing(api, show, submit):
         ({"body": "<BUILD-CONFIGURATION-ID>"}, "body", "replace <BUILD-CONFIGURATION-ID>"),
     ],
 )
-def test_what_is_wrong_stands_beside_its_field_with_what_was_typed(api, submit, changes, field, text):
+def test_errors_are_shown_beside_their_fields_which_keep_values_other_than_secrets(api, submit, changes, field, text):
     shown = submit("/webhooks/new", {**FIELDS, "description": "Kept", "password": "pass-canary-2", **changes})
     assert shown.status == 400
     assert text in shown.text
@@ -191,7 +191,7 @@ def test_what_is_wrong_stands_beside_its_field_with_what_was_typed(api, submit, 
     assert api.get("/webhooks").json()["_links"]["pb:webhooks"] == []
 
 
-def test_a_preview_shows_what_is_sent_for_a_chosen_event_and_saves_nothing(history, show, submit):
+def test_a_preview_shows_the_request_for_a_chosen_event_and_saves_nothing(history, show, submit):
     fields = {**FIELDS, **SECRETS, "consumer": "Till", "provider": "Ledger", "preview": "yes"}
     shown = submit("/webhooks/new", fields)
     events = events_of(shown)
@@ -209,7 +209,7 @@ def test_a_preview_shows_what_is_sent_for_a_chosen_event_and_saves_nothing(histo
     assert "There are no webhooks" in show("/webhooks").text
 
 
-def test_a_preview_is_what_arrives(api, show, submit):
+def test_a_preview_equals_the_sent_request(api, show, submit):
     api.post("/pacticipants", {"name": "Ledger", "mainBranch": "main"})
     api.publish("Till", "1", "Ledger", branch="main", tags=["v"], buildUrl="https://ci.example.org/1")
     verify(api, "1", "10", success=False, buildUrl="https://ci.example.org/7")
@@ -230,7 +230,7 @@ def test_a_preview_is_what_arrives(api, show, submit):
         assert '{"heard":true}' in shown.text
 
 
-def test_a_preview_says_when_filters_leave_an_event_out(history, submit):
+def test_a_preview_reports_an_event_that_filters_exclude(history, submit):
     fields = {**FIELDS, "preview": "yes", "consumerBranches": "other"}
     assert "The webhook would not be sent for this event" in submit("/webhooks/new", fields).text
     fields = {**fields, "consumerBranches": "feat/x", "events": ["contract_published"]}
@@ -239,7 +239,7 @@ def test_a_preview_says_when_filters_leave_an_event_out(history, submit):
 
 
 @about_html
-def test_a_preview_says_when_a_body_is_no_json(history, submit):
+def test_a_preview_reports_a_body_that_is_not_valid_json(history, submit):
     fields = {**FIELDS, "preview": "yes", "headers": "Content-Type: application/json", "body": '{"a": ${pactbroker.x}}'}
     assert "The body is not valid JSON" in submit("/webhooks/new", fields).text
     assert history.get("/webhooks").status == 200
@@ -286,7 +286,7 @@ def test_a_webhook_is_changed_and_deleted_and_the_next_page_shows_it(api, show, 
 
 
 @about_html
-def test_a_secret_can_be_taken_away(api, show, submit):
+def test_a_secret_can_be_removed(api, show, submit):
     path = create_webhook(submit, **SECRETS)
     assert "secret" in api.get(path).json()
     submit(f"{path}/edit", {**read_fields(show(f"{path}/edit")), "removeSecret": "yes"})

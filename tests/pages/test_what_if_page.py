@@ -1,4 +1,4 @@
-"""The page that shows what a change of an environment would break."""
+"""The page with the effects of a change of an environment."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_the_page_of_the_environment_leads_to_the_form(show, path):
     assert "treaty what-if --environment prod" in page.text
 
 
-def test_what_breaks_is_shown_with_the_reasons(show, path):
+def test_broken_pairs_are_shown_with_the_reasons(show, path):
     text = show(f"{path}?change=deploy&pacticipant=prices&version=2").text
     for words in (
         "Deploy prices to 2 in Prod, instead of 1.",
@@ -34,7 +34,7 @@ def test_what_breaks_is_shown_with_the_reasons(show, path):
     assert "Nothing would break." not in text
 
 
-def test_a_change_that_breaks_nothing_says_so(show, path):
+def test_a_change_that_breaks_nothing_has_a_message(show, path):
     # The version does not belong to the change, and is ignored.
     text = show(f"{path}?change=undeploy&pacticipant=till&version=7").text
     assert "Undeploy till (1) from Prod." in text

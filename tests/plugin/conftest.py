@@ -75,7 +75,7 @@ PROVIDER = """
 """
 
 
-# What is installed here besides, and takes long to load.
+# Other installed packages, which take long to load.
 WITHOUT = [f"-pno:{name}" for name in ("cacheprovider", "schemathesis", "hypothesispytest", "anyio")]
 # pytest warns of packages that are imported before it starts, as they are in the process that it is forked from.
 _FORKED = "-Wignore::pytest.PytestAssertRewriteWarning"
@@ -83,7 +83,7 @@ _FORKED = "-Wignore::pytest.PytestAssertRewriteWarning"
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch):
-    """Neither the developer's CI system nor this repository says what is built."""
+    """Neither the developer's CI system nor this repository determines the version of the build."""
     for name in list(os.environ):
         if name.startswith(("PYTEST_", "GITHUB_", "CI", "GIT_")) or name.endswith("_BRANCH"):
             monkeypatch.delenv(name)
@@ -100,7 +100,7 @@ def broker(tmp_path_factory):
 
 @pytest.fixture
 def run(pytester):
-    """Call pytest as its users do, and say how it ended and what it printed."""
+    """Call pytest as its users do, and return its exit code and output."""
     pytester.makefile(".ini", pytest="[pytest]\n")
 
     def run(*options, code=0):

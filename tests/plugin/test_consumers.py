@@ -1,4 +1,4 @@
-"""Consumers: pacts are written, published and told about."""
+"""Consumers: pacts are written, published and reported."""
 
 import json
 import socket
@@ -37,14 +37,14 @@ def test_numbers_are_written_as_the_library_writes_them(run, consumer, broker, p
     assert file.read_text("utf-8").count('"price": 1e+16') == 2
 
 
-def test_a_run_writes_its_pact_anew(run, consumer, pytester):
+def test_a_run_overwrites_the_pact_of_the_run_before(run, consumer, pytester):
     consumer()
     run()
     run("-k", "seven")
     assert descriptions(written(pytester)) == BOTH[:1]
 
 
-def test_what_the_mock_provider_logs_is_beside_the_pact(run, consumer, pytester):
+def test_the_log_of_the_mock_provider_is_beside_the_pact(run, consumer, pytester):
     consumer()
     run()
     assert "/prices/7" in (pytester.path / "pacts/pact-mock-service.log").read_text("utf-8")
@@ -56,7 +56,7 @@ def test_an_interaction_of_a_test_that_fails_is_not_written(run, consumer, pytes
     assert descriptions(written(pytester)) == BOTH[:1]
 
 
-def test_an_interaction_that_nobody_asked_for_fails_the_test(run, consumer):
+def test_an_interaction_without_a_request_fails_the_test(run, consumer):
     consumer(**{"is_asked=True": "is_asked=False"})
     run(code=1).fnmatch_lines(["*2 failed*"])
 
@@ -74,7 +74,7 @@ def test_a_pact_that_was_never_tried_fails_the_test(run, pytester):
     run(code=1).fnmatch_lines(["*interactions were never exercised*"])
 
 
-def test_a_test_without_a_marker_is_told_what_is_missing(run, pytester):
+def test_a_test_without_a_marker_fails_with_the_missing_marker(run, pytester):
     pytester.makepyfile("def test_it(pact):\n    pass")
     run(code=1).fnmatch_lines(["*mark the test with @pytest.mark.pact(consumer=*"])
 
@@ -190,7 +190,7 @@ def is_listening(port):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["--run-broker", "suite"], ["--run-broker", "suite", "other"]])
-def test_a_word_after_the_switch_is_what_to_test(run, consumer, pytester, words):
+def test_words_after_the_switch_are_paths_of_tests(run, consumer, pytester, words):
     """Its conftest.py is read in time for the options that it declares."""
     consumer()
     for folder in ("suite", "other"):
@@ -210,14 +210,14 @@ def test_a_switch_in_the_configuration_file_leaves_the_command_line_its_paths(ru
     run("test_consumer.py").fnmatch_lines(["Broker of this run: http://127.0.0.1:*", "*2 passed*"])
 
 
-def test_what_is_neither_true_nor_false_is_refused(consumer, pytester):
+def test_an_invalid_value_of_the_switch_is_refused(consumer, pytester):
     consumer()
     result = pytester.runpytest_subprocess("--run-broker=maybe", "test_consumer.py")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--run-broker: 'maybe' is neither True nor False*"])
 
 
-def test_a_broker_that_cannot_be_reached_is_told_in_a_line_and_the_pacts_stay(run, consumer, pytester):
+def test_an_unreachable_broker_causes_one_error_line_and_the_pacts_stay(run, consumer, pytester):
     consumer()
     printed = run("--publish-pact", "2", "--broker-url", "http://127.0.0.1:9", code=1)
     errors = [line for line in printed.lines if line.startswith("ERROR")]
@@ -275,7 +275,7 @@ def test_the_fixture_for_the_broker_has_a_client(run, broker, pytester):
     run("--broker-url", broker, "--broker-username", "me", "--broker-password", "secret")
 
 
-def test_the_fixture_for_the_broker_names_what_is_missing(run, pytester):
+def test_the_fixture_for_the_broker_names_the_missing_option(run, pytester):
     pytester.makepyfile("def test_it(pact_broker):\n    pass")
     run(code=1).fnmatch_lines(["*No broker is configured. Give --broker-url*"])
 

@@ -1,4 +1,4 @@
-"""The plugin's page tells of every option as it is."""
+"""The plugin's page describes every option correctly."""
 
 import re
 from pathlib import Path

@@ -27,7 +27,7 @@ def make_fastapi():
 
 
 def make_flask(path="/openapi.json"):
-    """An application whose extension serves its document, beside routes that are no documents."""
+    """An application whose extension serves its document, beside routes that are not documents."""
     app = flask.Flask("prices")
     app.get(path)(lambda: flask.jsonify(DOCUMENT))
     app.add_url_rule("/openapi/<name>", "pages", lambda name: name)
@@ -63,7 +63,7 @@ def test_a_document_is_read_from(application, tmp_path):
     assert document.content_type == "application/json"
 
 
-def test_a_document_of_fastapi_is_what_the_application_serves(tmp_path):
+def test_a_document_of_fastapi_equals_the_one_that_the_application_serves(tmp_path):
     app = make_fastapi()
     assert json.loads(documents.read(app, "The application", tmp_path).source) == app.openapi()
 

@@ -1,4 +1,4 @@
-"""Brokers that cannot take pacts together get them one by one."""
+"""Brokers that cannot accept several pacts in one request get them one at a time."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_a_pact_is_published_at_its_own_address(older, publish):  # noqa: F811 -
     assert f"PUT {URL}" in older.lines
 
 
-def test_what_is_refused_is_told(older, publish):  # noqa: F811 - the fixture above
+def test_a_refused_pact_is_reported(older, publish):  # noqa: F811 - the fixture above
     older.answer(f"PUT {URL}", {"error": "no"}, status=400)
     published = publish()
     assert not published.is_complete

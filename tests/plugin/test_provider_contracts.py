@@ -53,7 +53,7 @@ def provider():
 
 @pytest.fixture
 def publish(run, broker, provider):
-    """Call pytest so that it publishes the contract, and return what it printed."""
+    """Call pytest so that it publishes the contract, and return its output."""
 
     def publish(*words, code=0, source="openapi.json", version="1"):
         return run(
@@ -162,7 +162,7 @@ def test_tests_that_failed_last_prove_nothing_about_the_others(run, publish, pro
 
 
 @pytest.mark.slow
-def test_a_run_that_a_plugin_fails_is_no_success(publish, project, outcome, pytester):
+def test_a_run_that_a_plugin_fails_publishes_no_outcome(publish, project, outcome, pytester):
     project()
     pytester.makeconftest("def pytest_sessionfinish(session):\n    session.exitstatus = 1")
     publish(code=1).fnmatch_lines(["*the run has failed although no test has*"])

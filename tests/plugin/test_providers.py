@@ -137,7 +137,7 @@ def test_the_pact_that_a_webhook_names_is_verified_alone(run, provider, broker, 
     assert sum(line.startswith("Verified:") for line in printed.lines) == 1
 
 
-def test_files_are_verified_where_there_is_no_broker(run, consumer, provider):
+def test_files_are_verified_without_a_broker(run, consumer, provider):
     consumer()
     run("test_consumer.py")
     provider()
@@ -152,14 +152,14 @@ def test_files_may_be_elsewhere(run, consumer, provider):
     run("test_provider.py").fnmatch_lines(["Verified: Prices against Web Shop: 2 of 2 interactions"])
 
 
-def test_without_pacts_and_broker_the_test_fails_and_says_so(run, provider):
+def test_without_pacts_and_broker_the_test_fails_with_the_reason(run, provider):
     provider()
     run(code=1).fnmatch_lines(
         ["*There are no pacts to verify: no broker is configured (--broker-url), and there is no file *"]
     )
 
 
-def test_a_provider_that_nobody_uses_is_skipped(run, broker, provider):
+def test_a_provider_without_consumers_is_skipped(run, broker, provider):
     provider(more=", consumer='Nobody'")
     run("--broker-url", broker).fnmatch_lines(["SKIPPED *There are no pacts with Prices to verify.*"])
 

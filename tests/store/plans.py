@@ -1,4 +1,4 @@
-"""How SQLite carries out what the store asks."""
+"""Query plans of the store's statements on SQLite."""
 
 import sqlite3
 from collections.abc import Callable
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def plans(database: Database, ask: Callable[[Connection], T]) -> tuple[T, dict[str, list[str]]]:
-    """Ask, and say what came of it and the steps of each statement that asked, in order."""
+    """Run a query; return its result and the steps of each of its statements, in order."""
     executed: list[str] = []
 
     def work(db: Connection) -> tuple[T, dict[str, list[str]]]:

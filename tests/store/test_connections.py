@@ -1,4 +1,4 @@
-"""Connections that break: a server that ends them, one that does not answer, and one that is gone."""
+"""Connections that break: a server that ends them, one that does not respond, and one that has stopped."""
 
 import socket
 import time
@@ -25,7 +25,7 @@ def url(postgres_url: str) -> Iterator[str]:
         yield url
 
 
-def test_when_the_server_ended_all_connections_work_goes_on_with_new_ones(url: str) -> None:
+def test_after_the_server_ended_all_connections_new_ones_are_opened(url: str) -> None:
     database = open_database(url, connections=2)
     assert database.read(lambda db: fetch_scalar(db, ONE, {})) == 1
     end_connections(url)
@@ -42,7 +42,7 @@ def end_connections(url: str) -> None:
         )
 
 
-def test_a_glance_is_taken_by_the_driver_alone(url: str) -> None:
+def test_read_once_uses_the_driver_alone(url: str) -> None:
     database = open_database(url, connections=1)
     executed: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda _db, _cursor, sql, *_: executed.append(sql))
@@ -51,7 +51,7 @@ def test_a_glance_is_taken_by_the_driver_alone(url: str) -> None:
     database.close()
 
 
-def test_what_is_asked_by_the_driver_goes_on_when_the_server_ended_all_connections(url: str) -> None:
+def test_read_once_succeeds_after_the_server_ended_all_connections(url: str) -> None:
     database = open_database(url, connections=3)
     every_connection = Barrier(3)
 
@@ -67,7 +67,7 @@ def test_what_is_asked_by_the_driver_goes_on_when_the_server_ended_all_connectio
     database.close()
 
 
-def test_what_is_asked_by_the_driver_is_answered_when_a_column_has_become_another(url: str) -> None:
+def test_read_once_succeeds_after_the_type_of_a_column_changed(url: str) -> None:
     database = open_database(url, connections=1)
     database.write(lambda db: db.execute(text("CREATE TABLE place AS SELECT 1 AS name")))
     statement = select(Table("place", MetaData(), Column("name")).c.name)
@@ -77,7 +77,7 @@ def test_what_is_asked_by_the_driver_is_answered_when_a_column_has_become_anothe
     database.close()
 
 
-def test_a_question_that_cannot_be_asked_says_why(url: str) -> None:
+def test_a_failed_query_raises_its_error_and_the_connection_stays_usable(url: str) -> None:
     database = open_database(url, connections=1)
     with pytest.raises(ProgrammingError, match='relation "nowhere" does not exist'):
         database.read_once(lambda db: fetch_scalar(db, select(Table("nowhere", MetaData(), Column("x"))), {}))
@@ -85,7 +85,7 @@ def test_a_question_that_cannot_be_asked_says_why(url: str) -> None:
     database.close()
 
 
-def test_a_glance_within_a_read_goes_on_when_the_server_ended_all_connections(url: str) -> None:
+def test_read_once_within_a_read_succeeds_after_the_server_ended_all_connections(url: str) -> None:
     database = open_database(url, connections=2)
 
     def ask(db: Connection) -> list[object]:
@@ -97,7 +97,7 @@ def test_a_glance_within_a_read_goes_on_when_the_server_ended_all_connections(ur
     database.close()
 
 
-def test_all_that_is_asked_at_the_same_time_takes_no_more_connections_than_the_setting_says(url: str) -> None:
+def test_simultaneous_work_uses_at_most_the_configured_number_of_connections(url: str) -> None:
     database = open_database(url, connections=2)
 
     def ask(number: int) -> object:
@@ -127,7 +127,7 @@ def test_a_server_that_does_not_answer_is_given_up() -> None:
         database.close()
 
 
-def test_what_the_url_says_of_patience_counts(url: str) -> None:
+def test_parameters_of_the_url_override_the_default_timeouts(url: str) -> None:
     database = open_database(f"{url}?keepalives_idle=7")
     assert isinstance(database, Postgresql)
     with database.engine.connect() as connection:

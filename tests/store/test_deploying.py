@@ -63,7 +63,7 @@ def _every(database: Database) -> list[DeployedVersion]:
     return database.read(read)
 
 
-def test_a_version_is_released_once_though_many_say_so_at_once(database: Database, live: str) -> None:
+def test_simultaneous_releases_of_a_version_record_one_release(database: Database, live: str) -> None:
     def release(_time: int) -> bool:
         release = Release(pacticipant="Till", version="1", environment=live)
         return database.write(lambda db: deployment_actions.record_release(db, release, now=NOW))[1]
@@ -79,7 +79,7 @@ def test_a_name_is_given_to_one_environment_though_many_ask_at_once(database: Da
     def add(_time: int) -> str:
         try:
             database.write(lambda db: deployment_actions.add_environment(db, draft, now=NOW))
-        except Exception as error:  # noqa: BLE001 - what it was is looked at below
+        except Exception as error:  # noqa: BLE001 - the exception is checked below
             return type(error).__name__
         return "added"
 

@@ -1,4 +1,4 @@
-"""What is kept on write says the same as the whole history would, whatever was done in which order."""
+"""Denormalized columns equal the values computed from the whole history, for any order of writes."""
 
 import random
 from collections.abc import Callable, Iterator

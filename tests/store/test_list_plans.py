@@ -1,4 +1,4 @@
-"""A page of a list is found by index, in its order: what is on other pages is not looked at."""
+"""A page of a list is found by index, in its order, without reading the rows of other pages."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def first_plan(database: Database, ask: Callable[[Connection], object]) -> list[str]:
-    """Say how SQLite carries out the first statement of a list."""
+    """Return the query plan of the first statement of a list on SQLite."""
     _, steps = plans(database, ask)
     return next(iter(steps.values()))
 

@@ -1,4 +1,4 @@
-"""A restoration whose connection is lost during its commit: the result is found out, or reported as unknown."""
+"""A restoration whose connection is lost during its commit: the result is determined, or reported as unknown."""
 
 import re
 import socket

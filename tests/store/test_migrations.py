@@ -62,7 +62,7 @@ def test_one_version_runs_in_a_place_also_by_the_database(database):
     assert "undeployed_at is null" in index
 
 
-def test_the_first_migration_says_that_the_database_was_empty(database):
+def test_the_first_migration_reports_that_the_database_was_empty(database):
     assert [migrate(database), migrate(database)] == [True, False]
     assert database.read(revision) == HEAD
 

@@ -92,7 +92,7 @@ def test_writes_go_on_while_an_index_is_built_and_an_interrupted_index_is_built_
     assert validity == (True,)
 
 
-def test_a_migration_that_waits_for_a_long_transaction_gives_way_and_goes_on_after_it(url: str) -> None:
+def test_a_migration_gives_way_to_a_long_transaction_and_continues_after_it(url: str) -> None:
     lines: list[str] = []
     settings = Settings(
         database_url=url, database_max_connections=1, database_startup_timeout=timedelta(seconds=PATIENCE)

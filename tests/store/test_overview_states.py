@@ -38,7 +38,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 def fill(db: Connection) -> None:
     """Add a system in which several versions of an application run in an environment, and pacts and results lack."""
-    chance = random.Random(5)  # noqa: S311 - it is no secret
+    chance = random.Random(5)  # noqa: S311 - not a secret
     system.fill(db, SYSTEM)
     for index in chance.sample(range(SYSTEM.applications * SYSTEM.versions), 60):
         _run(db, chance, index)

@@ -35,7 +35,7 @@ def test_a_commit_to_a_file_that_was_replaced_meanwhile_is_not_acknowledged(tmp_
     database.close()
 
 
-def test_a_thread_that_connects_later_does_not_create_the_file_anew(tmp_path: Path) -> None:
+def test_a_thread_that_connects_later_does_not_create_the_file_again(tmp_path: Path) -> None:
     path = tmp_path / "some.sqlite"
     database = open_database(f"sqlite:///{path}")
     database.write(lambda db: db.exec_driver_sql("CREATE TABLE rows (a)").close())

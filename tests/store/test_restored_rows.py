@@ -62,7 +62,7 @@ def restore(url: str, path: Path, key: str = NEW_KEY, **options: bool) -> None:
 # Random rows
 
 
-class Filling:
+class RandomRows:
     """Random rows of all tables, which refer to each other."""
 
     def __init__(self, random: Random, vault: Vault) -> None:
@@ -117,10 +117,10 @@ class Filling:
 
 
 def fill(database: Database, random: Random) -> None:
-    filling = Filling(random, get_vault(settings_of("sqlite:///any.sqlite")))
+    random_rows = RandomRows(random, get_vault(settings_of("sqlite:///any.sqlite")))
 
     def add(db: Any) -> None:
-        for table, rows in filling.rows():
+        for table, rows in random_rows.rows():
             db.execute(insert(table), rows).close()
 
     database.write(add)
@@ -183,7 +183,7 @@ def check_move(source_url: str, target_url: str, path: Path, seed: int) -> None:
         for name, rows in before.items():
             assert after[name] == rows, name
         check_new_ids(source, target)
-        # Once more, over what is there, and with the schema's own rows of a server that has run.
+        # Once more, over existing rows, and with the schema's own rows of a server that has run.
         restore(target_url, path, replaces=True)
         assert all_rows(target, NEW_KEY) == after
 

@@ -84,7 +84,7 @@ def test_a_row_becomes_a_noun_with_python_values(ask: Ask) -> None:
     assert place.is_production is True
 
 
-def test_what_is_missing_is_none(ask: Ask) -> None:
+def test_a_missing_row_is_none(ask: Ask) -> None:
     assert ask(lambda db: fetch_one(db, NAMED, {"name": "z"}, Place)) is None
     assert ask(lambda db: fetch_first(db, NAMED, {"name": "z"})) is None
     assert ask(lambda db: fetch_scalar(db, NAMED, {"name": "z"})) is None
@@ -145,7 +145,7 @@ def test_a_list_may_hold_the_same_twice(ask: Ask) -> None:
     assert ask(lambda db: fetch_column(db, AMONG, {"names": ["b", "a", "b"]})) == ["a", "b"]
 
 
-def test_times_of_any_zone_come_back_in_utc(database: Database, ask: Ask) -> None:
+def test_times_of_any_zone_are_returned_in_utc(database: Database, ask: Ask) -> None:
     elsewhere = NOON.astimezone(timezone(timedelta(hours=5)))
     database.write(lambda db: execute(db, ADD, place("far", created_at=elsewhere)))
     row = ask(lambda db: fetch_first(db, NAMED, {"name": "far"}))
@@ -164,13 +164,13 @@ def test_columns_of_the_same_name_are_found_by_their_place(ask: Ask) -> None:
     assert row.number == 7
 
 
-def test_a_change_says_how_many_rows_it_met(database: Database, ask: Ask) -> None:
+def test_a_change_returns_the_number_of_matched_rows(database: Database, ask: Ask) -> None:
     statement = update(environment).where(environment.c.name > bindparam("after")).values(contacts=bindparam("said"))
     assert database.write(lambda db: execute(db, statement, {"after": "c", "said": "us"})) == 2
     assert ask(lambda db: fetch_first(db, NAMED, {"name": "e"})).contacts == "us"
 
 
-def test_an_insertion_may_return_what_it_added(database: Database, ask: Ask) -> None:
+def test_an_insertion_can_return_the_id_of_its_row(database: Database, ask: Ask) -> None:
     number = database.write(lambda db: fetch_scalar(db, ADD.returning(environment.c.id), place("new")))
     assert number == ask(
         lambda db: fetch_scalar(

@@ -1,4 +1,4 @@
-"""Queries of the usage index, and searches, read what an index finds: never all terms, interactions or versions."""
+"""Queries of the usage index, and searches, read indexed rows only: never all terms, interactions or versions."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

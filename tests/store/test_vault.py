@@ -22,7 +22,7 @@ def _of_the_first_form(text: str, key: str) -> EncryptedText:
     return EncryptedText("v1:" + base64.b64encode(nonce + AESGCM(derived).encrypt(nonce, text.encode(), None)).decode())
 
 
-def test_the_newest_key_seals_and_the_others_open() -> None:
+def test_the_newest_key_encrypts_and_all_keys_decrypt() -> None:
     former, now = Vault(lambda: [FIRST]), Vault(lambda: [SECOND, FIRST])
     assert now.decrypt(former.encrypt("a secret")) == "a secret"
     with pytest.raises(WrongKey, match="previous_secret_keys"):
@@ -38,7 +38,7 @@ def test_a_text_that_names_no_key_is_opened_by_whichever_fits() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "v1:", "v2:", "v2:abc", "v2:abc:", "v9:abc:def", "no sealed text", "v1:é"])
-def test_what_is_no_sealed_text_is_not_opened(text: str) -> None:
+def test_a_text_in_another_format_is_not_decrypted(text: str) -> None:
     with pytest.raises(WrongKey):
         Vault(lambda: [FIRST]).decrypt(EncryptedText(text))
 
@@ -60,7 +60,7 @@ def test_a_vault_sees_at_once_that_the_file_has_changed(tmp_path: Path) -> None:
     assert vault.get_key_status(before) is KeyStatus.UNKNOWN
 
 
-def test_a_key_file_that_is_away_for_a_while_is_not_made_anew(tmp_path: Path) -> None:
+def test_a_key_file_that_is_temporarily_missing_is_not_created_again(tmp_path: Path) -> None:
     file = KeyFile(tmp_path / "treaty.key")
     keys = file.keys()
     file.path.unlink()
@@ -76,7 +76,7 @@ def test_a_key_of_several_lines_is_one_key(tmp_path: Path) -> None:
     assert file.keys()[1:] == ("one\ntwo",)
 
 
-def test_a_changed_key_file_may_be_read_by_whoever_could_read_it(tmp_path: Path) -> None:
+def test_a_changed_key_file_keeps_its_permissions(tmp_path: Path) -> None:
     file = KeyFile(tmp_path / "treaty.key")
     file.keys()
     file.path.chmod(0o640)

@@ -1,4 +1,4 @@
-"""However long the history, what a provider is to verify is found by index, and heads come before publications."""
+"""For histories of any length, pacts for verification are found by index, and heads come before publications."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -75,11 +75,11 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def plans_for(database: Database, wanted: VerifiablePactsQuery) -> dict[str, list[str]]:
-    """Say how SQLite carries out each statement that answers a request."""
+def plans_for(database: Database, query: VerifiablePactsQuery) -> dict[str, list[str]]:
+    """Return the query plan of each statement of a request on SQLite."""
 
     def ask(db: Connection) -> int:
-        return len(verifiable_pacts.list_of_provider(db, "Bar", wanted, today=TODAY, settings=Settings()).pacts)
+        return len(verifiable_pacts.list_of_provider(db, "Bar", query, today=TODAY, settings=Settings()).pacts)
 
     count, steps = plans(database, ask)
     assert count == 1
@@ -87,7 +87,7 @@ def plans_for(database: Database, wanted: VerifiablePactsQuery) -> dict[str, lis
 
 
 @pytest.mark.parametrize("query", WANTED)
-def test_every_statement_goes_by_index_from_the_versions_to_their_pacts(database, query):
+def test_every_statement_uses_indexes_from_the_versions_to_their_pacts(database, query):
     steps_by_statement = plans_for(database, query)
     assert len(steps_by_statement) >= 5
     for statement, steps in steps_by_statement.items():

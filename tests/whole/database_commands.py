@@ -1,4 +1,4 @@
-"""All commands that open a server's database, each with what it needs at least."""
+"""All commands that open a server's database, each with its required options."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from treaty.cli import TREATY
 
 PASSWORD = "a stapled horse, correctly\n"  # noqa: S105 - of a user that is never added
 CREATING = {("serve",), ("user", "add"), ("restore",)}
-"""The server, and what may come before it: adding its first user, and restoring a backup."""
+"""The server, and the commands that may run before it: adding its first user, and restoring a backup."""
 NEEDED = {
     "backup": ["backup.zip"],
     "user disable": ["ada"],
@@ -23,7 +23,7 @@ NEEDED = {
     "token create": ["--user", "ada", "--name", "ci"],
     "token revoke": ["--all"],
 }
-"""What some commands need besides the database."""
+"""Requirements of some commands besides the database."""
 VARIANTS = {
     "doctor": [[], ["--fix"]],
     "clean": [[], ["--dry-run"], ["--output", "json"]],

@@ -49,7 +49,7 @@ def test_a_user_is_added_changed_and_listed(treaty):
     assert treaty("user", "password", "ada", "--password-stdin").stdout == "Set the password of ada.\n"
 
 
-def test_a_user_who_has_lost_the_device_gets_by_without_a_second_factor(treaty, database_url, tmp_path):
+def test_removing_the_second_factor_lets_a_user_sign_in_with_the_password_alone(treaty, database_url, tmp_path):
     treaty("user", "add", "ada", "--password-stdin")
     database = open_database(database_url, connections=1)
     vault = get_vault(
@@ -85,7 +85,7 @@ def test_a_user_who_has_lost_the_device_gets_by_without_a_second_factor(treaty, 
     ],
 )
 @on_sqlite
-def test_what_cannot_be_done_is_said_with_what_to_do_instead(treaty, words, stdin, reason):
+def test_refused_commands_print_the_reason(treaty, words, stdin, reason):
     refused = treaty(*words, stdin=stdin)
     assert refused.returncode != 0
     assert reason in refused.stderr
@@ -160,7 +160,7 @@ def test_the_last_administrator_is_not_shut_out(treaty):
 
 
 @on_sqlite
-def test_what_commands_do_stands_in_the_audit_trail_under_their_names(treaty, database_url):
+def test_changes_by_commands_are_audited_under_the_names_of_the_commands(treaty, database_url):
     treaty("user", "add", "ada", "--role", "administrator", "--password-stdin")
     treaty("user", "add", "ci", "--system")
     treaty("user", "role", "ci", "read-only")
@@ -194,7 +194,7 @@ def test_what_commands_do_stands_in_the_audit_trail_under_their_names(treaty, da
     assert token not in details
 
 
-def test_what_a_command_cleans_away_stands_in_the_audit_trail_under_its_name(tmp_path):
+def test_removals_by_the_clean_up_command_are_audited_under_its_name(tmp_path):
     build(History(name="old", pairs=1, versions=200, bystanders=0), f"sqlite:///{tmp_path / 'old.sqlite'}")
     url = f"sqlite:///{tmp_path / 'old.sqlite'}"
     cleaned = servers.run("treaty", "clean", "--database-url", url, "--output", "json", cwd=tmp_path)
@@ -244,7 +244,7 @@ def rows_of(url):
 CREATE = ("token", "create", "--user", "ci", "--name")
 
 
-def test_the_first_key_of_a_shared_database_is_said_to_be_needed_by_every_server(elsewhere, shared_url, tmp_path):
+def test_the_first_key_of_a_shared_database_is_reported_as_needed_by_every_server(elsewhere, shared_url, tmp_path):
     assert elsewhere("one", "user", "add", "ci", "--system").returncode == 0
     assert not (tmp_path / "one" / "treaty.key").exists()
     completed = elsewhere("one", *CREATE, "build")
@@ -259,7 +259,7 @@ def test_the_first_key_of_a_shared_database_is_said_to_be_needed_by_every_server
         assert "secret_key" not in server.log
 
 
-def test_a_key_that_the_servers_of_a_shared_database_have_not_seals_nothing(elsewhere, shared_url, tmp_path):
+def test_a_key_that_the_servers_of_a_shared_database_lack_encrypts_nothing(elsewhere, shared_url, tmp_path):
     elsewhere("one", "user", "add", "ci", "--system")
     elsewhere("one", *CREATE, "build")
     before = rows_of(shared_url)
@@ -275,7 +275,7 @@ def test_a_key_that_the_servers_of_a_shared_database_have_not_seals_nothing(else
     assert rows_of(shared_url) == before
 
 
-def test_a_server_whose_key_does_not_fit_says_so_at_once_and_when_it_is_shown_a_token(elsewhere, shared_url, tmp_path):
+def test_a_server_with_another_key_logs_it_at_once_and_reports_it_for_tokens(elsewhere, shared_url, tmp_path):
     elsewhere("one", "user", "add", "ci", "--system")
     token = elsewhere("one", *CREATE, "build").stdout.strip()
     (tmp_path / "two").mkdir()

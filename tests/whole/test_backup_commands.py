@@ -1,4 +1,4 @@
-"""`treaty backup` and `treaty restore`: their files, messages and exit codes, and what they leave when they fail."""
+"""`treaty backup` and `treaty restore`: their files, messages and exit codes, and files that remain after failures."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def names_in(url: str) -> list[str]:
         return list(database.read(lambda db: db.execute(select(pacticipant.c.name).order_by("id")).scalars()))
 
 
-# What users see
+# Output for users
 
 
 def test_a_backup_is_private_complete_and_recorded(database_url: str, folder: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_backup_is_private_complete_and_recorded(database_url: str, folder: Pa
     assert "0 minutes" not in done("doctor", "--database-url", database_url)
 
 
-def test_the_doctor_says_what_losing_the_disk_would_cost(database_url: str, folder: Path) -> None:
+def test_the_doctor_reports_the_data_that_losing_the_disk_would_cost(database_url: str, folder: Path) -> None:
     def report() -> str:
         return done("doctor", "--database-url", database_url).splitlines()[-1]
 
@@ -221,7 +221,7 @@ def test_a_passphrase_does_not_appear_in_the_file(database_url: str, folder: Pat
         assert hidden not in contents
 
 
-# Files that are not, or no longer, what they should be
+# Missing, damaged and foreign files
 
 
 def test_a_check_writes_nothing(empty_database_url: str, folder: Path, tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def rewrite_manifest(path: Path, **changes: Any) -> None:
 
 
 @on_sqlite
-def test_no_damage_to_a_file_goes_unnoticed(database_url: str, folder: Path) -> None:
+def test_every_damage_to_a_file_is_detected(database_url: str, folder: Path) -> None:
     add_pacticipants(database_url, *"abc", size=300)
     done("backup", "b.zip", "--database-url", database_url)
     path, original = folder / "b.zip", (folder / "b.zip").read_bytes()

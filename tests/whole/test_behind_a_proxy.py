@@ -69,7 +69,7 @@ def test_a_client_chooses_neither_its_address_nor_where_links_lead(proxy, tmp_pa
         assert addresses == {CLIENT}
 
 
-def test_who_guesses_passwords_is_throttled_whatever_address_it_claims(proxy, tmp_path):
+def test_guessing_passwords_is_throttled_despite_forged_addresses(proxy, tmp_path):
     with behind(proxy, tmp_path, **TRUSTING, **WITH_USER) as (client, _):
         statuses = []
         for number in range(7):
@@ -134,7 +134,7 @@ def test_below_a_path_names_with_slashes_are_found_unless_the_proxy_decodes_them
             assert "See http://decoded.example/pacts/docs/proxies" in refused.json()["error"]
 
 
-# What nobody configured
+# Proxies that neither side configured for the other
 
 
 PLAIN_NGINX = "server { listen ADDRESS; location / { proxy_pass http://127.0.0.1:9292; } }"

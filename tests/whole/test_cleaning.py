@@ -52,7 +52,7 @@ def publish_until(done, address, times, major=9, then=lambda: None):
 
 
 @pytest.mark.slow  # tests/api/test_cleaning_races.py has each race
-def test_publishing_goes_on_while_old_data_goes(old_database, tmp_path):
+def test_publishing_continues_while_old_data_is_removed(old_database, tmp_path):
     done = threading.Event()
     times: list[float] = []
     left: list[int] = []
@@ -99,7 +99,7 @@ def test_a_hundred_thousand_versions_go_and_no_request_is_slower_for_it(tmp_path
         cleaned: list[str] = []
         cleaning = times_while(server, 9, lambda: cleaned.append(subprocess.check_output(command, text=True)))
     assert json.loads(cleaned[0])["clean"]["versions"]["deleted"] > 85_000
-    print(f"\nwithout cleaning: {describe_times(usual)}\nwhile cleaning:   {describe_times(cleaning)}")  # noqa: T201 - what it is run for
+    print(f"\nwithout cleaning: {describe_times(usual)}\nwhile cleaning:   {describe_times(cleaning)}")  # noqa: T201 - the purpose of the script
     assert slow(cleaning) <= 2 * slow(usual) + 0.001, "that much more is what the machine may be to blame for"
 
 
@@ -139,7 +139,7 @@ PACES = {
 
 
 @pytest.mark.parametrize(("took", "sizes"), PACES.values(), ids=PACES)
-def test_as_much_goes_at_once_as_keeps_nobody_waiting(took, sizes):
+def test_the_batch_size_follows_the_duration_of_batches(took, sizes):
     pace = BatchSizer()
     parts = pace.batches(range(1000))
     batch_sizes = [len(next(parts))]
@@ -149,7 +149,7 @@ def test_as_much_goes_at_once_as_keeps_nobody_waiting(took, sizes):
     assert batch_sizes == sizes
 
 
-def test_a_dry_run_shows_what_would_go_and_changes_nothing(old_database, tmp_path):
+def test_a_dry_run_shows_the_versions_to_remove_and_changes_nothing(old_database, tmp_path):
     def clean(*options):
         return run(
             "treaty", "clean", "--database-url", old_database, "--keep", '{"latest": true}', *options, cwd=tmp_path
@@ -165,7 +165,7 @@ def test_a_dry_run_shows_what_would_go_and_changes_nothing(old_database, tmp_pat
 
 
 @pytest.mark.slow  # tests/api/test_cleaning.py compares plans with removals
-def test_a_dry_run_names_what_stays_because_it_is_in_use_and_counts_everything(old_database, tmp_path):
+def test_a_dry_run_names_versions_that_stay_because_they_are_in_use_and_counts_everything(old_database, tmp_path):
     def clean(*options):
         return run(
             *("treaty", "clean", "--database-url", old_database, "--limit", "2000"),

@@ -210,6 +210,6 @@ def _count_versions_read_for_badge(db: Connection) -> int:
 
 
 @pytest.mark.parametrize("name", huge.SCALES)
-def test_scales_have_the_results_that_their_names_say(name: str):
+def test_scales_have_the_number_of_results_in_their_names(name: str):
     divisor = int(name.partition("/")[2] or 1)
     assert huge.SCALES[name].departments * huge.RESULTS == 10_000_000 // divisor

@@ -179,7 +179,7 @@ def test_changing_users_takes_the_password_again_and_signing_in_a_code(page, ser
     assert faults == []
 
 
-def test_signing_in_leads_to_where_one_wanted_to_go_and_out_again(page, server):
+def test_signing_in_continues_to_the_requested_page_after_signing_out(page, server):
     set_up(page, server)
     page.get_by_role("button", name="Sign out", exact=True).click()
     page.goto("/matrix?q=1")
@@ -219,7 +219,7 @@ def test_a_password_that_is_changed_ends_other_sessions_and_signing_out_everywhe
 
 
 @pytest.mark.slow  # tests/api has each step
-def test_an_administrator_adds_a_user_who_may_do_less(page, server, browser):
+def test_an_administrator_adds_a_user_with_fewer_permissions(page, server, browser):
     set_up(page, server)
     page.goto("/settings/users")
     page.get_by_label("Name", exact=True).fill("ben")
@@ -244,7 +244,7 @@ def test_an_administrator_adds_a_user_who_may_do_less(page, server, browser):
 
 
 @pytest.mark.slow
-def test_everybody_can_use_these_pages_at_every_width(page, server):
+def test_these_pages_are_accessible_and_fit_every_width(page, server):
     set_up(page, server)
     make_token(page, "shop")
     page.goto("/settings/users")
@@ -278,7 +278,7 @@ def test_a_browser_signs_in_by_basic_auth_where_the_settings_have_users(browser,
             assert done.returncode == status, done.stdout + done.stderr
 
 
-def test_a_server_that_others_reach_answers_nobody_before_there_is_somebody_to_ask(tmp_path):
+def test_a_server_on_all_interfaces_returns_401_until_it_has_users_or_open_access(tmp_path):
     url = f"sqlite:///{tmp_path / 't.sqlite'}"
     with servers.running(url, "--host", "0.0.0.0", cwd=tmp_path) as server:  # noqa: S104 - closed, as it shows
         address = server.address.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - likewise
@@ -288,7 +288,7 @@ def test_a_server_that_others_reach_answers_nobody_before_there_is_somebody_to_a
         assert get(server.address.replace("0.0.0.0", "127.0.0.1")).status_code == 200  # noqa: S104 - likewise
 
 
-def test_the_explorer_writes_for_whoever_is_signed_in(page, server):
+def test_the_explorer_writes_as_the_signed_in_user(page, server):
     set_up(page, server)
     page.goto("/explorer#POST /pacticipants")
     expect(page.get_by_label("Method")).to_have_value("POST")

@@ -1,4 +1,4 @@
-"""`treaty import`: what one broker has is copied to another, and can be copied again."""
+"""`treaty import`: the data of one broker is copied to another, and can be copied again."""
 
 import json
 import re
@@ -205,7 +205,7 @@ ALL = {
 NONE = dict.fromkeys(ALL, 0)
 
 
-def test_all_that_can_be_asked_is_the_same_afterwards_and_a_second_time_copies_nothing(copied, source, target):
+def test_all_data_is_the_same_after_an_import_and_a_second_import_copies_nothing(copied, source, target):
     report = copied()
     assert (report["copied"], report["found"], report["refused"]) == (ALL, NONE, [])
     theirs, ours = snapshot(source, ("pact", "secret")), snapshot(target)
@@ -220,13 +220,13 @@ def test_all_that_can_be_asked_is_the_same_afterwards_and_a_second_time_copies_n
     assert snapshot(target) == ours
 
 
-def test_a_dry_run_tells_the_same_and_changes_nothing(copied, target):
+def test_a_dry_run_has_the_same_report_and_changes_nothing(copied, target):
     report = copied("--dry-run")
     assert report["copied"] == ALL
     assert httpx.get(f"{target}/pacticipants").json()["pacticipants"] == []
 
 
-def test_what_was_interrupted_goes_on(tmp_path, copied, source, target):
+def test_an_import_continues_after_it_was_killed(tmp_path, copied, source, target):
     words = ("import", "--from", source, "--from-username", "pact", "--from-password", "secret", "-b", target)
     with subprocess.Popen([BIN / "treaty", *words], cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
         while not httpx.get(f"{target}/pacts/latest").json()["pacts"]:
@@ -237,7 +237,7 @@ def test_what_was_interrupted_goes_on(tmp_path, copied, source, target):
     assert without_webhooks(snapshot(target)) == without_webhooks(snapshot(source, ("pact", "secret")))
 
 
-def test_what_came_since_is_copied_later(copied, changing_source, target):
+def test_data_added_to_the_source_is_copied_by_a_later_import(copied, changing_source, target):
     source = changing_source
     copied(TREATY_IMPORT_FROM=source)
     with httpx.Client(base_url=source, auth=("pact", "secret")) as client:
@@ -251,7 +251,7 @@ def test_what_came_since_is_copied_later(copied, changing_source, target):
     assert sorted(result[:3] for result in ours) == sorted(result[:3] for result in theirs)
 
 
-def test_a_pact_that_differs_is_told_and_left_alone(copied, target):
+def test_a_pact_that_differs_is_reported_and_not_changed(copied, target):
     mine = publication(TILL, "1", LEDGER, "mine")
     httpx.post(f"{target}/contracts/publish", json=mine).raise_for_status()
     report = copied(code=1)
@@ -263,21 +263,21 @@ def test_a_pact_that_differs_is_told_and_left_alone(copied, target):
     assert report["copied"]["pacts"] == VERSIONS - 1
 
 
-def test_what_the_target_will_not_have_is_told_and_the_rest_copied(tmp_path, copied):
+def test_webhooks_that_the_target_refuses_are_reported_and_all_other_data_is_copied(tmp_path, copied):
     with running(f"sqlite:///{tmp_path / 'strict.sqlite'}", cwd=tmp_path) as strict:
         report = copied(code=1, PACT_BROKER_BASE_URL=strict.address)
     assert [text.partition(":")[0] for text in report["refused"]] == ["The webhook plain", "The webhook secret"]
     assert report["copied"] == ALL | {"webhooks": 0}
 
 
-def test_a_source_that_lets_nobody_in_is_told_with_what_to_do(tmp_path, source, target):
+def test_missing_credentials_for_the_source_are_reported_with_the_next_step(tmp_path, source, target):
     done = run("treaty", "import", "--from", source, "-b", target, cwd=tmp_path)
     assert done.returncode == 1
     assert f"Error making request to {source} status=401" in done.stdout
     assert "Run the command again to continue" in done.stderr
 
 
-def test_people_read_progress_and_a_table_of_what_was_copied_and_what_was_not(tmp_path, source, target):
+def test_the_command_prints_progress_and_a_table_of_copied_and_skipped_data(tmp_path, source, target):
     words = ("--from-username", "pact", "--from-password", "secret")
     done = run("treaty", "import", "--from", source, "-b", target, *words, cwd=tmp_path)
     rows = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines()]

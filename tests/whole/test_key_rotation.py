@@ -126,7 +126,7 @@ def test_the_key_changes_while_a_server_delivers(
 
 
 @pytest.mark.slow_on_postgresql
-def test_a_change_of_the_key_that_is_killed_goes_on_when_it_is_called_again(
+def test_a_killed_rotation_of_the_key_continues_with_the_next_call(
     broker: Server, database_url: str, tmp_path: Path, receiver: Receiver
 ) -> None:
     for _ in range(100):
@@ -183,9 +183,7 @@ def test_a_key_file_gives_way_to_a_key_in_the_settings(
 
 
 @pytest.mark.long_on_postgresql
-def test_whoever_has_the_wrong_key_is_told_which_setting_is_to_be_mended(
-    broker: Server, database_url: str, tmp_path: Path
-) -> None:
+def test_a_wrong_key_is_reported_with_the_setting_to_change(broker: Server, database_url: str, tmp_path: Path) -> None:
     broker.end()
     (tmp_path / "treaty.key").unlink()
     before = _dump(database_url)

@@ -342,10 +342,10 @@ def test_endless_pipelining_ends_the_connection(shared_server):
     assert send(shared_server, head("GET", HEARTBEAT) * 2000).count(b"HTTP/1.1 200") <= 100
 
 
-# What clients rely on
+# Behaviour that clients rely on
 
 
-def test_a_body_is_asked_for_once_it_may_be_sent(server):
+def test_a_permitted_request_gets_100_continue_before_its_body(server):
     body = b'{"interactions": []}'
     lines = ("content-type: application/json", f"content-length: {len(body)}", "expect: 100-continue")
     with connect(server) as client:
@@ -355,7 +355,7 @@ def test_a_body_is_asked_for_once_it_may_be_sent(server):
         assert status_of(receive_all(client)) == 201
 
 
-def test_a_client_that_has_not_been_asked_for_its_body_is_not_too_slow(tmp_path):
+def test_a_client_that_waits_for_100_continue_does_not_time_out(tmp_path):
     """Counting an attempt to sign in waits for the database, to which another process is writing."""
     path, environ = tmp_path / "treaty.sqlite", {**CLOSED, "TREATY_HEADER_TIMEOUT": "1"}
     body = b'{"interactions": []}'
@@ -372,7 +372,7 @@ def test_a_client_that_has_not_been_asked_for_its_body_is_not_too_slow(tmp_path)
 
 
 @pytest.mark.parametrize(("path", "status"), [(PACT, 401), (SIGN_IN, 413)])
-def test_a_body_that_will_be_refused_is_not_asked_for(closed, path, status):
+def test_a_refused_request_gets_its_status_without_100_continue(closed, path, status):
     method = "PUT" if path == PACT else "POST"
     request = head(method, path, FORM, "content-length: 50000000", "expect: 100-continue", "accept: text/plain")
     response = send(closed, request)

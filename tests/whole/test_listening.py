@@ -61,7 +61,7 @@ def test_every_host_has_a_socket_on_the_same_port(hosts: list[str], addresses: l
     assert len({port for _, port in endpoints}) == 1
 
 
-def test_a_name_stands_for_all_of_its_addresses_that_the_machine_has() -> None:
+def test_a_name_is_bound_to_all_of_its_addresses_on_the_machine() -> None:
     names = {info[4][0] for info in socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)}
     bound_addresses = {address for address, _ in bound(["localhost"])}
     assert "127.0.0.1" in bound_addresses <= names

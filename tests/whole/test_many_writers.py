@@ -10,7 +10,7 @@ from tests.whole.servers import running
 CLIENTS, EACH = 20, 5
 
 
-def test_nothing_is_lost_and_nobody_is_refused(database_url, tmp_path):
+def test_all_publications_are_accepted_and_stored(database_url, tmp_path):
     with ExitStack() as stack:
         addresses = [stack.enter_context(running(database_url, cwd=tmp_path)).address for _ in range(2)]
         shares = [

@@ -18,7 +18,7 @@ def count(server, name, **labels):
 
 
 @pytest.mark.slow
-def test_what_each_worker_counted_is_added_up_also_of_one_that_was_killed(tmp_path):
+def test_counts_of_all_workers_are_added_including_those_of_a_killed_one(tmp_path):
     url = f"sqlite:///{tmp_path}/treaty.sqlite"
     with running(url, "--workers", "2", cwd=tmp_path) as server:
         for _ in range(30):

@@ -72,7 +72,7 @@ def write_other_tables_with_a_log(path: Path) -> None:
 
 @pytest.mark.parametrize("write", [write_nothing, write_text, write_other_tables, write_other_tables_with_a_log])
 @pytest.mark.parametrize("words", CALLS, ids=" ".join)
-def test_a_file_that_is_no_database_of_treaty_stays_as_it_is(words: list[str], folder: Path, write: object) -> None:
+def test_a_file_that_is_not_a_database_of_treaty_stays_unchanged(words: list[str], folder: Path, write: object) -> None:
     path = folder / "some.sqlite"
     assert callable(write)
     write(path)
@@ -91,7 +91,7 @@ def test_a_postgresql_database_without_tables_is_left_without_them(empty_databas
         assert "has no tables of Treaty" in result.stderr
 
 
-def test_a_server_that_does_not_answer_is_said_without_its_password() -> None:
+def test_an_unreachable_server_is_reported_without_its_password() -> None:
     url = "postgresql://ada:secret@127.0.0.1:1/treaty"
     result = call(["doctor", "--database-url", url], TREATY_DATABASE_STARTUP_TIMEOUT="0")
     assert (result.exit_code, result.stdout) == (1, "")

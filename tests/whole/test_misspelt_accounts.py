@@ -52,7 +52,7 @@ def test_the_table_has_every_command_with_a_name():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_misspelt_name_is_named_with_what_is_meant(folder, monkeypatch, name):
+def test_a_misspelt_name_is_reported_with_a_similar_existing_name(folder, monkeypatch, name):
     monkeypatch.chdir(folder)
     words, sentence = CASES[name]
     tokens = json.loads(call(folder, "token", "list", "--output", "json").stdout)

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.older_databases import filling
+from tests.older_databases import sample_data
 from tests.older_databases.answers import ask, opened, recorded_answers
-from tests.older_databases.filling import PRICES, SECRETS, SHOP, Broker, q
 from tests.older_databases.fixture import FOLDERS, KINDS, Fixture
 from tests.older_databases.restored import ADMINISTRATOR, EXPIRING, HOLDING, SENDING, restored, send_all_webhooks
+from tests.older_databases.sample_data import PRICES, SECRETS, SHOP, Broker, q
 from tests.receiver import Receiver
 from tests.whole.servers import Server, running
 from treaty.store.engine.database import open_database
@@ -91,7 +91,7 @@ def test_tokens_passwords_and_sessions_authenticate(server: Server, fixture: Fix
         is_refused = identity in {"anonymous", "revoked token", "disabled user's token"}
         if identity != EXPIRING:
             assert response.status_code == (401 if is_refused else 200), identity
-    assert filling.sign_in(server.address, filling.READER)
+    assert sample_data.sign_in(server.address, sample_data.READER)
 
 
 @pytest.mark.slow_on_postgresql
@@ -125,20 +125,20 @@ def test_queued_deliveries_are_sent(fixture: Fixture, url: str, tmp_path: Path, 
     with running(url, cwd=tmp_path, environ=HOLDING) as server:
         broker = Broker(server, tmp_path, url, fixture.facts["identities"][ADMINISTRATOR])
         for uuid in fixture.facts["webhooks"].values():
-            filling.point_webhook_at(broker, uuid, receiver.url)
+            sample_data.point_webhook_at(broker, uuid, receiver.url)
     with running(url, cwd=tmp_path, environ=SENDING):
         arrivals = receiver.wait(QUEUED)
     credentials = Counter(arrival.headers["authorization"] for arrival in arrivals)
-    assert credentials.keys() == {*SECRETS.values(), filling.basic("ci", filling.PASSWORDS["failing"])}
+    assert credentials.keys() == {*SECRETS.values(), sample_data.basic("ci", sample_data.PASSWORDS["failing"])}
     # The provider's version has been removed since the delivery was queued.
     assert any(arrival.body == b'{"by":"13","of":"Web Shop"}' for arrival in arrivals)
 
 
 def test_publishing_verifying_and_deciding_go_on(broker: Broker) -> None:
     question = f"/can-i-deploy?pacticipant={q(SHOP)}&version=6&environment=production"
-    filling.publish(broker, SHOP, "6", PRICES, "another thing", branch="main", tags=["prod"])
+    sample_data.publish(broker, SHOP, "6", PRICES, "another thing", branch="main", tags=["prod"])
     assert broker.send("GET", question)["summary"]["deployable"] is None
-    filling.verify(broker, SHOP, "6", PRICES, "10", success=True)
+    sample_data.verify(broker, SHOP, "6", PRICES, "10", success=True)
     assert broker.send("GET", question)["summary"]["deployable"] is True
     latest = broker.send("GET", f"/pacts/provider/{PRICES}/consumer/{q(SHOP)}/latest")
     assert latest["interactions"][-1]["description"] == "another thing"

@@ -74,7 +74,7 @@ def test_a_right_password_that_a_process_has_verified_waits_for_failures_in_anot
 
 
 @pytest.mark.slow_on_postgresql
-def test_builds_that_begin_at_once_with_the_right_password_are_let_in_by_every_process(two_with_users, add_user):
+def test_simultaneous_builds_with_the_right_password_are_accepted_by_every_process(two_with_users, add_user):
     add_user("ada")
     with ThreadPoolExecutor(30) as threads:
         for name in ("ada", "ci"):

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, text
 
 from tests import postgres
 from tests.older_databases.answers import recorded_answers
-from tests.older_databases.filling import PRICES, SHOP, Broker, q
 from tests.older_databases.fixture import FOLDERS, KINDS, Fixture
 from tests.older_databases.restored import ADMINISTRATOR, SENDING, restored
+from tests.older_databases.sample_data import PRICES, SHOP, Broker, q
 from tests.receiver import Arrival, Receiver, Reply, receiving
 from tests.waiting import eventually
 from tests.whole.servers import Server, running
@@ -212,7 +212,7 @@ def _dump(url: str, folder: Path) -> str:
 
 
 @pytest.mark.slow_on_postgresql
-def test_without_its_key_a_server_changes_nothing_and_says_so(
+def test_without_its_key_a_server_changes_nothing_and_logs_the_reason(
     fixture: Fixture, url: str, tmp_path: Path, receiver: Receiver
 ) -> None:
     uuid = fixture.facts["webhooks"][WEBHOOK]

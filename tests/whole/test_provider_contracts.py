@@ -74,7 +74,7 @@ def test_pairs_that_are_published_at_once_are_all_compared(database_url: str) ->
             if is_acknowledged
         ]
     with running(database_url, *WITHOUT_TIME) as again:
-        # What was not acknowledged is published again, as a build would.
+        # A contract that was not acknowledged is published again, as a build would do.
         rest = [publication for publication in PUBLICATIONS if publication not in published]
         with ThreadPoolExecutor(4) as threads:
             assert all(threads.map(lambda publication: publish(again.address, *publication), rest))
@@ -88,7 +88,7 @@ def test_pairs_that_are_published_at_once_are_all_compared(database_url: str) ->
             assert eventually(find) == [is_fitting], (consumer, version, provider_version)
 
 
-def test_the_rust_client_publishes_and_asks(server: Server, tmp_path: Path) -> None:
+def test_the_rust_client_publishes_and_queries(server: Server, tmp_path: Path) -> None:
     pacts = tmp_path / "pacts"
     pacts.mkdir()
     shop.write_pact(pacts)

@@ -81,7 +81,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_every_process_refuses_writes_and_says_what_to_do(path: Path, change: Callable[[Path], None]) -> None:
+def test_every_process_refuses_writes_with_the_next_step(path: Path, change: Callable[[Path], None]) -> None:
     url = f"sqlite:///{path}"
     with running(url, cwd=path.parent) as first, running(url, cwd=path.parent) as second:
         check_refused([first.address, second.address] * 10, path, change)
@@ -89,7 +89,7 @@ def test_every_process_refuses_writes_and_says_what_to_do(path: Path, change: Ca
 
 @pytest.mark.slow  # the test above has several processes, too
 @pytest.mark.parametrize("change", [delete, replace])
-def test_every_worker_refuses_writes_and_says_what_to_do(path: Path, change: Callable[[Path], None]) -> None:
+def test_every_worker_refuses_writes_with_the_next_step(path: Path, change: Callable[[Path], None]) -> None:
     with running(f"sqlite:///{path}", "--workers", "2", cwd=path.parent) as server:
         check_refused([server.address] * 20, path, change)
 
@@ -109,7 +109,7 @@ def check_refused(addresses: Sequence[str], path: Path, change: Callable[[Path],
 
 
 @pytest.mark.parametrize("change", [delete_log, replace_log, delete_index])
-def test_what_was_acknowledged_before_the_log_was_removed_survives(path: Path, change: Callable[[Path], None]) -> None:
+def test_writes_acknowledged_before_the_log_was_removed_survive(path: Path, change: Callable[[Path], None]) -> None:
     acknowledged = set()
     with running(f"sqlite:///{path}", cwd=path.parent) as server:
         for number in map(str, range(20)):
@@ -149,7 +149,7 @@ def test_a_file_that_is_put_back_is_written_to_again(path: Path) -> None:
         assert numbers(again.address) == {"1", "3"}
 
 
-def test_reads_and_the_status_of_the_database_tell_it_too(path: Path) -> None:
+def test_reads_and_the_status_report_a_deleted_file(path: Path) -> None:
     with running(f"sqlite:///{path}", cwd=path.parent) as server:
         assert publish(server.address, "1").status_code == 201
         delete_all(path)
@@ -173,7 +173,7 @@ def answered(request: Callable[[], httpx.Response], status: int) -> httpx.Respon
     return cast("httpx.Response", eventually(look, lambda: f"no answer had status {status}"))
 
 
-def test_a_worker_that_is_started_anew_does_not_create_the_file_anew(path: Path) -> None:
+def test_a_restarted_worker_does_not_create_a_deleted_file_again(path: Path) -> None:
     with running(f"sqlite:///{path}", "--workers", "2", cwd=path.parent) as server:
         assert publish(server.address, "1").status_code == 201
         delete_all(path)

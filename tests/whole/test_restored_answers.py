@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import insert, select
 
 from tests import postgres
-from tests.older_databases import filling
+from tests.older_databases import sample_data
 from tests.older_databases.answers import ask, opened, recorded_answers
-from tests.older_databases.filling import Broker
 from tests.older_databases.fixture import FOLDERS, Fixture
 from tests.older_databases.restored import HOLDING, send_all_webhooks
+from tests.older_databases.sample_data import Broker
 from tests.receiver import receiving
 from tests.whole.servers import running
 from treaty import app
@@ -129,6 +129,8 @@ def test_webhooks_send_their_secrets_and_credentials_are_accepted_under_a_new_ke
     with running(target, cwd=new, environ=HOLDING) as server, receiving() as receiver:
         broker = Broker(server, new, target, fixture.facts["identities"]["administrator's token"])
         send_all_webhooks(broker, fixture, receiver)
-        assert filling.sign_in(server.address, filling.READER)
-        filling.publish(broker, filling.SHOP, "6", filling.PRICES, "another thing", branch="main", tags=["prod"])
+        assert sample_data.sign_in(server.address, sample_data.READER)
+        sample_data.publish(
+            broker, sample_data.SHOP, "6", sample_data.PRICES, "another thing", branch="main", tags=["prod"]
+        )
         assert broker.administer("doctor")

@@ -48,7 +48,7 @@ def test_a_secret_is_created_listed_changed_and_deleted(treaty, tmp_path):
 
 
 @on_sqlite
-def test_what_cannot_be_done_is_explained(treaty):
+def test_refused_commands_print_the_reason(treaty):
     treaty("create", "TAKEN", "--value-stdin")
     for words, stdin, reason in (
         (("create", "A"), "", "--value-stdin"),

@@ -29,7 +29,7 @@ def both(database_url: str, tmp_path: Path) -> Iterator[list[servers.Server]]:
         yield [first, second]
 
 
-def test_what_is_taken_away_is_refused_at_once_by_every_process(database, both, add_user):
+def test_revoked_credentials_are_refused_at_once_by_every_process(database, both, add_user):
     def statuses(account):
         requests = [(server, account.headers[kind]) for kind in ("token", "password", "session") for server in both]
         return [httpx.get(f"{server.address}/user", headers=headers).status_code for server, headers in requests]
@@ -63,7 +63,7 @@ def test_wrong_passwords_are_counted_together_whichever_process_they_are_sent_to
 
 
 @pytest.mark.slow_on_postgresql
-def test_of_many_passwords_that_come_at_once_after_a_wait_one_is_looked_at(database, both, add_user):
+def test_of_many_simultaneous_passwords_after_a_wait_one_is_checked(database, both, add_user):
     add_user("ada")
     # The next one may be looked at after eight seconds, and the one after it in sixteen.
     count_failures(database, "ada", times=8, at=datetime.now(UTC) - timedelta(seconds=60))
@@ -82,7 +82,9 @@ def kept_connections(database_url: str) -> list[int]:
     return [pid for (pid,) in rows]
 
 
-def test_the_database_may_end_its_connections_and_nobody_is_refused(kept_connections, database_url, both, add_user):
+def test_credentials_are_accepted_after_the_database_ended_its_connections(
+    kept_connections, database_url, both, add_user
+):
     if database_url.startswith("sqlite"):
         pytest.skip("SQLite has none that end")
     ada = add_user("ada")
@@ -103,7 +105,7 @@ def test_the_database_may_end_its_connections_and_nobody_is_refused(kept_connect
 
 
 @pytest.mark.slow_on_postgresql
-def test_the_right_password_ends_what_wrong_ones_have_begun_in_every_process(both, add_user):
+def test_the_right_password_resets_the_count_of_wrong_ones_in_every_process(both, add_user):
     first, second = both
     add_user("ada")
     assert [get_user(first, "ada", f"guess {number}").status_code for number in range(4)] == [401] * 4

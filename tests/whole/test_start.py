@@ -85,7 +85,7 @@ def imports(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.mark.parametrize("module", sorted(NOT_NEEDED))
-def test_a_server_that_has_answered_a_heartbeat_has_not_loaded_what_only_other_requests_need(
+def test_a_server_does_not_load_modules_for_other_requests_before_the_first_heartbeat(
     module: str, imports: list[str]
 ) -> None:
     assert "treaty.web.application" in imports

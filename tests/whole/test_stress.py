@@ -38,7 +38,7 @@ class Client:
         self._http = httpx.Client(base_url=address, timeout=PATIENCE)
         self._environment = environment
         self._ledger = ledger
-        self._random = random.Random(number)  # noqa: S311 - only chooses what to do
+        self._random = random.Random(number)  # noqa: S311 - only chooses steps
         self._count = 0
         self._deletions = 0
 

@@ -112,7 +112,7 @@ def test_a_request_its_statements_and_its_deliveries_are_one_trace(collector, re
     assert "secret" not in text
 
 
-def test_names_in_paths_are_not_told_and_failures_are(collector, tmp_path):
+def test_spans_have_failures_but_no_names_from_paths(collector, tmp_path):
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_BSP_SCHEDULE_DELAY": "200"}
     with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=environ) as server:
         httpx.get(f"{server.address}/pacticipants/Secret%20Till")
@@ -123,7 +123,7 @@ def test_names_in_paths_are_not_told_and_failures_are(collector, tmp_path):
     assert _until("GET /test/error").status.code == 2
 
 
-def test_what_was_not_sent_yet_is_sent_when_the_server_ends(collector, tmp_path):
+def test_pending_spans_are_sent_when_the_server_ends(collector, tmp_path):
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_SERVICE_NAME": "it"}
     server = start(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=environ)
     httpx.get(server.address)
@@ -199,8 +199,8 @@ WITHOUT_TRACES: Final[tuple[dict[str, str], ...]] = (
 )
 
 
-def test_nothing_of_opentelemetry_is_loaded_when_no_traces_are_wanted(tmp_path: Path):
-    # One process, since it takes seconds to start: what none of the environments loads, no single one of them loads.
+def test_opentelemetry_is_not_loaded_when_no_traces_are_configured(tmp_path: Path):
+    # One process, since it takes seconds to start: it loads the modules of all environments together.
     program = f"""
 import os, sys
 from treaty import app

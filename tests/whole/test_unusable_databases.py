@@ -39,7 +39,7 @@ EVERY_CALL: Final = [SERVE, ADD_USER, *CALLS]
 STOP: Final = {"OTEL_TRACES_EXPORTER": "unknown"}
 """A setting that ends the server after it has opened its database, so that a failing test does not wait for it."""
 NOBODY: Final = 65_534
-"""Id of a user without rights, since root, who may run the tests, can write to all files."""
+"""Id of a user without rights, since root, which may run the tests, can write to all files."""
 
 
 @pytest.fixture(autouse=True)
@@ -162,7 +162,7 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 @contextmanager
 def without_rights() -> Iterator[None]:
-    """Change the user of this process to one who cannot write to files of others, until the block ends."""
+    """Change the user of this process to one that cannot write to files of others, until the block ends."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(NOBODY)
@@ -250,7 +250,7 @@ def free_port() -> int:
         return port
 
 
-def test_a_server_that_is_not_there_is_named() -> None:
+def test_a_missing_server_is_named() -> None:
     place = f"127.0.0.1:{free_port()}/treaty"
     check_all(
         f"postgresql://ada:{SECRET}@{place}",
@@ -270,7 +270,7 @@ def without_password(url: URL) -> URL:
     return URL.create(url.drivername, url.username, None, url.host, url.port, url.database)
 
 
-def test_what_waiting_does_not_heal_is_reported_at_once(address: str) -> None:
+def test_errors_that_waiting_cannot_resolve_are_reported_at_once(address: str) -> None:
     url = make_url(address)
     spelled = url.render_as_string(hide_password=False)
     for changed, *texts in (
@@ -434,7 +434,7 @@ def test_the_server_logs_each_attempt_and_starts_once_the_database_is_up(address
     assert event["reason"].endswith("Trying again in 0.5 seconds.")
 
 
-def test_waiting_ends_after_the_time_of_the_setting_and_the_last_line_says_what_to_do() -> None:
+def test_waiting_ends_after_the_time_of_the_setting_and_the_last_line_has_the_next_step() -> None:
     url = f"postgresql://ada:{SECRET}@127.0.0.1:{free_port()}/treaty"
     for words in PAIR:
         result = call(words, url, TREATY_DATABASE_STARTUP_TIMEOUT="0.2")

@@ -57,7 +57,7 @@ def check_unused(server: Server) -> int:
     return indexed
 
 
-# `tests/api/test_usage_indexing.py` continues what a killed process has begun, without a process.
+# `tests/api/test_usage_indexing.py` continues the work of a killed process, without a process.
 @pytest.mark.slow
 @pytest.mark.long_on_postgresql
 def test_the_index_is_completed_after_sigkill(database_url: str) -> None:

@@ -20,13 +20,13 @@ from treaty.model.accounts.passwords import find_setting_weakness
         ("a stapled horse, correctly", None),
     ],
 )
-def test_weak_passwords_of_settings_are_told_from_others(settings, reason):
+def test_weak_passwords_of_settings_have_a_reason_and_strong_ones_none(settings, reason):
     weakness = find_setting_weakness(settings, "build-server")
     assert weakness is None if reason is None else weakness is not None and weakness.startswith(reason)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_server_warns_of_weak_passwords_in_its_settings_and_does_not_tell_them(tmp_path, workers):
+def test_a_server_warns_of_weak_passwords_in_its_settings_without_logging_them(tmp_path, workers):
     environ = {
         "PACT_BROKER_BASIC_AUTH_USERNAME": "ci",
         "PACT_BROKER_BASIC_AUTH_PASSWORD": "pact_workshop",

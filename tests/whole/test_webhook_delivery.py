@@ -110,7 +110,7 @@ def test_each_queued_delivery_arrives_even_if_the_server_is_killed_repeatedly(
     assert bodies == [str(number) for number in range(published)]
 
 
-def test_a_server_that_is_asked_to_end_notes_what_it_was_sending(tmp_path: Path, receiver: Receiver) -> None:
+def test_a_server_that_ends_records_the_delivery_it_was_sending(tmp_path: Path, receiver: Receiver) -> None:
     url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
     receiver.replies = [Reply(write=lambda _file: time.sleep(1))]
     with running(url, environ=OPEN) as server:
@@ -146,7 +146,7 @@ def test_secrets_of_webhooks_are_not_in_the_files(tmp_path: Path, receiver: Rece
         assert secret.encode() not in path.read_bytes(), path
 
 
-def test_one_server_sends_what_another_owes(tmp_path: Path, receiver: Receiver) -> None:
+def test_a_server_sends_deliveries_that_another_server_enqueued(tmp_path: Path, receiver: Receiver) -> None:
     url = f"sqlite:///{tmp_path / 'treaty.sqlite'}"
     with running(url, environ=OPEN) as first, running(url, environ=OPEN) as second:
         _hook(first, receiver)
@@ -156,7 +156,7 @@ def test_one_server_sends_what_another_owes(tmp_path: Path, receiver: Receiver) 
     assert json.loads(b"[" + b",".join(arrival.body for arrival in receiver.arrivals) + b"]") == list(range(6))
 
 
-def test_a_server_that_cannot_keep_a_key_says_so_when_it_needs_one(tmp_path: Path) -> None:
+def test_a_server_that_cannot_store_a_key_reports_it_when_it_needs_one(tmp_path: Path) -> None:
     (tmp_path / "treaty.key").mkdir()
     with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", environ=OPEN) as server:
         assert "can neither be read nor created" in server.log

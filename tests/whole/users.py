@@ -20,7 +20,7 @@ VAULT = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
 
 @dataclass(frozen=True)
 class User:
-    """A user, with what it signs in with."""
+    """A user with its credentials."""
 
     token: Token
     session: str

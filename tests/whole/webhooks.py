@@ -1,4 +1,4 @@
-"""Settings of a server that may send webhooks to this machine, and what they are sent for."""
+"""Settings of a server that may send webhooks to this machine, and the events that trigger them."""
 
 OPEN = {
     "PACT_BROKER_WEBHOOK_SCHEME_WHITELIST": "http https",

@@ -86,7 +86,7 @@ class Case:
 
 
 def note(finding: Finding, operation: str) -> str:
-    """Write a finding as `E code | location in the pact | location in the document`, without what cases share."""
+    """Write a finding as `E code | location in the pact | location in the document`, without parts that cases share."""
     assert finding.pact
     assert finding.document
     pact = finding.pact.location.removeprefix("[root].interactions[0]").removeprefix(".")

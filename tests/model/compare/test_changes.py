@@ -171,7 +171,7 @@ def parameter(**more: Any) -> Any:
         ({"openapi": "3.0.3"}, ["price", "code", "id"]),
     ],
 )
-def test_a_change_affects_those_who_use_what_has_changed(change: Any, expected: list[str]) -> None:
+def test_a_change_affects_the_pacts_that_use_the_changed_parts(change: Any, expected: list[str]) -> None:
     old, new = (compile_one(content, Profile.STRICT) for content in (build(), build(**change)))
     changes = DocumentChanges(old, new)
     assert [name for name, pact in PACTS.items() if changes.affects(pact, is_clean=True)] == expected

@@ -53,7 +53,7 @@ def test_a_rule_is_for_the_values_at_its_path(path: str, steps: tuple[str | int,
         ({"$.a.b": TYPE, "$.a.*": EQUALITY}, True),
         ({"$.a.b": EQUALITY, "$.a.*": TYPE}, False),
         ({"$.x": EQUALITY, "$.a": TYPE}, True),
-        # Only rules for the type are rules for what the value contains, too.
+        # Only rules for the type are rules for the members of the value, too.
         ({"$": TYPE, "$.a": EQUALITY}, True),
     ],
 )

@@ -1,4 +1,4 @@
-"""Reading OpenAPI and AsyncAPI documents: what is accepted, and what is refused with which reason and position."""
+"""Reading OpenAPI and AsyncAPI documents: which are accepted, and the reasons and positions of refusals."""
 
 import json
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def test_the_version_decides_the_kind_of_a_document(text: str, specification: st
     assert read(text).document.specification == specification
 
 
-def test_utf_16_is_read_if_its_byte_order_mark_says_so() -> None:
+def test_utf_16_with_a_byte_order_mark_is_read() -> None:
     assert read((OPENAPI + "info: {title: Zoë}").encode("utf-16")).document.content["info"] == {"title": "Zoë"}
 
 

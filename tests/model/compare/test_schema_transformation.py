@@ -1,4 +1,4 @@
-"""What the validator gets of a schema: the keywords with allowed values, in the form of a version that it knows."""
+"""Schemas for the validator: the keywords with allowed values, in the form of a version that it supports."""
 
 from itertools import product
 from typing import Any
@@ -60,7 +60,7 @@ def test_a_keyword_with_another_value_is_left_out_and_noted(keyword: str, value:
     [
         (True, {}),
         (False, {"not": {}}),
-        # Annotations say nothing about values.
+        # Annotations do not restrict values.
         ({"type": "string", "title": "x", "example": 1}, TEXT),
         ({"type": "string", "title": "x", "minLength": 1}, {"type": "string", "minLength": 1}),
         ({"unheard-of": 1}, {}),
@@ -94,7 +94,7 @@ def test_a_schema_is_transformed_for_the_validator(schema: Any, expected: Any) -
 
 
 @pytest.mark.parametrize("keyword", ["dependentSchemas", "patternProperties"])
-def test_conditions_on_a_response_keep_what_they_require(keyword: str) -> None:
+def test_conditions_on_a_response_keep_their_required_properties(keyword: str) -> None:
     condition = {"type": "object", "properties": {"b": TEXT}, "required": ["b"]}
     transformed, _ = transform({keyword: {"a": condition}}, Direction.RESPONSE)
     assert transformed[keyword] == {"a": condition}
@@ -103,7 +103,7 @@ def test_conditions_on_a_response_keep_what_they_require(keyword: str) -> None:
 @pytest.mark.parametrize(
     ("schema", "kind"), [(1, "a number"), (1.5, "a number"), (None, "null"), ("x", "text"), ([1], "a list")]
 )
-def test_a_schema_that_is_no_object_allows_any_value(schema: Any, kind: str) -> None:
+def test_a_schema_that_is_not_an_object_allows_any_value(schema: Any, kind: str) -> None:
     assert transform(schema) == ({}, [f"A schema is {kind} instead of an object."])
 
 
@@ -176,7 +176,7 @@ def test_a_response_may_be_a_subset_without_further_members() -> None:
     ],
 )
 def test_the_schemas_of_all_of_are_merged_or_united(schemas: list[Any], merged: Any, united: Any) -> None:
-    """The reference engine lets later values win; the strict profile demands what all schemas do."""
+    """The reference engine lets later values win; the strict profile applies all schemas."""
     assert transform({"allOf": schemas}) == (merged, [])
     assert transform({"allOf": schemas}, unites_all_of=True) == (united, [])
 

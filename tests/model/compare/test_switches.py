@@ -1,4 +1,4 @@
-"""The switches of a document, the profile `pactflow` that has most of them on, and what `strict` does differently."""
+"""The switches of a document, the profile `pactflow` that has most of them on, and the differences of `strict`."""
 
 from dataclasses import replace
 
@@ -75,7 +75,7 @@ def test_only_the_strict_profile_compares_bodies_that_are_zero_or_false(body):
 
 
 @pytest.mark.parametrize("body", [None, ""])
-def test_an_empty_body_is_no_body(body):
+def test_an_empty_body_counts_as_absent(body):
     case = response_case("no body", WHOLE, body)
     assert case.notes() == replace(case, profile=Profile.STRICT).notes() == []
 

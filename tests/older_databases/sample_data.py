@@ -380,7 +380,7 @@ def _add_places(broker: Broker, facts: Facts) -> None:
 
 
 def _finish_deliveries(broker: Broker) -> None:
-    """Leave finished deliveries, also about a version that is gone."""
+    """Leave finished deliveries, also about a removed version."""
     publish(broker, SHOP, "withdrawn", PRICES, "a thing withdrawn", branch="main")
     _wait_for_deliveries(broker, SHOP, "withdrawn", {"success", "failure"})
     _wait_for_deliveries(broker, SHOP, "3", {"success", "failure"})
