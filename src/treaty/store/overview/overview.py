@@ -727,11 +727,13 @@ def _build_shape_of_all(db: Connection) -> _OverviewShape:
     return _build_shape(OverviewFilter(), OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_contracts)
 
 
+_STATES: Final = {state.value: state for state in PactState}  # quicker than the constructor
+
+
 def load_states(db: Connection) -> list[tuple[int, tuple[int, int], PactState]]:
     """Load the id, the pair (ids of consumer and provider) and the state of each integration."""
-    states = {state.value: state for state in PactState}  # quicker than the constructor
     rows = fetch_tuples(db, _select_states(_build_shape_of_all(db)), {}, _State)
-    return [(row.id, (row.consumer_id, row.provider_id), states[row.state]) for row in rows]
+    return [(row.id, (row.consumer_id, row.provider_id), _STATES[row.state]) for row in rows]
 
 
 def _describe_warnings(
@@ -794,13 +796,10 @@ def list_network_edges(db: Connection, overview_filter: OverviewFilter) -> list[
     shape = _build_shape(overview_filter, OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_contracts)
     if shape.shows_latest:
         edges = fetch_rows(db, _select_edges(shape), _build_params(overview_filter))
-        return [NetworkEdge(consumer=row.consumer, provider=row.provider, state=PactState(row.state)) for row in edges]
+        return [NetworkEdge(consumer, provider, _STATES[state]) for _, consumer, provider, state in edges]
     states = _list_chosen_states(db, shape, overview_filter)
     names: dict[int, str] = dict(tuple(row) for row in fetch_rows(db, _NAMES_BY_ID, {}))
-    return [
-        NetworkEdge(consumer=names[row.consumer_id], provider=names[row.provider_id], state=PactState(row.state))
-        for row in states
-    ]
+    return [NetworkEdge(names[row.consumer_id], names[row.provider_id], _STATES[row.state]) for row in states]
 
 
 _INTEGRATION_COUNT: Final = select(func.count()).select_from(integration)

@@ -213,6 +213,16 @@ def _build_application_link(base: str, name: str) -> Markup:
     return Markup('<a class="app" href="{}{}">{}</a>').format(base, path, breakable(name))
 
 
+def _link_application_plainly(context: "Context", name: str) -> Markup:
+    """Link to the page of an application within a sentence."""
+    return _build_plain_application_link(context["base"], name)
+
+
+@_cached
+def _build_plain_application_link(base: str, name: str) -> Markup:
+    return Markup('<a href="{}{}">{}</a>').format(base, urls.PACTICIPANT.fill(pacticipant=name), name)
+
+
 def _show_number(context: "Context", number: str, of: str | None = None) -> Markup:
     """Show the number of a version, as a link to its page if the application `of` is given."""
     return _build_number(number) if of is None else _build_version_link(context["base"], of, number)
@@ -351,6 +361,7 @@ def templates() -> "Environment":
         number=pass_context(_show_number),
         pact=pass_context(_link_pact),
         pipeline=_sort_by_pipeline,
+        plain_app=pass_context(_link_application_plainly),
         plural=_plural,
         shell=shlex.quote,
         short=_short,
