@@ -164,7 +164,7 @@ def _with_query(context: "Context", **changes: object) -> str:
     return "?" + "&".join(f"{_encode(name)}={_encode(value)}" for name, value in (*texts, *context["lists"]))
 
 
-_MAX_CACHED_LENGTH: Final = 100
+_MAX_CACHED_LENGTH: Final = 200
 _encode_cached: Final = lru_cache(maxsize=1024)(quote_plus)
 
 
@@ -186,10 +186,17 @@ _CODE: Final = re.compile("`([^`]+)`")
 
 def _with_code(text: str) -> Markup:
     """Format a text of our own, in which back-ticks mark code."""
+    return _mark_code_cached(text) if len(text) <= _MAX_CACHED_LENGTH else _mark_code(text)
+
+
+def _mark_code(text: str) -> Markup:
     return Markup("").join(
         Markup("<code>{}</code>").format(breakable(part)) if at % 2 else _shortened(part)
         for at, part in enumerate(_CODE.split(text))
     )
+
+
+_mark_code_cached: Final = lru_cache(maxsize=4096)(_mark_code)  # the documentation of the API repeats many texts
 
 
 def _title(text: str) -> Markup:
