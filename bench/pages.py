@@ -134,8 +134,8 @@ WITHOUT_MEASUREMENT: Final[Mapping[str, str]] = {
 """Templates of the URLs of pages that are not measured, each with the reason."""
 
 
-def list_unmeasured(paths: Collection[str]) -> Collection[str]:
-    """List the templates of the URLs of pages that neither these paths nor `WITHOUT_MEASUREMENT` contain."""
+def list_unmeasured(paths: Collection[str], *, exceptions: Collection[str] = WITHOUT_MEASUREMENT) -> Collection[str]:
+    """List the templates of the URLs of pages that neither these paths nor the exceptions contain."""
     routes = build_route_table(Settings())
     measured = {routes.match(path.partition("?")[0]).template for path in paths}
     templates = {
@@ -144,7 +144,7 @@ def list_unmeasured(paths: Collection[str]) -> Collection[str]:
         for template, endpoint in router.endpoints.items()
         if endpoint.page is not None
     }
-    return templates - measured - WITHOUT_MEASUREMENT.keys()
+    return templates - measured - set(exceptions)
 
 
 def list_pages(size: System, find: Callable[..., str]) -> Mapping[str, str]:
@@ -257,7 +257,8 @@ def list_pages(size: System, find: Callable[..., str]) -> Mapping[str, str]:
         "trends, a pair's": f"/trends?{urlencode({'consumer': consumer, 'provider': provider})}",
         **{f"trends, {rows.value}": f"/trends/rows?show={rows.value}" for rows in TrendRows},
         "network around one": f"/pacticipants/{consumer}/network",
-        "network around one, depth 2": f"/pacticipants/{consumer}/network?depth=2",
+        "network around the busiest one": f"/pacticipants/{busiest}/network",
+        "network around the busiest one, two steps": f"/pacticipants/{busiest}/network?depth=2",
         "network": "/network",
         "network in production": "/network?environment=production",
     }
