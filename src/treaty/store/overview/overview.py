@@ -166,6 +166,22 @@ _STATE: Final = case(
     (_LATEST_SUCCESS.is_(None), _NOT_VERIFIED),
     else_=newest_results.state_of(verification, _LATEST_SUCCESS),
 )
+# With contracts, the state of a pact with a provider that has any depends on the row of a result. Only these pacts are
+# joined with it.
+_checked: Final = verification.alias("checked")
+_documented: Final = version.alias("documented")
+_HAS_CONTRACT: Final = (
+    exists()
+    .where(_documented.c.pacticipant_id == integration.c.provider_id, _documented.c.documents_sha.is_not(None))
+    .correlate(integration)
+)
+_IS_CHECKED: Final = _checked.c.id == case((_HAS_CONTRACT, _RESULT_OF_LATEST))
+_CHECKED_SUCCESS: Final = decisive_success(_checked)
+_STATE_WITH_CONTRACTS: Final = case(
+    (_checked.c.id.is_(None), _STATE_OF_LATEST),
+    (_CHECKED_SUCCESS.is_(None), _NOT_VERIFIED),
+    else_=newest_results.state_of(_checked, _CHECKED_SUCCESS),
+)
 _RANKS: Final = {state.value: rank for rank, state in enumerate(PactState)}
 """Ranks of states, from worst to best."""
 
@@ -375,12 +391,18 @@ _LATEST_PACTS: Final = integration.outerjoin(publication, publication.c.id == in
 
 @lru_cache(maxsize=256)
 def _select_integrations(
-    shape: _OverviewShape, *columns: ColumnElement[Any], has_names: bool = True, has_result: bool = True
+    shape: _OverviewShape,
+    *columns: ColumnElement[Any],
+    has_names: bool = True,
+    has_result: bool = False,
+    has_state: bool = False,
 ) -> Select[*tuple[Any, ...]]:
     """Select columns of all integrations, with their latest pacts, that match the filter."""
     source: FromClause = _join_names(_LATEST_PACTS) if has_names else _LATEST_PACTS
     if has_result:
         source = source.outerjoin(verification, verification.c.id == _RESULT_OF_LATEST)
+    if has_state and shape.has_contracts:
+        source = source.outerjoin(_checked, _IS_CHECKED)
     return select(*columns).select_from(source).where(*_build_conditions(shape))
 
 
@@ -401,22 +423,21 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
 
     Counting needs the state of every integration, so these rows are narrow; details are loaded for one page only.
     """
-    # With contracts, the state of a pact depends on the row of a result, instead of the copy or an index.
     return _select_integrations(
         shape,
         integration.c.id,
         integration.c.consumer_id,
         integration.c.provider_id,
         integration.c.latest_publication_id.label("publication_id"),
-        (verification.c.id if shape.has_contracts else _RESULT_OF_LATEST).label("verification_id"),
+        _RESULT_OF_LATEST.label("verification_id"),
         _build_state(shape).label("state"),
         has_names=bool(shape.word_count),
-        has_result=shape.has_contracts,
+        has_state=True,
     )
 
 
 def _build_state(shape: _OverviewShape) -> ColumnElement[Any]:
-    return _STATE if shape.has_contracts else _STATE_OF_LATEST
+    return _STATE_WITH_CONTRACTS if shape.has_contracts else _STATE_OF_LATEST
 
 
 @lru_cache(maxsize=256)
@@ -451,7 +472,8 @@ def _select_page(shape: _OverviewShape, *, has_state: bool) -> Select[*tuple[Any
         shape,
         integration.c.id,
         integration.c.latest_publication_id.label("publication_id"),
-        has_result=shape.sorting is OverviewSorting.VERIFIED or (reads_state and shape.has_contracts),
+        has_result=shape.sorting is OverviewSorting.VERIFIED,
+        has_state=reads_state,
     )
     if has_state:
         page = page.where(_build_state(shape) == bindparam("state"))
@@ -784,7 +806,7 @@ def _load_summaries(
 def _select_edges(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
     names = (_consumer.c.name.label("consumer"), _provider.c.name.label("provider"))
     columns = (integration.c.id, *names, _build_state(shape).label("state"))
-    return _select_integrations(shape, *columns, has_result=shape.has_contracts).order_by(*_build_order(shape))
+    return _select_integrations(shape, *columns, has_state=True).order_by(*_build_order(shape))
 
 
 _NAMES_BY_ID: Final = select(pacticipant.c.id, pacticipant.c.name)
