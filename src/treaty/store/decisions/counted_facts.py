@@ -1,7 +1,7 @@
 """The facts of whether versions of a pacticipant can be deployed to an environment, as counts of results.
 
 A table of versions and environments shows yes or no for each. Deciding each on its own would load the rows of the same
-consumers again and again, only to count them. So the database counts them for all versions at once, by the rules of
+consumers for each of them, only to count them. So the database counts them for all versions at once, by the rules of
 `matrix_summary`.
 """
 
