@@ -1,8 +1,10 @@
 """Decisions about many applications look at the versions in question, whatever else these have ever published."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from tests.databases import open_new
 from tests.store.plans import plans
@@ -11,8 +13,15 @@ from treaty.store.decisions import matrix_rows, matrix_summary
 from treaty.store.decisions.matrix_rows import MatrixScope
 
 
+def count_by_version(db: Connection, scope: MatrixScope) -> object:
+    return matrix_summary.count_by_version(db, scope, has_contracts=False)
+
+
 @pytest.mark.parametrize("count", [1, 2, 10, 50, 400])
-def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> None:
+@pytest.mark.parametrize("load", [matrix_rows.list_rows, count_by_version])
+def test_publications_are_found_by_their_version(
+    tmp_path: Path, load: Callable[[Connection, MatrixScope], object], count: int
+) -> None:
     ids = list(range(1, count + 2))
     scope = MatrixScope(
         version_ids=ids,
@@ -25,7 +34,7 @@ def test_publications_are_found_by_their_version(tmp_path: Path, count: int) -> 
     )
     database = open_new(tmp_path / "treaty.sqlite")
 
-    _, steps_by_statement = plans(database, lambda db: matrix_rows.list_rows(db, scope))
+    _, steps_by_statement = plans(database, lambda db: load(db, scope))
     database.close()
     (steps,) = steps_by_statement.values()
     (results,) = [step for step in steps if "SEARCH verification" in step]

@@ -2,13 +2,12 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from treaty.model.overview.overview import PactState
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NetworkEdge:
+class NetworkEdge(NamedTuple):  # a system has thousands, which take several times as long to create as dataclasses
     """A consumer, its provider, and the state of the pact between them."""
 
     consumer: str
@@ -55,9 +54,12 @@ def select_within(edges: Sequence[NetworkEdge], distances: Mapping[str, int], de
 def compute_worst_states(edges: Iterable[NetworkEdge]) -> Mapping[str, PactState]:
     """Compute the worst state among the edges of each application."""
     # PactState lists the states from worst to best.
-    ranks = {state: rank for rank, state in enumerate(PactState)}
-    worst_states: dict[str, PactState] = {}
-    for edge in edges:
-        for name in (edge.consumer, edge.provider):
-            worst_states[name] = min(worst_states.get(name, edge.state), edge.state, key=ranks.__getitem__)
-    return worst_states
+    states = list(PactState)
+    ranks = {state: rank for rank, state in enumerate(states)}
+    worst_ranks: dict[str, int] = {}
+    for consumer, provider, state in edges:
+        rank = ranks[state]
+        for name in (consumer, provider):
+            if rank < worst_ranks.get(name, len(states)):
+                worst_ranks[name] = rank
+    return {name: states[rank] for name, rank in worst_ranks.items()}

@@ -7,7 +7,7 @@ It counts by content: publications with the same content share its results, so t
 a few groups of publications and a few results. `model.decisions.matrix.summarize_rows` computes the same from rows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +27,7 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal_column,
     not_,
     or_,
     select,
@@ -327,6 +328,56 @@ def _position() -> ColumnElement[int]:
     return func.coalesce(provider_version.c.position, -1)
 
 
+# Counts for each version of a pacticipant
+
+
+class CountsByVersion(NamedTuple):
+    """Numbers of results by the id of a version."""
+
+    counts: Mapping[int, ResultCounts]
+    uncompared: Collection[int]
+    """The versions with a row whose provider version has a contract, and that lacks the result of a comparison."""
+
+
+def count_by_version(db: Connection, scope: MatrixScope, *, has_contracts: bool) -> CountsByVersion:
+    """Count the rows of each version of the only specified pacticipant, which has no contract with itself.
+
+    A version without rows is missing. Without `has_contracts`, no provider version has a contract.
+    """
+    rows = fetch_rows(
+        db, _counts_by_version_statement(derive_shape(scope), has_contracts=has_contracts), bind_values(scope, None)
+    )
+    counts = {
+        version_id: ResultCounts(success or 0, failed or 0, unknown or 0, 0)
+        for version_id, success, failed, unknown, _ in rows
+    }
+    return CountsByVersion(counts, {row[0] for row in rows if row[4]})
+
+
+@lru_cache(maxsize=16)
+def _counts_by_version_statement(shape: StatementShape, *, has_contracts: bool) -> Select[*tuple[Any, ...]]:
+    """Build the statement that counts rows by the version of the specified pacticipant, on whichever side it is."""
+    published = _published(shape)
+    is_own = published.c.consumer_id.in_(_bind_ids(shape, "specified_pacticipant_ids"))
+    own_version_id = case((is_own, published.c.consumer_version_id))
+    # A subquery, so that the parameters occur once: PostgreSQL takes expressions with parameters for different ones.
+    owned = select(*_group_columns(shape, published), own_version_id.label("own_version_id")).subquery("owned")
+    groups = select(*owned.c, func.count().label("number")).group_by(*owned.c).cte("groups").prefix_with("MATERIALIZED")
+    result = _results(shape, groups).add_columns(groups.c.own_version_id, groups.c.number).subquery("result")
+    version_id = func.coalesce(result.c.own_version_id, result.c.provider_version_id)
+    conditions = (result.c.success.is_(True), result.c.success.is_(False), result.c.success.is_(None))
+    numbers = [cast(func.sum(case((condition, result.c.number))), Integer) for condition in conditions]
+    if not has_contracts:
+        return select(version_id, *numbers, literal_column("0")).group_by(version_id)
+    is_uncompared = and_(provider_version.c.documents_sha.is_not(None), not_(_is_compared(result)))
+    return (
+        select(version_id, *numbers, func.max(case((is_uncompared, 1), else_=0)))
+        .select_from(result)
+        .outerjoin(provider_version, provider_version.c.id == result.c.provider_version_id)
+        .group_by(version_id)
+    )
+
+
 # Pairs without the result of a comparison
 
 
@@ -353,16 +404,19 @@ def list_uncompared(db: Connection, scope: MatrixScope) -> Sequence[UncomparedGr
 _compared: Final = verification.alias("compared")
 
 
+def _is_compared(result: FromClause) -> ColumnElement[bool]:
+    return exists().where(
+        _compared.c.content_id == result.c.group_content_id,
+        _compared.c.provider_version_id == result.c.provider_version_id,
+        _compared.c.comparison_id.is_not(None),
+    )
+
+
 @lru_cache(maxsize=16)
 def _uncompared_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     groups = _count_groups(shape).subquery("groups")
     result = _results(shape, groups).add_columns(groups.c.number).subquery("result")
     keys = (result.c.group_content_id, result.c.provider_version_id)
-    is_compared = exists().where(
-        _compared.c.content_id == result.c.group_content_id,
-        _compared.c.provider_version_id == result.c.provider_version_id,
-        _compared.c.comparison_id.is_not(None),
-    )
     is_verified = case((and_(result.c.verification_id.is_not(None), not_(result.c.is_superseded)), 1), else_=0)
     flags = [result.c[f"group_{name}"] for name in _list_flags(shape)]
     return (
@@ -376,7 +430,7 @@ def _uncompared_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
         )
         .select_from(result)
         .join(provider_version, provider_version.c.id == result.c.provider_version_id)
-        .where(provider_version.c.documents_sha.is_not(None), not_(is_compared))
+        .where(provider_version.c.documents_sha.is_not(None), not_(_is_compared(result)))
         .group_by(*keys, *flags, result.c.number)
     )
 

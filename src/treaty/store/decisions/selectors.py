@@ -4,7 +4,7 @@ Pacticipants and versions given by name are looked up for the whole query at onc
 """
 
 from collections.abc import Collection, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -189,6 +189,21 @@ def resolve_for_pacticipants(
     for selector, pacticipant_id in zip(selectors, pacticipant_ids, strict=True):
         targets += _build_targets(selector, pacticipant_id, versions[pacticipant_id])
     return targets
+
+
+def list_ids_in_environment(
+    db: Connection, environment_name: str, pacticipant_ids: Sequence[int]
+) -> Sequence[tuple[int, int]]:
+    """List the ids of the versions of pacticipants in an environment, each with the id of its pacticipant."""
+    if not pacticipant_ids:
+        return []
+    values = {"pacticipant_ids": pacticipant_ids, "environment": environment_name}
+    return [(row.id, row.pacticipant_id) for row in fetch_rows(db, _in_environment_statement(), values)]
+
+
+@cache
+def _in_environment_statement() -> Select[*tuple[Any, ...]]:
+    return select(version.c.id, version.c.pacticipant_id).where(version.c.id.in_(_versions_in_environment()))
 
 
 def _build_targets(selector: Selector, pacticipant_id: int, versions: Sequence[Any]) -> list[SelectorTarget]:

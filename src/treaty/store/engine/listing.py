@@ -48,7 +48,10 @@ class PagedQuery:
         rows = self._fetch(db, self._one_page, {**params, "limit": limit, "offset": page.offset})
         if not page.is_requested and len(rows) <= page.limit:
             return Paged(make(rows), None, len(rows))
-        return Paged(make(rows[: page.limit]), page, fetch_scalar(db, self._count, params))
+        # A page with room for more is the last one.
+        is_last = len(rows) < page.limit and (rows or not page.offset)
+        total = page.offset + len(rows) if is_last else fetch_scalar(db, self._count, params)
+        return Paged(make(rows[: page.limit]), page, total)
 
 
 def escape_like(part: str) -> str:

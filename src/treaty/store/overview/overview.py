@@ -27,9 +27,11 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    type_coerce,
     union,
     union_all,
 )
+from sqlalchemy.types import NullType
 
 from treaty.model.decisions.matrix import VersionKey
 from treaty.model.overview.attention import Attention, AttentionKind, CauseGroup, ShownGroups, group_by_cause
@@ -166,6 +168,22 @@ _STATE: Final = case(
     (_LATEST_SUCCESS.is_(None), _NOT_VERIFIED),
     else_=newest_results.state_of(verification, _LATEST_SUCCESS),
 )
+# With contracts, the state of a pact with a provider that has any depends on the row of a result. Only these pacts are
+# joined with it.
+_checked: Final = verification.alias("checked")
+_documented: Final = version.alias("documented")
+_HAS_CONTRACT: Final = (
+    exists()
+    .where(_documented.c.pacticipant_id == integration.c.provider_id, _documented.c.documents_sha.is_not(None))
+    .correlate(integration)
+)
+_IS_CHECKED: Final = _checked.c.id == case((_HAS_CONTRACT, _RESULT_OF_LATEST))
+_CHECKED_SUCCESS: Final = decisive_success(_checked)
+_STATE_WITH_CONTRACTS: Final = case(
+    (_checked.c.id.is_(None), _STATE_OF_LATEST),
+    (_CHECKED_SUCCESS.is_(None), _NOT_VERIFIED),
+    else_=newest_results.state_of(_checked, _CHECKED_SUCCESS),
+)
 _RANKS: Final = {state.value: rank for rank, state in enumerate(PactState)}
 """Ranks of states, from worst to best."""
 
@@ -290,14 +308,18 @@ _RESULT_IN_ENVIRONMENT: Final = case((_live_provider.c.version_id.is_(None), NEW
 
 
 def _build_sorted_time(shape: _OverviewShape) -> ColumnElement[Any]:
-    """Build the time by which the list is sorted, if it is sorted by a time; otherwise NULL."""
+    """Build the time by which the list is sorted, if it is sorted by a time; otherwise NULL.
+
+    It is as the driver returns it, which is enough to sort by it: converting thousands of times takes milliseconds.
+    """
     if shape.sorting is OverviewSorting.PUBLISHED:
-        return publication.c.created_at
+        return type_coerce(publication.c.created_at, NullType())
     if shape.sorting is not OverviewSorting.VERIFIED:
         return null()
     if not shape.has_environment:
-        return _NEWEST_RESULT_AT
-    return case((_live_provider.c.version_id.is_(None), _NEWEST_RESULT_AT), else_=verification.c.created_at)
+        return type_coerce(_NEWEST_RESULT_AT, NullType())
+    time = case((_live_provider.c.version_id.is_(None), _NEWEST_RESULT_AT), else_=verification.c.created_at)
+    return type_coerce(time, NullType())
 
 
 class _ChosenState(NamedTuple):
@@ -313,7 +335,8 @@ class _ChosenState(NamedTuple):
     """None if the newest version on the branch has no pact with the provider."""
     verification_id: int | None
     state: str
-    sorted_time: datetime | None
+    sorted_time: Any
+    """As the driver returns it; None without a result, or if the list is not sorted by a time."""
 
 
 @lru_cache(maxsize=256)
@@ -375,12 +398,18 @@ _LATEST_PACTS: Final = integration.outerjoin(publication, publication.c.id == in
 
 @lru_cache(maxsize=256)
 def _select_integrations(
-    shape: _OverviewShape, *columns: ColumnElement[Any], has_names: bool = True, has_result: bool = True
+    shape: _OverviewShape,
+    *columns: ColumnElement[Any],
+    has_names: bool = True,
+    has_result: bool = False,
+    has_state: bool = False,
 ) -> Select[*tuple[Any, ...]]:
     """Select columns of all integrations, with their latest pacts, that match the filter."""
     source: FromClause = _join_names(_LATEST_PACTS) if has_names else _LATEST_PACTS
     if has_result:
         source = source.outerjoin(verification, verification.c.id == _RESULT_OF_LATEST)
+    if has_state and shape.has_contracts:
+        source = source.outerjoin(_checked, _IS_CHECKED)
     return select(*columns).select_from(source).where(*_build_conditions(shape))
 
 
@@ -401,22 +430,21 @@ def _select_states(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
 
     Counting needs the state of every integration, so these rows are narrow; details are loaded for one page only.
     """
-    # With contracts, the state of a pact depends on the row of a result, instead of the copy or an index.
     return _select_integrations(
         shape,
         integration.c.id,
         integration.c.consumer_id,
         integration.c.provider_id,
         integration.c.latest_publication_id.label("publication_id"),
-        (verification.c.id if shape.has_contracts else _RESULT_OF_LATEST).label("verification_id"),
+        _RESULT_OF_LATEST.label("verification_id"),
         _build_state(shape).label("state"),
         has_names=bool(shape.word_count),
-        has_result=shape.has_contracts,
+        has_state=True,
     )
 
 
 def _build_state(shape: _OverviewShape) -> ColumnElement[Any]:
-    return _STATE if shape.has_contracts else _STATE_OF_LATEST
+    return _STATE_WITH_CONTRACTS if shape.has_contracts else _STATE_OF_LATEST
 
 
 @lru_cache(maxsize=256)
@@ -451,7 +479,8 @@ def _select_page(shape: _OverviewShape, *, has_state: bool) -> Select[*tuple[Any
         shape,
         integration.c.id,
         integration.c.latest_publication_id.label("publication_id"),
-        has_result=shape.sorting is OverviewSorting.VERIFIED or (reads_state and shape.has_contracts),
+        has_result=shape.sorting is OverviewSorting.VERIFIED,
+        has_state=reads_state,
     )
     if has_state:
         page = page.where(_build_state(shape) == bindparam("state"))
@@ -727,11 +756,13 @@ def _build_shape_of_all(db: Connection) -> _OverviewShape:
     return _build_shape(OverviewFilter(), OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_contracts)
 
 
+_STATES: Final = {state.value: state for state in PactState}  # quicker than the constructor
+
+
 def load_states(db: Connection) -> list[tuple[int, tuple[int, int], PactState]]:
     """Load the id, the pair (ids of consumer and provider) and the state of each integration."""
-    states = {state.value: state for state in PactState}  # quicker than the constructor
     rows = fetch_tuples(db, _select_states(_build_shape_of_all(db)), {}, _State)
-    return [(row.id, (row.consumer_id, row.provider_id), states[row.state]) for row in rows]
+    return [(row.id, (row.consumer_id, row.provider_id), _STATES[row.state]) for row in rows]
 
 
 def _describe_warnings(
@@ -782,7 +813,7 @@ def _load_summaries(
 def _select_edges(shape: _OverviewShape) -> Select[*tuple[Any, ...]]:
     names = (_consumer.c.name.label("consumer"), _provider.c.name.label("provider"))
     columns = (integration.c.id, *names, _build_state(shape).label("state"))
-    return _select_integrations(shape, *columns, has_result=shape.has_contracts).order_by(*_build_order(shape))
+    return _select_integrations(shape, *columns, has_state=True).order_by(*_build_order(shape))
 
 
 _NAMES_BY_ID: Final = select(pacticipant.c.id, pacticipant.c.name)
@@ -794,13 +825,10 @@ def list_network_edges(db: Connection, overview_filter: OverviewFilter) -> list[
     shape = _build_shape(overview_filter, OverviewSorting.CONSUMER, is_reversed=False, has_contracts=has_contracts)
     if shape.shows_latest:
         edges = fetch_rows(db, _select_edges(shape), _build_params(overview_filter))
-        return [NetworkEdge(consumer=row.consumer, provider=row.provider, state=PactState(row.state)) for row in edges]
+        return [NetworkEdge(consumer, provider, _STATES[state]) for _, consumer, provider, state in edges]
     states = _list_chosen_states(db, shape, overview_filter)
     names: dict[int, str] = dict(tuple(row) for row in fetch_rows(db, _NAMES_BY_ID, {}))
-    return [
-        NetworkEdge(consumer=names[row.consumer_id], provider=names[row.provider_id], state=PactState(row.state))
-        for row in states
-    ]
+    return [NetworkEdge(names[row.consumer_id], names[row.provider_id], _STATES[row.state]) for row in states]
 
 
 _INTEGRATION_COUNT: Final = select(func.count()).select_from(integration)

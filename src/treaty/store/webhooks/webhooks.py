@@ -129,6 +129,8 @@ def list_of_sides(db: Connection, *, consumer: str | None, provider: str | None)
 
 def _fetch(db: Connection, statement: Select[Any], params: Mapping[str, Any]) -> list[Webhook]:
     rows = fetch_rows(db, statement, params)
+    if not rows:
+        return []
     events: dict[int, list[str]] = {row.id: [] for row in rows}
     event_rows = (
         fetch_rows(db, _EVENTS, {"ids": list(events)})

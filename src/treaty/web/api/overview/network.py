@@ -4,7 +4,8 @@ import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from treaty.model.overview import network
 from treaty.model.overview.network import NetworkEdge
@@ -116,9 +117,21 @@ _DASHES: Final = {
 _DRAWING_ORDER: Final = {state: -rank for rank, state in enumerate(PactState)}
 
 
-def _draw(edges: Iterable[NetworkEdge], focus: str | None) -> Drawing:
+class _DrawingWithPaths(NamedTuple):
+    drawing: Drawing
+    paths: Mapping[Edge, str]
+    """The curves as the data of SVG paths."""
+
+
+def _draw(edges: Iterable[NetworkEdge], focus: str | None) -> _DrawingWithPaths:
     pairs = tuple(sorted((edge.consumer, edge.provider) for edge in edges))
-    return draw_graph(pairs, () if focus is None else (focus,))
+    return _draw_with_paths(pairs, () if focus is None else (focus,))
+
+
+@lru_cache(maxsize=8)  # as many as drawings
+def _draw_with_paths(pairs: tuple[Edge, ...], alone: tuple[str, ...]) -> _DrawingWithPaths:
+    drawing = draw_graph(pairs, alone)
+    return _DrawingWithPaths(drawing, {curve.edge: _draw_path(curve) for curve in drawing.curves})
 
 
 def _escape_xml(text: str) -> str:
@@ -137,17 +150,17 @@ def draw_figure(edges: Sequence[NetworkEdge], focus: str | None, href: Callable[
 
     `href` makes a link out of a path.
     """
-    drawing, worst_states = _draw(edges, focus), network.compute_worst_states(edges)
+    (drawing, paths), worst_states = _draw(edges, focus), network.compute_worst_states(edges)
     state_of = {(edge.consumer, edge.provider): edge.state for edge in edges}
     index_of = {box.name: index for index, box in enumerate(drawing.boxes)}
     tab_index = "" if len(index_of) <= MAX_TAB_STOPS else ' tabindex="-1"'
     draw_curve = _draw_curve_with_link if len(edges) <= MAX_LINKS else _draw_curve_without_link
-    curves = sorted(drawing.curves, key=lambda curve: _DRAWING_ORDER[state_of[curve.edge]])
+    drawn_edges = sorted(paths, key=lambda edge: _DRAWING_ORDER[state_of[edge]])
     return "\n".join(
         (
             f'<svg class="graph" {_size_attributes(drawing)} role="group" aria-label="The network as a graph">',
             '<g class="lines">',
-            *(draw_curve(curve, state_of[curve.edge], index_of, href) for curve in curves),
+            *(draw_curve(edge, paths[edge], state_of[edge], index_of, href) for edge in drawn_edges),
             "</g>",
             '<g class="boxes">',
             *(
@@ -173,21 +186,20 @@ def _application_link(name: str, href: Callable[[str], str]) -> str:
 
 
 def _draw_curve_with_link(
-    curve: Curve, state: PactState, index_of: Mapping[str, int], href: Callable[[str], str]
+    edge: Edge, path: str, state: PactState, index_of: Mapping[str, int], href: Callable[[str], str]
 ) -> str:
-    consumer, provider = curve.edge
+    consumer, provider = edge
     target = _escape_xml(href(urls.LATEST_PACT.fill(provider=provider, consumer=consumer)))
-    path = f'<title>{_draw_title(curve.edge, state)}</title><path d="{_draw_path(curve)}"/>'
+    titled_path = f'<title>{_draw_title(edge, state)}</title><path d="{path}"/>'
     ends = f"{index_of[consumer]} {index_of[provider]}"
-    return f'<a href="{target}" tabindex="-1" class="{state.value}" data-e="{ends}">{path}</a>'
+    return f'<a href="{target}" tabindex="-1" class="{state.value}" data-e="{ends}">{titled_path}</a>'
 
 
 def _draw_curve_without_link(
-    curve: Curve, state: PactState, index_of: Mapping[str, int], _href: Callable[[str], str]
+    edge: Edge, path: str, state: PactState, index_of: Mapping[str, int], _href: Callable[[str], str]
 ) -> str:
-    consumer, provider = curve.edge
-    ends = f"{index_of[consumer]} {index_of[provider]}"
-    return f'<path class="{state.value}" data-e="{ends}" d="{_draw_path(curve)}"/>'
+    consumer, provider = edge
+    return f'<path class="{state.value}" data-e="{index_of[consumer]} {index_of[provider]}" d="{path}"/>'
 
 
 def _box_class(box: Box, worst_states: Mapping[str, PactState], focus: str | None) -> str:
@@ -244,7 +256,7 @@ def _draw_path(curve: Curve) -> str:
 @represent.register_text
 def network_as_svg(picture: SvgNetwork, context: RenderContext) -> str:
     """Draw a picture on white that needs no style sheet."""
-    drawing, worst_states = _draw(picture.edges, picture.focus), network.compute_worst_states(picture.edges)
+    (drawing, paths), worst_states = _draw(picture.edges, picture.focus), network.compute_worst_states(picture.edges)
     state_of = {(edge.consumer, edge.provider): edge.state for edge in picture.edges}
     width, height = _compute_size(drawing)
     return "\n".join(
@@ -253,7 +265,7 @@ def network_as_svg(picture: SvgNetwork, context: RenderContext) -> str:
             "<title>The network of applications</title>",
             f'<rect x="{-MARGIN}" y="{-MARGIN}" width="{width}" height="{height}" fill="#fff"/>',
             *(
-                _draw_curves_of_state(state, drawing, state_of)
+                _draw_curves_of_state(state, paths, state_of)
                 for state in sorted(STATE_LABELS, key=_DRAWING_ORDER.__getitem__)
             ),
             *(_draw_coloured_box(box, worst_states.get(box.name), context) for box in drawing.boxes),
@@ -266,14 +278,15 @@ def network_as_svg(picture: SvgNetwork, context: RenderContext) -> str:
 _FONT_ATTRIBUTES: Final = 'font-family="system-ui, sans-serif" font-size="12"'
 
 
-def _draw_curves_of_state(state: PactState, drawing: Drawing, state_of: Mapping[Edge, PactState]) -> str:
+def _draw_curves_of_state(state: PactState, paths: Mapping[Edge, str], state_of: Mapping[Edge, PactState]) -> str:
     """Draw the curves of one state in a group, which holds the attributes that they share."""
-    curves = [curve for curve in drawing.curves if state_of[curve.edge] is state]
     dashes = f' stroke-dasharray="{_DASHES[state]}"' if state in _DASHES else ""
-    paths = (
-        f'<path d="{_draw_path(curve)}"><title>{_draw_title(curve.edge, state)}</title></path>' for curve in curves
+    curves = (
+        f'<path d="{path}"><title>{_draw_title(edge, state)}</title></path>'
+        for edge, path in paths.items()
+        if state_of[edge] is state
     )
-    return "\n".join((f'<g fill="none" stroke="{_COLOURS[state]}" stroke-width="1.5"{dashes}>', *paths, "</g>"))
+    return "\n".join((f'<g fill="none" stroke="{_COLOURS[state]}" stroke-width="1.5"{dashes}>', *curves, "</g>"))
 
 
 def _draw_coloured_box(box: Box, state: PactState | None, context: RenderContext) -> str:

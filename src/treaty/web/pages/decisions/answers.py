@@ -6,11 +6,13 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from treaty.model.decisions.matrix import Verdict
-from treaty.model.decisions.queries import Destination, build_deployment_query
+from treaty.model.decisions.matrix import Verdict, decide
+from treaty.model.decisions.queries import Destination, MatrixQuery, build_deployment_query
 from treaty.model.decisions.selectors import Selector
 from treaty.model.deployments import Environment
-from treaty.store.decisions import matrix, selectors
+from treaty.store.decisions import counted_facts, matrix, selectors
+from treaty.store.decisions.counted_facts import CountedFacts
+from treaty.store.decisions.exemptions import load_exemptions
 from treaty.store.decisions.selectors import NamedIds
 from treaty.web.api.decisions.exemptions import decide_with_exemptions
 from treaty.web.http.request import Request
@@ -30,11 +32,7 @@ class AnswerRow:
     number: str
     branch: str | None
     """The branch whose head the version is, if it is in the table for that reason."""
-    verdicts: Sequence[Verdict]
-
-    @property
-    def answers(self) -> list[bool | None]:
-        return [verdict.summary.deployable for verdict in self.verdicts]
+    answers: Sequence[bool | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,11 +58,6 @@ class AnswerTable:
         pairs = zip(self.environments, self.rows[0].answers, strict=True)
         return next((environment for environment, answer in pairs if not answer), self.environments[-1])
 
-    def find_verdict(self, environment: Environment) -> Verdict | None:
-        """Find the verdict of the first row; None if the environment has no column."""
-        pairs = zip(self.environments, self.rows[0].verdicts if self.rows else (), strict=False)
-        return next((verdict for other, verdict in pairs if other.uuid == environment.uuid), None)
-
 
 def build_table(
     request: Request, name: str, versions: Sequence[tuple[str, str | None]], environments: Sequence[Environment]
@@ -75,16 +68,57 @@ def build_table(
     """
     # The last ones, as production is more important than the environment of a pull request.
     shown = environments[-MAX_ENVIRONMENTS:]
-    named = load_named(request.db, name, [number for number, _ in versions])
+    numbers = list(dict.fromkeys(number for number, _ in versions))
+    answers = _AnswersByEnvironment(request, name, numbers, shown)
     rows = [
-        AnswerRow(
-            number=number,
-            branch=branch,
-            verdicts=[decide_deployment(request, name, number, environment, named) for environment in shown],
-        )
+        AnswerRow(number=number, branch=branch, answers=[answers.find(number, environment) for environment in shown])
         for number, branch in versions
     ]
     return AnswerTable(environments=shown, rows=rows, left_out=len(environments) - len(shown))
+
+
+class _AnswersByEnvironment:
+    """The answers for versions of an application, by counts where these are enough, and else one by one."""
+
+    def __init__(
+        self, request: Request, name: str, numbers: Sequence[str], environments: Sequence[Environment]
+    ) -> None:
+        self._request, self._name = request, name
+        self._named = load_named(request.db, name, numbers)
+        names = [environment.name for environment in environments]
+        facts_by_environment = counted_facts.load_by_environment(request.db, name, numbers, names, self._named)
+        self._answers = {
+            (number, environment): answer
+            for environment, facts in facts_by_environment.items()
+            for number, answer in self._decide_by_counts(environment, facts).items()
+        }
+
+    def find(self, number: str, environment: Environment) -> bool | None:
+        key = (number, environment.name)
+        if key in self._answers:
+            return self._answers[key]
+        return decide_deployment(self._request, self._name, number, environment, self._named).summary.deployable
+
+    def _decide_by_counts(self, environment: str, facts: CountedFacts) -> Mapping[str, bool | None]:
+        """Decide about the versions whose counts are enough: an exemption may cover some of the results that count."""
+        answers = {
+            number: decide(_build_query(self._name, number, environment), facts_of_version).summary.deployable
+            for number, facts_of_version in facts.by_number.items()
+        }
+        if all(answers.values()):
+            return answers
+        exemptions = load_exemptions(
+            self._request.db,
+            [(self._name, number) for number, answer in answers.items() if not answer],
+            consumers=[self._name],
+            providers=facts.partners_elsewhere,
+            environment_name=environment,
+            now=self._request.now,
+        )
+        if exemptions.first_deployments:
+            return {number: answer for number, answer in answers.items() if answer}
+        overridden = {override.version for override in exemptions.overrides}
+        return {number: answer for number, answer in answers.items() if answer or number not in overridden}
 
 
 def load_named(db: Connection, name: str, numbers: Iterable[str]) -> NamedIds:
@@ -94,7 +128,11 @@ def load_named(db: Connection, name: str, numbers: Iterable[str]) -> NamedIds:
 
 def decide_deployment(request: Request, name: str, number: str, environment: Environment, named: NamedIds) -> Verdict:
     """Decide whether a version can be deployed to an environment, as can-i-deploy does."""
-    selector = Selector(pacticipant=name, version=number)
-    query = replace(build_deployment_query(selector, Destination(environment=environment.name)), limit=MAX_ROWS)
+    query = _build_query(name, number, environment.name)
     facts = matrix.load_facts(request.db, query, named).facts
     return decide_with_exemptions(request.db, query, facts, now=request.now)
+
+
+def _build_query(name: str, number: str, environment: str) -> MatrixQuery:
+    selector = Selector(pacticipant=name, version=number)
+    return replace(build_deployment_query(selector, Destination(environment=environment)), limit=MAX_ROWS)

@@ -79,7 +79,7 @@ def answer_question(
     table = build_table(request, name, [(number, main_branch), *_list_heads(request, details, number)], environments)
     to = environment or table.find_decisive()
     question = Question(number=number, is_requested=bool(requested), main_branch=main_branch, table=table)
-    return question if to is None else replace(question, answer=_answer(request, name, number, to, table))
+    return question if to is None else replace(question, answer=_answer(request, name, number, to))
 
 
 def _read_environment(request: Request, environments: Sequence[Environment]) -> Environment | None:
@@ -110,14 +110,12 @@ def _list_heads(request: Request, details: PacticipantDetails, number: str) -> l
     return others[:MAX_HEADS]
 
 
-def _answer(request: Request, name: str, number: str, to: Environment, table: AnswerTable) -> Answer:
+def _answer(request: Request, name: str, number: str, to: Environment) -> Answer:
     answer = Answer(version=number, to=to, members=[(name, number)])
     others = _list_lines(request.option("with"))
     if others:
         return _decide_set(request, answer, others)
-    verdict = table.find_verdict(to)
-    if verdict is None:
-        verdict = decide_deployment(request, name, number, to, load_named(request.db, name, [number]))
+    verdict = decide_deployment(request, name, number, to, load_named(request.db, name, [number]))
     explanations = load_explanations(request.db, verdict)
     return replace(
         answer,

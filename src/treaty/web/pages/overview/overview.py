@@ -55,7 +55,9 @@ def show_overview(request: Request) -> HtmlPage:
     context = {
         "filter": overview_filter,
         "counts": {state: loaded.counts.get(state, 0) for state in PactState},
-        "integration_count": overview.count_integrations(request.db),
+        "integration_count": (
+            loaded.integrations.total if overview_filter.is_empty else overview.count_integrations(request.db)
+        ),
         "total": loaded.integrations.total,
         "integrations": loaded.integrations.items,
         "page": page,
