@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     Select,
     Subquery,
+    Table,
     and_,
     bindparam,
     case,
@@ -31,14 +32,16 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     union,
     union_all,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from treaty.model.decisions.matrix import MatrixRow
 from treaty.model.decisions.queries import LatestBy
 from treaty.store.engine.database import fetch_rows
-from treaty.store.tables import content, pacticipant, publication, verification, version
+from treaty.store.tables import content, integration, pacticipant, publication, verification, version
 
 MAX_BOUND_IDS: Final = 500
 """Longer lists of ids are rendered into the statement, since databases limit the number of its parameters."""
@@ -193,6 +196,7 @@ class JoinedResults(NamedTuple):
 
 # Columns and order of rows
 
+_Columns = Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Any]
 _consumer: Final = pacticipant.alias("consumer")
 _provider: Final = pacticipant.alias("provider")
 consumer_version: Final = version.alias("consumer_version")
@@ -211,11 +215,13 @@ _PUBLISHED: Final[Mapping[str, ColumnElement[Any]]] = {
     "consumer_version_number": consumer_version.c.number,
     "consumer_version_position": consumer_version.c.position,
     "consumer_version_created_at": consumer_version.c.created_at,
+}
+"""The properties of a publication that its rows have or are sorted by."""
+_NAMES: Final[Mapping[str, ColumnElement[Any]]] = {
     "consumer": _consumer.c.name,
     "provider": _provider.c.name,
     "sha": content.c.sha,
 }
-"""The properties of a publication that its rows have or are sorted by."""
 
 
 @lru_cache(maxsize=64)
@@ -224,46 +230,57 @@ def _rows_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     if not shape.is_limited:
         results = join_results(shape, publication, is_replaced(shape, publication))
         return select_rows(shape, results).where(is_selected(shape), *results.conditions)
-    published = describe_publications(_take_until_full(shape, _newest_publications(shape)))
-    return select_newest_rows(shape, published, join_results(shape, published, is_replaced(shape, published)))
+    ids = _take_until_full(shape, _newest_publications(shape))
+    if shape.has_version_rows:
+        return _select_version_rows(shape, ids)
+    published = describe_publications(ids)
+    return select_newest_rows(shape, published, join_results(shape, published, false()))
 
 
-def describe_publications(ids: Select[Any] | CompoundSelect[Any]) -> CTE:
-    """Select the properties of publications, for rows up to a limit.
+def _select_version_rows(shape: StatementShape, ids: Select[Any]) -> Select[*tuple[Any, ...]]:
+    """Select the newest rows of publications, most of which have a row for each selected version.
+
+    Unlike `select_newest_rows`, this looks up the names last. PostgreSQL would compare each described publication with
+    each version, since it has no statistics of either.
+    """
+    results = join_results(shape, publication, is_replaced(shape, publication))
+    results = results._replace(conditions=(publication.c.id.in_(ids), *results.conditions))
+    joined = _join_consumer_version(results.joined)
+    page = _select_page(joined_columns(shape, results), joined, results)
+    return _complete_rows({**page.c, **_NAMES}, _join_names(page, page.c))
+
+
+def describe_publications(ids: Select[Any]) -> CTE:
+    """Select the properties and names of publications, for `select_newest_rows`.
 
     A publication may have a hundred rows. Materialized, so that its names are not looked up for each of them.
     """
-    columns = (column.label(name) for name, column in _PUBLISHED.items())
-    described = select(*columns).select_from(_join_names(publication)).where(publication.c.id.in_(ids))
+    columns = (column.label(name) for name, column in {**_PUBLISHED, **_NAMES}.items())
+    joined = _join_names(_join_consumer_version(publication), publication.c)
+    described = select(*columns).select_from(joined).where(publication.c.id.in_(ids))
     return described.cte("described").prefix_with("MATERIALIZED")
 
 
-def _join_names(published: FromClause) -> FromClause:
-    """Join publications with their consumer versions and with what has their names."""
-    return (
-        published.join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
-        .join(_consumer, _consumer.c.id == publication.c.consumer_id)
-        .join(_provider, _provider.c.id == publication.c.provider_id)
-        .join(content, content.c.id == publication.c.content_id)
-    )
-
-
 def select_newest_rows(shape: StatementShape, published: CTE, results: JoinedResults) -> Select[*tuple[Any, ...]]:
-    """Select the fields of the newest rows up to the limit, of publications from `describe_publications`.
+    """Select the fields of the newest rows up to the limit, of publications from `describe_publications`."""
+    page = _select_page(_row_columns(shape, published.c, results), results.joined, results)
+    return _complete_rows(page.c, page)
 
-    Sorts and cuts the rows first: the limit may remove thousands of them, whose provider versions need not be looked
-    up. PostgreSQL also plans statements with few tables faster than one with many.
+
+def _select_page(columns: _Columns, joined: FromClause, results: JoinedResults) -> Subquery:
+    """Sort the rows, and cut them at the limit.
+
+    The limit may remove thousands of them, whose other names and numbers need not be looked up. PostgreSQL also plans
+    two statements with few tables faster than one with many.
     """
-    columns = _row_columns(shape, dict(published.c.items()), results)
-    page = (
+    return (
         select(*(column.label(name) for name, column in columns.items()))
-        .select_from(results.joined)
+        .select_from(joined)
         .where(*results.conditions)
         .order_by(*order_by_newest(columns))
         .limit(bindparam("limit"))
         .subquery("page")
     )
-    return _complete_rows(dict(page.c.items()), page)
 
 
 def join_page(page: Subquery) -> JoinedResults:
@@ -276,17 +293,28 @@ def join_page(page: Subquery) -> JoinedResults:
 
 def select_rows(shape: StatementShape, results: JoinedResults) -> Select[*tuple[Any, ...]]:
     """Select the ids of both versions and the fields of `MatrixRow`, the newest action first."""
-    return _complete_rows(joined_columns(shape, results), _join_names(results.joined))
+    joined = _join_names(_join_consumer_version(results.joined), publication.c)
+    return _complete_rows({**joined_columns(shape, results), **_NAMES}, joined)
+
+
+def _join_consumer_version(published: FromClause) -> FromClause:
+    return published.join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
+
+
+def _join_names(published: FromClause, columns: _Columns) -> FromClause:
+    return (
+        published.join(_consumer, _consumer.c.id == columns["consumer_id"])
+        .join(_provider, _provider.c.id == columns["provider_id"])
+        .join(content, content.c.id == columns["content_id"])
+    )
 
 
 def joined_columns(shape: StatementShape, results: JoinedResults) -> dict[str, ColumnElement[Any]]:
-    """Return the columns of rows that join publications with their consumer versions and results."""
+    """Return what publications, their consumer versions and results contribute to rows."""
     return _row_columns(shape, _PUBLISHED, results)
 
 
-def _row_columns(
-    shape: StatementShape, published: Mapping[str, ColumnElement[Any]], results: JoinedResults
-) -> dict[str, ColumnElement[Any]]:
+def _row_columns(shape: StatementShape, published: _Columns, results: JoinedResults) -> dict[str, ColumnElement[Any]]:
     """Add the properties of results to those of publications."""
     return {
         **published,
@@ -300,7 +328,7 @@ def _row_columns(
     }
 
 
-def _complete_rows(columns: Mapping[str, ColumnElement[Any]], joined: FromClause) -> Select[*tuple[Any, ...]]:
+def _complete_rows(columns: _Columns, joined: FromClause) -> Select[*tuple[Any, ...]]:
     """Look up the provider versions of rows."""
     return (
         select(
@@ -330,7 +358,7 @@ def _complete_rows(columns: Mapping[str, ColumnElement[Any]], joined: FromClause
     )
 
 
-def order_by_newest(columns: Mapping[str, ColumnElement[Any]]) -> tuple[ColumnElement[Any], ...]:
+def order_by_newest(columns: _Columns) -> tuple[ColumnElement[Any], ...]:
     """Order rows by their last action, the newest first."""
     # Ids break ties, so that both databases return the same page.
     return (
@@ -341,7 +369,7 @@ def order_by_newest(columns: Mapping[str, ColumnElement[Any]]) -> tuple[ColumnEl
     )
 
 
-def _last_action(shape: StatementShape, published: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:
+def _last_action(shape: StatementShape, published: _Columns) -> ColumnElement[Any]:
     """Select the time of a row's last action, publication or result, by which the original sorts.
 
     With `latestby` the time of a publication is that of its consumer version.
@@ -376,18 +404,25 @@ def _publication_conditions(shape: StatementShape) -> Iterable[ColumnElement[boo
     # versions are known. With the bare columns, SQLite would look up each version with each provider, or read all that
     # the specified pacticipants have ever published. (tests/store/test_matrix_plans.py asserts the plan.)
     consumer_id, provider_id = publication.c.consumer_id + _ZERO, publication.c.provider_id + _ZERO
-    restriction = and_(_is_in(shape, provider_id, "pacticipant_ids"), *_is_current(shape))
+    has_provider = _is_in(shape, provider_id, "pacticipant_ids")
+    restrictions = [*_is_current(shape)]
     if shape.has_inferred:
         is_about_specified = or_(
             _is_in(shape, consumer_id, "specified_pacticipant_ids"),
             _is_in(shape, provider_id, "specified_pacticipant_ids"),
         )
         # Left out where it is always true: PostgreSQL would expect few publications, and join them in nested loops.
-        restriction = and_(restriction, is_about_specified)
-    alternatives = list(_match_selected(shape, publication.c.consumer_version_id, publication.c.consumer_id))
-    # With a limit, each alternative takes its own newest publications, by an index of its own.
-    for alternative in alternatives if shape.is_limited else [or_(*alternatives)]:
-        yield and_(alternative, restriction)
+        restrictions.append(is_about_specified)
+    if not shape.is_limited:
+        alternatives = _match_selected(shape, publication.c.consumer_version_id, publication.c.consumer_id)
+        yield and_(or_(*alternatives), has_provider, *restrictions)
+    else:
+        # Each alternative takes its own newest publications, by an index of its own.
+        if shape.has_versions:
+            is_of_version = _is_in(shape, publication.c.consumer_version_id, "version_ids")
+            yield and_(is_of_version, has_provider, *restrictions)
+        if shape.has_whole_pacticipants:
+            yield and_(_is_of_whole_consumer(shape, publication), *restrictions)
     if shape.has_replaced_versions:
         # A replaced version is the consumer only of the new version of the same pacticipant.
         is_with_itself = publication.c.consumer_id == publication.c.provider_id
@@ -399,9 +434,21 @@ def is_selected_content(shape: StatementShape) -> ColumnElement[bool]:
     if shape.is_pair:
         is_consumer = content.c.consumer_id == bindparam("pair_consumer")
         return and_(is_consumer, content.c.provider_id == bindparam("pair_provider"))
-    is_consumer = _is_in(shape, content.c.consumer_id, "whole_pacticipant_ids")
-    # Not the bare column: SQLite would look up each consumer with each provider (see `_publication_conditions`).
-    return and_(is_consumer, _is_in(shape, content.c.provider_id + _ZERO, "pacticipant_ids"))
+    return _is_of_whole_consumer(shape, content)
+
+
+def _is_of_whole_consumer(shape: StatementShape, table: Table) -> ColumnElement[bool]:
+    """Whether a row is of a consumer that is selected as a whole and of a selected provider.
+
+    The integrations between the selected pacticipants select the rows. With the ids alone, PostgreSQL would expect as
+    many rows as an average consumer has; where these consumers have fewer, it would plan the statement for each
+    execution. Adding 0 to the provider keeps SQLite from looking up each consumer with each provider.
+    """
+    pairs = select(integration.c.consumer_id, integration.c.provider_id).where(
+        _is_in(shape, integration.c.consumer_id, "whole_pacticipant_ids"),
+        _is_in(shape, integration.c.provider_id + _ZERO, "pacticipant_ids"),
+    )
+    return tuple_(table.c.consumer_id, table.c.provider_id).in_(pairs)
 
 
 def is_replaced(shape: StatementShape, published: FromClause) -> ColumnElement[bool]:
