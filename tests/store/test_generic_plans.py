@@ -37,6 +37,8 @@ HISTORY = """
         SELECT id, id, id, now(), now() FROM generate_series(1, 40) AS id;
     INSERT INTO version (id, pacticipant_id, number, position, created_at, updated_at)
         SELECT id, 1 + (id - 1) / 600, id, id, now(), now() FROM generate_series(1, 12000) AS id;
+    INSERT INTO integration (consumer_id, provider_id, created_at)
+        SELECT id, 20 + id, now() FROM generate_series(1, 20) AS id;
     INSERT INTO content (id, consumer_id, provider_id, sha, body, created_at)
         SELECT id, id, 20 + id, id, '{}', now() FROM generate_series(1, 20) AS id;
     INSERT INTO publication (

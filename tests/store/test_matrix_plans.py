@@ -44,7 +44,7 @@ def test_publications_are_found_by_their_version(
     ]
 
 
-def test_contents_are_counted_by_their_consumer(tmp_path: Path) -> None:
+def test_contents_are_counted_by_the_integrations_of_their_consumers(tmp_path: Path) -> None:
     ids = list(range(1, 51))
     scope = MatrixScope(
         version_ids=[],
@@ -60,5 +60,8 @@ def test_contents_are_counted_by_their_consumer(tmp_path: Path) -> None:
     _, steps_by_statement = plans(database, lambda db: matrix_summary.summarize(db, scope, query, [], []))
     database.close()
     (steps,) = steps_by_statement.values()
+    # Not by each consumer with each provider: the integrations found have both.
+    (pairs,) = [step for step in steps if "SEARCH integration" in step]
+    assert pairs.endswith("(consumer_id=?)")
     (contents,) = [step for step in steps if "SEARCH content" in step]
-    assert contents.endswith("(consumer_id=?)")
+    assert contents.endswith("(consumer_id=? AND provider_id=?)")

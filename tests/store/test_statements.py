@@ -20,8 +20,9 @@ from treaty.store.engine.database import (
     fetch_scalar,
     open_database,
 )
+from treaty.store.engine.inserts import add_rows
 from treaty.store.engine.prepared import MAX_LIST_LENGTH, MAX_PLACEHOLDERS, MIN_ARRAY_LENGTH
-from treaty.store.tables import environment
+from treaty.store.tables import environment, event
 
 pytestmark = pytest.mark.each_on_postgresql  # the cases are statements
 
@@ -177,3 +178,12 @@ def test_an_insertion_can_return_the_id_of_its_row(database: Database, ask: Ask)
             db, select(environment.c.id).where(environment.c.name == bindparam("name")), {"name": "new"}
         )
     )
+
+
+def test_rows_that_are_added_together_may_lack_numbers(database: Database) -> None:
+    numbers = [7, None, -1, 2**31 - 1]
+    columns = {column.name: None for column in event.columns if column.name != "id"} | {"created_at": NOON}
+    rows = [{**columns, "name": str(index), "verification": number} for index, number in enumerate(numbers)]
+    database.write(lambda db: add_rows(db, event, rows))
+    listed = select(event.c.verification).order_by(event.c.name)
+    assert database.read(lambda db: fetch_column(db, listed, {})) == numbers

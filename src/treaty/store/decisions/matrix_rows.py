@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     Select,
     Subquery,
+    Table,
     and_,
     bindparam,
     case,
@@ -31,14 +32,16 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     union,
     union_all,
 )
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from treaty.model.decisions.matrix import MatrixRow
 from treaty.model.decisions.queries import LatestBy
 from treaty.store.engine.database import fetch_rows
-from treaty.store.tables import content, pacticipant, publication, verification, version
+from treaty.store.tables import content, integration, pacticipant, publication, verification, version
 
 MAX_BOUND_IDS: Final = 500
 """Longer lists of ids are rendered into the statement, since databases limit the number of its parameters."""
@@ -193,40 +196,91 @@ class JoinedResults(NamedTuple):
 
 # Columns and order of rows
 
+_Columns = Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Any]
 _consumer: Final = pacticipant.alias("consumer")
 _provider: Final = pacticipant.alias("provider")
 consumer_version: Final = version.alias("consumer_version")
 provider_version: Final = version.alias("provider_version")
 
 
+_PUBLISHED: Final[Mapping[str, ColumnElement[Any]]] = {
+    "publication_id": publication.c.id,
+    "consumer_id": publication.c.consumer_id,
+    "provider_id": publication.c.provider_id,
+    "content_id": publication.c.content_id,
+    "revision": publication.c.revision,
+    "published_at": publication.c.created_at,
+    "is_current": publication.c.is_current,
+    "consumer_version_id": consumer_version.c.id,
+    "consumer_version_number": consumer_version.c.number,
+    "consumer_version_position": consumer_version.c.position,
+    "consumer_version_created_at": consumer_version.c.created_at,
+}
+"""The properties of a publication that its rows have or are sorted by."""
+_NAMES: Final[Mapping[str, ColumnElement[Any]]] = {
+    "consumer": _consumer.c.name,
+    "provider": _provider.c.name,
+    "sha": content.c.sha,
+}
+
+
 @lru_cache(maxsize=64)
 def _rows_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     """Build the statement that lists the rows."""
-    results = join_results(shape, publication, is_replaced(shape))
     if not shape.is_limited:
+        results = join_results(shape, publication, is_replaced(shape, publication))
         return select_rows(shape, results).where(is_selected(shape), *results.conditions)
-    results = results._replace(
-        conditions=(publication.c.id.in_(_take_until_full(shape, _newest_publications(shape))), *results.conditions)
-    )
-    return select_newest_rows(shape, results)
+    ids = _take_until_full(shape, _newest_publications(shape))
+    if shape.has_version_rows:
+        return _select_version_rows(shape, ids)
+    published = describe_publications(ids)
+    return select_newest_rows(shape, published, join_results(shape, published, false()))
 
 
-def select_newest_rows(shape: StatementShape, results: JoinedResults) -> Select[*tuple[Any, ...]]:
-    """Select the fields of the newest rows up to the limit.
+def _select_version_rows(shape: StatementShape, ids: Select[Any]) -> Select[*tuple[Any, ...]]:
+    """Select the newest rows of publications, most of which have a row for each selected version.
 
-    Sorts and cuts the rows first: the limit may remove thousands of them, whose other names and numbers need not be
-    looked up. PostgreSQL also plans two statements with few tables faster than one with many.
+    Unlike `select_newest_rows`, this looks up the names last. PostgreSQL would compare each described publication with
+    each version, since it has no statistics of either.
     """
-    columns = joined_columns(shape, results)
-    page = (
+    results = join_results(shape, publication, is_replaced(shape, publication))
+    results = results._replace(conditions=(publication.c.id.in_(ids), *results.conditions))
+    joined = _join_consumer_version(results.joined)
+    page = _select_page(joined_columns(shape, results), joined, results)
+    return _complete_rows({**page.c, **_NAMES}, _join_names(page, page.c))
+
+
+def describe_publications(ids: Select[Any]) -> CTE:
+    """Select the properties and names of publications, for `select_newest_rows`.
+
+    A publication may have a hundred rows. Materialized, so that its names are not looked up for each of them.
+    """
+    columns = (column.label(name) for name, column in {**_PUBLISHED, **_NAMES}.items())
+    joined = _join_names(_join_consumer_version(publication), publication.c)
+    described = select(*columns).select_from(joined).where(publication.c.id.in_(ids))
+    return described.cte("described").prefix_with("MATERIALIZED")
+
+
+def select_newest_rows(shape: StatementShape, published: CTE, results: JoinedResults) -> Select[*tuple[Any, ...]]:
+    """Select the fields of the newest rows up to the limit, of publications from `describe_publications`."""
+    page = _select_page(_row_columns(shape, published.c, results), results.joined, results)
+    return _complete_rows(page.c, page)
+
+
+def _select_page(columns: _Columns, joined: FromClause, results: JoinedResults) -> Subquery:
+    """Sort the rows, and cut them at the limit.
+
+    The limit may remove thousands of them, whose other names and numbers need not be looked up. PostgreSQL also plans
+    two statements with few tables faster than one with many.
+    """
+    return (
         select(*(column.label(name) for name, column in columns.items()))
-        .select_from(_join_consumer_version(results))
+        .select_from(joined)
         .where(*results.conditions)
         .order_by(*order_by_newest(columns))
         .limit(bindparam("limit"))
         .subquery("page")
     )
-    return _complete_rows(dict(page.c.items()), page)
 
 
 def join_page(page: Subquery) -> JoinedResults:
@@ -239,50 +293,56 @@ def join_page(page: Subquery) -> JoinedResults:
 
 def select_rows(shape: StatementShape, results: JoinedResults) -> Select[*tuple[Any, ...]]:
     """Select the ids of both versions and the fields of `MatrixRow`, the newest action first."""
-    return _complete_rows(joined_columns(shape, results), _join_consumer_version(results))
+    joined = _join_names(_join_consumer_version(results.joined), publication.c)
+    return _complete_rows({**joined_columns(shape, results), **_NAMES}, joined)
 
 
-def _join_consumer_version(results: JoinedResults) -> FromClause:
-    return results.joined.join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
+def _join_consumer_version(published: FromClause) -> FromClause:
+    return published.join(consumer_version, consumer_version.c.id == publication.c.consumer_version_id)
+
+
+def _join_names(published: FromClause, columns: _Columns) -> FromClause:
+    return (
+        published.join(_consumer, _consumer.c.id == columns["consumer_id"])
+        .join(_provider, _provider.c.id == columns["provider_id"])
+        .join(content, content.c.id == columns["content_id"])
+    )
 
 
 def joined_columns(shape: StatementShape, results: JoinedResults) -> dict[str, ColumnElement[Any]]:
-    """Return what the tables that are joined before rows are sorted contribute to them."""
+    """Return what publications, their consumer versions and results contribute to rows."""
+    return _row_columns(shape, _PUBLISHED, results)
+
+
+def _row_columns(shape: StatementShape, published: _Columns, results: JoinedResults) -> dict[str, ColumnElement[Any]]:
+    """Add the properties of results to those of publications."""
     return {
-        "publication_id": publication.c.id,
-        "consumer_id": publication.c.consumer_id,
-        "provider_id": publication.c.provider_id,
-        "content_id": publication.c.content_id,
-        "revision": publication.c.revision,
-        "published_at": publication.c.created_at,
-        "consumer_version_id": consumer_version.c.id,
-        "consumer_version_number": consumer_version.c.number,
-        "consumer_version_position": consumer_version.c.position,
+        **published,
         "verification_id": verification.c.id,
         "success": verification.c.success,
         "verified_at": verification.c.verified_at,
-        "is_superseded": false() if shape.has_only_latest else _is_superseded(),
+        "is_superseded": false() if shape.has_only_latest else _is_superseded(published["is_current"]),
         "comparison_id": verification.c.comparison_id,
         "provider_version_id": results.provider_version_id,
-        "last_action_at": _last_action(shape),
+        "last_action_at": _last_action(shape, published),
     }
 
 
-def _complete_rows(columns: Mapping[str, ColumnElement[Any]], joined: FromClause) -> Select[*tuple[Any, ...]]:
-    """Look up the names and numbers that rows lack."""
+def _complete_rows(columns: _Columns, joined: FromClause) -> Select[*tuple[Any, ...]]:
+    """Look up the provider versions of rows."""
     return (
         select(
             columns["consumer_version_id"],
             provider_version.c.id,
             columns["content_id"],
             provider_version.c.documents_sha,
-            _consumer.c.name,
+            columns["consumer"],
             columns["consumer_version_number"],
             columns["consumer_version_position"],
-            _provider.c.name,
+            columns["provider"],
             provider_version.c.number,
             provider_version.c.position,
-            content.c.sha,
+            columns["sha"],
             columns["revision"],
             columns["published_at"],
             columns["verification_id"],
@@ -293,15 +353,12 @@ def _complete_rows(columns: Mapping[str, ColumnElement[Any]], joined: FromClause
             provider_version.c.is_self_verified,
         )
         .select_from(joined)
-        .join(_consumer, _consumer.c.id == columns["consumer_id"])
-        .join(_provider, _provider.c.id == columns["provider_id"])
-        .join(content, content.c.id == columns["content_id"])
         .outerjoin(provider_version, provider_version.c.id == columns["provider_version_id"])
         .order_by(*order_by_newest(columns))
     )
 
 
-def order_by_newest(columns: Mapping[str, ColumnElement[Any]]) -> tuple[ColumnElement[Any], ...]:
+def order_by_newest(columns: _Columns) -> tuple[ColumnElement[Any], ...]:
     """Order rows by their last action, the newest first."""
     # Ids break ties, so that both databases return the same page.
     return (
@@ -312,19 +369,19 @@ def order_by_newest(columns: Mapping[str, ColumnElement[Any]]) -> tuple[ColumnEl
     )
 
 
-def _last_action(shape: StatementShape) -> ColumnElement[Any]:
+def _last_action(shape: StatementShape, published: _Columns) -> ColumnElement[Any]:
     """Select the time of a row's last action, publication or result, by which the original sorts.
 
     With `latestby` the time of a publication is that of its consumer version.
     """
-    published = consumer_version.c.created_at if shape.has_only_latest else publication.c.created_at
-    is_published_last = or_(verification.c.created_at.is_(None), published > verification.c.created_at)
-    return case((is_published_last, published), else_=verification.c.created_at)
+    published_at = published["consumer_version_created_at" if shape.has_only_latest else "published_at"]
+    is_published_last = or_(verification.c.created_at.is_(None), published_at > verification.c.created_at)
+    return case((is_published_last, published_at), else_=verification.c.created_at)
 
 
-def _is_superseded() -> ColumnElement[bool]:
+def _is_superseded(is_current: ColumnElement[bool]) -> ColumnElement[bool]:
     has_newer_result = and_(verification.c.id.is_not(None), not_(verification.c.is_latest))
-    return or_(not_(publication.c.is_current), has_newer_result)
+    return or_(not_(is_current), has_newer_result)
 
 
 # Publications: the consumer's side
@@ -347,22 +404,29 @@ def _publication_conditions(shape: StatementShape) -> Iterable[ColumnElement[boo
     # versions are known. With the bare columns, SQLite would look up each version with each provider, or read all that
     # the specified pacticipants have ever published. (tests/store/test_matrix_plans.py asserts the plan.)
     consumer_id, provider_id = publication.c.consumer_id + _ZERO, publication.c.provider_id + _ZERO
-    restriction = and_(_is_in(shape, provider_id, "pacticipant_ids"), *_is_current(shape))
+    has_provider = _is_in(shape, provider_id, "pacticipant_ids")
+    restrictions = [*_is_current(shape)]
     if shape.has_inferred:
         is_about_specified = or_(
             _is_in(shape, consumer_id, "specified_pacticipant_ids"),
             _is_in(shape, provider_id, "specified_pacticipant_ids"),
         )
         # Left out where it is always true: PostgreSQL would expect few publications, and join them in nested loops.
-        restriction = and_(restriction, is_about_specified)
-    alternatives = list(_match_selected(shape, publication.c.consumer_version_id, publication.c.consumer_id))
-    # With a limit, each alternative takes its own newest publications, by an index of its own.
-    for alternative in alternatives if shape.is_limited else [or_(*alternatives)]:
-        yield and_(alternative, restriction)
+        restrictions.append(is_about_specified)
+    if not shape.is_limited:
+        alternatives = _match_selected(shape, publication.c.consumer_version_id, publication.c.consumer_id)
+        yield and_(or_(*alternatives), has_provider, *restrictions)
+    else:
+        # Each alternative takes its own newest publications, by an index of its own.
+        if shape.has_versions:
+            is_of_version = _is_in(shape, publication.c.consumer_version_id, "version_ids")
+            yield and_(is_of_version, has_provider, *restrictions)
+        if shape.has_whole_pacticipants:
+            yield and_(_is_of_whole_consumer(shape, publication), *restrictions)
     if shape.has_replaced_versions:
         # A replaced version is the consumer only of the new version of the same pacticipant.
         is_with_itself = publication.c.consumer_id == publication.c.provider_id
-        yield and_(is_replaced(shape), is_with_itself, *_is_current(shape))
+        yield and_(is_replaced(shape, publication), is_with_itself, *_is_current(shape))
 
 
 def is_selected_content(shape: StatementShape) -> ColumnElement[bool]:
@@ -370,16 +434,28 @@ def is_selected_content(shape: StatementShape) -> ColumnElement[bool]:
     if shape.is_pair:
         is_consumer = content.c.consumer_id == bindparam("pair_consumer")
         return and_(is_consumer, content.c.provider_id == bindparam("pair_provider"))
-    is_consumer = _is_in(shape, content.c.consumer_id, "whole_pacticipant_ids")
-    # Not the bare column: SQLite would look up each consumer with each provider (see `_publication_conditions`).
-    return and_(is_consumer, _is_in(shape, content.c.provider_id + _ZERO, "pacticipant_ids"))
+    return _is_of_whole_consumer(shape, content)
 
 
-def is_replaced(shape: StatementShape) -> ColumnElement[bool]:
+def _is_of_whole_consumer(shape: StatementShape, table: Table) -> ColumnElement[bool]:
+    """Whether a row is of a consumer that is selected as a whole and of a selected provider.
+
+    The integrations between the selected pacticipants select the rows. With the ids alone, PostgreSQL would expect as
+    many rows as an average consumer has; where these consumers have fewer, it would plan the statement for each
+    execution. Adding 0 to the provider keeps SQLite from looking up each consumer with each provider.
+    """
+    pairs = select(integration.c.consumer_id, integration.c.provider_id).where(
+        _is_in(shape, integration.c.consumer_id, "whole_pacticipant_ids"),
+        _is_in(shape, integration.c.provider_id + _ZERO, "pacticipant_ids"),
+    )
+    return tuple_(table.c.consumer_id, table.c.provider_id).in_(pairs)
+
+
+def is_replaced(shape: StatementShape, published: FromClause) -> ColumnElement[bool]:
     """Whether a publication is that of a version which would be replaced at the destination."""
     if not shape.has_replaced_versions:
         return false()
-    return _is_in(shape, publication.c.consumer_version_id, "replaced_version_ids")
+    return _is_in(shape, published.c.consumer_version_id, "replaced_version_ids")
 
 
 def _match_selected(
@@ -418,34 +494,36 @@ def _publications_of_single(shape: StatementShape) -> CompoundSelect[Any]:
     )
 
 
-def _newest_publications(shape: StatementShape) -> Select[*tuple[Any, ...]] | CompoundSelect[Any]:
+COUNT: Final = cast(func.count(), Integer).label("number")
+"""Number of rows. PostgreSQL adds up integers faster than the bigint of `count`, whose sum is a numeric."""
+PUBLISHED_IDS: Final = tuple(
+    publication.c[name] for name in ("id", "consumer_version_id", "content_id", "consumer_id", "provider_id")
+)
+
+
+def _newest_publications(shape: StatementShape) -> CTE:
     """Select the newest publications up to the limit, for each condition by itself.
 
     Each publication has a row at least, so more are never needed to fill the limit.
     """
     conditions = [is_selected(shape)] if shape.is_single_pacticipant else list(_publication_conditions(shape))
-    newest = [select_newest(shape, select(publication.c.id).where(condition), publication) for condition in conditions]
-    return union(*newest) if len(newest) > 1 else newest[0]
+    newest = [select_newest(shape, select(*PUBLISHED_IDS).where(condition), publication) for condition in conditions]
+    return (union(*newest) if len(newest) > 1 else newest[0]).cte("newest")
 
 
-def _take_until_full(
-    shape: StatementShape, ids: Select[Any] | CompoundSelect[Any]
-) -> Select[Any] | CompoundSelect[Any]:
-    """Select the newest publications until their rows fill the limit.
+def _take_until_full(shape: StatementShape, newest: CTE) -> Select[Any]:
+    """Select the ids of the newest publications until their rows fill the limit.
 
     Where any version of the provider counts, each publication may have hundreds of results, all of which would be
     joined and sorted. Publications with the same content have the same number of results, so that number is counted
     once for each content.
     """
     if shape.has_version_rows:
-        return ids
-    names = ("id", "consumer_version_id", "content_id", "consumer_id", "provider_id")
-    newest = select(*(publication.c[name] for name in names)).where(publication.c.id.in_(ids)).cte("newest")
+        return select(newest.c.id)
     columns = (newest.c.content_id, newest.c.consumer_id, newest.c.provider_id)
     groups = select(*columns).distinct().subquery("groups")
     joined = join_results(shape, groups, false()).joined
-    counts = select(groups.c.content_id, func.count().label("number")).select_from(joined).group_by(groups.c.content_id)
-    count = counts.subquery("count")
+    count = select(groups.c.content_id, COUNT).select_from(joined).group_by(groups.c.content_id).subquery("count")
     rows_before = func.sum(count.c.number).over(order_by=_order_by_age(shape, newest)) - count.c.number
     counted = select(newest.c.id, rows_before.label("rows_before")).join(
         count, count.c.content_id == newest.c.content_id
@@ -464,10 +542,9 @@ def _order_by_age(shape: StatementShape, published: FromClause) -> tuple[ColumnE
     return (*by_version, (published.c.id + _ZERO).desc())
 
 
-def select_newest(shape: StatementShape, ids: Select[Any], published: FromClause) -> Select[Any]:
+def select_newest(shape: StatementShape, selected: Select[Any], published: FromClause) -> Select[Any]:
     """Select the newest of these publications up to the limit."""
-    newest = ids.order_by(*_order_by_age(shape, published)).limit(bindparam("limit")).subquery()
-    return select(newest.c.id)
+    return select(selected.order_by(*_order_by_age(shape, published)).limit(bindparam("limit")).subquery())
 
 
 # Results: the provider's side

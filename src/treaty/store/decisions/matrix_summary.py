@@ -17,13 +17,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
-    Integer,
     Select,
     Subquery,
     and_,
     bindparam,
     case,
-    cast,
     exists,
     false,
     func,
@@ -39,7 +37,9 @@ from treaty.model.decisions.matrix import MAX_REASONS, MatrixRowsSummary, Result
 from treaty.model.decisions.queries import LatestBy, MatrixQuery
 from treaty.model.decisions.selectors import ResolvedSelector
 from treaty.store.decisions.matrix_rows import (
+    COUNT,
     NO_ID,
+    PUBLISHED_IDS,
     JoinedResults,
     MatrixScope,
     RowWithIds,
@@ -47,6 +47,7 @@ from treaty.store.decisions.matrix_rows import (
     bind_values,
     consumer_version,
     derive_shape,
+    describe_publications,
     is_replaced,
     is_selected,
     is_selected_content,
@@ -213,9 +214,8 @@ def _counts_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     ]
     shown = [key if key in varying else constant for key, constant in zip(keys, _CONSTANT_KEYS, strict=True)]
     conditions = (result.c.success.is_(True), result.c.success.is_(False), result.c.success.is_(None))
-    # Sums of conditions need no sorting by `success`. PostgreSQL sums the bigint of `count` to numeric, which the
-    # driver returns as Decimal.
-    numbers = [cast(func.sum(case((condition, result.c.number))), Integer) for condition in conditions]
+    # Sums of conditions need no sorting by `success`.
+    numbers = [func.sum(case((condition, result.c.number))) for condition in conditions]
     return select(*shown, *numbers).group_by(*varying)
 
 
@@ -240,16 +240,12 @@ def _published(shape: StatementShape) -> CTE:
     """Select the publications that have rows, with their flags."""
     flags = {
         "is_current": publication.c.is_current,
-        "is_replaced": is_replaced(shape),
+        "is_replaced": is_replaced(shape, publication),
         "is_ignored": _is_ignored(shape, publication.c.consumer_version_id, publication.c.consumer_id),
     }
     return (
         select(
-            publication.c.id,
-            publication.c.consumer_version_id,
-            publication.c.content_id,
-            publication.c.consumer_id,
-            publication.c.provider_id,
+            *PUBLISHED_IDS,
             *(flags[name].label(name) for name in _list_flags(shape)),
         )
         # Without a limit the alternatives are a single condition; separate ones are needed for separate limits only.
@@ -265,13 +261,13 @@ def _group_columns(shape: StatementShape, published: CTE) -> list[ColumnElement[
 
 def _count_groups(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     columns = _group_columns(shape, _published(shape))
-    return select(*columns, func.count().label("number")).group_by(*columns)
+    return select(*columns, COUNT).group_by(*columns)
 
 
 def _count_contents(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     """Count without sorting all publications. Groups of contents that are no longer published are empty."""
     is_current = and_(publication.c.content_id == content.c.id, publication.c.is_current)
-    number = select(func.count()).where(is_current).correlate(content).scalar_subquery()
+    number = select(COUNT).where(is_current).correlate(content).scalar_subquery()
     return _contents(shape).add_columns(number.label("number"))
 
 
@@ -450,26 +446,30 @@ class _SelectedResults(NamedTuple):
         names = ("content_id", *self.flags)
         return and_(*(self.result.c[f"group_{name}"] == self.published.c[name] for name in names))
 
-    @property
-    def has_result(self) -> ColumnElement[bool]:
-        """Whether a publication has a result."""
-        content_id = self.result.c.group_content_id
-        if not self.flags:
+    def select_newest(self, shape: StatementShape) -> Select[Any]:
+        """Select the ids of the newest publications that have any of the results, up to the limit."""
+        content_ids = select(self.result.c.group_content_id)
+        published: FromClause = self.published
+        if shape.has_whole_contents:
+            # The contents select their publications. PostgreSQL would read all those of the pair for each content.
+            published = publication
+            condition = and_(publication.c.content_id.in_(content_ids), publication.c.is_current)
+        elif self.flags:
+            condition = content_ids.where(self.is_same_group).exists()
+        else:
             # Several times as fast as the other form, which both databases evaluate for each publication.
-            return self.published.c.content_id.in_(select(content_id))
-        return select(content_id).where(self.is_same_group).exists()
+            condition = self.published.c.content_id.in_(content_ids)
+        return select_newest(shape, select(published.c.id).where(condition), published)
 
-    def join_newest(self, newest: Select[Any]) -> JoinedResults:
+    def join_described(self, described: CTE) -> JoinedResults:
         """Join some of the publications with the results of their groups."""
+        published: FromClause = described
+        is_same_group = self.result.c.group_content_id == described.c.content_id
         if self.flags:
-            rows = self.joined_results
-            return rows._replace(conditions=(publication.c.id.in_(newest),))
-        # Begins with the few publications; the databases would begin with the results, which all of them share.
-        ids = newest.subquery("newest")
-        joined = (
-            ids.join(publication, publication.c.id == ids.c.id)
-            .join(self.result, self.result.c.group_content_id == publication.c.content_id)
-            .outerjoin(verification, verification.c.id == self.result.c.verification_id)
+            published = described.join(self.published, self.published.c.id == described.c.publication_id)
+            is_same_group = self.is_same_group
+        joined = published.join(self.result, is_same_group).outerjoin(
+            verification, verification.c.id == self.result.c.verification_id
         )
         return JoinedResults(joined, self.result.c.provider_version_id)
 
@@ -512,8 +512,8 @@ def _conditions(result: Subquery, excerpt: _Excerpt) -> Iterable[ColumnElement[b
 def _excerpt_statement(shape: StatementShape, excerpt: _Excerpt) -> Select[*tuple[Any, ...]]:
     """Build the statement that lists the rows of an excerpt, from the newest publications that have any."""
     selected = _select_results(shape, excerpt)
-    newest = select_newest(shape, select(selected.published.c.id).where(selected.has_result), selected.published)
-    return select_newest_rows(shape, selected.join_newest(newest))
+    described = describe_publications(selected.select_newest(shape))
+    return select_newest_rows(shape, described, selected.join_described(described))
 
 
 @lru_cache(maxsize=16)

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy import ARRAY, Connection, Dialect, Executable, Integer
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.selectable import ReturnsRows
@@ -269,7 +269,14 @@ def _columns(statement: Executable) -> list[tuple[str, TypeEngine[Any]]]:
 
 
 def _to_driver(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
+    if isinstance(kind, ARRAY) and isinstance(kind.item_type, Integer):
+        return _write_integers
     return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _write_integers(values: Iterable[int | None]) -> str:
+    """Write an array as PostgreSQL reads it. The driver does so for arrays of any type, and takes ten times as long."""
+    return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
 
 
 def _from_driver(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
