@@ -81,14 +81,23 @@ def test_sentences_name_webhooks_by_their_titles_and_never_show_a_uuid(action):
 
 def test_the_webhook_and_its_delivery_are_links():
     parts = describe_event(event("webhook_failing", resource=UUID, params={"delivery": "d"}), {UUID: "Start the build"})
-    assert [(part.text, part.names) for part in parts if part.names] == [("Start the build", (UUID,)), ("a delivery", ("d",))]
+    assert [(part.text, part.names) for part in parts if part.names] == [
+        ("Start the build", (UUID,)),
+        ("a delivery", ("d",)),
+    ]
 
 
 def test_the_versions_of_a_decision_are_links():
     versions = ["shop (beta) (1)", "prices (2(rc))", "stock (None)"]
     parts = describe_event(event("decision", params={"decision": "u", "versions": versions, "deployable": True}))
-    assert "".join(part.text for part in parts) == "recorded the answer yes about shop (beta) 1, prices 2(rc), stock for prices"
-    assert [part.names for part in parts if part.kind is ThingKind.VERSION] == [("shop (beta)", "1"), ("prices", "2(rc)")]
+    assert (
+        "".join(part.text for part in parts)
+        == "recorded the answer yes about shop (beta) 1, prices 2(rc), stock for prices"
+    )
+    assert [part.names for part in parts if part.kind is ThingKind.VERSION] == [
+        ("shop (beta)", "1"),
+        ("prices", "2(rc)"),
+    ]
 
 
 def test_the_result_and_the_versions_are_links():

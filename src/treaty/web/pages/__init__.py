@@ -19,6 +19,7 @@ from urllib.parse import urlencode, urlsplit
 from markupsafe import Markup, escape
 
 from treaty.errors import Conflict, Invalid
+from treaty.model.deployments import Environment as DeploymentEnvironment
 from treaty.model.deployments import pipeline_key
 from treaty.model.pacts.text_diff import format_duration
 from treaty.web import urls
@@ -94,6 +95,11 @@ def redirect(request: Request, path: str, **query: str) -> Redirect:
     The page shows a confirmation if the query contains `done`.
     """
     return Redirect(_link_prefix(request) + path + (f"?{urlencode(query)}" if query else ""), 303)
+
+
+def get_display_names(environments: Iterable[DeploymentEnvironment]) -> dict[str, str]:
+    """Return the names that pages show for environments, by their UUIDs."""
+    return {environment.uuid: environment.display_name for environment in environments}
 
 
 def problems_by_field(error: Invalid | Conflict, conflict_field: str = "") -> dict[str, list[str]]:
