@@ -279,3 +279,17 @@ def test_an_integration_can_be_deleted_after_a_question(site, page):
     page.wait_for_url(f"{site.address}/")
     page.goto("/?q=Short-lived")
     assert "No applications found" in page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize(
+    "path", ["/webhooks", "/docs", "/pacticipants/orders-api/usage", "/pacticipants/orders-api/network"]
+)
+def test_the_link_to_this_page_is_in_sight_where_links_scroll(page, path):
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.goto(path)
+    is_in_sight = """link => {
+        const [row, box] = [link.closest('nav').getBoundingClientRect(), link.getBoundingClientRect()]
+        return box.left >= row.left && box.right <= row.right
+    }"""
+    assert page.locator(":is(.bar nav, .tabs) [aria-current]").first.evaluate(is_in_sight)
+    assert page.evaluate("scrollY") == 0
