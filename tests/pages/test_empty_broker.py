@@ -30,3 +30,17 @@ def test_a_form_that_needs_an_environment_leads_to_its_creation(show):
 def test_events_are_those_of_applications_on_pages(show):
     assert "Application creation" in show("/settings/audit").text
     assert "acticipant" not in show("/settings/audit").text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/matrix?q[][pacticipant]=nobody&q[][version]=1",
+        "/overrides/new?pacticipantName=nobody",
+        "/pacticipants/nobody",
+        "/pacticipants/nobody/edit",
+        "/dashboard/provider/nobody/consumer/none",
+    ],
+)
+def test_messages_on_pages_call_pacticipants_applications(show, path):
+    assert "acticipant" not in show(path).text.replace("--pacticipant", "")

@@ -249,6 +249,14 @@ def _shorten_commits(text: str) -> Iterable[Markup]:
     yield escape(text[end:])
 
 
+_PACTICIPANT: Final = re.compile(r"\b([Pp])acticipant(s?)\b")
+
+
+def _in_page_words(text: str) -> str:
+    """Replace the API's word for applications in a message that the API shares with pages."""
+    return _PACTICIPANT.sub(lambda match: f"{'A' if match[1] == 'P' else 'a'}pplication{match[2]}", text)
+
+
 _OPTION: Final = re.compile(r"((?<!\S)--[a-z-]+)")
 
 
@@ -317,6 +325,7 @@ def templates() -> "Environment":
         breakable=breakable,
         command=_command,
         external=_external,
+        in_page_words=_in_page_words,
         number=pass_context(_show_number),
         pact=pass_context(_link_pact),
         pipeline=_sort_by_pipeline,
