@@ -71,12 +71,12 @@ PAGES = {
 
 
 NO = "/pacticipants/Web%20Shop?to=production"
-PUBLIC = "https://pacts.example.org"
-RENAME = """([address, name]) => {
+PUBLIC = "pacts.example.org"
+RENAME = """([host, name]) => {
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-    while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(address, name)
+    while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(host, name)
 }"""
-"""Replaces the address of the server of these pictures in the commands of a page."""
+"""Replaces the host of the server of these pictures in the commands of a page. Lines may end after its scheme."""
 COMPARISON = (
     "/contracts/bi-directional/provider/Orders/version/52c9f1e/consumer/Web%20Shop/version/8e2f4a1"
     "/cross-contract-verification-results"
@@ -101,7 +101,7 @@ def take_documents() -> None:
                 page.screenshot(path=IMAGES / f"{name}-{scheme}.png")
             page.set_viewport_size({"width": 1240, "height": 900})
             page.goto(NO)
-            page.evaluate(RENAME, [server.address, PUBLIC])
+            page.evaluate(RENAME, [server.address.removeprefix("http://"), PUBLIC])
             page.locator("section:has(> #may)").screenshot(path=IMAGES / f"no-{scheme}.png")
             context.close()
         # Its results would be on the other pages, once they have been computed.

@@ -293,3 +293,14 @@ def test_the_link_to_this_page_is_in_sight_where_links_scroll(page, path):
     }"""
     assert page.locator(":is(.bar nav, .tabs) [aria-current]").first.evaluate(is_in_sight)
     assert page.evaluate("scrollY") == 0
+
+
+def test_tables_need_not_be_scrolled_at_1024_pixels(site, page):
+    page.set_viewport_size({"width": 1024, "height": 800})
+    hidden = {}
+    for name in ("overview", "application", "provider", "pending", "webhooks", "pair", "version", "trends"):
+        page.goto(site.paths[name])
+        hidden[name] = page.locator(".scroll").evaluate_all(
+            "regions => Math.max(0, ...regions.map(region => region.scrollWidth - region.clientWidth))"
+        )
+    assert hidden == dict.fromkeys(hidden, 0)
