@@ -150,5 +150,7 @@ components:
 if __name__ == "__main__":
     if sys.argv[1] == DOCUMENTS:
         take_documents()
+    elif sys.argv[1].startswith("-"):
+        sys.exit(f"Usage: ./run screenshots [{DOCUMENTS} | FOLDER]")
     else:
         main(Path(sys.argv[1]))
