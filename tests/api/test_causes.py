@@ -170,7 +170,7 @@ def test_a_paused_webhook_is_named(stage: Stage) -> None:
     SCENARIOS[Cause.NOT_REQUESTED](stage)
     reason = only_cause(stage.ask())
     assert (reason["cause"], reason["since"]) == ("webhook_failing", failing_since.isoformat())
-    assert reason["next"]["text"] == "Repair the webhook Build of Stock and save it, which ends its pause."
+    assert reason["next"]["text"] == "Repair the webhook “Build of Stock” and save it, which ends its pause."
     assert "/webhooks/" in reason["next"]["href"]
 
 

@@ -218,12 +218,13 @@ def test_recorded_decisions_are_found_by_their_properties(api: Api, clock: Clock
         "?pacticipant=web&version=1": ["web@1"],
         "?environment=moon": [],
         f"?since={clock.now:%Y-%m-%dT%H:%M:%SZ}": ["prices@1 web@3"],
+        f"?until={clock.now:%Y-%m-%dT%H:%M:%SZ}": ["web@2", "web@1"],
     }
     assert {query: list_recorded(api, query) for query in expected} == expected
     first = api.get(f"{PATH}?pacticipant=web&size=2").json()
     assert first["page"] == {"number": 1, "size": 2, "totalElements": 3, "totalPages": 2}
     assert list_recorded(api, first["_links"]["next"]["href"].rpartition(PATH)[2]) == ["web@1"]
-    for query in ("deployable=maybe", "since=yesterday", "size=1000"):
+    for query in ("deployable=maybe", "since=yesterday", "until=tomorrow", "size=1000"):
         assert api.get(f"{PATH}?{query}").status == 400, query
     assert api.get(f"{PATH}/3fa85f64-5717-4562-b3fc-2c963f66afa6").status == 404
     assert api.get("/").link("pb:recorded-decisions") == PATH

@@ -280,7 +280,7 @@ def test_a_version_that_does_not_exist_is_left_out(api: Api, history: History) -
     assert kinds(answer) == ["no_such_version", "leave_out"]
     nothing = ask(api, "prices@9")
     assert (nothing["deployable"], nothing["order"]) == (False, None)
-    assert nothing["reasons"][-1]["text"] == "None of these versions can be deployed now"
+    assert nothing["reasons"][-1]["text"] == "prices (9) cannot be deployed now"
 
 
 def test_unknown_names_are_refused_as_by_other_decisions(api: Api, history: History) -> None:

@@ -53,7 +53,7 @@ def test_every_action_has_a_sentence_whatever_details_it_lacks(action):
         (
             Action.DECISION,
             {"resource": "production", "params": {"decision": "u", "versions": ["shop (1)"], "deployable": False}},
-            "recorded the answer no about shop (1) for production",
+            "recorded the answer no about shop 1 for production",
         ),
         (
             Action.PACTICIPANT_CHANGE,
@@ -65,6 +65,39 @@ def test_every_action_has_a_sentence_whatever_details_it_lacks(action):
 )
 def test_a_sentence_has_the_details_of_the_event(action, details, text):
     assert sentence(str(action), **details) == text
+
+
+UUID = "32f43772-403e-485e-8d87-06604182b07f"
+
+
+@pytest.mark.parametrize("action", [action for action in Action if action.startswith("webhook")])
+def test_sentences_name_webhooks_by_their_titles_and_never_show_a_uuid(action):
+    failed = event(action, resource=UUID, params={"delivery": UUID}, before={"description": "Start the build"})
+    for titles in ({}, {UUID: "Start the build"}):
+        text = "".join(part.text for part in describe_event(failed, titles))
+        assert UUID not in text
+        assert ("Start the build" in text) != (action is Action.WEBHOOK_REDELIVERY)
+
+
+def test_the_webhook_and_its_delivery_are_links():
+    parts = describe_event(event("webhook_failing", resource=UUID, params={"delivery": "d"}), {UUID: "Start the build"})
+    assert [(part.text, part.names) for part in parts if part.names] == [
+        ("Start the build", (UUID,)),
+        ("a delivery", ("d",)),
+    ]
+
+
+def test_the_versions_of_a_decision_are_links():
+    versions = ["shop (beta) (1)", "prices (2(rc))", "stock (None)"]
+    parts = describe_event(event("decision", params={"decision": "u", "versions": versions, "deployable": True}))
+    assert (
+        "".join(part.text for part in parts)
+        == "recorded the answer yes about shop (beta) 1, prices 2(rc), stock for prices"
+    )
+    assert [part.names for part in parts if part.kind is ThingKind.VERSION] == [
+        ("shop (beta)", "1"),
+        ("prices", "2(rc)"),
+    ]
 
 
 def test_the_result_and_the_versions_are_links():

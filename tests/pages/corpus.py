@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 TRICK = '"><script>document.title = "run"</script><img src=x onerror=alert(1)>{{ 7 * 7 }}'
 LONG = "a-name-that-goes-on-and-on-without-any-place-where-it-could-be-broken-" * 2
+UNBROKEN = "n" * 255
 SHA = "5f3c9a1b7d8e4f60a1b2c3d4e5f60718293a4b5c"
 
 
@@ -178,6 +179,7 @@ def fill(address: str) -> dict[str, str]:
     filler.publish_document("orders-api", "3.3.0", document, content=TRICK)
     hostile = {"interactions": [{"description": TRICK, "request": {"path": TRICK, "body": {TRICK: TRICK}}}, None, 7]}
     filler.publish(TRICK, "1", "main", LONG, hostile)
+    filler.publish(UNBROKEN, UNBROKEN, UNBROKEN, UNBROKEN, hostile)
     filler.ask("PUT", "/pacticipants/Web%20Shop/labels/team-checkout", {})
     production = filler.environment("production")
     contacts = [{"name": "Payments", "details": {"e-mail": "pay@example.org", "chat": "https://chat.example.org/pay"}}]
@@ -240,6 +242,11 @@ def _paths(webhook: str, logs: str) -> dict[str, str]:
         "pact-search": f"{pair}/version/{SHA}?q=shipped",
         "pact-hostile": f"/pacts/provider/{long}/consumer/{trick}/latest",
         "application-hostile": f"/pacticipants/{trick}",
+        "application-unbroken": f"/pacticipants/{UNBROKEN}",
+        "version-unbroken": f"/pacticipants/{UNBROKEN}/versions/{UNBROKEN}",
+        "pair-unbroken": f"/dashboard/provider/{UNBROKEN}/consumer/{UNBROKEN}",
+        "pact-unbroken": f"/pacts/provider/{UNBROKEN}/consumer/{UNBROKEN}/latest",
+        "network-unbroken": f"/network?focus={UNBROKEN}",
         "difference": f"{pair}/version/2/diff/previous-distinct",
         "contract": f"{CONTRACT}/provider-contract",
         "contract-text": f"{CONTRACT}/provider-contract/document?line=12",

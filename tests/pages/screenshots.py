@@ -1,4 +1,4 @@
-"""A picture of every page, at three widths, in light and dark: `./run screenshots FOLDER`.
+"""A picture of every page, at four widths, in light and dark: `./run screenshots FOLDER`.
 
 Those whose names begin with `company-` show a company with real names (`bench/company.py`).
 
@@ -7,6 +7,7 @@ Those whose names begin with `company-` show a company with real names (`bench/c
 
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -17,17 +18,21 @@ from tests.pages import company_site
 from tests.pages.corpus import Filler, fill
 from tests.whole import servers
 
-WIDTHS = (390, 1024, 1440)
+WIDTHS = (320, 390, 1024, 1440)
 
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as place, browsers.started() as browser:
+    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
+        # Before the browser: its client runs an event loop in this thread, and building the company needs another.
+        company_database = company_site.build_once(Path(place))
+        browser = stack.enter_context(browsers.started())
         take_first_page(browser, f"sqlite:///{place}/empty.sqlite", folder)
         with servers.running(f"sqlite:///{place}/treaty.sqlite") as server:
             take(browser, server.address, fill(server.address), folder)
-        with company_site.running(Path(place)) as server:
-            handlers = company_site.list_paths(Path(place)).items()
+        own = Path(place) / "shown"
+        with company_site.running(own, company_database) as server:
+            handlers = company_site.list_paths(own).items()
             paths = {f"company-{name}-{at}": path for name, those in handlers for at, path in enumerate(those, 1)}
             take(browser, server.address, paths, folder, signs_in=True)
     sys.stdout.write(f"The pictures are in {folder.resolve()}\n")
@@ -66,12 +71,12 @@ PAGES = {
 
 
 NO = "/pacticipants/Web%20Shop?to=production"
-PUBLIC = "https://pacts.example.org"
-RENAME = """([address, name]) => {
+PUBLIC = "pacts.example.org"
+RENAME = """([host, name]) => {
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-    while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(address, name)
+    while (texts.nextNode()) texts.currentNode.data = texts.currentNode.data.replaceAll(host, name)
 }"""
-"""Replaces the address of the server of these pictures in the commands of a page."""
+"""Replaces the host of the server of these pictures in the commands of a page. Lines may end after its scheme."""
 COMPARISON = (
     "/contracts/bi-directional/provider/Orders/version/52c9f1e/consumer/Web%20Shop/version/8e2f4a1"
     "/cross-contract-verification-results"
@@ -96,7 +101,7 @@ def take_documents() -> None:
                 page.screenshot(path=IMAGES / f"{name}-{scheme}.png")
             page.set_viewport_size({"width": 1240, "height": 900})
             page.goto(NO)
-            page.evaluate(RENAME, [server.address, PUBLIC])
+            page.evaluate(RENAME, [server.address.removeprefix("http://"), PUBLIC])
             page.locator("section:has(> #may)").screenshot(path=IMAGES / f"no-{scheme}.png")
             context.close()
         # Its results would be on the other pages, once they have been computed.
@@ -145,5 +150,7 @@ components:
 if __name__ == "__main__":
     if sys.argv[1] == DOCUMENTS:
         take_documents()
+    elif sys.argv[1].startswith("-"):
+        sys.exit(f"Usage: ./run screenshots [{DOCUMENTS} | FOLDER]")
     else:
         main(Path(sys.argv[1]))

@@ -19,7 +19,7 @@ def test_a_decision_is_shown_as_it_was(api, show, history):
     api.delete("/pacticipants/web/versions/1")
     page = show(path)
     for words in (
-        "web 1 to production",
+        "web 1 to Production",
         "No",
         "Who has to act",
         "has never passed",
@@ -73,6 +73,11 @@ def test_trends_have_a_chart_and_a_table(api, show):
     for kind in ("yes", "no", "unknown"):
         assert [bar.attributes["height"] for bar in page.all("rect") if bar.attributes["class"] == kind] == ["20.0"]
     assert "/decisions?environment=production" in page.links
+    # The bar of the day links to its rows.
+    (day,) = [link for link in page.links if "until=" in link]
+    assert "1-3 of 3 decisions" in show(day).text
+    assert "No recorded decision matches" in show(day.replace("05-06", "05-05").replace("05-07", "05-06")).text
+    assert "Recorded from 2024-05-06 00:00 UTC, before 2024-05-07 00:00 UTC" in show(day).text
 
 
 def test_the_form_of_an_environment_has_the_setting(api, show, submit, history):

@@ -279,3 +279,28 @@ def test_an_integration_can_be_deleted_after_a_question(site, page):
     page.wait_for_url(f"{site.address}/")
     page.goto("/?q=Short-lived")
     assert "No applications found" in page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize(
+    "path", ["/webhooks", "/docs", "/pacticipants/orders-api/usage", "/pacticipants/orders-api/network"]
+)
+def test_the_link_to_this_page_is_in_sight_where_links_scroll(page, path):
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.goto(path)
+    is_in_sight = """link => {
+        const [row, box] = [link.closest('nav').getBoundingClientRect(), link.getBoundingClientRect()]
+        return box.left > row.left - 1 && box.right < row.right + 1
+    }"""
+    assert page.locator(":is(.bar nav, .tabs) [aria-current]").first.evaluate(is_in_sight)
+    assert page.evaluate("scrollY") == 0
+
+
+def test_tables_need_not_be_scrolled_at_1024_pixels(site, page):
+    page.set_viewport_size({"width": 1024, "height": 800})
+    hidden = {}
+    for name in ("overview", "application", "provider", "pending", "webhooks", "pair", "version", "trends"):
+        page.goto(site.paths[name])
+        hidden[name] = page.locator(".scroll").evaluate_all(
+            "regions => Math.max(0, ...regions.map(region => region.scrollWidth - region.clientWidth))"
+        )
+    assert hidden == dict.fromkeys(hidden, 0)

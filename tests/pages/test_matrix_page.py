@@ -8,8 +8,8 @@ PLAIN = {
     "two applications": "/matrix?q[][pacticipant]=Till&q[][pacticipant]=Ledger",
 }
 ASKED = {
-    "/matrix?q[][pacticipant]=Till&q[][version]=1&environment=production": "Till 1 to production: yes",
-    "/matrix?q[][pacticipant]=Till&q[][version]=2&environment=production": "Till 2 to production: not yet",
+    "/matrix?q[][pacticipant]=Till&q[][version]=1&environment=production": "Till 1 to Production: yes",
+    "/matrix?q[][pacticipant]=Till&q[][version]=2&environment=production": "Till 2 to Production: not yet",
     "/matrix?q[][pacticipant]=Till&q[][version]=2&q[][pacticipant]=Ledger&q[][version]=11": "Till 2 and Ledger 11: no",
     "/matrix?q[][pacticipant]=Till&q[][branch]=main&q[][latest]=true": "Till main: no",
     "/matrix?q[][pacticipant]=Till&q[][latest]=true": "Till: not yet",

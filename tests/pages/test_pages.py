@@ -308,7 +308,7 @@ def test_the_matrix_of_a_pair_has_every_result(show):
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ("q[][pacticipant]=Nobody", "Pacticipant Nobody not found"),
+        ("q[][pacticipant]=Nobody", "Application Nobody not found"),
         ("q=x", "q must be a list of selectors"),
         ("q[][pacticipant]=Till&environment=nowhere", "Environment with name 'nowhere' does not exist"),
         ("q[][pacticipant]=Till&latestby=x", "latestby must be one of"),

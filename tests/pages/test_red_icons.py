@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.pages.conftest import deploy, verify
+from tests.api.client import BASE
+from tests.pages.conftest import deploy, uuid_of, verify
 
 RED, BLUE = "%23a8182a", "%230b5c7a"
 PAIR = "/pacts/provider/Ledger/consumer/Till"
@@ -59,3 +60,33 @@ def test_a_pair_that_runs_with_a_failure_has_a_red_icon(history, show):
     verify(history, "1", "12", success=False)
     deploy(history, "Ledger", "12", "production")
     assert RED in _icon(show("/dashboard/provider/Ledger/consumer/Till"))
+
+
+def _title(page):
+    return page.text.partition(" · Treaty")[0]
+
+
+def test_titles_have_the_answer_and_the_icon_agrees(history, show):
+    deploy(history, "Till", "2", "test")
+    deploy(history, "Ledger", "11", "test")
+    webhook = {"events": [{"name": "contract_published"}], "request": {"method": "POST", "url": "https://ci.example"}}
+    path = history.post("/webhooks", {**webhook, "description": "Build"}).headers["location"].removeprefix(BASE)
+    uuid, production = uuid_of(history, "test"), uuid_of(history, "production")
+    expected = {
+        "/": ("Overview: 1 problem", RED),
+        "/attention": ("What needs attention? 1 problem", RED),
+        "/dashboard/provider/Ledger/consumer/Till": ("Till and Ledger: failed in Test", RED),
+        "/webhooks": ("Webhooks: none failing", BLUE),
+        path: ("Build: enabled", BLUE),
+        f"/environments/{uuid}": ("What runs in Test? 2 versions", BLUE),
+        f"/environments/{uuid}/what-if": ("What would break in Test?", BLUE),
+        f"/environments/{production}/what-if?change=undeploy&pacticipant=Ledger": (
+            "What would break in Production? Something",
+            RED,
+        ),
+        "/pacticipants/Ledger/usage?text=thing": ("Who uses Ledger? 1 consumer", BLUE),
+        "/pacticipants/Ledger/network": ("Network of Ledger: 1 integration", BLUE),
+    }
+    pages = {path: show(path) for path in expected}
+    titles = {path: (_title(page), RED if RED in _icon(page) else BLUE) for path, page in pages.items()}
+    assert titles == expected

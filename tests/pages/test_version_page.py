@@ -17,7 +17,7 @@ def test_a_consumer_version_has_its_branches_pacts_and_answers(api, show, web_sh
     web_shop.deploy("web-shop", HEAD, "test")
     page = show(VERSION)
     assert page.status == 200
-    assert title(page).startswith("web-shop fad5fb01: yes to test, no to production")
+    assert title(page).startswith("web-shop fad5fb01: yes to Test, no to Production")
     assert f'data-copy="{HEAD}"' in page.answer.text, "a button copies the whole version"
     for words in (
         f"Version {HEAD} Branches Branch: ⎇ main Tags Tag: # rc Created just now Build",

@@ -54,7 +54,7 @@ def test_a_form_names_several_applications_and_saving_it_again_changes_nothing(a
 def test_a_form_explains_wrong_lists_and_intervals(submit):
     refused = submit("/webhooks/new", {**FIELDS, "consumers": "Nobody", "digest": "often"})
     assert refused.status == 400
-    assert "does not match an existing pacticipant" in refused.text
+    assert "does not match an existing application" in refused.text
     assert "must be an interval from 1m to 31d" in refused.text
 
 
@@ -163,7 +163,7 @@ def test_saving_a_form_as_it_is_changes_nothing(api, show, submit):
         ({"url": "https://ci.example.org/<TOKEN>"}, "url", "replace <TOKEN> with your own values"),
         ({"method": "GET"}, "method", "must be POST"),
         ({"method": "FROB"}, "method", "is not a recognised HTTP method"),
-        ({"consumer": "Nobody"}, "consumer", "does not match an existing pacticipant"),
+        ({"consumer": "Nobody"}, "consumer", "does not match an existing application"),
         ({"provider": "Nobody", "providerLabel": "x"}, "provider-label", "cannot be provided at the same time"),
         ({"events": []}, "events", "choose at least one"),
         ({"events": ["nonsense"]}, "events", "must be one of"),

@@ -81,12 +81,12 @@ _TEMPLATES: Final[Mapping[str, str]] = {
     Action.INTEGRATION_CHANGE: "changed the policy of {application} with {provider}",
     Action.INTEGRATION_REMOVAL: "deleted everything between {application} and {provider}",
     Action.REMOVAL_OF_EVERYTHING: "deleted all applications",
-    Action.WEBHOOK_CREATION: "created {webhook}[ {after.description}]",
+    Action.WEBHOOK_CREATION: "created {webhook}",
     Action.WEBHOOK_CHANGE: "changed {webhook}[: {changes}]",
-    Action.WEBHOOK_REMOVAL: "deleted a webhook[ {before.description}]",
+    Action.WEBHOOK_REMOVAL: "deleted {deleted_webhook}",
     Action.WEBHOOK_TRIAL: "tested {webhook}[, sending {sends_to}]",
     Action.WEBHOOK_FAILING: "marked {webhook} as failing[ after {delivery}]",
-    Action.WEBHOOK_REDELIVERY: "sent a delivery again",
+    Action.WEBHOOK_REDELIVERY: "sent {redelivery} again",
     Action.WEBHOOK_CANCELLATION: "cancelled a delivery of {webhook}[: {reason}]",
     Action.SECRET_CREATION: "created the secret {name}",
     Action.SECRET_CHANGE: "changed the secret {name}[: {changes}]",
@@ -116,12 +116,15 @@ _PLACEHOLDER: Final = re.compile(r"\{([a-z_.]+)\}")
 _OPTION: Final = re.compile(r"\[([^\]]*)\]")
 
 
-def describe_event(event: AuditEvent) -> list[SentencePart]:
-    """Describe what the actor of an event did, without the actor: a verb and its objects."""
+def describe_event(event: AuditEvent, webhook_titles: Mapping[str, str] | None = None) -> list[SentencePart]:
+    """Describe what the actor of an event did, without the actor: a verb and its objects.
+
+    `webhook_titles` has the titles of existing webhooks by their UUIDs, since events name webhooks by these.
+    """
     template = _TEMPLATES.get(event.type)
     if template is None:
         return [SentencePart(event.type.replace("_", " ")), *_name_resources(event)]
-    things = _collect_things(event)
+    things = _collect_things(event, webhook_titles or {})
     parts: list[SentencePart] = []
     for is_optional, piece in _split(template):
         if is_optional and not all(things.get(name) for name in piece[1::2]):
@@ -138,25 +141,29 @@ def _split(template: str) -> Sequence[tuple[bool, Sequence[str]]]:
     ]
 
 
-def _fill(piece: Sequence[str], things: Mapping[str, SentencePart | None]) -> list[SentencePart]:
-    placeholder = SentencePart("something")
-    return [
-        (things.get(text) or placeholder) if index % 2 else SentencePart(text)
-        for index, text in enumerate(piece)
-        if text
-    ]
+_Things = Mapping[str, SentencePart | Sequence[SentencePart] | None]
+"""The parts for each placeholder."""
+
+
+def _fill(piece: Sequence[str], things: _Things) -> list[SentencePart]:
+    parts: list[SentencePart] = []
+    for index, text in enumerate(piece):
+        thing = (things.get(text) or SentencePart("something")) if index % 2 else SentencePart(text)
+        parts += [thing] if isinstance(thing, SentencePart) else thing
+    return parts
 
 
 def _name_resources(event: AuditEvent) -> list[SentencePart]:
     return [SentencePart(f" {name}") for name in (event.resource, event.other) if name]
 
 
-def _collect_things(event: AuditEvent) -> dict[str, SentencePart | None]:
+def _collect_things(event: AuditEvent, webhook_titles: Mapping[str, str]) -> _Things:
     details: Mapping[str, Any] = event.details
     params = details.get("params") or {}
     before, after = details.get("before") or {}, details.get("after") or {}
     name, other, version = event.resource, event.other, _text(params.get("version"))
-    things: dict[str, SentencePart | None] = {
+    webhook_title = webhook_titles.get(name or "") or _text(after.get("description") or before.get("description"))
+    things: dict[str, SentencePart | Sequence[SentencePart] | None] = {
         **{key: _plain(value) for key, value in params.items()},
         **{f"before.{key}": _plain(value) for key, value in before.items()},
         **{f"after.{key}": _plain(value) for key, value in after.items()},
@@ -168,7 +175,11 @@ def _collect_things(event: AuditEvent) -> dict[str, SentencePart | None]:
         "version": _thing(ThingKind.VERSION, version, name, version),
         "plain_version": _thing(ThingKind.TEXT, version),
         "pact": _thing(ThingKind.PACT, version, name, version, other),
-        "webhook": _thing(ThingKind.WEBHOOK, "a webhook", name),
+        "webhook": _name_webhook(webhook_title, name),
+        "deleted_webhook": _plain(f"the webhook {webhook_title}" if webhook_title else "a webhook"),
+        "delivery": _thing(ThingKind.DELIVERY, "a delivery", _text(params.get("delivery"))),
+        "redelivery": _thing(ThingKind.DELIVERY, "a delivery", name),
+        "versions": _name_versions(params.get("versions")),
         "changes": _plain(", ".join(key.replace("_", " ") for key in {**before, **after})),
         "answer": _thing(ThingKind.DECISION, _describe_answer(params), _text(params.get("decision"))),
         "outcome": _plain(_describe_success(before)),
@@ -178,6 +189,26 @@ def _collect_things(event: AuditEvent) -> dict[str, SentencePart | None]:
     result_names = (name, other, _text(params.get("sha")), _text(params.get("number")))
     things["result"] = _thing(ThingKind.RESULT, f"{_describe_success(after)} result", *result_names)
     return things
+
+
+def _name_webhook(title: str | None, uuid: str | None) -> Sequence[SentencePart]:
+    article, text = ("the webhook ", title) if title else ("a ", "webhook")
+    return (SentencePart(article), SentencePart(text, ThingKind.WEBHOOK, (uuid,)) if uuid else SentencePart(text))
+
+
+def _name_versions(values: object) -> Sequence[SentencePart]:
+    """Name the versions of a decision, which the event has as `name (number)`, with commas between them."""
+    parts: list[SentencePart] = []
+    for value in values if isinstance(values, list) else ():
+        name, _, number = str(value).removesuffix(")").rpartition(" (")
+        parts += [SentencePart(", ")] if parts else []
+        # Without a number, the decision was about all versions.
+        if not name or number == "None":
+            parts += [SentencePart(name or str(value))]
+        else:
+            application = SentencePart(name, ThingKind.APPLICATION, (name,))
+            parts += [application, SentencePart(" "), SentencePart(number, ThingKind.VERSION, (name, number))]
+    return parts
 
 
 def _describe_success(values: Mapping[str, Any]) -> str:

@@ -366,7 +366,7 @@ def _explain_failure(
         subject=provider,
         problem=f"This version fails {pact_name}, which version {passed.number} had verified."
         if passed
-        else f"This version fails {pact_name}, which no version has verified yet.",
+        else f"This version fails {pact_name}, which no version has passed yet.",
         since=of_pair.failing_since or pact.verified_at,
         actor=provider.pacticipant,
         contacts=own.contacts,
@@ -429,12 +429,12 @@ def _find_request_cause(
 ) -> tuple[Cause, str, datetime | None]:
     request, pact_name = of_pair.request, f"the pact of {_name(reason.consumer).describe()}"
     if request and request.is_failing:
-        problem = f"The webhook that requests verifications ({request.title}) fails."
+        problem = f"The webhook that requests verifications, “{request.title}”, fails."
         return Cause.WEBHOOK_FAILING, problem, request.at
     if request and not of_pair.is_answered:
         how = "delivered" if request.is_delivered else "enqueued, but not yet delivered"
         problem = (
-            f"The verification of {pact_name} has been requested ({request.title}: {how}); there is no result yet."
+            f"The verification of {pact_name} has been requested (“{request.title}”: {how}); there is no result yet."
         )
         return Cause.RESULT_AWAITED, problem, request.at
     if of_pair.skipped_at:
@@ -452,9 +452,9 @@ def _find_request_cause(
 
 def _build_repair_of_webhook(request: VerificationRequest) -> Step:
     if request.delivery is None:
-        text = f"Repair the webhook {request.title} and save it, which ends its pause."
+        text = f"Repair the webhook “{request.title}” and save it, which ends its pause."
     else:
-        text = f"Repair the webhook {request.title} or its receiver, and send the delivery again."
+        text = f"Repair the webhook “{request.title}” or its receiver, and send the delivery again."
     return Step(text=text, delivery=request.delivery, webhook=request.webhook)
 
 

@@ -55,6 +55,8 @@ class DecisionFilter:
     version: str | None = None
     answers: frozenset[bool | None] | None = None
     since: datetime | None = None
+    until: datetime | None = None
+    """The end of the period, exclusive."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -367,6 +367,8 @@ def describe_advice(advice: Advice) -> str:
                 f"Deploy {_join(members)} together: each of them works only with the new versions of the others, so "
                 "that no order is safe"
             )
+        case LeaveOut(members=[member], has_others=False):
+            return f"{name_version(member)} cannot be deployed now"
         case LeaveOut(has_others=False):
             return "None of these versions can be deployed now"
         case LeaveOut(members=members, is_smallest=False):

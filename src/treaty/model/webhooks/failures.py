@@ -6,6 +6,8 @@ from http import HTTPStatus
 from typing import Final
 
 _ERROR_LINE: Final = re.compile(r"ERROR: Error executing webhook \S+ (\w+) - (.*)")
+_CODE: Final = re.compile(r"^(?:\[(?:Errno -?\d+|SSL: \w+)\] )+")
+"""Codes of the system and of OpenSSL before a text that says the same."""
 _HIDDEN: Final = "the response details are not logged"
 _MAX_LENGTH: Final = 160
 _STATUSES: Final = {status.value: status.phrase for status in HTTPStatus}
@@ -41,7 +43,8 @@ def describe_failure(status: int | None, log: str | None) -> DeliveryFailure:
     match = _ERROR_LINE.search(log or "")
     if match is not None:
         kind, reason = match[1], match[2].strip()
-        return DeliveryFailure(_summarize(kind, reason), _shorten(reason or kind))
+        summary, detail = _summarize(kind, reason), _CODE.sub("", reason or kind)
+        return DeliveryFailure(summary, "" if detail.lower() == summary.lower() else _shorten(detail))
     if _HIDDEN in (log or ""):
         return DeliveryFailure("Response hidden", "Add the host to the setting webhook_host_whitelist to show it.")
     return DeliveryFailure("No response")

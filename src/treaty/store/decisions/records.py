@@ -114,6 +114,7 @@ _CONDITIONS: Final[Mapping[str, ColumnElement[bool]]] = {
         decision_version.c.number == bindparam("version"),
     ),
     "since": decision.c.created_at >= bindparam("since", type_=Time),
+    "until": decision.c.created_at < bindparam("until", type_=Time),
 }
 
 
@@ -125,13 +126,14 @@ def list_page(db: Connection, decision_filter: DecisionFilter, page: Page) -> Pa
         "pacticipant": decision_filter.pacticipant,
         "version": decision_filter.version,
         "since": decision_filter.since,
+        "until": decision_filter.until,
     }
     rows = fetch_rows(db, listed, {**params, "limit": page.limit, "offset": page.offset})
     return Paged(_build(db, rows), page, fetch_scalar(db, counted, params))
 
 
 def _condition_names(decision_filter: DecisionFilter) -> tuple[str, ...]:
-    names = [name for name in ("environment", "since") if getattr(decision_filter, name) is not None]
+    names = [name for name in ("environment", "since", "until") if getattr(decision_filter, name) is not None]
     of_version = [name for name in ("pacticipant", "version") if getattr(decision_filter, name) is not None]
     # Both have to be of the same version: sets have several.
     return (*names, " ".join(of_version)) if of_version else tuple(names)

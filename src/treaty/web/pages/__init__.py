@@ -19,6 +19,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 from markupsafe import Markup, escape
 
 from treaty.errors import Conflict, Invalid
+from treaty.model.deployments import Environment as DeploymentEnvironment
 from treaty.model.deployments import pipeline_key
 from treaty.model.pacts.text_diff import format_duration
 from treaty.web import urls
@@ -94,6 +95,11 @@ def redirect(request: Request, path: str, **query: str) -> Redirect:
     The page shows a confirmation if the query contains `done`.
     """
     return Redirect(_link_prefix(request) + path + (f"?{urlencode(query)}" if query else ""), 303)
+
+
+def get_display_names(environments: Iterable[DeploymentEnvironment]) -> dict[str, str]:
+    """Return the names that pages show for environments, by their UUIDs."""
+    return {environment.uuid: environment.display_name for environment in environments}
 
 
 def problems_by_field(error: Invalid | Conflict, conflict_field: str = "") -> dict[str, list[str]]:
@@ -270,6 +276,14 @@ def _shorten_commits(text: str) -> Iterable[Markup]:
     yield escape(text[end:])
 
 
+_PACTICIPANT: Final = re.compile(r"\b([Pp])acticipant(s?)\b")
+
+
+def _in_page_words(text: str) -> str:
+    """Replace the API's word for applications in a message that the API shares with pages."""
+    return _PACTICIPANT.sub(lambda match: f"{'A' if match[1] == 'P' else 'a'}pplication{match[2]}", text)
+
+
 _OPTION: Final = re.compile(r"((?<!\S)--[a-z-]+)")
 
 
@@ -365,6 +379,7 @@ def templates() -> "Environment":
         breakable=breakable,
         command=_command,
         external=_external,
+        in_page_words=_in_page_words,
         number=pass_context(_show_number),
         pact=pass_context(_link_pact),
         pipeline=_sort_by_pipeline,

@@ -1,5 +1,7 @@
 """The audit trail as a page: the newest events first, with filters in the query."""
 
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection
@@ -9,6 +11,7 @@ from treaty.model.audit_sentences import describe_event
 from treaty.model.paging import Page
 from treaty.store import audit
 from treaty.store.overview import overview
+from treaty.store.webhooks import webhooks
 from treaty.web import urls
 from treaty.web.api.audit import is_newest_first, read_filter, read_start
 from treaty.web.http.page_queries import read_number
@@ -35,7 +38,7 @@ def show_audit(request: Request) -> HtmlPage:
     context = {
         "event_filter": event_filter,
         "events": events[:PAGE_SIZE],
-        "describe_event": describe_event,
+        "describe_event": partial(describe_event, webhook_titles=_load_webhook_titles(request.db, events)),
         "next": events[PAGE_SIZE] if len(events) > PAGE_SIZE else None,
         "has_previous": bool(previous_events),
         # Fewer events than a page: the previous page is the first one, whose link has no start.
@@ -47,6 +50,13 @@ def show_audit(request: Request) -> HtmlPage:
         "names": overview.list_names_like(request.db, "", _SUGGESTED_NAMES).items,
     }
     return HtmlPage("audit.html", context)
+
+
+def _load_webhook_titles(db: Connection, events: Iterable[AuditEvent]) -> Mapping[str, str]:
+    """Load the titles of the webhooks that the events may name, by their UUIDs."""
+    if not any(event.type.startswith("webhook_") for event in events):
+        return {}
+    return {webhook.uuid: webhook.display_name for webhook in webhooks.list_all(db)}
 
 
 def _list_previous(

@@ -11,6 +11,7 @@ from treaty.model.usage.usage import (
     UsageQuery,
     describe_expectation,
 )
+from treaty.store import deployments
 from treaty.store.pacticipants import pacticipants
 from treaty.store.usage import queries
 from treaty.web import urls
@@ -38,6 +39,7 @@ def show_usage(request: Request, name: str) -> HtmlPage:
         "parts": PARTS,
         "problems": (),
         "describe_expectation": describe_expectation,
+        "environments": {each.name: each for each in deployments.list_in_pipeline(request.db)},
     }
     try:
         query.check()

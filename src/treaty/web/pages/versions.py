@@ -16,6 +16,7 @@ from treaty.web import urls
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage
 from treaty.web.http.router import Router
+from treaty.web.pages import get_display_names
 from treaty.web.pages.decisions.answers import build_table
 from treaty.web.security.permissions import Permission
 
@@ -66,7 +67,7 @@ def _order_periods(recorded: RecordedVersion, environments: Sequence[Environment
     return {
         "deployments": sort(recorded.deployments),
         "releases": sort(recorded.releases),
-        "display_names": {environment.uuid: environment.display_name for environment in environments},
+        "display_names": get_display_names(environments),
     }
 
 

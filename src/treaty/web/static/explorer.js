@@ -177,7 +177,7 @@ const explanationOf = (relation, curies) => {
 
 const hashOf = (path) => `#${path}`;
 // A path that breaks between its words.
-const broken = (path) => path.split(/(?<=\/)/).flatMap((word) => [make("wbr"), word]).slice(1);
+const broken = (path) => path.split(/(?<=[/&=?])/).flatMap((word) => [make("wbr"), word]).slice(1);
 const linkTo = (path, relation, curies) => {
   const one = make("a", { href: hashOf(path), className: "plain-url" }, ...broken(inner(path)));
   one.addEventListener("click", () => { relationFollowed = { relation, curies }; });

@@ -80,6 +80,16 @@ const open = () => {
 addEventListener("hashchange", open);
 open();
 
+// On narrow screens, rows of links scroll: the link to this page has to be in sight, without moving the page.
+for (const row of document.querySelectorAll(".bar nav, .tabs")) {
+  const current = row.querySelector("[aria-current]");
+  if (!current || row.scrollWidth <= row.clientWidth) continue;
+  const [room, link] = [row.getBoundingClientRect(), current.getBoundingClientRect()];
+  // Part of the next link remains in sight, so that there are visibly more.
+  const margin = Math.min(48, Math.max(0, (room.width - link.width) / 2));
+  row.scrollLeft += Math.max(0, link.right + margin - room.right);
+}
+
 // Keys: "/" goes to the search box, "g" and a letter to a page of the main navigation, and "?" lists them all. They do
 // nothing while somebody is typing, or once they were switched off.
 const keysAreOff = () => { try { return localStorage.getItem("treaty-keys") === "off"; } catch { return false; } };

@@ -144,7 +144,7 @@ class TrendsDocument(TypedDict):
     _links: TrendsLinks
 
 
-FILTERS: Final = ("environment", "pacticipant", "version", "deployable", "since")
+FILTERS: Final = ("environment", "pacticipant", "version", "deployable", "since", "until")
 
 
 @router.get(
@@ -157,6 +157,9 @@ FILTERS: Final = ("environment", "pacticipant", "version", "deployable", "since"
         QueryParameter("deployable", "The answer.", Literal["true", "false", "unknown"]),
         QueryParameter(
             "since", "The start of the period, inclusive.", Annotated[str, Field(examples=["2026-01-31T09:00:00Z"])]
+        ),
+        QueryParameter(
+            "until", "The end of the period, exclusive.", Annotated[str, Field(examples=["2026-02-28T09:00:00Z"])]
         ),
         *PAGE_PARAMETERS,
     ),
@@ -185,6 +188,7 @@ def read_filter(request: Request) -> DecisionFilter:
         version=version,
         answers=None if deployable is None else frozenset({ANSWERS[deployable]}),
         since=read_time(request, "since"),
+        until=read_time(request, "until"),
     )
 
 

@@ -49,7 +49,7 @@ class AnswerTable:
         if not self.rows:
             return ""
         pairs = zip(self.environments, self.rows[0].answers, strict=True)
-        return ", ".join(f"{_WORDS[answer]} to {environment.name}" for environment, answer in pairs)
+        return ", ".join(f"{_WORDS[answer]} to {environment.display_name}" for environment, answer in pairs)
 
     def find_decisive(self) -> Environment | None:
         """Find the environment to explain: the first to which the version cannot be deployed, else production."""

@@ -78,20 +78,22 @@ def _page(
     request: Request, query: Query, get_matrix: Callable[[], Matrix | None], *, in_path: tuple[str, ...] = ()
 ) -> HtmlPage:
     """Render the page; an invalid query is shown with its problems in the form, where the user can correct it."""
+    environments = deployments.list_in_pipeline(request.db)
+    display_names = {environment.name: environment.display_name for environment in environments}
     values: dict[str, object] = {
         "selected": _build_form_selectors(
             query.get("q"), read_number(request, "selectors", DEFAULT_SELECTORS, MAX_SELECTORS)
         ),
         "most_selectors": MAX_SELECTORS,
-        "environments": deployments.list_in_pipeline(request.db),
+        "environments": environments,
         "names": overview.list_names_like(request.db, "", NAMES_PAGE).items,
         "options": {name: value for name, value in query.items() if isinstance(value, str)},
         "problems": [],
         "matrix": None,
         "address": request.base_url,
         "question": request.query_string,
-        "subjects": [_name_subject(selector) for selector in _list_selectors(query.get("q"))],
-        "destination": _find_destination(query),
+        "subjects": [_name_subject(selector, display_names) for selector in _list_selectors(query.get("q"))],
+        "destination": _find_destination(query, display_names),
         "asks_verdict": _asks_verdict(query),
     }
     try:
@@ -114,15 +116,19 @@ def _list_selectors(raw_selectors: object) -> list[Mapping[str, object]]:
     return [selector for selector in raw if isinstance(selector, dict)]
 
 
-def _name_subject(selector: Mapping[str, object]) -> str:
+def _name_subject(selector: Mapping[str, object], display_names: Mapping[str, str]) -> str:
     """Name what a selector selects, in a heading: `Till 1`, `Till main`."""
     criteria = "the main branch" if selector.get("mainBranch") else next(filter(None, map(selector.get, _CRITERIA)), "")
+    if criteria and criteria == selector.get("environment"):
+        criteria = f"in {display_names.get(str(criteria), criteria)}"
     return f"{selector.get('pacticipant') or 'any application'} {criteria}".strip()
 
 
-def _find_destination(query: Query) -> str | None:
-    name = query.get("environment") or query.get("tag")
-    return name if isinstance(name, str) else None
+def _find_destination(query: Query, display_names: Mapping[str, str]) -> str | None:
+    environment, tag = query.get("environment"), query.get("tag")
+    if isinstance(environment, str) and environment:
+        return display_names.get(environment, environment)
+    return tag if isinstance(tag, str) else None
 
 
 def _asks_verdict(query: Query) -> bool:
@@ -132,7 +138,7 @@ def _asks_verdict(query: Query) -> bool:
     """
     selectors = _list_selectors(query.get("q"))
     is_specific = any(selector.get(name) for selector in selectors for name in (*_CRITERIA, "latest"))
-    return is_specific or _find_destination(query) is not None
+    return is_specific or _find_destination(query, {}) is not None
 
 
 _KINDS_OF_GAPS: Final = {

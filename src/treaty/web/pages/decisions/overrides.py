@@ -17,7 +17,7 @@ from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage, Redirect
 from treaty.web.http.router import Router
-from treaty.web.pages import problems_by_field, redirect
+from treaty.web.pages import get_display_names, problems_by_field, redirect
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -38,6 +38,7 @@ def show_overrides(request: Request) -> HtmlPage:
             "overrides": overrides.list_page(request.db, criteria, page, now=request.now),
             "page": page,
             "state": state,
+            "display_names": get_display_names(deployments.list_in_pipeline(request.db)),
         },
     )
 

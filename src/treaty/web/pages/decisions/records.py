@@ -1,17 +1,15 @@
 """Pages of recorded decisions: the list, each decision as it was answered, and trends."""
 
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from treaty.errors import Invalid
 from treaty.model.decisions.causes import DESCRIPTIONS, Cause
 from treaty.model.decisions.records import DecisionFilter
-from treaty.model.decisions.trends import DayCounts, EnvironmentTrend
+from treaty.model.decisions.trends import EnvironmentTrend
 from treaty.model.paging import Page
 from treaty.store import deployments
 from treaty.store.decisions import records
@@ -24,7 +22,9 @@ from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import HtmlPage
 from treaty.web.http.router import Router
+from treaty.web.pages import get_display_names
 from treaty.web.pages.decisions.verdicts import CauseView, ReasonView
+from treaty.web.pages.overview.charts import Chart, Column, draw_chart
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -38,6 +38,7 @@ _SUGGESTED_NAMES: Final = Page(1, 500)
 def show_decisions(request: Request) -> HtmlPage:
     """Show the recorded decisions that match the filters, the newest first."""
     page, decision_filter = read_rows_page(request, PAGE_SIZE), _read_filter(request)
+    environments = deployments.list_in_pipeline(request.db)
     return HtmlPage(
         "decisions.html",
         {
@@ -45,7 +46,8 @@ def show_decisions(request: Request) -> HtmlPage:
             "decision_filter": decision_filter,
             "is_filtered": decision_filter != DecisionFilter(),
             "page": page,
-            "environments": deployments.list_in_pipeline(request.db),
+            "environments": environments,
+            "display_names": get_display_names(environments),
             "names": overview.list_names_like(request.db, "", _SUGGESTED_NAMES).items,
             "describe_causes": _describe_causes,
         },
@@ -54,17 +56,22 @@ def show_decisions(request: Request) -> HtmlPage:
 
 def _read_filter(request: Request) -> DecisionFilter:
     """Read the filters in the query; invalid ones count as absent, as on other pages."""
-    since = None
-    with suppress(Invalid):
-        since = read_time(request, "since")
     answer = request.option("deployable")
     return DecisionFilter(
         environment=request.option("environment"),
         pacticipant=request.option("pacticipant"),
         version=request.option("version"),
         answers=frozenset({ANSWERS[answer]}) if answer is not None and answer in ANSWERS else None,
-        since=since,
+        since=_read_time(request, "since"),
+        until=_read_time(request, "until"),
     )
+
+
+def _read_time(request: Request, name: str) -> datetime | None:
+    try:
+        return read_time(request, name)
+    except Invalid:
+        return None
 
 
 def _describe_causes(causes: Iterable[str]) -> list[str]:
@@ -87,7 +94,7 @@ def show_decision(request: Request, uuid: str) -> HtmlPage:
         {
             "recorded": recorded,
             "document": document,
-            "environment": deployments.find(request.db, recorded.environment_uuid),
+            "display_names": get_display_names(deployments.list_in_pipeline(request.db)),
             "reasons": [_build_reason(reason, request.base_url, own) for reason in document["reasons"]],
             "question_today": _find_matrix_query(document["question"]),
             "command_today": _build_command(document["question"]),
@@ -163,30 +170,6 @@ def _build_command(question: Mapping[str, Any]) -> str | None:
 
 # Trends
 
-CHART_HEIGHT: Final = 60
-BAR_WIDTH: Final = 9
-DAY_WIDTH: Final = 12
-"""Units of the chart."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BarPart:
-    """The decisions of a day with the same answer."""
-
-    kind: str
-    x: int
-    y: float
-    height: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DayBar:
-    """The decisions of a day, as a chart shows them."""
-
-    day: date
-    title: str
-    parts: Sequence[BarPart]
-
 
 @router.page(urls.DECISION_TRENDS, permission=Permission.READ, is_original=False)
 def show_trends(request: Request) -> HtmlPage:
@@ -195,24 +178,27 @@ def show_trends(request: Request) -> HtmlPage:
     return HtmlPage(
         "decision_trends.html",
         {
-            "trends": [(trend, _build_bars(trend)) for trend in trends],
+            "trends": [(trend, _draw_days(trend)) for trend in trends],
+            "display_names": get_display_names(deployments.list_in_pipeline(request.db)),
             "describe_cause": _describe_cause,
-            "chart": {"height": CHART_HEIGHT, "bar": BAR_WIDTH, "day": DAY_WIDTH},
         },
     )
 
 
-def _build_bars(trend: EnvironmentTrend) -> list[DayBar]:
-    scale = CHART_HEIGHT / max(1, *(day.total for day in trend.days))
-    return [_build_bar(day, index * DAY_WIDTH, scale) for index, day in enumerate(trend.days)]
+def _draw_days(trend: EnvironmentTrend) -> Chart:
+    return draw_chart(
+        [
+            Column(
+                f"{day.day}: {day.yes} yes, {day.no} no, {day.unknown} not yet",
+                _list_path(trend.environment, day.day) if day.total else None,
+                (("yes", day.yes), ("no", day.no), ("unknown", day.unknown)),
+            )
+            for day in trend.days
+        ]
+    )
 
 
-def _build_bar(day: DayCounts, x: int, scale: float) -> DayBar:
-    parts: list[BarPart] = []
-    top = float(CHART_HEIGHT)
-    for kind, count in (("yes", day.yes), ("no", day.no), ("unknown", day.unknown)):
-        if count:
-            top -= count * scale
-            parts.append(BarPart(kind=kind, x=x, y=round(top, 2), height=round(count * scale, 2)))
-    title = f"{day.day}: {day.yes} yes, {day.no} no, {day.unknown} not yet"
-    return DayBar(day=day.day, title=title, parts=parts)
+def _list_path(environment: str, day: date) -> str:
+    """Return the path of the list of the decisions on a day (UTC)."""
+    period = {"since": day.isoformat(), "until": (day + timedelta(days=1)).isoformat()}
+    return f"{urls.DECISIONS.fill()}?{urlencode({'environment': environment, **period})}"

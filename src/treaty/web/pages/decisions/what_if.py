@@ -1,9 +1,11 @@
 """The page that shows what a change of an environment would break and repair, without making it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from treaty.errors import Invalid, Problem
+from treaty.model.decisions.reasons import NotVerified, Reason, ReasonSide, VerificationFailed
 from treaty.model.decisions.what_if import NEEDS_VERSION, TAKES_INSTANCE, ChangeKind, WhatIfVerdict, assess
 from treaty.model.deployments import Environment
 from treaty.model.provider_contracts.assumptions import compare_pending
@@ -17,7 +19,7 @@ from treaty.web.http.page_queries import read_rows_page
 from treaty.web.http.request import Request
 from treaty.web.http.results import AfterCommit, HtmlPage
 from treaty.web.http.router import Router
-from treaty.web.pages.decisions.verdicts import describe_reasons
+from treaty.web.pages.decisions.verdicts import ReasonView, describe_reasons
 from treaty.web.security.permissions import Permission
 
 router = Router()
@@ -92,13 +94,13 @@ def _page(
             "labels": {kind.value: label for kind, label in _LABELS.items()},
             "problems": problems,
             "verdict": verdict,
-            "effects": [] if verdict is None else _list_effects(verdict),
+            "effects": [] if verdict is None else _list_effects(verdict, environment),
         },
         status,
     )
 
 
-def _list_effects(verdict: WhatIfVerdict) -> list[tuple[str, list[dict[str, object]]]]:
+def _list_effects(verdict: WhatIfVerdict, environment: Environment) -> list[tuple[str, list[dict[str, object]]]]:
     """List the pairs under their headings; headings without pairs are left out."""
     groups = (
         ("This would break", verdict.breaks),
@@ -109,10 +111,33 @@ def _list_effects(verdict: WhatIfVerdict) -> list[tuple[str, list[dict[str, obje
         (
             title,
             [
-                {"consumer": pair.consumer, "provider": pair.provider, "reasons": describe_reasons(pair.reasons)}
+                {
+                    "consumer": pair.consumer,
+                    "provider": pair.provider,
+                    "reasons": [_describe_reason(reason, environment) for reason in dict.fromkeys(pair.reasons)],
+                }
                 for pair in pairs
             ],
         )
         for title, pairs in groups
         if pairs
     ]
+
+
+def _describe_reason(reason: Reason, environment: Environment) -> ReasonView:
+    """Describe a reason in one short sentence: the heading of the pair and the page have the rest."""
+    (view,) = describe_reasons([reason])
+    match reason:
+        case NotVerified(provider=ReasonSide(version=None)):
+            text = f"{reason.provider.pacticipant} has no version in {environment.display_name}."
+        case NotVerified():
+            text = f"{_name(reason.provider)} has not verified the pact of {_name(reason.consumer)}."
+        case VerificationFailed():
+            text = f"{_name(reason.provider)} fails the pact of {_name(reason.consumer)}."
+        case _:
+            return view
+    return replace(view, text=text)
+
+
+def _name(side: ReasonSide) -> str:
+    return f"{side.pacticipant} ({side.version})"

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.model.overview.attention import Attention, AttentionKind, ShownGroups
-from treaty.model.overview.overview import IntegrationSummary, UnverifiedTogether
+from treaty.model.overview.overview import IntegrationSummary, PactState, UnverifiedTogether
 from treaty.model.webhooks.deliveries import TriggeredWebhook
 from treaty.model.webhooks.webhooks import Webhook
 from treaty.store.overview import overview
@@ -53,6 +53,12 @@ class AttentionView:
     @property
     def total(self) -> int:
         return self.together.total + self.failed.total + self.overdue.total + self.webhook_count
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether something failed, rather than being late or without a result."""
+        runs_with_failure = (item.state is PactState.FAILED for group in self.together.groups for item in group.items)
+        return bool(self.failed.total or self.webhook_count) or any(runs_with_failure)
 
     @property
     def has_more(self) -> bool:
