@@ -358,11 +358,11 @@ def _counts_by_version_statement(shape: StatementShape, *, has_contracts: bool) 
     own_version_id = case((is_own, published.c.consumer_version_id))
     # A subquery, so that the parameters occur once: PostgreSQL takes expressions with parameters for different ones.
     owned = select(*_group_columns(shape, published), own_version_id.label("own_version_id")).subquery("owned")
-    groups = select(*owned.c, func.count().label("number")).group_by(*owned.c).cte("groups").prefix_with("MATERIALIZED")
+    groups = select(*owned.c, COUNT).group_by(*owned.c).cte("groups").prefix_with("MATERIALIZED")
     result = _results(shape, groups).add_columns(groups.c.own_version_id, groups.c.number).subquery("result")
     version_id = func.coalesce(result.c.own_version_id, result.c.provider_version_id)
     conditions = (result.c.success.is_(True), result.c.success.is_(False), result.c.success.is_(None))
-    numbers = [cast(func.sum(case((condition, result.c.number))), Integer) for condition in conditions]
+    numbers = [func.sum(case((condition, result.c.number))) for condition in conditions]
     if not has_contracts:
         return select(version_id, *numbers, literal_column("0")).group_by(version_id)
     is_uncompared = and_(provider_version.c.documents_sha.is_not(None), not_(_is_compared(result)))

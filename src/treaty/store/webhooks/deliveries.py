@@ -133,7 +133,7 @@ _IS_FAILING: Final = exists().where(
 _MAY_FAIL: Final = bindparam("includes_failing", type_=Boolean)
 
 
-def _select_due(*conditions: ColumnElement[bool]) -> Select[Any]:
+def _select_due(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """Select the earliest due deliveries, in the order of the index, so that a long queue is not read to its end."""
     return (
         select(triggered_webhook.c.id, triggered_webhook.c.uuid)
