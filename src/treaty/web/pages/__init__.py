@@ -276,12 +276,18 @@ def _shorten_commits(text: str) -> Iterable[Markup]:
     yield escape(text[end:])
 
 
-_PACTICIPANT: Final = re.compile(r"\b([Pp])acticipant(s?)\b")
+_PACTICIPANT: Final = re.compile(r"\b[Pp]acticipants?\b")
+_APPLICATION: Final = {
+    "pacticipant": "application",
+    "pacticipants": "applications",
+    "Pacticipant": "Application",
+    "Pacticipants": "Applications",
+}
 
 
 def _in_page_words(text: str) -> str:
     """Replace the API's word for applications in a message that the API shares with pages."""
-    return _PACTICIPANT.sub(lambda match: f"{'A' if match[1] == 'P' else 'a'}pplication{match[2]}", text)
+    return _PACTICIPANT.sub(lambda match: _APPLICATION[match[0]], text)
 
 
 _OPTION: Final = re.compile(r"((?<!\S)--[a-z-]+)")
