@@ -48,7 +48,7 @@ from treaty.model.maintenance.retention import (
     parse_version_selectors,
 )
 from treaty.model.provider_contracts.recomparisons import EngineProgress
-from treaty.settings import Settings
+from treaty.settings import Settings, dump_settings, load_settings
 from treaty.settings.originals import find_unused
 from treaty.settings.webhook_proxies import read_proxies
 from treaty.store import audit
@@ -602,7 +602,7 @@ def _run(settings: Settings, sockets: list[socket.socket], announce: Callable[[S
         return
     listeners.listen(sockets)
     # uvicorn starts workers as new processes, which inherit the environment only.
-    os.environ[_SETTINGS_VARIABLE] = settings.model_dump_json()
+    os.environ[_SETTINGS_VARIABLE] = dump_settings(settings)
     os.environ[_DATABASE_FILE_VARIABLE] = sqlite_identity(settings.database_url)
     announce(addresses)
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
@@ -786,7 +786,7 @@ def _raise_file_limit(settings: Settings) -> None:
 def worker_application() -> ASGIApp:
     """Build the application of a worker process. If its database cannot be used, log the reason and exit."""
     Thread(target=_stop_with_parent, name="treaty-parent", daemon=True).start()
-    settings = Settings.model_validate_json(os.environ[_SETTINGS_VARIABLE])
+    settings = load_settings(os.environ[_SETTINGS_VARIABLE])
     prepare_logging(settings)
     try:
         _check_same_file(settings)

@@ -1,7 +1,6 @@
 """The secret of the set-up link is in no request line, so in no log; the form takes it instead."""
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from tests.api.browsers import PAGE, Browser
@@ -10,7 +9,7 @@ from tests.api.credentials import PASSWORD
 from treaty import app
 from treaty.actions.accounts import credentials
 from treaty.model.accounts.access import Role
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine.vault import get_vault
 
 pytestmark = pytest.mark.slow_on_postgresql  # about a form, and not about data
@@ -20,7 +19,7 @@ NEW = {"name": "ada", "email": "", "password": PASSWORD, "again": PASSWORD}
 
 @pytest.fixture
 def secret(api, database, clock):  # noqa: ARG001 - the client has brought the schema up to date
-    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+    vault = get_vault(Settings(secret_key=Secret(SECRET_KEY)))
     return database.write(lambda db: credentials.create_setup_link(db, vault=vault, now=clock.now))
 
 
@@ -30,7 +29,7 @@ def submit(api, **fields):
 
 
 def test_the_printed_link_has_its_secret_in_the_fragment(database_url, api):  # noqa: ARG001 - likewise
-    settings = Settings(database_url=database_url, secret_key=SecretStr(SECRET_KEY))
+    settings = Settings(database_url=database_url, secret_key=Secret(SECRET_KEY))
     link = app.create_setup_link(settings, "https://pacts.example.org")
     assert link is not None
     address, hash_sign, secret = link.partition("#")

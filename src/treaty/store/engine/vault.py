@@ -16,11 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
 from treaty.errors import InvalidSetting, TreatyError
 from treaty.model.webhooks.webhooks import EncryptedText
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine import ciphers
 
 KEY_FILE: Final = "treaty.key"
@@ -125,7 +123,7 @@ def get_vault(settings: Settings) -> Vault:
 
 
 @lru_cache(maxsize=16)
-def _vault(secret_key: SecretStr | None, previous_keys: tuple[SecretStr, ...], path: Path) -> Vault:
+def _vault(secret_key: Secret | None, previous_keys: tuple[Secret, ...], path: Path) -> Vault:
     # Lambdas, since the key file is read, or created, only when a secret has to be encrypted or decrypted.
     file = KeyFile(path)
     previous = tuple(key.get_secret_value() for key in previous_keys)
