@@ -40,7 +40,7 @@ from treaty.web import pages, urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import DocumentWithLists, Hal, RenderContext, render, render_with_lists
 from treaty.web.http import unknown_members
-from treaty.web.http.bodies import NotJson
+from treaty.web.http.json_bodies import NotJson
 from treaty.web.http.media_types import CSV, GRAPHVIZ, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT, is_problem_accepted
 from treaty.web.http.request import MAX_AUDITED_TEXT_LENGTH, Request
 from treaty.web.http.response import Response
