@@ -7,17 +7,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from click.testing import CliRunner
 
 from tests import databases
 from tests.waiting import PATIENCE, eventually
 from tests.whole import servers
-from treaty.cli import TREATY
 
 PROFILED = {"PYTHONPROFILEIMPORTTIME": "1"}
 """Makes each Python process write a line for each module that an import statement loads."""
 NOT_NEEDED = {
     "alembic": "only an empty or outdated database has migrations to run",
+    "argon2": "many servers have no users with passwords",
     "cryptography": "takes 6 MiB; many servers have no secrets to encrypt",
     "defusedxml": "few servers get reports of self-verifications in XML",
     "h11": "of httpcore",
@@ -28,6 +27,8 @@ NOT_NEEDED = {
     "markdown_it": "only the pages of the guide are rendered from Markdown",
     "mdit_py_plugins": "likewise",
     "networkx": "only drawings of the network need it, and it takes 13 MiB",
+    "pydantic": "takes 6 MiB; only requests with bodies, and modules of such routes, need it",
+    "pydantic_core": "likewise",
     "psycopg": "this server's database is a SQLite file",
     "pyotp": "few servers have users with a second factor",
     "pytest": "for tests",
@@ -67,9 +68,6 @@ def list_imports(database: Path, *options: str) -> list[str]:
     """Run a server until its first heartbeat, and list the imports of each of its processes."""
     url = f"sqlite:///{database}"
     databases.create_missing_file(url)
-    # Without users, the server encrypts a link to create the first one.
-    added = CliRunner().invoke(TREATY, ["user", "add", "ci", "--system", "--database-url", url], prog_name="treaty")
-    assert added.exit_code == 0, added.output
     with servers.running(
         url, "--public-heartbeat", *options, cwd=database.parent, environ=PROFILED, is_forked=False
     ) as server:

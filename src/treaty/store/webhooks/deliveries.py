@@ -16,7 +16,7 @@ from treaty.model.verifications.verifications import NewVerification
 from treaty.model.webhooks.deliveries import DeliveryStatus, Execution, QueuedDelivery
 from treaty.store.engine.database import execute, fetch_all, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
-from treaty.store.pacts.publications import CURRENT_PUBLICATION_ID
+from treaty.store.pacts.current_publications import CURRENT_PUBLICATION_ID
 from treaty.store.tables import (
     branch,
     branch_version,

@@ -13,7 +13,7 @@ from treaty.model.webhooks.summaries import DigestEvent
 from treaty.store.engine.batches import split
 from treaty.store.engine.database import execute, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
-from treaty.store.pacts.publications import CURRENT_PUBLICATION_ID
+from treaty.store.pacts.current_publications import CURRENT_PUBLICATION_ID
 from treaty.store.tables import digest_event, triggered_webhook, webhook
 from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER
 

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, and_, bindparam, exists, insert, or_, select,
 from treaty.model.webhooks.events import RequiredVerification, group_by_version
 from treaty.store.engine.database import execute, fetch_first, fetch_rows
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
-from treaty.store.pacts import publications
 from treaty.store.tables import (
     Time,
     branch,
@@ -141,6 +140,8 @@ def list_overdue(db: Connection, pact: PublishedPact) -> list[OverdueVerificatio
     If there is no result at all, that is a single one. Otherwise each version that is still required and existed when
     the pact was published lacks its own; later versions are built with their own verifications.
     """
+    from treaty.store.pacts import publications  # noqa: PLC0415 - takes 2 MiB, and few pacts are overdue
+
     marks = {row.provider_version for row in fetch_rows(db, _MARKS, {"content": pact.content})}
     required = group_by_version(publications.list_required_of_content(db, _params_of(pact)))
     if fetch_first(db, _RESULT, {"content": pact.content}) is None:
