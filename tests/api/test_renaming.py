@@ -23,7 +23,7 @@ from treaty.model.accounts.scopes import Scope, build_limits
 from treaty.model.maintenance.retention import KeepVersions, Retention, add_in_use_selectors
 from treaty.settings import Secret, Settings
 from treaty.store.engine.vault import get_vault
-from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.cleanup import Cleaner
 

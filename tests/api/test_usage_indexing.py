@@ -13,6 +13,7 @@ from tests.waiting import eventually
 from treaty.actions.usage import LEASE_DURATION, IndexingStep, claim_indexing, index_steps, plan_steps
 from treaty.store.engine.database import Database
 from treaty.store.usage import contents
+from treaty.store.usage import waiting as waiting_contents
 from treaty.workers.usage import IndexingWorker
 
 TABLES = ("usage_expectation", "usage_occurrence", "usage_content", "usage_interaction", "usage_term")
@@ -65,7 +66,9 @@ def test_contents_that_older_rules_have_indexed_are_indexed_again(
 def test_what_a_killed_process_has_begun_is_completed(api: Api, database: Database, rows: dict[str, int]) -> None:
     empty(database)
     begun = next(
-        content for content in database.read(lambda db: contents.list_waiting(db, 9)) if content.consumer == "Web Shop"
+        content
+        for content in database.read(lambda db: waiting_contents.list_contents(db, 9))
+        if content.consumer == "Web Shop"
     )
     body = database.read(lambda db: contents.find_body(db, begun.id))
     assert body is not None
@@ -80,7 +83,7 @@ def test_contents_that_are_removed_meanwhile_are_left_out(api: Api, database: Da
     empty(database)
 
     def plan(db: Connection) -> list[IndexingStep]:
-        waiting = contents.list_waiting(db, 9)
+        waiting = waiting_contents.list_contents(db, 9)
         return [step for content in waiting for step in plan_steps(content, contents.find_body(db, content.id) or b"")]
 
     planned = database.read(plan)

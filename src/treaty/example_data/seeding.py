@@ -54,7 +54,7 @@ from treaty.store.engine.vault import get_vault
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import pacts
 from treaty.store.webhooks import notices
-from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 from treaty.web.api.decisions.matrix import decide_query, load_checked_names
 from treaty.web.api.decisions.recording import Answered, build_draft, list_versions
 from treaty.web.parameter_urls import PARAMETER_URLS

@@ -7,10 +7,10 @@ into the future, so that a claim expires by itself when the worker dies.
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Boolean, Connection, bindparam, case, exists, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, case, insert, or_, select, update
 
 from treaty.model.verifications.verifications import NewVerification
 from treaty.model.webhooks.deliveries import DeliveryStatus, Execution, QueuedDelivery
@@ -98,103 +98,6 @@ def load_version_numbers(db: Connection, result: NewVerification, version_ids: C
         return {}
     pact = {"consumer": result.consumer, "provider": result.provider, "sha": result.sha}
     return {row.id: row.number for row in fetch_rows(db, _VERSION_NUMBERS, {**pact, "ids": list(version_ids)})}
-
-
-# Claiming
-
-_EARLIER: Final = triggered_webhook.alias("earlier")
-# Deliveries to a webhook about the same pair arrive in the order of their events, so later ones wait.
-_IS_NEXT: Final = ~exists().where(
-    _EARLIER.c.webhook_id == triggered_webhook.c.webhook_id,
-    _EARLIER.c.consumer_id == triggered_webhook.c.consumer_id,
-    _EARLIER.c.provider_id == triggered_webhook.c.provider_id,
-    _EARLIER.c.id < triggered_webhook.c.id,
-    _EARLIER.c.due_at.is_not(None),
-)
-_IS_BUSY: Final = triggered_webhook.c.webhook_id.in_(
-    select(webhook.c.id).where(webhook.c.uuid.in_(bindparam("busy", expanding=True)))
-)
-_IS_FAILING: Final = exists().where(
-    webhook.c.id == triggered_webhook.c.webhook_id, webhook.c.failing_since.is_not(None)
-)
-# Failing webhooks come last: their attempts take long and would delay the others.
-_DUE: Final = (
-    select(triggered_webhook.c.id, triggered_webhook.c.uuid)
-    .where(
-        # A time that no retry and no claim has is due too: a server whose clock was ahead set it.
-        or_(triggered_webhook.c.due_at <= bindparam("now"), triggered_webhook.c.due_at > bindparam("latest")),
-        # Deliveries whose webhook has been deleted are claimed too, so that they fail instead of staying queued.
-        or_(triggered_webhook.c.webhook_id.is_(None), ~_IS_BUSY),
-        or_(bindparam("includes_failing", type_=Boolean), ~_IS_FAILING),
-        _IS_NEXT,
-    )
-    .order_by(_IS_FAILING, triggered_webhook.c.due_at, triggered_webhook.c.id)
-    .limit(bindparam("limit"))
-)
-# Several workers claim at the same time; each skips the rows that another one has locked.
-_LOCK_DUE: Final = _DUE.with_for_update(skip_locked=True)
-_CLAIM: Final = (
-    update(triggered_webhook)
-    .where(triggered_webhook.c.id.in_(bindparam("ids", expanding=True)))
-    .values(claimed_by=bindparam("owner"), due_at=bindparam("until"))
-)
-_RENEW: Final = (
-    update(triggered_webhook)
-    .where(
-        triggered_webhook.c.uuid.in_(bindparam("uuids", expanding=True)),
-        triggered_webhook.c.claimed_by == bindparam("owner"),
-    )
-    .values(due_at=bindparam("until"))
-)
-
-
-FOREVER: Final = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClaimRequest:
-    """Which due deliveries a worker claims, and for how long."""
-
-    owner: str
-    now: datetime
-    until: datetime
-    """When the claim expires."""
-    limit: int
-    latest: datetime = FOREVER
-    """The latest time that a delivery can be due if all clocks are right."""
-    busy_webhooks: tuple[str, ...] = ()
-    """UUIDs of webhooks to leave out, because the worker is already sending enough deliveries to them."""
-    includes_failing: bool = True
-    """Whether to claim deliveries to webhooks that are marked as failing."""
-
-
-def has_due(db: Connection, claim_request: ClaimRequest) -> bool:
-    """Whether a claim would find anything. Workers poll with this read, because a write would lock SQLite."""
-    return bool(fetch_rows(db, _DUE, {**_claim_params(claim_request), "limit": 1}))
-
-
-def _claim_params(claim_request: ClaimRequest) -> dict[str, Any]:
-    return {
-        "now": claim_request.now,
-        "latest": claim_request.latest,
-        "busy": list(claim_request.busy_webhooks),
-        "includes_failing": claim_request.includes_failing,
-        "limit": claim_request.limit,
-    }
-
-
-def claim(db: Connection, claim_request: ClaimRequest) -> list[str]:
-    """Claim due deliveries, and return their UUIDs. Once the claim expires, another worker may claim them."""
-    due = fetch_rows(db, _LOCK_DUE, _claim_params(claim_request))
-    if due:
-        params = {"ids": [row.id for row in due], "owner": claim_request.owner, "until": claim_request.until}
-        execute(db, _CLAIM, params)
-    return [row.uuid for row in due]
-
-
-def renew_claims(db: Connection, uuids: Collection[str], *, owner: str, until: datetime) -> None:
-    """Extend the claims that the owner still has."""
-    execute(db, _RENEW, {"uuids": list(uuids), "owner": owner, "until": until})
 
 
 # Recording attempts
