@@ -142,7 +142,7 @@ def _is_blank(value: str | Secret | None) -> bool:
     return not (text or "").strip()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class ServerSettings(Group):
     heading = "The server"
 
@@ -263,7 +263,7 @@ class ServerSettings(Group):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class AccessSettings(Group):
     heading = "Access"
 
@@ -318,7 +318,7 @@ class AccessSettings(Group):
             raise OutOfRange("basic_auth_read_only_username: needs basic_auth_username and basic_auth_password too")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class SecuritySettings(Group):
     heading = "Security"
 
@@ -343,7 +343,7 @@ class SecuritySettings(Group):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class AuditSettings(Group):
     heading = "Audit trail"
 
@@ -368,7 +368,7 @@ class AuditSettings(Group):
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class BadgeSettings(Group):
     heading = "Badges and diagnostics"
 
@@ -380,7 +380,7 @@ class BadgeSettings(Group):
     enable_diagnostic_endpoints: bool = setting(True, Boolean(), "Serve the endpoints below `/diagnostic`.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class VersionSettings(Group):
     heading = "Versions, branches and pacts"
 
@@ -443,7 +443,7 @@ class VersionSettings(Group):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class WorkInProgressSettings(Group):
     heading = "Pending pacts and work in progress"
 
@@ -476,7 +476,7 @@ class WorkInProgressSettings(Group):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class OverrideSettings(Group):
     heading = "Overrides"
 
@@ -490,7 +490,7 @@ class OverrideSettings(Group):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class FeatureSettings(Group):
     heading = "Features"
 
@@ -502,7 +502,7 @@ class FeatureSettings(Group):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class CleanupSettings(Group):
     heading = "Clean-up of old data"
 
@@ -557,7 +557,7 @@ class CleanupSettings(Group):
 _RETRIES: Final = (10, 60, 120, 300, 600, 1200)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class WebhookSettings(Group):
     heading = "Webhooks"
 
@@ -648,7 +648,7 @@ class WebhookSettings(Group):
     user_agent: str = setting("Pact Broker v2.120.0", Text(), "`User-Agent` header of webhook requests.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class EncryptionSettings(Group):
     heading = "Encryption"
 
