@@ -10,10 +10,12 @@ from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from treaty.cli.server import serve
 from treaty.errors import InvalidSetting
 from treaty.settings import SETTINGS, Secret, Settings, dump_settings, load_settings, read_settings
 
@@ -548,6 +550,13 @@ def test_an_alias_is_read_after_the_name_in_each_place(name, alias, place):
         assert value_of(place.read(), name) == first.value
         place.give(level, name, second.text)
         assert value_of(place.read(), name) == second.value
+
+
+@pytest.mark.parametrize(("name", "value"), [("webhook_http_code_success", 1), ("webhook_retry_schedule", SECOND)])
+def test_an_option_takes_a_list_of_numbers(name, value, tmp_path):
+    option = next(option for option in serve.params if option.name == name)
+    text = option.type_cast_value(click.Context(serve), "200, 300")
+    assert read_one(tmp_path, "option", name, text) == (200 * value, 300 * value)
 
 
 def test_an_alias_is_no_option(place):
