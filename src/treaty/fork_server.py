@@ -9,7 +9,7 @@ import signal
 
 from treaty.loading import hidden_package, permanent_objects
 
-with permanent_objects(), hidden_package("rich"), hidden_package("greenlet"):  # see the command `serve`
+with permanent_objects(), hidden_package("rich"):  # see the command `serve`
     from treaty.web.routers import find_modules
 
     for _name in ("treaty.app", *find_modules()):

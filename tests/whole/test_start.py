@@ -19,7 +19,6 @@ NOT_NEEDED = {
     "argon2": "many servers have no users with passwords",
     "cryptography": "takes 6 MiB; many servers have no secrets to encrypt",
     "defusedxml": "few servers get reports of self-verifications in XML",
-    "greenlet._greenlet": "takes 1 MiB with its C++ library; servers use threads",
     "h11": "of httpcore",
     "httpcore": "takes 1 MiB; only servers with webhooks send requests",
     "httpx": "the client of the command line; webhooks are sent with httpcore",

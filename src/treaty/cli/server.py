@@ -32,9 +32,8 @@ def serve(**options: object) -> None:
     treaty.toml in the current folder. Passwords and keys have no options, because other users can read the command
     lines of processes.
     """
-    # structlog would load rich for tracebacks with colours, which servers do not write, and supports greenlets, which
-    # they do not use, if test tools have installed them.
-    with permanent_objects(), hidden_package("rich"), hidden_package("greenlet"):
+    # structlog would load rich for tracebacks with colours, which servers do not write.
+    with permanent_objects(), hidden_package("rich"):
         from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
 
     variables.warn_of_unknown()

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import QueuePool
 
+from treaty.model.decisions.decision import Decision
 from treaty.telemetry import KNOWN_METHODS, tracing
 
 if TYPE_CHECKING:
@@ -68,20 +69,7 @@ class ServerMetrics:
 
     def decision_counter(self, result: object) -> Callable[[], None] | None:
         """Return the function that counts a result; None if it is not a decision."""
-        # They take 1 MiB, and are loaded with the first request whose response can be cached.
-        from treaty.model.decisions.matrix import Matrix  # noqa: PLC0415
-        from treaty.model.decisions.records import Decided  # noqa: PLC0415
-        from treaty.model.decisions.version_sets import SetVerdict  # noqa: PLC0415
-
-        match result:
-            case Matrix():
-                return self._verdicts[result.verdict.summary.deployable].inc
-            case SetVerdict():
-                return self._verdicts[result.deployable].inc
-            case Decided():
-                return self.decision_counter(result.answer)
-            case _:
-                return None
+        return self._verdicts[result.is_deployable()].inc if isinstance(result, Decision) else None
 
     def render(self, progress: "Progress", *, is_open_metrics: bool) -> bytes:
         """Render the metrics of all worker processes for Prometheus: in its text format, or as OpenMetrics.
