@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from treaty.model.provider_contracts.comparisons import PairKey
 
-_missing: "Final[ContextVar[dict[PairKey, None] | None]]" = ContextVar("missing_comparisons", default=None)
+_missing: Final["ContextVar[dict[PairKey, None] | None]"] = ContextVar("missing_comparisons", default=None)
 
 
 class collect_missing:  # noqa: N801 - a context manager, used as a function

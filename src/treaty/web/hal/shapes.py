@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 OMITTABLE_KEY: Final = "x-omittable"
 """Marks schemas while they are generated; the OpenAPI document does not contain it."""
-OPEN_OBJECT: "Final[ConfigDict]" = {"json_schema_extra": {"additionalProperties": True}}
+OPEN_OBJECT: Final["ConfigDict"] = {"json_schema_extra": {"additionalProperties": True}}
 """For `with_config`: the object may have members that its type does not declare."""
 
 
