@@ -37,8 +37,8 @@ from treaty.store import audit
 from treaty.store.engine.database import Database, open_database
 from treaty.store.engine.vault import get_vault
 from treaty.store.migrations import migrate
-from treaty.store.webhooks import deliveries
-from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.store.webhooks import due_deliveries
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 from treaty.web.application import Server, build_application
 from treaty.web.parameter_urls import PARAMETER_URLS
 
@@ -600,7 +600,7 @@ def _deliver(database: Database, settings: Settings, now: datetime) -> None:
         for delivery in claim(db, request):
             _attempt(db, delivery, settings, now)
 
-    while database.read(lambda db: deliveries.has_due(db, request)):
+    while database.read(lambda db: due_deliveries.has_due(db, request)):
         with audit.acting_as(Actor(credential_name="worker"), at=now):
             database.write(attempt_due)
 

@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Table, insert, text
 
 from tests import postgres
 from treaty.model.paging import Page
-from treaty.model.usage.expectations import FORMAT, IndexedInteraction, Place, TermKey, field_of, index_tree
+from treaty.model.usage.expectations import IndexedInteraction, Place, TermKey, field_of, index_tree
+from treaty.model.usage.formats import CONTENT_FORMAT
 from treaty.model.usage.usage import ExpectedOperations, Usage, UsageQuery
 from treaty.model.usage.words import list_words
 from treaty.store import tables
@@ -315,7 +316,7 @@ class _Filler:
         latest = {"latest_publication_id": publications[-1], "created_at": START}
         self._add(db, tables.integration, [{**pair, **latest}])
         markers = [
-            {"content_id": content, "format": FORMAT, "interactions": len(numbers), "is_truncated": False}
+            {"content_id": content, "format": CONTENT_FORMAT, "interactions": len(numbers), "is_truncated": False}
             for content, numbers in zip(contents, consumer_plan.contents, strict=True)
         ]
         db.execute(insert(tables.usage_content), markers)

@@ -30,7 +30,7 @@ TIME_LIMIT: Final = 900
 
 # Everything that takes long to import, except Treaty.
 _PRELOADED: Final = ("__main__", "alembic.command", "cryptography.fernet", "httpx", "networkx", "psycopg")
-_PRELOADED_FOR_SERVERS: Final = ("pydantic_settings", "sqlalchemy", "starlette.applications", "structlog", "uvicorn")
+_PRELOADED_FOR_SERVERS: Final = ("pydantic", "sqlalchemy", "starlette.applications", "structlog", "uvicorn")
 
 _times = itertools.count(1)
 

@@ -10,13 +10,14 @@ from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
+from treaty.cli.server import serve
 from treaty.errors import InvalidSetting
-from treaty.settings import Settings, read_settings
+from treaty.settings import SETTINGS, Secret, Settings, dump_settings, load_settings, read_settings
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 FOREVER = timedelta(days=36_525)
@@ -474,7 +475,7 @@ def revealed(value):
 
 
 def names_of_settings():
-    return set(Settings.model_fields)
+    return set(SETTINGS)
 
 
 def test_every_setting_has_a_row():
@@ -551,6 +552,13 @@ def test_an_alias_is_read_after_the_name_in_each_place(name, alias, place):
         assert value_of(place.read(), name) == second.value
 
 
+@pytest.mark.parametrize(("name", "value"), [("webhook_http_code_success", 1), ("webhook_retry_schedule", SECOND)])
+def test_an_option_takes_a_list_of_numbers(name, value, tmp_path):
+    option = next(option for option in serve.params if option.name == name)
+    text = option.type_cast_value(click.Context(serve), "200, 300")
+    assert read_one(tmp_path, "option", name, text) == (200 * value, 300 * value)
+
+
 def test_an_alias_is_not_accepted_as_an_option(place):
     place.give("option", "seed_example_data", "true")
     assert not place.read().example_data
@@ -563,18 +571,18 @@ def test_workers_have_the_settings_of_their_server(name, tmp_path):
         place.environ |= {f"TREATY_{other.upper()}": value for other, value in ROWS[name].beside.items()}
         place.give("TREATY_", name, spelling.text)
         settings = place.read()
-        assert Settings.model_validate_json(settings.model_dump_json()) == settings
+        assert load_settings(dump_settings(settings)) == settings
 
 
 def test_secrets_are_hidden_where_settings_are_shown():
     secret = "a very secret text"  # noqa: S105 - a value for this test
     settings = Settings(
         basic_auth_username="u",
-        basic_auth_password=SecretStr(secret),
+        basic_auth_password=Secret(secret),
         basic_auth_read_only_username="r",
-        basic_auth_read_only_password=SecretStr(secret),
-        secret_key=SecretStr(secret),
-        previous_secret_keys=(SecretStr(secret),),
+        basic_auth_read_only_password=Secret(secret),
+        secret_key=Secret(secret),
+        previous_secret_keys=(Secret(secret),),
         database_url=f"postgresql://u:{secret}@host/name",
     )
     assert secret not in f"{settings!r} {settings}"

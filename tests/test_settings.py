@@ -1,10 +1,9 @@
 """The sources of settings, and messages about invalid values."""
 
 import pytest
-from pydantic import SecretStr
 
 from treaty.errors import InvalidSetting
-from treaty.settings import Settings, read_settings
+from treaty.settings import Secret, Settings, read_settings
 
 
 def read(options=None, environ=None, folder=None, tmp_path=None):
@@ -37,7 +36,7 @@ def test_the_originals_names_work(tmp_path):
     assert settings.database_url == "postgresql://u:p@host/name"
     assert settings.base_urls == ("https://a.example/broker", "https://b.example")
     assert (settings.basic_auth_password, settings.allow_public_read, settings.example_data) == (
-        SecretStr("123"),
+        Secret("123"),
         True,
         False,
     )

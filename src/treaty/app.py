@@ -28,13 +28,9 @@ from uvicorn import _subprocess as uvicorn_subprocess
 from uvicorn.supervisors import Multiprocess
 
 from treaty.actions.accounts import credentials
-from treaty.actions.webhooks import plain_secrets as plain_secret_actions
 from treaty.distribution import install_hint
 from treaty.errors import DatabaseReplaced, InvalidSetting, UnusableDatabase
-from treaty.model.accounts import passwords
 from treaty.model.audit import Actor
-from treaty.model.maintenance.backups import BackupStatus
-from treaty.model.maintenance.metrics import IndexProgress
 from treaty.model.maintenance.retention import (
     DEFAULT_BRANCH_SELECTORS,
     DEFAULT_VERSION_SELECTORS,
@@ -47,8 +43,7 @@ from treaty.model.maintenance.retention import (
     parse_selector_json,
     parse_version_selectors,
 )
-from treaty.model.provider_contracts.recomparisons import EngineProgress
-from treaty.settings import Settings
+from treaty.settings import Settings, dump_settings, load_settings
 from treaty.settings.originals import find_unused
 from treaty.settings.webhook_proxies import read_proxies
 from treaty.store import audit
@@ -79,6 +74,9 @@ from treaty.workers.usage import IndexingWorker
 if TYPE_CHECKING:
     from treaty.actions.maintenance.integrity import IntegrityFinding
     from treaty.actions.webhooks.deliveries import Send
+    from treaty.model.maintenance.backups import BackupStatus
+    from treaty.model.maintenance.metrics import IndexProgress
+    from treaty.model.provider_contracts.recomparisons import EngineProgress
     from treaty.telemetry.spans import SpanRecorder
     from treaty.workers.backups import BackupOptions, BackupResult, Progress, RestoreOptions, RestoreResult
     from treaty.workers.cleanup import Cleaner, CleanupResult
@@ -535,21 +533,21 @@ def check_integrity(settings: Settings, *, fixes: bool) -> "list[IntegrityFindin
     )
 
 
-def load_index_progress(settings: Settings) -> IndexProgress:
+def load_index_progress(settings: Settings) -> "IndexProgress":
     """Count the contents that a server's usage index covers."""
     from treaty.store.usage import contents  # noqa: PLC0415 - for `treaty doctor`
 
     return _with_database(settings, lambda database: database.read(contents.count_contents), "treaty doctor")
 
 
-def load_backup_status(settings: Settings) -> BackupStatus:
+def load_backup_status(settings: Settings) -> "BackupStatus":
     """Find the latest backup of a server's database, and count the changes since."""
     from treaty.store.maintenance import backup_status  # noqa: PLC0415 - for `treaty doctor`
 
     return _with_database(settings, lambda database: database.read(backup_status.find_status), "treaty doctor")
 
 
-def load_engine_progress(settings: Settings) -> EngineProgress:
+def load_engine_progress(settings: Settings) -> "EngineProgress":
     """Count the comparisons that a newer engine has still to compute, or whose verdict it would change."""
     from treaty.store.provider_contracts import recomparisons  # noqa: PLC0415 - for `treaty doctor`
 
@@ -602,7 +600,7 @@ def _run(settings: Settings, sockets: list[socket.socket], announce: Callable[[S
         return
     listeners.listen(sockets)
     # uvicorn starts workers as new processes, which inherit the environment only.
-    os.environ[_SETTINGS_VARIABLE] = settings.model_dump_json()
+    os.environ[_SETTINGS_VARIABLE] = dump_settings(settings)
     os.environ[_DATABASE_FILE_VARIABLE] = sqlite_identity(settings.database_url)
     announce(addresses)
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
@@ -652,6 +650,8 @@ def _check_cleanup_settings(settings: Settings) -> None:
 
 def _warn_of_weak_passwords(settings: Settings) -> None:
     """Log a warning for each user of the settings whose password is easily guessed."""
+    from treaty.model.accounts import passwords  # noqa: PLC0415 - few servers have users in their settings
+
     for name in ("basic_auth", "basic_auth_read_only"):
         user, secret = getattr(settings, f"{name}_username"), getattr(settings, f"{name}_password")
         if user and secret and (weakness := passwords.find_setting_weakness(secret.get_secret_value(), user)):
@@ -731,6 +731,11 @@ def encrypt_plain_secrets(settings: Settings, database: Database) -> None:
     If the key is missing or wrong, nothing is changed, and the next start tries it again. Every process may do this at
     any time: a server of the earlier version that still runs may have added a webhook since.
     """
+    if not database.read(plain_secrets.may_have_any):
+        return
+    # Takes 1 MiB, and servers without webhooks have no such secrets.
+    from treaty.actions.webhooks import plain_secrets as plain_secret_actions  # noqa: PLC0415
+
     values = database.read(plain_secret_actions.list_plain_values)
     if not values and not database.read(plain_secrets.is_marked):
         return
@@ -757,6 +762,8 @@ def _check_right_key(settings: Settings, database: Database) -> None:
 
 
 def _mask_logs(database: Database, values: list[str]) -> None:
+    from treaty.actions.webhooks import plain_secrets as plain_secret_actions  # noqa: PLC0415 - see the caller
+
     mask = plain_secret_actions.build_log_mask(values)
     last_id: int | None = 0
     while last_id is not None:
@@ -786,7 +793,7 @@ def _raise_file_limit(settings: Settings) -> None:
 def worker_application() -> ASGIApp:
     """Build the application of a worker process. If its database cannot be used, log the reason and exit."""
     Thread(target=_stop_with_parent, name="treaty-parent", daemon=True).start()
-    settings = Settings.model_validate_json(os.environ[_SETTINGS_VARIABLE])
+    settings = load_settings(os.environ[_SETTINGS_VARIABLE])
     prepare_logging(settings)
     try:
         _check_same_file(settings)

@@ -11,8 +11,9 @@ from tests.api.history import History
 from treaty.model.decisions.causes import Cause
 from treaty.model.webhooks.deliveries import DeliveryStatus, Execution
 from treaty.store.engine.database import Database
-from treaty.store.webhooks import deliveries
-from treaty.store.webhooks.deliveries import ClaimRequest, DeliveryUpdate
+from treaty.store.webhooks import deliveries, due_deliveries
+from treaty.store.webhooks.deliveries import DeliveryUpdate
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 
 QUESTION: Final = "/can-i-deploy?pacticipant=Shop&version=1&environment=test"
 CONTACTS: Final = [{"name": "Team Stock", "details": {"e-mail": "stock@example.org"}}]
@@ -65,7 +66,7 @@ class Stage:
         self.wait()
         now = self.clock.now
         request = ClaimRequest(owner="test", now=now + timedelta(days=1), until=now + timedelta(days=2), limit=100)
-        while uuids := self.database.write(lambda db: deliveries.claim(db, request)):
+        while uuids := self.database.write(lambda db: due_deliveries.claim(db, request)):
             for uuid in uuids:
                 self._record(uuid, success=success)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
 from tests.api.client import SECRET_KEY, Api, Clock, build_settings, pact
@@ -28,7 +27,7 @@ from treaty.actions.accounts.credentials import IssuedToken
 from treaty.cli import PACT_BROKER
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import Scope, build_limits
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine.database import Database, open_database
 from treaty.web.application import build_application
 from treaty.workers.comparisons import ComparisonWorker
@@ -218,7 +217,7 @@ def make_separate_api(tmp_path: Path, clock: Clock) -> Iterator[Callable[[str], 
         chosen = Settings(
             database_url=f"sqlite:///{tmp_path / name}.sqlite",
             log_level="error",
-            secret_key=SecretStr(SECRET_KEY),
+            secret_key=Secret(SECRET_KEY),
             allow_dangerous_contract_modification=True,
         )
         database = open_new(tmp_path / f"{name}.sqlite")

@@ -4,18 +4,17 @@ import base64
 from typing import Final
 
 from argon2 import PasswordHasher
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from tests.api.client import SECRET_KEY
 from treaty.actions.accounts.credentials import IssuedToken
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine.database import Database
 from treaty.store.engine.vault import get_vault
 
 SESSION = "__Host-treaty"
 PASSWORD = "a stapled horse, correctly"  # noqa: S105
-VAULT: Final = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+VAULT: Final = get_vault(Settings(secret_key=Secret(SECRET_KEY)))
 _TABLES: Final = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
     "postgresql": "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",

@@ -11,7 +11,7 @@ from treaty.model.webhooks.parameters import build_parameters
 from treaty.settings import Settings
 from treaty.store.engine.database import Database
 from treaty.store.webhooks import deliveries as queue
-from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 from treaty.web.application import build_application
 from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.deliveries import DeliveryWorker

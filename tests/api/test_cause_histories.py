@@ -39,8 +39,9 @@ from treaty.model.webhooks.deliveries import DeliveryStatus, Execution
 from treaty.settings import Settings
 from treaty.store import tables
 from treaty.store.engine.database import Database, open_database
-from treaty.store.webhooks import deliveries
-from treaty.store.webhooks.deliveries import ClaimRequest, DeliveryUpdate
+from treaty.store.webhooks import deliveries, due_deliveries
+from treaty.store.webhooks.deliveries import DeliveryUpdate
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 from treaty.web.application import build_application
 
 HISTORIES = share(choose(25, slow=60, long=20_000))
@@ -128,7 +129,7 @@ class CauseStory(Story):
         """Attempt the queued deliveries."""
         now = self.broker.clock.now
         request = ClaimRequest(owner="test", now=now + timedelta(days=1), until=now + timedelta(days=2), limit=100)
-        while uuids := self.database.write(lambda db: deliveries.claim(db, request)):
+        while uuids := self.database.write(lambda db: due_deliveries.claim(db, request)):
             for uuid in uuids:
                 self._record(uuid, now, success=success)
 

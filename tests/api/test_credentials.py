@@ -7,7 +7,6 @@ import time
 from datetime import timedelta
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import select
 
 from tests.api import golden
@@ -21,7 +20,7 @@ from treaty.errors import Conflict, Invalid
 from treaty.model.accounts import passwords
 from treaty.model.accounts.access import Role, generate_token, is_well_formed_token
 from treaty.model.accounts.throttling import compute_counter_keys
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.accounts import accounts as stored
 from treaty.store.accounts import sessions, tokens
 from treaty.store.engine.database import fetch_rows
@@ -44,7 +43,7 @@ def test_a_token_lets_its_user_in_until_it_is_over(api, accounts, clock, databas
     accounts(Role.READ_WRITE)
     owner = database.read(lambda db: stored.find_by_name(db, "read-write"))
     draft = credentials.TokenDraft(name="short", expires_at=clock.now + timedelta(days=1))
-    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+    vault = get_vault(Settings(secret_key=Secret(SECRET_KEY)))
     issued = database.write(lambda db: credentials.add_token(db, owner, draft, vault=vault, now=clock.now))
     assert api.get("/user", headers=bearer(issued)).json()["name"] == "read-write"
     clock.now += timedelta(days=1)
@@ -198,7 +197,7 @@ def _uuid_of(api, owner, name):
 
 
 def _add_token(database, user, clock, *, max_lifetime=credentials.NO_MAXIMUM, name="another", **properties):
-    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+    vault = get_vault(Settings(secret_key=Secret(SECRET_KEY)))
     draft = credentials.TokenDraft(name=name, **properties)
 
     def add(db):
@@ -375,7 +374,7 @@ def test_a_token_is_not_created_for_a_disabled_user(accounts, database, clock):
     accounts(Role.READ_WRITE, "ada")
     ada = database.read(lambda db: stored.find_by_name(db, "ada"))
     database.write(lambda db: account_actions.disable_account(db, ada, now=clock.now))
-    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+    vault = get_vault(Settings(secret_key=Secret(SECRET_KEY)))
     with pytest.raises(Conflict, match=r"'ada' is disabled\. Enable the user first: `treaty user enable ada`\."):
         database.write(
             lambda db: credentials.add_token(db, ada, credentials.TokenDraft(name="x"), vault=vault, now=clock.now)

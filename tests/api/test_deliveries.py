@@ -17,7 +17,7 @@ from tests.waiting import PATIENCE
 from treaty.actions.webhooks import deliveries
 from treaty.store.engine.database import open_database
 from treaty.store.webhooks import delivery_facts, webhooks
-from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.deliveries import DeliveryWorker
 

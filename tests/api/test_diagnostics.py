@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import make_url, text
 
 from tests import postgres
 from tests.api.client import SECRET_KEY, Api
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 from treaty.web.application import build_application
@@ -91,7 +90,7 @@ def test_a_server_is_ready_unless_the_tables_are_older_than_it(
 
 @pytest.mark.parametrize("path", PATHS)
 def test_health_checks_need_no_credentials_if_the_heartbeat_is_public(make_api: Callable[..., Api], path: str) -> None:
-    users = {"basic_auth_username": "ci", "basic_auth_password": SecretStr("a long password")}
+    users = {"basic_auth_username": "ci", "basic_auth_password": Secret("a long password")}
     assert make_api(**users).get(path).status == 401
     assert make_api(**users, public_heartbeat=True).get(path).status == 200
 
@@ -120,7 +119,7 @@ def test_an_unreachable_database_is_reported_without_its_password() -> None:
     with postgres.server() as url:
         database = open_database(url, connections=1)
         migrate(database)
-        settings = Settings(database_url=url, log_level="error", secret_key=SecretStr(SECRET_KEY))
+        settings = Settings(database_url=url, log_level="error", secret_key=Secret(SECRET_KEY))
         api = Api(build_application(settings, database))
         assert api.get("/diagnostic/status/dependencies").status == 200
     answer = api.get("/diagnostic/status/dependencies")

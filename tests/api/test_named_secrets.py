@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from tests.api.client import SECRET_KEY, Answer, Api
 from tests.api.credentials import PASSWORD
@@ -13,7 +12,7 @@ from tests.databases import on_sqlite
 from tests.receiver import Receiver, Reply
 from treaty.actions.maintenance.key_rotation import reencrypt
 from treaty.model.accounts.access import Role
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine.vault import get_vault
 from treaty.store.maintenance.encrypted_columns import ENCRYPTED_COLUMNS
 
@@ -319,7 +318,7 @@ def test_secrets_are_encrypted_and_a_new_key_reencrypts_them(clients, database, 
     admin = clients(**OPEN)["administrator"]
     _add(admin)
     hook = admin.hook(receiver.url, body="${user.TOKEN}").link("self")
-    settings = Settings(secret_key=SecretStr("a newer key of the tests"), previous_secret_keys=(SecretStr(SECRET_KEY),))
+    settings = Settings(secret_key=Secret("a newer key of the tests"), previous_secret_keys=(Secret(SECRET_KEY),))
     columns = [column for column in ENCRYPTED_COLUMNS if column.column.table.name == "secret"]
     stored = [_stored(database)]
     for column in columns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ def broker(make_broker: Callable[..., Broker]) -> Broker:
 def search(broker: Broker, after: timedelta, **settings: Any) -> None:
     """Let a new worker search, as if time had passed."""
     worker = NoticeWorker(
-        broker.database, broker.settings.model_copy(update=settings), clock=lambda: datetime.now(UTC) + after
+        broker.database, replace(broker.settings, **settings), clock=lambda: datetime.now(UTC) + after
     )
     worker.step()
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import insert, select, update
 
 from tests.api.client import SECRET_KEY, Api
@@ -15,7 +14,7 @@ from tests.databases import on_sqlite
 from tests.receiver import Receiver
 from treaty.actions.webhooks import plain_secrets as actions
 from treaty.app import encrypt_plain_secrets
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine.database import Database
 from treaty.store.tables import triggered_webhook, webhook, webhook_execution
 from treaty.store.webhooks import plain_secrets
@@ -34,7 +33,7 @@ def api(make_api: Callable[..., Api]) -> Api:
 @pytest.fixture
 def start(api: Api, database: Database) -> Start:  # noqa: ARG001 - the client has prepared the database
     """Encrypt plain secrets as a server does when it starts."""
-    settings = Settings(database_url=str(database.engine.url), secret_key=SecretStr(SECRET_KEY))
+    settings = Settings(database_url=str(database.engine.url), secret_key=Secret(SECRET_KEY))
     return lambda: encrypt_plain_secrets(settings, database)
 
 

@@ -22,7 +22,7 @@ from treaty.model.maintenance.retention import KeepBranches, KeepVersions, Reten
 from treaty.settings import Settings
 from treaty.store.tables import triggered_webhook, version
 from treaty.store.versions import versions
-from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.cleanup import Cleaner
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from pydantic import SecretStr
 
 from tests.api import examples, golden
 from tests.api.client import SECRET_KEY, pact
@@ -22,9 +21,9 @@ from treaty.actions.webhooks import deliveries
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import Scope, build_limits
 from treaty.model.maintenance.retention import KeepVersions, Retention, add_in_use_selectors
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine.vault import get_vault
-from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.cleanup import Cleaner
 
@@ -390,7 +389,7 @@ def test_a_redirect_keeps_query_and_extension(api: Api) -> None:
 
 def test_a_token_for_the_application_is_for_its_new_name_and_for_no_other(api: Api, accounts, database, clock) -> None:
     accounts(Role.ADMINISTRATOR)
-    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+    vault = get_vault(Settings(secret_key=Secret(SECRET_KEY)))
 
     def token(name: str, *applications: str) -> dict[str, str]:
         limits = build_limits([Scope.READ, Scope.PUBLISH_PACTS], applications)
@@ -480,7 +479,7 @@ def test_a_queued_delivery_has_the_present_names(api: Api, database, clock) -> N
     assert api.delete("/pacticipants/Shop/versions/3").status == 204
     rename(api, "Shop", "Store")
     rename(api, "Prices", "Costs")
-    settings = Settings(secret_key=SecretStr(SECRET_KEY))
+    settings = Settings(secret_key=Secret(SECRET_KEY))
     until = clock.now + timedelta(hours=1)
     claim = ClaimRequest(owner="test", now=until, until=until + timedelta(hours=1), limit=10)
     claimed = database.write(lambda db: deliveries.claim(db, claim))

@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from pydantic import SecretStr
 
 from tests.api.client import HAL, SECRET_KEY, Api, Clock
 from tests.api.writes import CONSUMER, PAIR, PROVIDER, WRITES, world
 from tests.databases import open_kept
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.web.application import MAX_CACHE_BYTES, build_application
 from treaty.web.http.router import Endpoint
 from treaty.web.routers import list_routers
@@ -45,7 +44,7 @@ def make_process(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]
     running = []
 
     def make(max_cache_bytes: int = MAX_CACHE_BYTES) -> Api:
-        settings = Settings(database_url=database_url, log_level="error", secret_key=SecretStr(SECRET_KEY))
+        settings = Settings(database_url=database_url, log_level="error", secret_key=Secret(SECRET_KEY))
         database = open_kept(database_url, connections=2)
         api = Api(build_application(settings, database, clock=clock, max_cache_bytes=max_cache_bytes))
         running.append((api, database))

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from tests.api.client import HAL, SECRET_KEY, Api, Clock, build_settings
 from tests.api.walks import PAGE, fill, walk
@@ -12,7 +11,7 @@ from tests.databases import create_missing_file, open_kept
 from tests.scale import choose
 from treaty import app
 from treaty.cli.progress import Progress
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.web.application import build_application
 from treaty.workers.backups import BackupOptions, RestoreOptions
 
@@ -43,7 +42,7 @@ def test_everything_is_the_same_in_a_database_of_the_other_kind(
     path = tmp_path / "backup.zip"
 
     def settings(url: str) -> Settings:
-        return build_settings(database_url=url, log_level="error", secret_key=SecretStr(SECRET_KEY))
+        return build_settings(database_url=url, log_level="error", secret_key=Secret(SECRET_KEY))
 
     app.make_backup(settings(database_url), path, BackupOptions(), progress=Progress(1))
     app.restore_backup(settings(other_url), path, RestoreOptions(), read_passphrase=lambda: None, progress=Progress(2))

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from pydantic import SecretStr
 
 from tests.api import golden
 from tests.api.client import SECRET_KEY, pact, publication
@@ -14,7 +13,7 @@ from treaty.actions.accounts import credentials
 from treaty.errors import Conflict, Invalid
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.scopes import WRITE_SCOPES, Limits, Scope, build_limits, combine_limits
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.accounts.limits import load_limits
 from treaty.store.engine.vault import get_vault
 from treaty.web.http.router import Router
@@ -343,7 +342,7 @@ def test_a_scope_of_a_newer_version_grants_nothing():
 def test_a_read_only_token_with_scopes_is_refused(database, accounts, clock):
     accounts(Role.READ_WRITE)
     draft = credentials.TokenDraft(name="x", role=Role.READ_ONLY, limits=Limits(ALL), expires_at=None)
-    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+    vault = get_vault(Settings(secret_key=Secret(SECRET_KEY)))
     with pytest.raises(Invalid, match="do not go with a read-only token"):
         database.write(
             lambda db: credentials.add_token(

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from tests.api.browsers import Browser
@@ -16,7 +15,7 @@ from treaty.actions.accounts import credentials, second_factors
 from treaty.actions.accounts.accounts import get_account
 from treaty.errors import Unauthenticated
 from treaty.model.accounts.access import Role
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine.database import open_database
 from treaty.store.engine.vault import KeyStatus, get_vault
 from treaty.store.maintenance import encrypted_columns
@@ -41,7 +40,7 @@ def device(browser, clock):
 
 @pytest.fixture
 def vault():
-    return get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+    return get_vault(Settings(secret_key=Secret(SECRET_KEY)))
 
 
 def is_signed_in(browser):
@@ -358,7 +357,7 @@ def test_a_password_checked_before_the_account_changed_opens_no_session(browser,
 def test_the_secret_is_encrypted_again_when_the_key_changes(device, database):
     column = next(each for each in encrypted_columns.ENCRYPTED_COLUMNS if each.column.table.name == "second_factor")
     newer = get_vault(
-        Settings(secret_key=SecretStr("another key, which is newer"), previous_secret_keys=(SecretStr(SECRET_KEY),))
+        Settings(secret_key=Secret("another key, which is newer"), previous_secret_keys=(Secret(SECRET_KEY),))
     )
     assert database.read(lambda db: encrypted_columns.count_by_key(db, newer))[KeyStatus.OLDER] == 2
     batch = database.write(lambda db: encrypted_columns.rotate(db, column, newer, after=None, limit=20))

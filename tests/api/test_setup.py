@@ -1,7 +1,9 @@
 """The secret of the set-up link is in no request line, so in no log; the form takes it instead."""
 
+import hmac
+from hashlib import sha256
+
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from tests.api.browsers import PAGE, Browser
@@ -10,7 +12,7 @@ from tests.api.credentials import PASSWORD
 from treaty import app
 from treaty.actions.accounts import credentials
 from treaty.model.accounts.access import Role
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine.vault import get_vault
 
 pytestmark = pytest.mark.slow_on_postgresql  # about a form, and not about data
@@ -20,7 +22,7 @@ NEW = {"name": "ada", "email": "", "password": PASSWORD, "again": PASSWORD}
 
 @pytest.fixture
 def secret(api, database, clock):  # noqa: ARG001 - the client has brought the schema up to date
-    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+    vault = get_vault(Settings(secret_key=Secret(SECRET_KEY)))
     return database.write(lambda db: credentials.create_setup_link(db, vault=vault, now=clock.now))
 
 
@@ -30,7 +32,7 @@ def submit(api, **fields):
 
 
 def test_the_printed_link_has_its_secret_in_the_fragment(database_url, api):  # noqa: ARG001 - likewise
-    settings = Settings(database_url=database_url, secret_key=SecretStr(SECRET_KEY))
+    settings = Settings(database_url=database_url, secret_key=Secret(SECRET_KEY))
     link = app.create_setup_link(settings, "https://pacts.example.org")
     assert link is not None
     address, hash_sign, secret = link.partition("#")
@@ -61,6 +63,29 @@ def test_a_link_of_an_earlier_version_is_rejected_with_the_reason(api, secret):
     assert "printed by an earlier version of this server" in refused.text
     assert "newest link is in the server&#39;s output" in refused.text
     assert api.get("/setup", accept=PAGE).status == 200, "the newest link works"
+
+
+def test_a_link_works_while_the_key_that_it_was_made_with_is_a_former_one(make_api, secret):
+    other_key = "a key of another server"
+    assert submit(make_api(secret_key=other_key), link=secret).status == 404
+    rotated = make_api(secret_key=other_key, previous_secret_keys=(SECRET_KEY,))
+    assert submit(rotated, link=secret).status == 303
+
+
+@pytest.mark.usefixtures("secret")
+def test_who_can_change_the_database_cannot_make_a_link_without_the_key(api, database):
+    hashes = [hmac.new(key, b"setup\0known", sha256).hexdigest() for key in (b"", b"setup")]
+    for stored in (*hashes, sha256(b"known").hexdigest(), "known"):
+        params = {"hash": stored}
+        database.write(lambda db, params=params: db.execute(text("UPDATE setup_link SET hash = :hash"), params))
+        assert submit(api, link="known").status == 404
+
+
+@pytest.mark.usefixtures("secret")
+def test_revoking_all_credentials_invalidates_the_link(api, database):
+    assert api.get("/setup", accept=PAGE).status == 200
+    database.write(credentials.revoke_all_credentials)
+    assert api.get("/setup", accept=PAGE).status == 404
 
 
 def test_the_form_is_shown_only_while_a_link_is_valid(api, secret, clock, accounts):  # noqa: ARG001 - there is a link

@@ -6,7 +6,6 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
 from tests.api.browsers import Browser
@@ -17,7 +16,7 @@ from treaty.actions.accounts import credentials
 from treaty.actions.accounts import throttling as throttling_actions
 from treaty.model.accounts.access import Role
 from treaty.model.accounts.throttling import ACCOUNT_LIMIT, ADDRESS_LIMIT, compute_counter_keys
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.accounts import throttling
 from treaty.store.engine.database import open_database
 from treaty.store.engine.vault import get_vault
@@ -240,7 +239,7 @@ def test_guessing_the_password_on_the_page_that_changes_it_is_throttled(api):
 
 @pytest.fixture
 def link(database, clock):
-    vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+    vault = get_vault(Settings(secret_key=Secret(SECRET_KEY)))
     return database.write(lambda db: credentials.create_setup_link(db, vault=vault, now=clock.now))
 
 
@@ -279,7 +278,7 @@ def test_a_setup_link_ends_with_the_first_user_the_next_link_or_after_a_day(
     if end == "a user":
         accounts(Role.READ_ONLY, "ben")
     elif end == "a newer link":
-        vault = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+        vault = get_vault(Settings(secret_key=Secret(SECRET_KEY)))
         database.write(lambda db: credentials.create_setup_link(db, vault=vault, now=clock.now))
     else:
         clock.now += timedelta(seconds=1)

@@ -13,6 +13,7 @@ from tests.waiting import eventually
 from treaty.actions.usage import LEASE_DURATION, IndexingStep, claim_indexing, index_steps, plan_steps
 from treaty.store.engine.database import Database
 from treaty.store.usage import contents
+from treaty.store.usage import waiting as waiting_contents
 from treaty.workers.usage import IndexingWorker
 
 TABLES = ("usage_expectation", "usage_occurrence", "usage_content", "usage_interaction", "usage_term")
@@ -67,7 +68,9 @@ def test_the_index_of_a_content_begun_by_a_killed_process_is_completed(
 ) -> None:
     empty(database)
     begun = next(
-        content for content in database.read(lambda db: contents.list_waiting(db, 9)) if content.consumer == "Web Shop"
+        content
+        for content in database.read(lambda db: waiting_contents.list_contents(db, 9))
+        if content.consumer == "Web Shop"
     )
     body = database.read(lambda db: contents.find_body(db, begun.id))
     assert body is not None
@@ -82,7 +85,7 @@ def test_contents_that_are_removed_meanwhile_are_left_out(api: Api, database: Da
     empty(database)
 
     def plan(db: Connection) -> list[IndexingStep]:
-        waiting = contents.list_waiting(db, 9)
+        waiting = waiting_contents.list_contents(db, 9)
         return [step for content in waiting for step in plan_steps(content, contents.find_body(db, content.id) or b"")]
 
     planned = database.read(plan)

@@ -18,7 +18,7 @@ from treaty.actions.webhooks.notices import (
 )
 from treaty.model.webhooks.events import EVENT_NAMES, EVENT_TYPES, EventType, list_form_event_types
 from treaty.model.webhooks.parameters import PARAMETERS, build_parameters
-from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 from treaty.web.parameter_urls import PARAMETER_URLS
 from treaty.workers.notices import NoticeWorker
 

@@ -4,7 +4,6 @@ import socket
 import threading
 
 import pytest
-from pydantic import SecretStr
 
 from tests.api.webhook_requests import HOSTILE, send_webhook
 from tests.forward_proxy import forwarding
@@ -13,7 +12,7 @@ from tests.waiting import PATIENCE
 from treaty import outgoing
 from treaty.app import warn_of_proxies
 from treaty.model.webhooks.deliveries import NoResponse, WebhookResponse
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 
 PUBLIC = "93.184.215.14"
 
@@ -27,7 +26,7 @@ def fail_to_resolve(*_):
 
 
 def through(proxy_url, **more):
-    return {"webhook_http_proxy": SecretStr(proxy_url), "webhook_https_proxy": SecretStr(proxy_url), **more}
+    return {"webhook_http_proxy": Secret(proxy_url), "webhook_https_proxy": Secret(proxy_url), **more}
 
 
 def port_of(receiver):

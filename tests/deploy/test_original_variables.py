@@ -3,12 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from pydantic import SecretStr
 
 from tests.whole import servers
 from treaty import app
 from treaty.cli.variables import CLIENT_VARIABLES
-from treaty.settings import Settings, list_variables, read_settings
+from treaty.settings import Secret, Settings, list_variables, read_settings
 from treaty.settings.originals import UNUSED_VARIABLES, find_unused
 
 SELECTORS = '[{"latest": true}, { "max_age": 180 }]'
@@ -81,7 +80,7 @@ READ = {
 }
 """Without the prefix: a value, and the setting with the value that it has then."""
 TOGETHER = [
-    ({"BASIC_AUTH_USERNAME": "ci", "BASIC_AUTH_PASSWORD": "123"}, "basic_auth_password", SecretStr("123")),
+    ({"BASIC_AUTH_USERNAME": "ci", "BASIC_AUTH_PASSWORD": "123"}, "basic_auth_password", Secret("123")),
     (
         {
             "BASIC_AUTH_USERNAME": "ci",

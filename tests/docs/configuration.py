@@ -5,7 +5,7 @@ from typing import Final
 from tests.docs import variables
 from tests.docs.generated import ROOT, table
 from treaty.cli.server import serve
-from treaty.settings import GROUPS, Group, default_of, names_of
+from treaty.settings import GROUPS, Group, default_of, list_settings
 from treaty.settings.originals import UNUSED_VARIABLES
 
 DOCUMENT: Final = ROOT / "docs" / "configuration.md"
@@ -70,12 +70,12 @@ def _names_of_ci_systems() -> str:
 def _rows(group: type[Group]) -> list[list[str]]:
     return [
         [
-            _lines([name, *_options(name)]),
-            _lines([f"PACT_BROKER_{spelled.upper()}" for spelled in names_of(name)]),
-            f"`{default}`" if (default := default_of(name)) else "none",
-            " ".join((field.description or "").split()),
+            _lines([setting.name, *_options(setting.name)]),
+            _lines([f"PACT_BROKER_{name.upper()}" for name in setting.names]),
+            f"`{default}`" if (default := default_of(setting)) else "none",
+            setting.meaning,
         ]
-        for name, field in group.model_fields.items()
+        for setting in list_settings(group)
     ]
 
 

@@ -16,7 +16,7 @@ from treaty.cli import PACT_BROKER, TREATY
 from treaty.cli.ci_systems import CI_SYSTEMS
 from treaty.cli.program import Program
 from treaty.pytest_plugin.options import OPTIONS
-from treaty.settings import Settings, names_of
+from treaty.settings import SETTINGS
 from treaty.settings.originals import UNUSED_VARIABLES
 
 PACKAGE: Final = ROOT / "src" / "treaty"
@@ -123,7 +123,7 @@ def names_of_reports() -> list[str]:
 
 def names_of_settings() -> set[str]:
     """Return the variables of all settings, with the prefix that the document shows."""
-    return {f"PACT_BROKER_{spelling.upper()}" for name in Settings.model_fields for spelling in names_of(name)}
+    return {f"PACT_BROKER_{name.upper()}" for setting in SETTINGS.values() for name in setting.names}
 
 
 @cache

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from treaty.model.pacts.text_diff import diff_contents, format_duration
+from treaty.model.pacts.text_diff import diff_contents
+from treaty.model.wording import format_duration
 
 
 def changes(old: object, new: object) -> list[str]:

@@ -18,14 +18,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from pydantic import SecretStr
-
 from tests import postgres
 from tests.api.client import HAL, Api
 from tests.older_databases import sample_data
 from tests.older_databases.fixture import FOLDERS, KINDS, Fixture, write_json_lines
 from tests.older_databases.sample_data import BRANCH, INSTANCE, MAILER, ORDERS, PRICES, SHOP, TAG, TILL, q
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine.database import open_database
 from treaty.store.migrations import migrate
 from treaty.web.application import build_application
@@ -56,7 +54,7 @@ def opened(fixture: Fixture, url: str, scratch: Path) -> Iterator[Api]:
         database_url=url,
         log_level="error",
         basic_auth_username=sample_data.SETTINGS_USER,
-        basic_auth_password=SecretStr(sample_data.PASSWORD),
+        basic_auth_password=Secret(sample_data.PASSWORD),
     )
     with chdir(scratch):  # where the key is
         database = open_database(url, connections=2)

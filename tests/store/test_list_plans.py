@@ -19,8 +19,8 @@ from treaty.store.engine.database import Database
 from treaty.store.overview import overview, pending, running_pairs, unverified_pairs
 from treaty.store.pacticipants import integrations, pacticipants
 from treaty.store.versions import details
-from treaty.store.webhooks import deliveries
-from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.store.webhooks import due_deliveries
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 
 PAGE = Page(1, 100)
 
@@ -174,7 +174,7 @@ def test_due_deliveries_are_read_in_their_order_until_there_are_enough(database:
     """The queue may be long, and a worker reads it whenever a delivery has been sent."""
     now = datetime.now(UTC)
     claim_request = ClaimRequest(owner="test", now=now, until=now, latest=now, limit=5, busy_webhooks=("busy",))
-    _, steps_by_statement = plans(database, lambda db: deliveries.claim(db, claim_request))
+    _, steps_by_statement = plans(database, lambda db: due_deliveries.claim(db, claim_request))
     assert len(steps_by_statement) == 3
     for steps in steps_by_statement.values():
         assert steps[0].startswith("SEARCH triggered_webhook USING INDEX ix_triggered_webhook_due (due_at")

@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import Boolean, Column, Integer, LargeBinary, SmallInteger, Table, Text, delete, func, insert, select
 
 from tests.databases import create_missing_file, open_kept
@@ -17,7 +16,7 @@ from tests.scale import choose
 from treaty import app
 from treaty.cli.progress import Progress
 from treaty.model.maintenance.backups import BackupError
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine import passphrases
 from treaty.store.engine.database import Database
 from treaty.store.engine.vault import Vault, get_vault
@@ -42,7 +41,7 @@ def _quick_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings_of(url: str, key: str = OLD_KEY) -> Settings:
-    return Settings(database_url=url, secret_key=SecretStr(key))
+    return Settings(database_url=url, secret_key=Secret(key))
 
 
 def back_up(url: str, path: Path, key: str = OLD_KEY) -> None:

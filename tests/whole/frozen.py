@@ -15,7 +15,7 @@ from tests import databases
 from tests.api import filled
 from tests.api.client import SECRET_KEY, Api
 from tests.api.history import q
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine.database import open_database
 from treaty.web.application import build_application
 from treaty.web.pages import templates
@@ -36,7 +36,7 @@ def warm_up() -> None:
         url = f"sqlite:///{folder}/treaty.sqlite"
         databases.create_missing_file(url)
         with closing(open_database(url)) as database:
-            settings = Settings(database_url=url, secret_key=SECRET_KEY, log_level="fatal")  # type: ignore[arg-type]  # pydantic converts it
+            settings = Settings(database_url=url, secret_key=Secret(SECRET_KEY), log_level="fatal")
             with closing(Api(build_application(settings, database))) as api:
                 list_routers(settings)  # all modules, so that each server of a test need not load them
                 filled.fill(api)

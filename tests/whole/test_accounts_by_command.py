@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import httpx
 import psycopg
 import pytest
-from pydantic import SecretStr
 from pyotp.totp import TOTP
 
 from bench.histories import History, build
@@ -16,7 +15,7 @@ from tests.whole import servers
 from treaty.actions.accounts import second_factors
 from treaty.actions.accounts.accounts import get_account
 from treaty.model.audit import ActorCredential, AuditFilter
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store import audit
 from treaty.store.engine.database import open_database
 from treaty.store.engine.vault import get_vault
@@ -52,9 +51,7 @@ def test_a_user_is_added_changed_and_listed(treaty):
 def test_removing_the_second_factor_lets_a_user_sign_in_with_the_password_alone(treaty, database_url, tmp_path):
     treaty("user", "add", "ada", "--password-stdin")
     database = open_database(database_url, connections=1)
-    vault = get_vault(
-        Settings(database_url=database_url, secret_key=SecretStr("a key of the test, which is no secret"))
-    )
+    vault = get_vault(Settings(database_url=database_url, secret_key=Secret("a key of the test, which is no secret")))
     ada, now = database.read(lambda db: get_account(db, "ada")), datetime.now(UTC)
     secret = database.write(lambda db: second_factors.start_set_up(db, ada, vault=vault, now=now))
     code = TOTP(secret).at(now)

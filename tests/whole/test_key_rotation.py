@@ -7,7 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import chdir, closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,10 @@ from tests.api.client import publication
 from tests.receiver import Arrival, Receiver
 from tests.waiting import eventually
 from tests.whole.servers import BIN, Server, run, running
+from treaty.settings import Secret, Settings
+from treaty.store.engine import keys
+from treaty.store.engine.database import open_database
+from treaty.store.engine.vault import get_vault
 
 # A webhook's two secrets are encrypted, and so is the key that credentials are hashed with.
 CANARY, SIGNING = "canary-" + os.urandom(6).hex(), "signing-" + os.urandom(6).hex()
@@ -33,7 +37,15 @@ def broker(database_url: str, tmp_path: Path, receiver: Receiver) -> Iterator[Se
     """A server with a webhook whose secrets are encrypted."""
     with running(database_url, cwd=tmp_path, environ=OPEN) as server:
         _hook(server, receiver)
+        with chdir(tmp_path):
+            _store_key_of_credentials(Settings(database_url=database_url))
         yield server
+
+
+def _store_key_of_credentials(settings: Settings) -> None:
+    """Store the key that the first credential would be hashed with: a user would close the broker to these requests."""
+    with closing(open_database(settings.database_url)) as database:
+        database.write(lambda db: keys.ensure(db, get_vault(settings)))
 
 
 def _hook(server: Server, receiver: Receiver) -> str:
@@ -157,6 +169,7 @@ def test_a_key_in_the_settings_changes_while_servers_are_restarted_one_after_the
     with running(url, cwd=tmp_path, environ=prepared) as first, running(url, cwd=tmp_path, environ=changed) as second:
         _hook(first, receiver)
         _hook(second, receiver)
+        _store_key_of_credentials(Settings(database_url=url, secret_key=Secret(FIRST)))
         output = _rotated(url, tmp_path, PACT_BROKER_SECRET_KEY=SECOND, PACT_BROKER_PREVIOUS_SECRET_KEYS=FIRST)
         assert "All 5 secrets are encrypted with the newest key." in output
         for number, server in enumerate([first, second] * 4):

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import httpx
-from pydantic import SecretStr
 
 from tests.api.credentials import basic
 from treaty.model.accounts.access import Token
 from treaty.model.accounts.throttling import compute_counter_keys
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.accounts import throttling
 from treaty.store.engine.vault import get_vault
 
 SECRET_KEY = "the key of both servers, which is no secret"  # noqa: S105
-VAULT = get_vault(Settings(secret_key=SecretStr(SECRET_KEY)))
+VAULT = get_vault(Settings(secret_key=Secret(SECRET_KEY)))
 
 
 @dataclass(frozen=True)

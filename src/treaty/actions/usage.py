@@ -11,17 +11,18 @@ from sqlalchemy import Connection
 from treaty.model.pacts.pacts import Contract
 from treaty.model.usage.documents import IndexedDocument
 from treaty.model.usage.expectations import (
-    FORMAT,
     DigestCache,
     IndexedContent,
     IndexedInteraction,
     index_content,
     index_document,
 )
+from treaty.model.usage.formats import CONTENT_FORMAT
 from treaty.store.engine import leases
 from treaty.store.pacticipants import pacticipants
 from treaty.store.usage import contents, documents
-from treaty.store.usage.contents import ContentKey, WaitingContent
+from treaty.store.usage.contents import ContentKey
+from treaty.store.usage.waiting import WaitingContent
 
 MAX_INLINE_BYTES: Final = 64 * 1024
 """Size up to which a new content is indexed within its publication, so that it counts from the first query on.
@@ -88,7 +89,7 @@ def _take_step(db: Connection, step: IndexingStep) -> bool:
     key = contents.find_key(db, step.content.id)
     if key is None:
         return False
-    if contents.find_format(db, key.id) == FORMAT:
+    if contents.find_format(db, key.id) == CONTENT_FORMAT:
         return False
     if step.is_first:
         # What an older version of the rules has found, or a process that was killed.

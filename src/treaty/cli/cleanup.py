@@ -19,7 +19,7 @@ from treaty.model.maintenance.retention import (
     VersionInUse,
     parse_selector_json,
 )
-from treaty.model.pacts.text_diff import format_duration
+from treaty.model.wording import format_duration
 from treaty.settings import Settings, read_settings
 
 IN_PROGRESS_MESSAGE: Final = "Clean was not performed as a clean is already in progress. Exiting."

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -54,7 +54,7 @@ from treaty.store.engine.vault import get_vault
 from treaty.store.pacticipants import pacticipants
 from treaty.store.pacts import pacts
 from treaty.store.webhooks import notices
-from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 from treaty.web.api.decisions.matrix import decide_query, load_checked_names
 from treaty.web.api.decisions.recording import Answered, build_draft, list_versions
 from treaty.web.parameter_urls import PARAMETER_URLS
@@ -89,7 +89,7 @@ def _show_responses(settings: Settings) -> Settings:
 
     They are made up, so they reveal nothing about the network.
     """
-    return settings.model_copy(update={"webhook_host_whitelist": (_CI_HOST, _CHAT_HOST)})
+    return replace(settings, webhook_host_whitelist=(_CI_HOST, _CHAT_HOST))
 
 
 Step = Callable[[datetime], None]

@@ -4,19 +4,18 @@ Each can be given as an option, as `TREATY_<NAME>`, under the original broker's 
 `treaty.toml`; the first of these places that has it wins.
 """
 
+import json
 import os
 from collections import ChainMap
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final, cast
-
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing import Any, Final
 
 from treaty.errors import InvalidSetting
 from treaty.settings import sources
+from treaty.settings.declarations import Group, Setting, list_settings
 from treaty.settings.groups import (
     FORWARDED,
     X_FORWARDED,
@@ -26,7 +25,6 @@ from treaty.settings.groups import (
     CleanupSettings,
     EncryptionSettings,
     FeatureSettings,
-    Group,
     OverrideSettings,
     SecuritySettings,
     ServerSettings,
@@ -34,24 +32,31 @@ from treaty.settings.groups import (
     WebhookSettings,
     WorkInProgressSettings,
 )
+from treaty.settings.secrets import Secret
 from treaty.settings.sources import SETTINGS_FILE, SettingValue
-from treaty.settings.spellings import Unreadable
+from treaty.settings.spellings import OutOfRange, Unreadable
 
 __all__ = [
     "FORWARDED",
     "GROUPS",
+    "SETTINGS",
     "SETTINGS_FILE",
     "X_FORWARDED",
     "Group",
+    "Secret",
+    "Setting",
     "Settings",
     "default_of",
+    "dump_settings",
     "is_loopback",
+    "list_settings",
     "list_variables",
-    "names_of",
+    "load_settings",
     "read_settings",
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Settings(
     ServerSettings,
     AccessSettings,
@@ -66,41 +71,26 @@ class Settings(
     WebhookSettings,
     EncryptionSettings,
 ):
-    """How a server behaves. `Settings()` has the defaults; `read_settings` reads the environment and the file."""
+    """How a server behaves. `Settings()` has the defaults; `read_settings` reads the environment and the file.
 
-    model_config = SettingsConfigDict(defer_build=False)
+    Raises InvalidSetting.
+    """
 
-    def __hash__(self) -> int:
-        return hash(tuple(self.__dict__.values()))
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' own signature
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
+    def __post_init__(self) -> None:
+        for name, setting in SETTINGS.items():
+            value = getattr(self, name)
+            if value is not setting.default:
+                object.__setattr__(self, name, _convert(setting, SettingValue(value, "")))
+        try:
+            for group in GROUPS:
+                group.check(self)
+        except OutOfRange as error:
+            raise InvalidSetting(str(error)) from None
 
 
 GROUPS: Final[tuple[type[Group], ...]] = tuple(base for base in Settings.__bases__ if issubclass(base, Group))
-
-
-class _Source(PydanticBaseSettingsSource):
-    """What one place gives."""
-
-    def __init__(self, settings: Mapping[str, SettingValue]) -> None:
-        super().__init__(Settings)
-        self._settings = settings
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[object, str, bool]:  # noqa: ARG002 - likewise
-        setting = self._settings.get(field_name)
-        return setting and setting.value, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        return {name: setting.value for name, setting in self._settings.items()}
+SETTINGS: Final[Mapping[str, Setting]] = {setting.name: setting for setting in list_settings(Settings)}
+"""All settings by their names."""
 
 
 def read_settings(
@@ -110,41 +100,46 @@ def read_settings(
 
     Raises InvalidSetting, naming the setting and where it was given.
     """
-    names = {name: names_of(name) for name in Settings.model_fields}
+    names = {name: setting.names for name, setting in SETTINGS.items()}
     places = sources.places(options, environ, folder or Path.cwd(), names=names)
-    build = cast("Callable[..., Settings]", Settings)  # type checkers know only the fields
+    values = ChainMap(*map(dict, places))
+    return Settings(**{name: _convert(setting, values[name]) for name, setting in SETTINGS.items() if name in values})
+
+
+def _convert(setting: Setting, value: SettingValue) -> Any:
+    """Convert a raw value. Raises InvalidSetting."""
+    place = f" ({value.place})" if value.place else ""
     try:
-        return build(_build_sources=(tuple(map(_Source, places)), {}))
-    except ValidationError as error:
-        raise InvalidSetting(_explain(error, ChainMap(*map(dict, places)))) from None  # its cause holds secrets
+        return setting.spelling.read(value.value)
+    except Unreadable as error:
+        raise InvalidSetting(f"{setting.name}{place}: {error}") from None  # its cause may show a secret
+    except OutOfRange as error:
+        raise InvalidSetting(f"{setting.name}: {error}{place}") from None
 
 
-def names_of(name: str) -> tuple[str, ...]:
-    """Return the name of a setting and its aliases."""
-    extra = cast("Mapping[str, list[str]]", Settings.model_fields[name].json_schema_extra or {})
-    return (name, *extra.get("aliases", []))
+def dump_settings(settings: Settings) -> str:
+    """Return all values as JSON, secrets included."""
+    return json.dumps({name: _dump(setting, getattr(settings, name)) for name, setting in SETTINGS.items()})
+
+
+def load_settings(text: str) -> Settings:
+    """Return the settings that `dump_settings` wrote."""
+    return Settings(**json.loads(text))
+
+
+def _dump(setting: Setting, value: object) -> object:
+    return None if value is None else setting.spelling.dump(value)
 
 
 def list_variables(prefix: str) -> frozenset[str]:
     """List the variables with a prefix that `read_settings` reads, apart from numbered certificates."""
-    names = {key for name in Settings.model_fields for key in names_of(name)} | {"base_url"}
+    names = {name for setting in SETTINGS.values() for name in setting.names} | {"base_url"}
     return frozenset(prefix + name.upper() for name in names) | sources.ORIGINAL_VARIABLES
 
 
-def _explain(failure: ValidationError, values: Mapping[str, SettingValue]) -> str:
-    """Describe the first error."""
-    error = failure.errors()[0]
-    cause = error.get("ctx", {}).get("error", error["msg"])
-    if not error["loc"]:
-        return str(cause)
-    name = str(error["loc"][0])
-    place = f" ({values[name].place})" if name in values and values[name].place else ""
-    return f"{name}{place}: {cause}" if isinstance(cause, Unreadable) else f"{name}: {cause}{place}"
-
-
-def default_of(name: str) -> str:
+def default_of(setting: Setting) -> str:
     """Return the default of a setting in the spelling that users would give; blank if it has none."""
-    match _dump_defaults()[name]:
+    match _dump(setting, setting.default):
         case None:
             return ""
         case bool(value):
@@ -155,11 +150,6 @@ def default_of(name: str) -> str:
             return " ".join(map(str, items))
         case value:
             return str(value)
-
-
-@cache
-def _dump_defaults() -> Mapping[str, Any]:
-    return Settings().model_dump(mode="json")
 
 
 def is_loopback(host: str) -> bool:

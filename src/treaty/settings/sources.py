@@ -4,12 +4,12 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from treaty.errors import InvalidSetting
 from treaty.outbound_proxies import find_variable
-from treaty.settings.spellings import Range, Unreadable, read_boolean, read_items
+from treaty.settings.spellings import Number, Unreadable, read_boolean, read_items
 
 SETTINGS_FILE: Final = "treaty.toml"
 PREFIXES: Final = ("TREATY_", "PACT_BROKER_")
@@ -184,7 +184,7 @@ def _certificates(environ: Mapping[str, str]) -> list[str]:
         match = _CERTIFICATE.fullmatch(name)
         if match and value:
             try:
-                certificates[cast("int", Range().read(match[1]))] = value
+                certificates[Number().read(match[1])] = value
             except Unreadable as error:
                 raise InvalidSetting(f"webhook_certificates ({name}): {error}") from error
     return [certificates[number] for number in sorted(certificates)]

@@ -1,16 +1,13 @@
-"""Types of settings: the spellings that each accepts, and the messages about others.
+"""Types of settings: the spellings that each accepts, and the messages about others."""
 
-pydantic's own conversions accept more than these ("1.0" for a whole number, "PT5S" for a duration), so that they would
-give the same text another meaning than the original broker does.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Final, Generic, Protocol, TypeVar
 
-from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer, SecretStr
-from pydantic_core import CoreSchema, core_schema
+from treaty.settings.secrets import Secret
+
+T = TypeVar("T")
 
 SECONDS: Final = timedelta(seconds=1)
 HOURS: Final = timedelta(hours=1)
@@ -35,64 +32,148 @@ def quoted(value: object) -> str:
     return "'" + "".join(char if char.isprintable() else repr(char)[1:-1] for char in text) + "'"
 
 
+class Spelling(Protocol[T]):
+    """How users write a value."""
+
+    def read(self, value: object) -> T:
+        """Convert a text, a value of `treaty.toml`, or a value that was read before. Raises Unreadable, OutOfRange."""
+        ...
+
+    def dump(self, value: T) -> object:
+        """Return a value of JSON that `read` converts back."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Range:
-    """Annotates a number, or a duration that is given as a number of `unit`."""
+class Number:
+    """A whole number."""
 
-    kind: type[int] | type[float] = int
-    unit: timedelta | None = None
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | None = None
+    maximum: int | None = None
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        to_number = core_schema.plain_serializer_function_ser_schema(self.to_number, when_used="json")
-        return core_schema.no_info_before_validator_function(self.read, handler(source), serialization=to_number)
+    def read(self, value: object) -> int:
+        return _check_range(_read_number(value, int), self.minimum, self.maximum)
 
-    def read(self, value: object) -> float | timedelta:
-        """Convert a plain number. Raises Unreadable, OutOfRange."""
-        number = self.to_number(value) if isinstance(value, timedelta) else self._number(value)
-        if self.minimum is not None and number < self.minimum:
-            raise OutOfRange(f"must be {self.minimum} or more, but is {number}")
-        if self.maximum is not None and number > self.maximum:
-            raise OutOfRange(f"must be {self.maximum} or less, but is {number}")
-        if self.unit is None:
-            return number
+    def dump(self, value: int) -> int:
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A duration that is given as a number of a unit. One that is too long for dates becomes a century."""
+
+    unit: timedelta
+    minimum: float | None = field(default=None, kw_only=True)
+    kind: type[int] | type[float] = field(default=int, kw_only=True)
+
+    def read(self, value: object) -> timedelta:
+        number = self.dump(value) if isinstance(value, timedelta) else _read_number(value, self.kind)
         limit = CENTURY / self.unit
-        return self.unit * max(-limit, min(number, limit))
+        return self.unit * max(-limit, min(_check_range(number, self.minimum), limit))
 
-    def _number(self, value: object) -> float:
-        try:
-            number = self.kind(str(value))
-        except ValueError:
-            number = float("nan")
-        if number != number:  # noqa: PLR0124 - true of "not a number" alone, and of integers of any size never
-            raise Unreadable(f"must be a number, but is {quoted(value)}")
-        return number
+    def dump(self, value: timedelta) -> float:
+        return self.kind(value / self.unit)
 
-    def to_number(self, value: Any) -> float:
-        """Convert back: return the plain number that means this value."""
-        return self.kind(value if self.unit is None else value / self.unit)
+
+N = TypeVar("N", int, float)
+
+
+def _read_number(value: object, kind: type[N]) -> N:
+    try:
+        number = kind(str(value))
+    except ValueError:
+        number = None
+    if number is None or number != number:  # noqa: PLR0124 - true of "not a number" alone
+        raise Unreadable(f"must be a number, but is {quoted(value)}")
+    return number
+
+
+def _check_range(number: N, minimum: float | None = None, maximum: float | None = None) -> N:
+    """Return the number. Raises OutOfRange."""
+    if minimum is not None and number < minimum:
+        raise OutOfRange(f"must be {minimum} or more, but is {number}")
+    if maximum is not None and number > maximum:
+        raise OutOfRange(f"must be {maximum} or less, but is {number}")
+    return number
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Annotates a text that is one of a few values."""
+    """A text that is one of a few values."""
 
     values: Sequence[str]
     also: Sequence[str] = ()
     """Values that are accepted, but not listed for users."""
     ignores_case: bool = False
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.read, handler(source))
-
     def read(self, value: object) -> str:
-        """Raises OutOfRange."""
         text = str(value).lower() if self.ignores_case else str(value)
         if text not in (*self.values, *self.also):
             choice = " or ".join(self.values) if len(self.values) == len("ab") else f"one of {', '.join(self.values)}"
             raise OutOfRange(f"must be {choice}, but is {quoted(value)}")
         return text
+
+    def dump(self, value: str) -> str:
+        return value
+
+
+class Boolean:
+    def read(self, value: object) -> bool:
+        return read_boolean(value)
+
+    def dump(self, value: bool) -> bool:  # noqa: FBT001 - the value
+        return value
+
+
+class Date:
+    def read(self, value: object) -> datetime:
+        return read_date(value)
+
+    def dump(self, value: datetime) -> str:
+        return value.isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    check: Callable[[str], str] = str
+    """Returns the text, or a normalized one. Raises OutOfRange."""
+
+    def read(self, value: object) -> str:
+        return self.check(str(value))
+
+    def dump(self, value: str) -> str:
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class SecretText:
+    """A secret. Its dump contains it, because the server passes its settings to worker processes."""
+
+    min_length: int = 0
+
+    def read(self, value: object) -> Secret:
+        secret = value if isinstance(value, Secret) else Secret(str(value))
+        if len(secret) < self.min_length:
+            raise OutOfRange(f"must have {self.min_length} or more characters")
+        return secret
+
+    def dump(self, value: Secret) -> str:
+        return value.get_secret_value()
+
+
+@dataclass(frozen=True, slots=True)
+class Items(Generic[T]):
+    """Several values."""
+
+    item: Spelling[T]
+    check: Callable[[tuple[T, ...]], tuple[T, ...]] = tuple
+    """Returns the values, or normalized ones. Raises OutOfRange."""
+
+    def read(self, value: object) -> tuple[T, ...]:
+        return self.check(tuple(self.item.read(item) for item in read_items(value)))
+
+    def dump(self, value: tuple[T, ...]) -> list[object]:
+        return [self.item.dump(item) for item in value]
 
 
 def read_boolean(value: object) -> bool:
@@ -121,19 +202,3 @@ def read_items(value: object) -> tuple[object, ...]:
     if isinstance(value, list | tuple):
         return tuple(value)
     raise Unreadable("must be a list")
-
-
-def read_secret(value: object) -> object:
-    return value if isinstance(value, SecretStr) else str(value)
-
-
-def reveal(secret: SecretStr) -> str:
-    return secret.get_secret_value()
-
-
-Boolean = Annotated[bool, BeforeValidator(read_boolean)]
-Text = Annotated[str, BeforeValidator(str)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(read_items)]
-Secret = Annotated[SecretStr, BeforeValidator(read_secret), PlainSerializer(reveal, when_used="json")]
-"""A text that `repr` and messages hide. JSON contains it, because the server passes its settings to workers as JSON."""
-Secrets = Annotated[tuple[Secret, ...], BeforeValidator(read_items)]

@@ -848,7 +848,8 @@ lease: Final = Table(
     Column("until", Time, nullable=False),
 )
 
-# One row: the encrypted key of all keyed hashes, and the hash of the link that creates the first administrator.
+# One row, with the first credential: the encrypted key of keyed hashes. Only servers of earlier versions use the other
+# columns, for which there is `setup_link` now.
 access: Final = Table(
     "access",
     metadata,
@@ -856,6 +857,15 @@ access: Final = Table(
     Column("sealed_key", Text, nullable=False),
     Column("setup_hash", Text),
     Column("setup_until", Time),
+)
+
+# One row at most: the link that creates the first administrator.
+setup_link: Final = Table(
+    "setup_link",
+    metadata,
+    _id(),
+    Column("hash", Text, nullable=False),
+    Column("until", Time, nullable=False),
 )
 
 # Limits are JSON: the scopes and applications that a system account, or a token, is limited to; null is unlimited.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -22,12 +22,12 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import QueuePool
 
-from treaty.model.decisions.matrix import Matrix
-from treaty.model.decisions.records import Decided
-from treaty.model.decisions.version_sets import SetVerdict
-from treaty.model.maintenance.metrics import DeliveryQueue, IndexProgress, Progress
-from treaty.model.provider_contracts.recomparisons import EngineProgress
+from treaty.model.decisions.decision import Decision
 from treaty.telemetry import KNOWN_METHODS, tracing
+
+if TYPE_CHECKING:
+    from treaty.model.maintenance.metrics import DeliveryQueue, IndexProgress, Progress
+    from treaty.model.provider_contracts.recomparisons import EngineProgress
 
 MULTIPROCESS_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 # Clients can send any method. A label value for each would make memory grow without limit.
@@ -69,17 +69,9 @@ class ServerMetrics:
 
     def decision_counter(self, result: object) -> Callable[[], None] | None:
         """Return the function that counts a result; None if it is not a decision."""
-        match result:
-            case Matrix():
-                return self._verdicts[result.verdict.summary.deployable].inc
-            case SetVerdict():
-                return self._verdicts[result.deployable].inc
-            case Decided():
-                return self.decision_counter(result.answer)
-            case _:
-                return None
+        return self._verdicts[result.is_deployable()].inc if isinstance(result, Decision) else None
 
-    def render(self, progress: Progress, *, is_open_metrics: bool) -> bytes:
+    def render(self, progress: "Progress", *, is_open_metrics: bool) -> bytes:
         """Render the metrics of all worker processes for Prometheus: in its text format, or as OpenMetrics.
 
         OpenMetrics has exemplars: the trace of a request in each bucket of durations, unless there are several workers.
@@ -94,7 +86,7 @@ class ServerMetrics:
             return bytes(openmetrics.generate_latest(collectors))  # type: ignore[no-untyped-call]  # likewise
         return generate_latest(collectors)
 
-    def collect_own(self, progress: Progress) -> list[Metric]:
+    def collect_own(self, progress: "Progress") -> list[Metric]:
         """Collect the metrics of this process, and those of the database."""
         return list(_Collectors([self._registry, *_collectors(progress)]).collect())
 
@@ -149,7 +141,7 @@ class _Collectors(CollectorRegistry):
             yield from collector.collect()
 
 
-def _collectors(progress: Progress) -> list[Collector]:
+def _collectors(progress: "Progress") -> list[Collector]:
     return [
         _DeliveryCollector(progress.queue),
         _IndexCollector(progress.index),
@@ -161,7 +153,7 @@ def _collectors(progress: Progress) -> list[Collector]:
 class _DeliveryCollector(Collector):
     """Metrics of webhook deliveries, read from the database at each scrape."""
 
-    def __init__(self, queue: DeliveryQueue) -> None:
+    def __init__(self, queue: "DeliveryQueue") -> None:
         self._queue = queue
 
     def collect(self) -> Iterator[Any]:
@@ -182,7 +174,7 @@ class _DeliveryCollector(Collector):
 class _IndexCollector(Collector):
     """Metrics of the usage index, read from the database at each scrape."""
 
-    def __init__(self, index: IndexProgress) -> None:
+    def __init__(self, index: "IndexProgress") -> None:
         self._index = index
 
     def collect(self) -> Iterator[Any]:
@@ -195,7 +187,7 @@ class _IndexCollector(Collector):
 class _EngineCollector(Collector):
     """Metrics of comparisons by former versions of the engine, read from the database at each scrape."""
 
-    def __init__(self, progress: EngineProgress) -> None:
+    def __init__(self, progress: "EngineProgress") -> None:
         self._progress = progress
 
     def collect(self) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -19,7 +19,6 @@ from starlette.types import Lifespan, Receive, Scope, Send
 from treaty.errors import Malformed, TreatyError
 from treaty.loading import prepare_collections
 from treaty.model.accounts.access import ANONYMOUS_CALLER
-from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine.database import Busy, Database, Unavailable
@@ -59,6 +58,9 @@ from treaty.web.security.permissions import PERMISSIONS_BY_ROLE, Permission
 from treaty.web.security.reauthentication import reauthenticate_by_form
 from treaty.web.security.request_sources import RequestSources
 from treaty.web.transactions import NotAcceptable, UnsupportedMediaType, run_handler
+
+if TYPE_CHECKING:
+    from treaty.model.provider_contracts.comparisons import PairKey
 
 T = TypeVar("T")
 
@@ -387,7 +389,7 @@ class RequestHandler:
         is_heavy = len(request.raw_body) > LARGE_BODY_BYTES
         return await (self._heavy_work.run(prepare) if is_heavy else self._run_in_thread(prepare))
 
-    def _compare_missing(self, request: Request, pairs: Sequence[PairKey]) -> None:
+    def _compare_missing(self, request: Request, pairs: "Sequence[PairKey]") -> None:
         """Compare the pairs that a response lacks within the time that the setting allows, and enqueue the others.
 
         If the results cannot be stored, the pairs stay unknown.

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
 import orjson
@@ -33,14 +33,13 @@ from treaty.errors import (
 )
 from treaty.model.accounts.access import OPEN_ACCESS_CALLER
 from treaty.model.audit import shorten
-from treaty.model.decisions.matrix import VersionKey
 from treaty.model.pacts.notices import describe_similar_names
 from treaty.store.engine.database import Busy, Unavailable
 from treaty.web import pages, urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import DocumentWithLists, Hal, RenderContext, render, render_with_lists
 from treaty.web.http import unknown_members
-from treaty.web.http.bodies import NotJson
+from treaty.web.http.json_bodies import NotJson
 from treaty.web.http.media_types import CSV, GRAPHVIZ, HAL, HTML, JSON, MERMAID, PROBLEM, SVG, TEXT, is_problem_accepted
 from treaty.web.http.request import MAX_AUDITED_TEXT_LENGTH, Request
 from treaty.web.http.response import Response
@@ -60,6 +59,9 @@ from treaty.web.routers import list_routers
 from treaty.web.security.authentication import get_authenticator
 from treaty.web.security.reauthentication import read_form_to_resume
 from treaty.web.transactions import NotAcceptable, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from treaty.model.decisions.matrix import VersionKey
 
 NOT_FOUND_TEXT: Final = "The requested document was not found on this server."
 _BUSY_TEXT: Final = "The database is busy; nothing was written. Send the request again."
@@ -195,13 +197,13 @@ def _page_refusal(error: BaseException, request: Request) -> Response:
     return page
 
 
-def _list_candidates(error: BaseException) -> list[VersionKey]:
+def _list_candidates(error: BaseException) -> "list[VersionKey]":
     if not isinstance(error, VersionNotFound):
         return []
     return [(error.pacticipant, number) for number in error.candidates]
 
 
-def build_error_page(status: int, text: str, request: Request, versions: Sequence[VersionKey] = ()) -> Response:
+def build_error_page(status: int, text: str, request: Request, versions: "Sequence[VersionKey]" = ()) -> Response:
     """Build a page that explains an error and links back, and to versions that may be meant."""
     context = {
         "status": f"{status} {HTTPStatus(status).phrase}",

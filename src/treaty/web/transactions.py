@@ -15,7 +15,6 @@ from treaty.errors import Conflict, ConflictingContracts, Invalid, NotFound, Pro
 from treaty.store import audit
 from treaty.store.engine import health
 from treaty.store.engine.database import Database
-from treaty.web import former_names, missing_names, version_aliases, version_prefixes
 from treaty.web.http import queries
 from treaty.web.http.media_types import ANY, NO_CONTENT_TYPE, MediaType, choose_media_type, prefer_json
 from treaty.web.http.request import Request, WriteRequired
@@ -91,6 +90,9 @@ def _run_with_database(route: Route, request: Request, names: Sequence[str], rea
         is_read = route.is_read_only and not request.is_writing
         return read(route, request, names) if is_read else _run_write(route, request, names)
     except NotFound:
+        # Takes 1 MiB with the queries, which idle servers do not need.
+        from treaty.web import former_names, missing_names, version_aliases, version_prefixes  # noqa: PLC0415
+
         replaced = version_aliases.replace_aliases(request, route, names) if route.is_read_only else names
         if replaced is not names:
             # Not cached: the queries of the answer do not include the one that found no version of this number.
@@ -123,6 +125,8 @@ def _check_not_blank(route: Route, names: Sequence[str]) -> None:
 
 def _run_write(route: Route, request: Request, names: Sequence[str]) -> object:
     """Run a handler that writes. If it records no audit event itself, record one under the handler's name."""
+    from treaty.web import version_aliases  # noqa: PLC0415 - see `_run_with_database`
+
     authorize_applications(request, route, names)
     names = version_aliases.replace_before_write(request, route, names)
     with audit.acting_as(request.actor, at=request.now) as scope:

@@ -8,6 +8,7 @@ import socket
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -146,8 +147,10 @@ def _send_http(settings: Settings, url: str, events: RenderedEvents) -> None:
         headers["authorization"] = f"Bearer {settings.audit_forward_token.get_secret_value()}"
     body = b"".join(text + b"\n" for _, text in events)
     # The administrator chose this host, so it may have a private address, unlike those of webhooks.
-    of_collector = settings.model_copy(
-        update={"webhook_host_whitelist": (urlsplit(url).hostname,), "webhook_scheme_whitelist": ("http", "https")}
+    of_collector = replace(
+        settings,
+        webhook_host_whitelist=(urlsplit(url).hostname or "",),
+        webhook_scheme_whitelist=("http", "https"),
     )
     response = outgoing.send(OutgoingRequest(method="POST", url=url, headers=headers, body=body), of_collector)
     if isinstance(response, NoResponse):

@@ -6,18 +6,20 @@ expires, and another worker starts again: pairs that were compared already take 
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from sqlalchemy import Connection
 
 from treaty.model.audit import Actor
-from treaty.model.provider_contracts.comparisons import PairKey
 from treaty.store import audit
 from treaty.store.engine.database import Database
-from treaty.store.provider_contracts import comparisons
-from treaty.store.provider_contracts.comparisons import Task
+from treaty.store.provider_contracts import due_tasks
+from treaty.store.provider_contracts.due_tasks import Task
 from treaty.workers.polling import PollingWorker
+
+if TYPE_CHECKING:
+    from treaty.model.provider_contracts.comparisons import PairKey
 
 log = structlog.get_logger("treaty.workers.comparisons")
 
@@ -50,10 +52,10 @@ class ComparisonWorker(PollingWorker):
         """Work off one task, and return whether there was one."""
         now = self._clock()
         # Polling only reads: a write would lock SQLite each time.
-        if not self._database.read(lambda db: comparisons.has_due(db, now=now)):
+        if not self._database.read(lambda db: due_tasks.has_due(db, now=now)):
             return False
         until = now + CLAIM_TIME
-        task = self._database.write(lambda db: comparisons.claim(db, now=now, until=until))
+        task = self._database.write(lambda db: due_tasks.claim(db, now=now, until=until))
         if task is None:
             return False
         pairs = self._database.read(lambda db: _list_pairs(db, task, now=now))
@@ -64,12 +66,12 @@ class ComparisonWorker(PollingWorker):
             log.info("compare", remaining=len(remaining))
             return True
         if not remaining:
-            self._database.write(lambda db: comparisons.end(db, task, until=until))
+            self._database.write(lambda db: due_tasks.end(db, task, until=until))
         return True
 
     def _compare(
-        self, pairs: Sequence[PairKey], *, base_url: str, now: datetime, is_expired: Callable[[], bool]
-    ) -> list[PairKey]:
+        self, pairs: "Sequence[PairKey]", *, base_url: str, now: datetime, is_expired: Callable[[], bool]
+    ) -> "list[PairKey]":
         """Reuse what earlier comparisons say about pairs, compare the others, and return those without a result."""
         # They take 4 MiB with the engine, which servers without documents of providers do not need.
         from treaty.actions.provider_contracts.comparisons import compare_pairs  # noqa: PLC0415
@@ -82,7 +84,9 @@ class ComparisonWorker(PollingWorker):
         return self._is_stopping.is_set() or self._clock() > until - CLAIM_TIME / 4
 
 
-def _list_pairs(db: Connection, task: Task, *, now: datetime) -> list[PairKey]:
+def _list_pairs(db: Connection, task: Task, *, now: datetime) -> "list[PairKey]":
+    from treaty.store.provider_contracts import comparisons  # noqa: PLC0415 - see `ComparisonWorker._compare`
+
     if task.version_id is not None and task.content_id is not None:
         return comparisons.list_pair(db, task.version_id, task.content_id)
     if task.version_id is not None:

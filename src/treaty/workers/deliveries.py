@@ -16,25 +16,18 @@ import structlog
 from sqlalchemy import Connection
 
 from treaty.model.audit import Actor
-from treaty.model.webhooks.deliveries import (
-    Attempt,
-    Delivery,
-    DeliveryStatus,
-    NoResponse,
-    OutgoingRequest,
-    WebhookResponse,
-)
-from treaty.model.webhooks.parameters import ParameterUrls
 from treaty.settings import Settings
 from treaty.store import audit
 from treaty.store.engine.database import Database, Unavailable
 from treaty.store.engine.health import log_failure
-from treaty.store.webhooks import deliveries
-from treaty.store.webhooks.deliveries import ClaimRequest
+from treaty.store.webhooks import due_deliveries
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 from treaty.workers.polling import ERROR_PAUSE_SECONDS, PollingWorker
 
 if TYPE_CHECKING:
     from treaty.actions.webhooks.deliveries import Send
+    from treaty.model.webhooks.deliveries import Attempt, Delivery, NoResponse, OutgoingRequest, WebhookResponse
+    from treaty.model.webhooks.parameters import ParameterUrls
 
 LEASE_TIME: Final = timedelta(seconds=10)
 """How long a claim lasts unless it is renewed."""
@@ -48,7 +41,7 @@ _ACTOR: Final = Actor(credential_name="worker")
 log = structlog.get_logger("treaty.workers.deliveries")
 
 
-def send(request: OutgoingRequest, settings: Settings) -> WebhookResponse | NoResponse:
+def send(request: "OutgoingRequest", settings: Settings) -> "WebhookResponse | NoResponse":
     """Send a request once. Failures are returned instead of raised."""
     # Takes 2 MiB with the HTTP client, which servers without webhooks do not need.
     from treaty import outgoing  # noqa: PLC0415
@@ -65,7 +58,7 @@ class DeliveryWorker(PollingWorker):
         self,
         database: Database,
         settings: Settings,
-        parameter_urls: ParameterUrls,
+        parameter_urls: "ParameterUrls",
         *,
         send: "Send" = send,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -138,8 +131,9 @@ class DeliveryWorker(PollingWorker):
             except Exception as error:  # noqa: BLE001 - whatever it is, the others are recorded
                 log_failure(log, "note", error, webhook=delivery.webhook, delivery=delivery.uuid)
 
-    def _record(self, finished: Sequence[tuple[Delivery, Attempt]]) -> None:
+    def _record(self, finished: "Sequence[tuple[Delivery, Attempt]]") -> None:
         from treaty.actions.webhooks.deliveries import record_attempt  # noqa: PLC0415 - see `_claim_all`
+        from treaty.model.webhooks.deliveries import DeliveryStatus  # noqa: PLC0415 - likewise
 
         # Workers update rows of webhooks in the same order, so that they cannot deadlock.
         ordered = sorted(finished, key=lambda pair: pair[0].webhook)
@@ -167,7 +161,7 @@ class DeliveryWorker(PollingWorker):
         if self._in_progress and now - self._renewed_at > LEASE_TIME / 4:
             uuids = list(self._in_progress)
             self._database.write(
-                lambda db: deliveries.renew_claims(db, uuids, owner=self._owner, until=now + LEASE_TIME)
+                lambda db: due_deliveries.renew_claims(db, uuids, owner=self._owner, until=now + LEASE_TIME)
             )
             self._renewed_at = now
 
@@ -175,7 +169,7 @@ class DeliveryWorker(PollingWorker):
         now = self._clock()
         claim_request = self._build_claim_request((), now=now)
         # Polling only reads: a write would lock SQLite each time.
-        if claim_request.limit <= 0 or not self._database.read(lambda db: deliveries.has_due(db, claim_request)):
+        if claim_request.limit <= 0 or not self._database.read(lambda db: due_deliveries.has_due(db, claim_request)):
             return
         claimed = self._database.write(lambda db: self._claim_all(db, now=now))
         if not self._in_progress:
@@ -185,7 +179,7 @@ class DeliveryWorker(PollingWorker):
         if claimed:
             self._wake_up.set()
 
-    def _claim_all(self, db: Connection, *, now: datetime) -> list[Delivery]:
+    def _claim_all(self, db: Connection, *, now: datetime) -> "list[Delivery]":
         """Claim a share at a time, until no sender is free or nothing is due."""
         # Takes 2 MiB, which servers without webhooks do not need.
         from treaty.actions.webhooks.deliveries import claim  # noqa: PLC0415
@@ -198,7 +192,7 @@ class DeliveryWorker(PollingWorker):
             claimed += share
         return claimed
 
-    def _build_claim_request(self, claimed: Sequence[Delivery], *, now: datetime) -> ClaimRequest:
+    def _build_claim_request(self, claimed: "Sequence[Delivery]", *, now: datetime) -> ClaimRequest:
         """Build the next claim, besides the deliveries in progress and those that were just claimed.
 
         A single webhook uses at most a quarter of the senders and failing webhooks together at most half, so that slow
@@ -218,7 +212,7 @@ class DeliveryWorker(PollingWorker):
             includes_failing=failing_count <= self._settings.webhook_concurrency // 4,
         )
 
-    def _begin(self, delivery: Delivery) -> None:
+    def _begin(self, delivery: "Delivery") -> None:
         from treaty.actions.webhooks.deliveries import attempt_delivery  # noqa: PLC0415 - see `_claim_all`
 
         assert self._senders is not None  # noqa: S101 - set by `start`, before the thread runs
@@ -233,11 +227,13 @@ class DeliveryWorker(PollingWorker):
         future.add_done_callback(lambda _future: self._wake_up.set())
 
 
-def _get_attempt(delivery: Delivery, future: "Future[Attempt]") -> Attempt:
+def _get_attempt(delivery: "Delivery", future: "Future[Attempt]") -> "Attempt":
     """Return a finished attempt. An unexpected error counts as a failed attempt, so that the delivery is retried."""
     try:
         return future.result()
     except Exception as error:
+        from treaty.model.webhooks.deliveries import Attempt, NoResponse  # noqa: PLC0415 - see `_claim_all`
+
         log.exception("webhook", webhook=delivery.webhook, delivery=delivery.uuid)
         now = datetime.now(UTC)
         return Attempt(request=None, outcome=NoResponse(type(error).__name__, ""), started_at=now, finished_at=now)

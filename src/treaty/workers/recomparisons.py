@@ -9,17 +9,19 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from treaty.model.audit import Actor
-from treaty.model.provider_contracts.comparisons import NewComparison, compare_contents
-from treaty.model.provider_contracts.recomparisons import Recomparison, WaitingComparison
 from treaty.store import audit
 from treaty.store.engine.database import Database
-from treaty.store.provider_contracts import recomparisons
+from treaty.store.provider_contracts.engines import list_former_engines
 from treaty.workers.polling import PollingWorker
+
+if TYPE_CHECKING:
+    from treaty.model.provider_contracts.comparisons import NewComparison
+    from treaty.model.provider_contracts.recomparisons import Recomparison, WaitingComparison
 
 BATCH_SIZE: Final = 20
 """Comparisons whose inputs are in memory together, and whose results are stored in one transaction."""
@@ -44,7 +46,7 @@ class RecomparisonWorker(PollingWorker):
 
     def step(self) -> None:
         """Do what there is to do, unless another process does."""
-        if not self._database.read(recomparisons.list_former_engines):
+        if not self._database.read(list_former_engines):
             return
         # Takes 4 MiB with the engine, which is of use after some upgrades only.
         from treaty.actions.provider_contracts.recomparisons import release_recomparing  # noqa: PLC0415
@@ -65,6 +67,7 @@ class RecomparisonWorker(PollingWorker):
 
     def _apply_accepted(self) -> None:
         from treaty.actions.provider_contracts.recomparisons import apply_accepted  # noqa: PLC0415 - see `step`
+        from treaty.store.provider_contracts import recomparisons  # noqa: PLC0415 - likewise
 
         apply = partial(apply_accepted, limit=BATCH_SIZE, now=self._clock())
         while not self._is_stopping.is_set() and self._database.read(lambda db: recomparisons.list_accepted(db, 1)):
@@ -88,21 +91,29 @@ class RecomparisonWorker(PollingWorker):
         if has_worked:
             self._report()
 
-    def _list_waiting(self) -> list[WaitingComparison]:
+    def _list_waiting(self) -> "list[WaitingComparison]":
+        from treaty.store.provider_contracts import recomparisons  # noqa: PLC0415 - see `step`
+
         return self._database.read(lambda db: recomparisons.list_waiting(db, BATCH_SIZE))
 
     def _report(self) -> None:
+        from treaty.store.provider_contracts import recomparisons  # noqa: PLC0415 - see `step`
+
         progress = self._database.read(recomparisons.load_progress)
         counts = {name: getattr(progress, name) for name in ("total", "remaining", "changed", "failed")}
         log.info("recompare", engine=progress.engine, **counts)
 
 
-def _recompute(waiting: WaitingComparison) -> Recomparison:
+def _recompute(waiting: "WaitingComparison") -> "Recomparison":
+    from treaty.model.provider_contracts.recomparisons import Recomparison  # noqa: PLC0415 - see `RecomparisonWorker.step`
+
     return Recomparison(waiting.outdated, _try_to_compare(waiting))
 
 
-def _try_to_compare(waiting: WaitingComparison) -> NewComparison | None:
+def _try_to_compare(waiting: "WaitingComparison") -> "NewComparison | None":
     """Compare again. After a fault of the program, the former result stays."""
+    from treaty.model.provider_contracts.comparisons import compare_contents  # noqa: PLC0415 - likewise
+
     try:
         return compare_contents(waiting.inputs)
     except Exception:

@@ -10,26 +10,19 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from sqlalchemy import Connection
 
-from treaty.actions.usage import (
-    LEASE_DURATION,
-    IndexingStep,
-    claim_indexing,
-    index_document_of_provider,
-    index_steps,
-    plan_steps,
-    release_indexing,
-)
-from treaty.model.usage.documents import index_document
 from treaty.store.engine.database import Database
-from treaty.store.usage import contents, documents
-from treaty.store.usage.contents import WaitingContent
+from treaty.store.usage import waiting
+from treaty.store.usage.waiting import WaitingContent
 from treaty.workers.batch_sizes import MIN_PAUSE_SECONDS, BatchSizer
 from treaty.workers.polling import PollingWorker
+
+if TYPE_CHECKING:
+    from treaty.actions.usage import IndexingStep
 
 NEWEST_IDS: Final = 1000
 """Ids below the newest one among which a look searches. All are searched at the start, and now and then."""
@@ -76,13 +69,16 @@ class IndexingWorker(PollingWorker):
         self._look_count += 1
         return self._database.read(
             lambda db: bool(
-                contents.list_waiting(db, 1, after=0 if is_search else contents.find_newest_id(db) - NEWEST_IDS)
-                or (is_search and documents.find_waiting(db))
+                waiting.list_contents(db, 1, after=0 if is_search else waiting.find_newest_content(db) - NEWEST_IDS)
+                or (is_search and waiting.find_document(db))
             )
         )
 
     def index_all(self) -> int:
         """Index all waiting contents and documents, and return their number; 0 if another process does it."""
+        # Takes 1 MiB with the rules of the index; most of the time, publications have indexed everything themselves.
+        from treaty.actions.usage import release_indexing  # noqa: PLC0415
+
         if not self._claim():
             return 0
         try:
@@ -91,13 +87,15 @@ class IndexingWorker(PollingWorker):
             self._database.write(lambda db: release_indexing(db, owner=self._owner, now=self._clock()))
 
     def _claim(self) -> bool:
+        from treaty.actions.usage import claim_indexing  # noqa: PLC0415 - see `index_all`
+
         now = self._claimed_at = self._clock()
         return self._database.write(lambda db: claim_indexing(db, owner=self._owner, now=now))
 
     def _index_waiting(self) -> int:
         total, sizer, reported_at = 0, BatchSizer(), time.monotonic()
-        while waiting := self._database.read(lambda db: contents.list_waiting(db, PAGE_SIZE)):
-            indexed = sum(self._index(sizer, batch) for steps in self._plan(waiting) for batch in sizer.batches(steps))
+        while listed := self._database.read(lambda db: waiting.list_contents(db, PAGE_SIZE)):
+            indexed = sum(self._index(sizer, batch) for steps in self._plan(listed) for batch in sizer.batches(steps))
             total += indexed
             if not indexed:  # stopping, or all were removed meanwhile
                 break
@@ -109,8 +107,12 @@ class IndexingWorker(PollingWorker):
 
     def _index_documents(self) -> int:
         """Index the documents of providers that an older Treaty has stored."""
+        from treaty.actions.usage import index_document_of_provider  # noqa: PLC0415 - see `index_all`
+        from treaty.model.usage.documents import index_document  # noqa: PLC0415 - likewise
+        from treaty.store.usage import documents  # noqa: PLC0415 - likewise
+
         total = 0
-        while not self._is_stopping.is_set() and (document_id := self._database.read(documents.find_waiting)):
+        while not self._is_stopping.is_set() and (document_id := self._database.read(waiting.find_document)):
             document = self._database.read(partial(documents.find, document_id=document_id))
             if document is not None:
                 indexed = index_document(json.loads(document.body))
@@ -119,10 +121,13 @@ class IndexingWorker(PollingWorker):
             self._is_stopping.wait(MIN_PAUSE_SECONDS)
         return total
 
-    def _plan(self, waiting: Sequence[WaitingContent]) -> Iterator[Sequence[IndexingStep]]:
+    def _plan(self, listed: Sequence[WaitingContent]) -> "Iterator[Sequence[IndexingStep]]":
         """Plan the steps for contents, some at a time. Within a transaction, that would block writers for longer."""
+        from treaty.actions.usage import plan_steps  # noqa: PLC0415 - see `index_all`
+        from treaty.store.usage import contents  # noqa: PLC0415 - likewise
+
         steps: list[IndexingStep] = []
-        for content in waiting:
+        for content in listed:
             if self._is_stopping.is_set():
                 return
             body = self._database.read(partial(contents.find_body, content_id=content.id))
@@ -132,8 +137,10 @@ class IndexingWorker(PollingWorker):
                 steps = []
         yield steps
 
-    def _index(self, sizer: BatchSizer, steps: Sequence[IndexingStep]) -> int:
+    def _index(self, sizer: BatchSizer, steps: "Sequence[IndexingStep]") -> int:
         """Take steps in a transaction, pause so that others can write, and return the number of completed contents."""
+        from treaty.actions.usage import LEASE_DURATION, index_steps  # noqa: PLC0415 - see `index_all`
+
         if self._is_stopping.is_set():
             return 0
         start_times: list[float] = []
@@ -151,5 +158,7 @@ class IndexingWorker(PollingWorker):
         return completed
 
     def _report(self) -> None:
+        from treaty.store.usage import contents  # noqa: PLC0415 - see `index_all`
+
         progress = self._database.read(contents.count_contents)
         log.info("usage-index", indexed=progress.indexed, contents=progress.contents)

@@ -16,8 +16,7 @@ from treaty.model.accounts.access import Account, Role, Token, find_email_proble
 from treaty.model.accounts.scopes import Limits, list_limits
 from treaty.model.audit import Action, FieldValues, collect_fields, diff_fields
 from treaty.store import audit
-from treaty.store.accounts import accounts, sessions, tokens
-from treaty.store.engine import keys
+from treaty.store.accounts import accounts, sessions, setup_links, tokens
 from treaty.store.engine.vault import Vault
 
 
@@ -97,26 +96,22 @@ SETUP_LINK_EXPIRED: Final = (
 
 def check_setup_possible(db: Connection, *, now: datetime) -> None:
     """Check that some link may create the first administrator. Raises NotFound."""
-    if accounts.has_any(db) or not keys.has_setup_hash(db, now):
+    if accounts.has_any(db) or not setup_links.has_valid(db, now):
         raise NotFound(SETUP_LINK_EXPIRED)
 
 
 def check_setup_link(db: Connection, link: str, *, vault: Vault, now: datetime) -> None:
     """Check with reads only that a link may create the first administrator. Raises NotFound."""
-    hasher = keys.find(db, vault)
-    if hasher is None or accounts.has_any(db):
-        raise NotFound(SETUP_LINK_EXPIRED)
-    if not keys.is_valid_setup_hash(db, hasher.hash(SETUP_PURPOSE, link), now):
+    if accounts.has_any(db) or not setup_links.is_valid(db, vault.list_hashes(SETUP_PURPOSE, link), now):
         raise NotFound(SETUP_LINK_EXPIRED)
 
 
 def add_first_administrator(db: Connection, draft: AccountDraft, *, link: str, vault: Vault, now: datetime) -> Account:
     """Add the first administrator with a setup link, and invalidate the link. Raises NotFound."""
-    hasher = keys.find(db, vault)
-    if hasher is None or accounts.has_any(db):
+    if accounts.has_any(db):
         raise NotFound(SETUP_LINK_EXPIRED)
     # Of two parallel requests with the same link, only one consumes it.
-    if not keys.consume_setup_hash(db, hasher.hash(SETUP_PURPOSE, link), now):
+    if not setup_links.consume(db, vault.list_hashes(SETUP_PURPOSE, link), now):
         raise NotFound(SETUP_LINK_EXPIRED)
     return add_account(db, draft, now=now)
 

@@ -22,7 +22,7 @@ from treaty.model.accounts.scopes import Limits, list_limits
 from treaty.model.accounts.second_factors import PENDING_SIGN_IN_LIFETIME
 from treaty.model.audit import Action, FieldValues
 from treaty.store import audit
-from treaty.store.accounts import accounts, sessions, tokens
+from treaty.store.accounts import accounts, sessions, setup_links, tokens
 from treaty.store.accounts.sessions import PendingSignIn
 from treaty.store.engine import keys
 from treaty.store.engine.vault import Vault
@@ -195,6 +195,7 @@ def revoke_all_credentials(db: Connection) -> int:
     """Revoke all tokens, end all sessions, and delete the key of their hashes. Returns the number of tokens."""
     # Deleting the key first waits for transactions that hash with it, so that their tokens and sessions are ended, too.
     keys.remove(db)
+    setup_links.remove(db)
     count = tokens.clear_all_hashes(db)
     sessions.end_all(db)
     audit.record(db, Action.TOKEN_REVOCATION, before={"tokens": count})
@@ -320,7 +321,9 @@ def create_setup_link(db: Connection, *, vault: Vault, now: datetime) -> str | N
     if accounts.has_any(db):
         return None
     secret = generate_secret()
-    hasher = keys.ensure(db, vault, is_changing=True)
-    keys.set_setup_hash(db, hasher.hash(SETUP_PURPOSE, secret), now + SETUP_LINK_LIFETIME)
+    # Hashed with the key of the server itself. That of credentials is encrypted, and a server without users, which
+    # creates a link at each start, need not load the cipher.
+    newest_hash, *_ = vault.list_hashes(SETUP_PURPOSE, secret)
+    setup_links.replace(db, newest_hash, now + SETUP_LINK_LIFETIME)
     audit.record(db, Action.SETUP_LINK_CREATION)
     return secret

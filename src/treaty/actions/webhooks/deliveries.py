@@ -44,19 +44,21 @@ from treaty.store.webhooks import (
     deliveries,
     delivery_facts,
     digests,
+    due_deliveries,
     named_secrets,
     preview_events,
     triggered_webhooks,
     webhooks,
 )
-from treaty.store.webhooks.deliveries import ClaimRequest, DeliveryUpdate
+from treaty.store.webhooks.deliveries import DeliveryUpdate
+from treaty.store.webhooks.due_deliveries import ClaimRequest
 
 Send = Callable[[OutgoingRequest, Settings], WebhookResponse | NoResponse]
 
 
 def claim(db: Connection, claim_request: ClaimRequest) -> list[Delivery]:
     """Claim due deliveries. Those whose webhook or pact no longer exists fail: there is no request to send."""
-    uuids = deliveries.claim(db, claim_request)
+    uuids = due_deliveries.claim(db, claim_request)
     loaded = delivery_facts.load_claimed(db, uuids, owner=claim_request.owner)
     secrets = named_secrets.load_by_name(db) if loaded else {}
     for uuid in uuids:

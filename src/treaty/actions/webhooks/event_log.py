@@ -6,12 +6,10 @@ enqueues deliveries, and whether or not a webhook is subscribed.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection
 
-from treaty.model.pacts.pacts import Contract, Pact
-from treaty.model.verifications.verifications import NewVerification
 from treaty.model.webhooks.event_log import NewEvent
 from treaty.model.webhooks.events import (
     CONTRACT_REQUIRING_VERIFICATION_PUBLISHED,
@@ -19,8 +17,12 @@ from treaty.model.webhooks.events import (
     RequiredVerification,
     list_verification_events,
 )
-from treaty.model.webhooks.parameters import WebhookContext
 from treaty.store.webhooks import event_log
+
+if TYPE_CHECKING:
+    from treaty.model.pacts.pacts import Contract, Pact
+    from treaty.model.verifications.verifications import NewVerification
+    from treaty.model.webhooks.parameters import WebhookContext
 
 _DETAILS: Final = {
     "consumer_version_branch": "consumerVersionBranch",
@@ -37,11 +39,11 @@ def record_events(db: Connection, events: Sequence[NewEvent], *, now: datetime) 
 
 def record_contract_events(
     db: Connection,
-    contract: Contract,
+    contract: "Contract",
     events: Sequence[Event],
     required: Sequence[RequiredVerification],
     *,
-    context: WebhookContext,
+    context: "WebhookContext",
     now: datetime,
 ) -> None:
     """Record the events of a published contract; a required verification is an event for each provider version."""
@@ -65,13 +67,13 @@ def record_contract_events(
     record_events(db, new_events, now=now)
 
 
-def record_incomplete_comparison(db: Connection, pact: Pact, provider_version: str, *, now: datetime) -> None:
+def record_incomplete_comparison(db: Connection, pact: "Pact", provider_version: str, *, now: datetime) -> None:
     """Record that a provider version's contract does not describe all interactions of a pact."""
     required = RequiredVerification(version=provider_version, main_branch=None, descriptions=())
     record_events(db, [_require(pact, pact.sha, required, {})], now=now)
 
 
-def _require(pact: Contract | Pact, sha: str, required: RequiredVerification, details: Mapping[str, Any]) -> NewEvent:
+def _require(pact: "Contract | Pact", sha: str, required: RequiredVerification, details: Mapping[str, Any]) -> NewEvent:
     own_details = {
         "providerVersionBranch": required.main_branch,
         "providerVersionDescriptions": list(required.descriptions),
@@ -88,7 +90,7 @@ def _require(pact: Contract | Pact, sha: str, required: RequiredVerification, de
 
 
 def record_verification_events(
-    db: Connection, new: NewVerification, number: int, consumer_versions: Sequence[str]
+    db: Connection, new: "NewVerification", number: int, consumer_versions: Sequence[str]
 ) -> None:
     """Record the events of a published result, for each consumer version that was selected."""
     details = {"success": new.success, **({"buildUrl": new.build_url} if new.build_url else {})}

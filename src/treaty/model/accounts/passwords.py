@@ -4,10 +4,10 @@ import secrets
 from collections.abc import Sequence
 from functools import cache
 from threading import BoundedSemaphore
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from argon2 import PasswordHasher, Type
-from argon2.exceptions import Argon2Error, InvalidHashError
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 256
@@ -16,8 +16,6 @@ _MIN_SCORE: Final = 2
 _MAX_ESTIMATED_LENGTH: Final = 64
 """Characters from which the strength is estimated. The time for that grows faster than the length."""
 
-# The minimum that OWASP recommends for argon2id: 19 MiB and two passes.
-_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)
 _HASHING_SLOTS: Final = BoundedSemaphore(2)
 """Limits parallel hashing, since each hash takes 19 MiB and a core: a flood of guesses must not exhaust them."""
 
@@ -65,14 +63,16 @@ def _find_guessability(password: str, public_words: Sequence[str], min_score: in
 
 def hash_password(password: str) -> str:
     with _HASHING_SLOTS:
-        return _HASHER.hash(password)
+        return _hasher().hash(password)
 
 
 def is_correct(password: str, password_hash: str | None) -> bool:
     """Whether a password matches a hash. Without a hash the result is False, after the same time."""
+    from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415 - see `_hasher`
+
     try:
         with _HASHING_SLOTS:
-            _HASHER.verify(password_hash or _dummy_hash(), password)
+            _hasher().verify(password_hash or _dummy_hash(), password)
     except (Argon2Error, InvalidHashError):
         return False
     return password_hash is not None
@@ -81,4 +81,12 @@ def is_correct(password: str, password_hash: str | None) -> bool:
 @cache
 def _dummy_hash() -> str:
     """Hash a random password, to compare passwords of unknown users with: otherwise their time would reveal them."""
-    return _HASHER.hash(secrets.token_urlsafe(32))
+    return _hasher().hash(secrets.token_urlsafe(32))
+
+
+@cache
+def _hasher() -> "PasswordHasher":
+    from argon2 import PasswordHasher, Type  # noqa: PLC0415 - many servers only have users in their settings
+
+    # The minimum that OWASP recommends for argon2id: 19 MiB and two passes.
+    return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, type=Type.ID)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from treaty.model.decisions.decision import Decision
 from treaty.model.decisions.exemptions import Exemption, Exemptions
 from treaty.model.decisions.explanations import Explanation
 from treaty.model.decisions.overrides import Override
@@ -235,7 +236,7 @@ VersionKey = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Matrix:
+class Matrix(Decision):
     """A verdict together with the details of the versions in its rows."""
 
     verdict: Verdict
@@ -244,6 +245,9 @@ class Matrix:
     """An explanation for each reason of the verdict; None for warnings and counts. Empty if the answer is yes."""
     records_decisions: bool = False
     """Whether the environment in question records decisions, so that clients repeat the question to record it."""
+
+    def is_deployable(self) -> bool | None:
+        return self.verdict.summary.deployable
 
 
 def decide(query: MatrixQuery, facts: MatrixFacts) -> Verdict:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from treaty.model.decisions.decision import Decision
 from treaty.model.decisions.matrix import Matrix, VersionKey
 from treaty.model.decisions.version_sets import SetVerdict
 
@@ -60,13 +61,16 @@ class DecisionFilter:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Decided:
+class Decided(Decision):
     """An answer, with its record if there is one."""
 
     answer: Matrix | SetVerdict
     record: RecordedDecision | None = None
     obstacle: str | None = None
     """Why a decision that the environment asks to record was not recorded: a sentence for the client."""
+
+    def is_deployable(self) -> bool | None:
+        return self.answer.is_deployable()
 
 
 STORED_BASE_URL: Final = "\0base"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from treaty.model.decisions.decision import Decision
 from treaty.model.decisions.exemptions import Exemptions
 from treaty.model.decisions.explanations import Explanation
 from treaty.model.decisions.matrix import GapKey, MatrixFacts, MatrixRow, VersionKey, decide, is_row_ignored
@@ -93,7 +94,7 @@ SetReason = Reason | Advice
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SetVerdict:
+class SetVerdict(Decision):
     """The answer to the question whether a set can be deployed."""
 
     deployable: bool | None
@@ -114,6 +115,9 @@ class SetVerdict:
     """The rows that do not count after all members have been deployed; None if the request ignores none."""
     explanations: Sequence[Explanation | None] = ()
     """An explanation for each reason; None for warnings, counts and advice. Empty if the answer is yes."""
+
+    def is_deployable(self) -> bool | None:
+        return self.deployable
 
 
 def decide_set(facts: SetFacts) -> SetVerdict:

@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from treaty.errors import TreatyError
-from treaty.model.pacts.text_diff import format_duration
-from treaty.model.wording import choose_form
+from treaty.model.wording import choose_form, format_duration
 
 FORMAT: Final = 1
 """Version of the format of backups. A program refuses files of a newer format."""

@@ -15,7 +15,6 @@ from treaty.exact_json import Number
 from treaty.model.pacts import content, documents
 from treaty.model.pacts.documents import Document
 from treaty.model.pacts.pacts import Pact
-from treaty.model.wording import choose_form
 
 CONTEXT_LINES: Final = 3
 """Unchanged lines shown around each change."""
@@ -157,34 +156,3 @@ def _list_shown(lines: list[_Line]) -> set[int]:
     """List the indexes of changed lines and of the lines around them."""
     changed = (index for index, line in enumerate(lines) if line.sign != " ")
     return {near for index in changed for near in range(index - CONTEXT_LINES, index + CONTEXT_LINES + 1)}
-
-
-_HOUR: Final = 60
-_DAY: Final = 1440
-_MONTH: Final = 43_200
-_YEAR: Final = 525_600
-
-# Limit in minutes (exclusive), wording, and the unit that it counts, as in the original.
-_WORDINGS: Final = (
-    (1, "less than a minute", None),
-    (2, "1 minute", None),
-    (45, "{} minutes", 1),
-    (90, "about 1 hour", None),
-    (_DAY, "about {} hours", _HOUR),
-    (2520, "1 day", None),
-    (_MONTH, "{} days", _DAY),
-    (2 * _MONTH, "about 1 month", None),
-    (_YEAR, "{} months", _MONTH),
-)
-
-
-def format_duration(seconds: float) -> str:
-    """Describe a duration in words, for example `about 2 hours`."""
-    minutes = round(seconds / 60)
-    for limit, wording, unit in _WORDINGS:
-        if minutes < limit:
-            return wording.format(round(minutes / unit)) if unit else wording
-    quarters = 4 * minutes // _YEAR
-    years = (quarters + 1) // 4
-    qualifier = ("about", "over", "over", "almost")[quarters % 4]
-    return f"{qualifier} {years} {choose_form(years, 'year', 'years')}"

@@ -6,8 +6,6 @@ from typing import Any, Final, NamedTuple
 
 from treaty.model.usage.words import list_query_words, list_words
 
-FORMAT: Final = 1
-"""Version of these rules. Documents that an older version has indexed are indexed again."""
 MAX_NAMES: Final = 5000
 """Distinct names of a document that are indexed: those that are first in this module are found in any case."""
 MAX_WORDS_BYTES: Final = 400_000

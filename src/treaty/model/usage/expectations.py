@@ -30,12 +30,6 @@ ITEM: Final = "*"
 """Step of a JSON pointer to the items of an array."""
 OPEN_KEY: Final = "{key}"
 """Step of a JSON pointer to the members of an object whose keys are examples."""
-FORMAT: Final = 1
-"""Version of these rules. Contents that an older version has indexed are indexed again.
-
-Names that both versions find keep their words. So a change of the module `words` needs a migration that empties the
-index.
-"""
 MAX_NAME_LENGTH: Final = 400
 """Characters of a name; longer ones are cut. PostgreSQL cannot index texts of more than 2,700 bytes."""
 MAX_VALUES: Final = 5000

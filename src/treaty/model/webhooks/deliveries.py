@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from html import escape
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, quote_plus, urlsplit
-from xml.sax.saxutils import escape as escape_markup
 
 from treaty.model.webhooks.failures import DeliveryFailure
 from treaty.model.webhooks.named_secrets import NamedSecret, build_values
@@ -405,6 +403,10 @@ def redact_secrets(text: str, secrets: frozenset[str]) -> str:
 
 def _escaped_forms(secret: str) -> list[str]:
     """Return a secret as plain text, and as escaped in JSON, URLs and markup, the longest first."""
+    # They take 1 MiB with modules for HTTP, and only deliveries have logs.
+    from html import escape  # noqa: PLC0415
+    from xml.sax.saxutils import escape as escape_markup  # noqa: PLC0415
+
     in_json = _escape_in_json(secret)
     in_nested_json = tuple(form for text in in_json for form in _escape_in_json(text))
     in_url = (

@@ -6,16 +6,15 @@ hashes stay valid.
 
 import hmac
 import secrets
-from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from treaty.errors import InvalidSetting
 from treaty.model.webhooks.webhooks import EncryptedText
-from treaty.store.engine.database import execute, fetch_first, fetch_scalar
+from treaty.store.engine.database import execute, fetch_scalar
 from treaty.store.engine.vault import KEY_FILE, Vault, WrongKey
 from treaty.store.tables import access
 
@@ -33,19 +32,8 @@ class KeyedHasher:
 
 _FIND: Final = select(access.c.sealed_key)
 _FIND_SHARED: Final = _FIND.with_for_update(read=True)
-_FIND_LOCKED: Final = _FIND.with_for_update()
 _ADD: Final = insert(access).values(id=1, sealed_key=bindparam("sealed_key"))
 _DELETE: Final = delete(access)
-_SETUP: Final = select(access.c.setup_hash, access.c.setup_until).where(access.c.setup_hash.is_not(None))
-_SET_SETUP: Final = update(access).values(setup_hash=bindparam("hash"), setup_until=bindparam("until"))
-_CONSUME_SETUP: Final = (
-    update(access)
-    .where(
-        access.c.setup_hash == bindparam("hash"),
-        access.c.setup_until > bindparam("now", type_=access.c.setup_until.type),
-    )
-    .values(setup_hash=None, setup_until=None)
-)
 
 
 def find(db: Connection, vault: Vault) -> KeyedHasher | None:
@@ -57,13 +45,12 @@ def find(db: Connection, vault: Vault) -> KeyedHasher | None:
     return None if encrypted is None else KeyedHasher(_decrypt(encrypted, vault))
 
 
-def ensure(db: Connection, vault: Vault, *, is_changing: bool = False) -> KeyedHasher:
+def ensure(db: Connection, vault: Vault) -> KeyedHasher:
     """Find the key that hashes credentials, or create it. The row is locked, so `remove` waits for the transaction.
 
-    Transactions share the lock, unless one `is_changing` the row afterwards: two that upgraded a shared lock would
-    deadlock. Raises InvalidSetting if the server has no key to encrypt or decrypt it with.
+    Raises InvalidSetting if the server has no key to encrypt or decrypt it with.
     """
-    encrypted = fetch_scalar(db, _FIND_LOCKED if is_changing else _FIND_SHARED, {})
+    encrypted = fetch_scalar(db, _FIND_SHARED, {})
     if encrypted is not None:
         return KeyedHasher(_decrypt(encrypted, vault))
     key = secrets.token_urlsafe(32)
@@ -86,31 +73,3 @@ def _decrypt(encrypted: str, vault: Vault) -> str:
             f"the former one in previous_secret_keys (or put {KEY_FILE} back). "
             "To revoke all of them: `treaty token revoke --all`."
         ) from error
-
-
-# The link for the first administrator
-
-
-def set_setup_hash(db: Connection, secret_hash: str, until: datetime) -> None:
-    """Store the hash of the link that creates the first administrator; earlier links no longer work."""
-    execute(db, _SET_SETUP, {"hash": secret_hash, "until": until})
-
-
-def has_setup_hash(db: Connection, now: datetime) -> bool:
-    """Whether any link may create the first administrator now."""
-    setup = fetch_first(db, _SETUP, {})
-    return setup is not None and setup.setup_until > now
-
-
-def is_valid_setup_hash(db: Connection, secret_hash: str, now: datetime) -> bool:
-    """Whether this link may create the first administrator now."""
-    setup = fetch_first(db, _SETUP, {})
-    return setup is not None and setup.setup_until > now and hmac.compare_digest(setup.setup_hash, secret_hash)
-
-
-def consume_setup_hash(db: Connection, secret_hash: str, now: datetime) -> bool:
-    """Invalidate the link that may create the first administrator; return whether it was this one, and still valid.
-
-    Only one of several concurrent transactions with the same link gets True: they update the same row.
-    """
-    return execute(db, _CONSUME_SETUP, {"hash": secret_hash, "now": now}) == 1

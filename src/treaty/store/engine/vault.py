@@ -16,11 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
 from treaty.errors import InvalidSetting, TreatyError
 from treaty.model.webhooks.webhooks import EncryptedText
-from treaty.settings import Settings
+from treaty.settings import Secret, Settings
 from treaty.store.engine import ciphers
 
 KEY_FILE: Final = "treaty.key"
@@ -92,6 +90,13 @@ class Vault:
             f"in secret_key, or with the former {KEY_FILE}), or enter the secrets again and save them."
         )
 
+    def list_hashes(self, kind: str, text: str) -> tuple[str, ...]:
+        """Return keyed hashes of a text, by each key, the newest first. The kind is part of the hashes.
+
+        A copy of the database does not suffice to compute them. Unlike encryption, they take no further library.
+        """
+        return tuple(_hash(_derive_key(key), kind, text) for key in self._keys())
+
     def get_key_status(self, encrypted: EncryptedText) -> KeyStatus:
         """Return whether a text has to be encrypted again, and whether the server can do so."""
         newest, *older = self._keys()
@@ -99,6 +104,12 @@ class Vault:
             return KeyStatus.NEWEST
         is_older = any(_decrypt_with(key, encrypted.text) is not None for key in map(_derive_key, older))
         return KeyStatus.OLDER if is_older else KeyStatus.UNKNOWN
+
+
+def _hash(key: _Key, kind: str, text: str) -> str:
+    # Derived again, so that the key of the cipher serves no other purpose.
+    hashing_key = hmac.digest(key.secret, b"treaty: keyed hashes", "sha256")
+    return hmac.new(hashing_key, f"{kind}\0{text}".encode(), "sha256").hexdigest()
 
 
 def _decrypt_with(key: _Key, encrypted: str) -> str | None:
@@ -125,7 +136,7 @@ def get_vault(settings: Settings) -> Vault:
 
 
 @lru_cache(maxsize=16)
-def _vault(secret_key: SecretStr | None, previous_keys: tuple[SecretStr, ...], path: Path) -> Vault:
+def _vault(secret_key: Secret | None, previous_keys: tuple[Secret, ...], path: Path) -> Vault:
     # Lambdas, since the key file is read, or created, only when a secret has to be encrypted or decrypted.
     file = KeyFile(path)
     previous = tuple(key.get_secret_value() for key in previous_keys)

@@ -30,7 +30,6 @@ from treaty.model.pacts.pacts import Contract
 from treaty.model.webhooks.events import PreviousContent
 from treaty.store import newest_results
 from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows, fetch_scalar
-from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.pacts.pacts import CONSUMER_ID, CONTENT_ID, IS_OF_PAIR, PROVIDER_ID, VERSION_ID, VERSION_POSITION
 from treaty.store.tables import (
     branch,
@@ -69,17 +68,6 @@ class PublicationState:
     """Whether any version of the provider has published a contract of its own."""
 
 
-CURRENT_PUBLICATION_ID: Final = (
-    select(publication.c.id)
-    .join(version, version.c.id == publication.c.consumer_version_id)
-    .where(
-        version.c.pacticipant_id == select_pacticipant_id("consumer"),
-        version.c.number == bindparam("consumer_version"),
-        publication.c.provider_id == select_pacticipant_id("provider"),
-        publication.c.is_current,
-    )
-)
-"""Selects the newest publication of a consumer version for a provider, by their names."""
 _CURRENT_OF_VERSION: Final = and_(
     publication.c.consumer_version_id == VERSION_ID,
     publication.c.provider_id == PROVIDER_ID,

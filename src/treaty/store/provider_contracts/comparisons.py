@@ -33,6 +33,7 @@ from treaty.store.engine.database import (
 )
 from treaty.store.pacts.pacts import CONSUMER, CONTENT_ID, PROVIDER, PROVIDER_ID
 from treaty.store.provider_contracts import contracts
+from treaty.store.provider_contracts.due_tasks import RENEW_TASK
 from treaty.store.tables import (
     branch,
     comparison,
@@ -366,15 +367,6 @@ def list_pairs_of_version(db: Connection, version_id: int, *, now: datetime) -> 
 # Queue
 
 
-class Task(NamedTuple):
-    """A queued comparison: of a content, of a provider version, or of both with each other."""
-
-    id: int
-    version_id: int | None
-    content_id: int | None
-    base_url: str
-
-
 _HAS_TASK: Final = select(comparison_task.c.id).where(
     comparison_task.c.version_id.is_not_distinct_from(bindparam("version_id", type_=comparison_task.c.version_id.type)),
     comparison_task.c.content_id.is_not_distinct_from(bindparam("content_id", type_=comparison_task.c.content_id.type)),
@@ -385,9 +377,6 @@ _ADD_TASK: Final = insert(comparison_task).values(
     base_url=bindparam("base_url"),
     due_at=bindparam("now"),
     created_at=bindparam("now"),
-)
-_RENEW: Final = (
-    update(comparison_task).where(comparison_task.c.id == bindparam("_id")).values(due_at=bindparam("until"))
 )
 _VERSION_ID_OF: Final = select(
     select(version.c.id)
@@ -434,39 +423,7 @@ def _enqueue(db: Connection, version_id: int | None, content_id: int | None, *, 
         execute(db, _ADD_TASK, {**params, "base_url": base_url, "now": now})
     else:
         # It may be claimed already, by a worker that has read the state before this transaction.
-        execute(db, _RENEW, {"_id": task_id, "until": now})
-
-
-_DUE: Final = (
-    select(comparison_task.c.id, comparison_task.c.version_id, comparison_task.c.content_id, comparison_task.c.base_url)
-    .where(comparison_task.c.due_at <= bindparam("now"))
-    .order_by(comparison_task.c.due_at, comparison_task.c.id)
-    .limit(1)
-)
-_CLAIM_DUE: Final = _DUE.with_for_update(skip_locked=True)
-_HAS_DUE: Final = select(func.count()).select_from(_DUE.subquery())
-_END: Final = delete(comparison_task).where(
-    comparison_task.c.id == bindparam("_id"), comparison_task.c.due_at == bindparam("until")
-)
-
-
-def has_due(db: Connection, *, now: datetime) -> bool:
-    """Whether a worker can claim a task."""
-    return bool(fetch_scalar(db, _HAS_DUE, {"now": now}))
-
-
-def claim(db: Connection, *, now: datetime, until: datetime) -> Task | None:
-    """Claim the oldest due task until a time, after which another worker may claim it."""
-    row = fetch_first(db, _CLAIM_DUE, {"now": now})
-    if row is None:
-        return None
-    execute(db, _RENEW, {"_id": row.id, "until": until})
-    return Task(*row)
-
-
-def end(db: Connection, task: Task, *, until: datetime) -> None:
-    """Remove a task that was claimed until a time, unless it has been enqueued again since."""
-    execute(db, _END, {"_id": task.id, "until": until})
+        execute(db, RENEW_TASK, {"_id": task_id, "until": now})
 
 
 # Retrieval

@@ -5,11 +5,12 @@ The server compares them after the request's transaction, and runs the request a
 
 from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from treaty.model.provider_contracts.comparisons import PairKey
+if TYPE_CHECKING:
+    from treaty.model.provider_contracts.comparisons import PairKey
 
-_missing: Final[ContextVar[dict[PairKey, None] | None]] = ContextVar("missing_comparisons", default=None)
+_missing: Final["ContextVar[dict[PairKey, None] | None]"] = ContextVar("missing_comparisons", default=None)
 
 
 class collect_missing:  # noqa: N801 - a context manager, used as a function
@@ -20,7 +21,7 @@ class collect_missing:  # noqa: N801 - a context manager, used as a function
 
     __slots__ = ("_token",)
 
-    def __enter__(self) -> dict[PairKey, None]:
+    def __enter__(self) -> "dict[PairKey, None]":
         pairs: dict[PairKey, None] = {}
         self._token = _missing.set(pairs)
         return pairs
@@ -34,7 +35,7 @@ def has_missing() -> bool:
     return bool(_missing.get())
 
 
-def note_missing(pairs: Iterable[PairKey]) -> None:
+def note_missing(pairs: "Iterable[PairKey]") -> None:
     """Note pairs that have to be compared. Does nothing outside of requests, as in commands."""
     collected = _missing.get()
     if collected is not None:

@@ -40,10 +40,11 @@ from treaty.model.provider_contracts.recomparisons import (
     list_new_findings,
 )
 from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows, fetch_scalar, fetch_tuples
+from treaty.store.engine.database import execute, fetch_first, fetch_rows, fetch_scalar, fetch_tuples
 from treaty.store.pacts.pacts import CONSUMER, PROVIDER
 from treaty.store.provider_contracts import contracts
 from treaty.store.provider_contracts.comparisons import DEFAULT_PROFILE
+from treaty.store.provider_contracts.engines import list_former_engines
 from treaty.store.tables import (
     branch,
     comparison,
@@ -78,18 +79,6 @@ _IS_NEEDED: Final = (
 )
 _IS_CHANGED: Final = and_(recomparison.c.is_compatible.is_not(None), recomparison.c.accepted_base_url.is_(None))
 _IS_ACCEPTED: Final = recomparison.c.accepted_base_url.is_not(None)
-
-_ALL_ENGINES: Final = select(comparison.c.engine).distinct()
-
-
-def list_former_engines(db: Connection) -> list[str]:
-    """List the versions before the server's among those of the stored comparisons."""
-    return [engine for engine in fetch_column(db, _ALL_ENGINES, {}) if _rank(engine) < _rank(ENGINE_VERSION)]
-
-
-def _rank(engine: str) -> int:
-    return int(engine) if engine.isdecimal() else 0
-
 
 # Computing again
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 from sqlalchemy import ARRAY, BindParameter, Connection, Select, Text, bindparam, delete, exists, func, select
 
 from treaty.model.maintenance.metrics import IndexProgress
-from treaty.model.usage.expectations import FORMAT, IndexedContent, IndexedInteraction, TermKey, field_of
+from treaty.model.usage.expectations import IndexedContent, IndexedInteraction, TermKey, field_of
+from treaty.model.usage.formats import CONTENT_FORMAT
 from treaty.model.usage.words import list_words
 from treaty.store.engine.batches import execute_in_batches, fetch_in_batches
 from treaty.store.engine.database import execute, fetch_first, fetch_rows, fetch_scalar
@@ -19,7 +20,6 @@ from treaty.store.engine.inserts import add_rows
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
     content,
-    pacticipant,
     usage_content,
     usage_expectation,
     usage_interaction,
@@ -36,15 +36,6 @@ class ContentKey:
     id: int
     consumer_id: int
     provider_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingContent:
-    """A content that is not indexed, with the names of its pair."""
-
-    id: int
-    consumer: str
-    provider: str
 
 
 _KEY: Final = select(content.c.id, content.c.consumer_id, content.c.provider_id)
@@ -64,37 +55,13 @@ def find_body(db: Connection, content_id: int) -> bytes | None:
     return body
 
 
-# Contents that wait to be indexed
+# State of the index
 
-IS_INDEXED: Final = exists().where(usage_content.c.content_id == content.c.id, usage_content.c.format == FORMAT)
-_consumer: Final = pacticipant.alias("consumer")
-_provider: Final = pacticipant.alias("provider")
-# Newest first: the pacts that are in use are most often among them.
-_WAITING: Final = (
-    select(content.c.id, _consumer.c.name.label("consumer"), _provider.c.name.label("provider"))
-    .join_from(content, _consumer, _consumer.c.id == content.c.consumer_id)
-    .join(_provider, _provider.c.id == content.c.provider_id)
-    .where(content.c.id > bindparam("after"), ~IS_INDEXED)
-    .order_by(content.c.id.desc())
-    .limit(bindparam("limit"))
-)
 _COUNTS: Final = select(
     select(func.count()).select_from(content).scalar_subquery().label("contents"),
-    select(func.count()).select_from(usage_content).where(usage_content.c.format == FORMAT).scalar_subquery(),
+    select(func.count()).select_from(usage_content).where(usage_content.c.format == CONTENT_FORMAT).scalar_subquery(),
 )
-_NEWEST: Final = select(func.coalesce(func.max(content.c.id), 0))
 _FORMAT: Final = select(usage_content.c.format).where(usage_content.c.content_id == bindparam("content"))
-
-
-def list_waiting(db: Connection, limit: int, *, after: int = 0) -> list[WaitingContent]:
-    """List contents that are not indexed, newest first; with `after`, only those with higher ids."""
-    return [WaitingContent(*row) for row in fetch_rows(db, _WAITING, {"limit": limit, "after": after})]
-
-
-def find_newest_id(db: Connection) -> int:
-    """Find the highest id of a content; 0 if there is none."""
-    newest: int = fetch_scalar(db, _NEWEST, {})
-    return newest
 
 
 def find_format(db: Connection, content_id: int) -> int | None:
@@ -177,7 +144,7 @@ def mark(db: Connection, key: ContentKey, indexed: IndexedContent) -> None:
     """Mark a content as indexed."""
     marker = {
         "content_id": key.id,
-        "format": FORMAT,
+        "format": CONTENT_FORMAT,
         "interactions": len(indexed.interactions),
         "is_truncated": indexed.is_truncated,
     }

@@ -4,12 +4,13 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Integer, Select, bindparam, delete, exists, func, insert, select, union
+from sqlalchemy import Connection, Integer, Select, bindparam, delete, func, insert, select, union
 
-from treaty.model.usage.documents import FORMAT, DocumentedName, FoundName, IndexedDocument
+from treaty.model.usage.documents import DocumentedName, FoundName, IndexedDocument
+from treaty.model.usage.formats import DOCUMENT_FORMAT
 from treaty.model.usage.words import list_query_words
 from treaty.store.engine.batches import fetch_in_batches
-from treaty.store.engine.database import execute, fetch_column, fetch_first, fetch_rows
+from treaty.store.engine.database import execute, fetch_first, fetch_rows
 from treaty.store.tables import (
     branch,
     deployed_version,
@@ -31,10 +32,6 @@ _ADD: Final = insert(document_index).values(
     {name: bindparam(name) for name in ("provider_document_id", "format", "words", "names")}
 )
 _REMOVE: Final = delete(document_index).where(document_index.c.provider_document_id == bindparam("document_id"))
-_IS_INDEXED: Final = exists().where(
-    document_index.c.provider_document_id == provider_document.c.id, document_index.c.format == FORMAT
-)
-_WAITING: Final = select(provider_document.c.id).where(~_IS_INDEXED).order_by(provider_document.c.id.desc()).limit(1)
 _DOCUMENT: Final = select(provider_document.c.provider_id, provider_document.c.body).where(
     provider_document.c.id == bindparam("document_id")
 )
@@ -52,12 +49,7 @@ def add(db: Connection, document_id: int, provider_id: int, indexed: IndexedDocu
     execute(db, _REMOVE, {"document_id": document_id})
     names = [(name.place, name.name, words) for name, words in indexed.names.items()]
     values = {"words": join_words(provider_id, indexed.words), "names": orjson.dumps(names).decode()}
-    execute(db, _ADD, {"provider_document_id": document_id, "format": FORMAT, **values})
-
-
-def find_waiting(db: Connection) -> int | None:
-    """Find the newest document that is not indexed."""
-    return next(iter(fetch_column(db, _WAITING, {})), None)
+    execute(db, _ADD, {"provider_document_id": document_id, "format": DOCUMENT_FORMAT, **values})
 
 
 def find(db: Connection, document_id: int) -> DocumentToIndex | None:

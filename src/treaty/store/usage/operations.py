@@ -5,13 +5,14 @@ from typing import Final
 
 from sqlalchemy import BindParameter, Connection, bindparam, case, select
 
-from treaty.model.usage.expectations import FORMAT, Place
+from treaty.model.usage.expectations import Place
+from treaty.model.usage.formats import CONTENT_FORMAT
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.tables import usage_content, usage_interaction, usage_occurrence, usage_term
 
 _IDS: Final[BindParameter[Sequence[int]]] = bindparam("ids", expanding=True)
 _INDEXED: Final = select(usage_content.c.content_id).where(
-    usage_content.c.content_id.in_(_IDS), usage_content.c.format == FORMAT, ~usage_content.c.is_truncated
+    usage_content.c.content_id.in_(_IDS), usage_content.c.format == CONTENT_FORMAT, ~usage_content.c.is_truncated
 )
 _OPERATIONS: Final = (
     select(

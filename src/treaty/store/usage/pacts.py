@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, select, union_all
 
-from treaty.model.usage.expectations import FORMAT
+from treaty.model.usage.formats import CONTENT_FORMAT
 from treaty.model.usage.usage import PactInUse, UsageBasis
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_first, fetch_rows
@@ -58,7 +58,7 @@ _HEADS: Final = (
     .order_by(func.lower(pacticipant.c.name), pacticipant.c.name)
 )
 _INDEX_OF_CONTENT: Final = and_(
-    usage_content.c.content_id == publication.c.content_id, usage_content.c.format == FORMAT
+    usage_content.c.content_id == publication.c.content_id, usage_content.c.format == CONTENT_FORMAT
 )
 _PUBLICATIONS: Final = (
     select(
@@ -160,7 +160,9 @@ def _build_pacts(rows: Iterable[Any], names: Mapping[int, str], reasons: Mapping
 
 
 _OF_PROVIDER: Final = content.c.provider_id == PROVIDER_ID
-_IS_INDEXED: Final = exists().where(usage_content.c.content_id == content.c.id, usage_content.c.format == FORMAT)
+_IS_INDEXED: Final = exists().where(
+    usage_content.c.content_id == content.c.id, usage_content.c.format == CONTENT_FORMAT
+)
 _COUNTS: Final = select(
     select(func.count()).select_from(content).where(_OF_PROVIDER).scalar_subquery(),
     select(func.count()).select_from(content).where(_OF_PROVIDER, _IS_INDEXED).scalar_subquery(),

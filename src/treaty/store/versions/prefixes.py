@@ -1,18 +1,20 @@
 """Versions by the beginning of their numbers, such as abbreviated commits."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, Connection, Integer, Text, bindparam, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from treaty.model.decisions.matrix import VersionKey
 from treaty.model.versions import MAX_CANDIDATES, MIN_PREFIX_LENGTH, VersionLookup
 from treaty.spelling import find_similar_names
 from treaty.store.engine.conditions import Condition
 from treaty.store.engine.database import fetch_column, fetch_rows
 from treaty.store.tables import pacticipant, version
 from treaty.store.versions import aliases, versions
+
+if TYPE_CHECKING:
+    from treaty.model.decisions.matrix import VersionKey
 
 _LAST_CHARACTER: Final = "\U0010ffff"
 """The highest character: a text followed by it is above all texts that begin with the text."""
@@ -70,7 +72,7 @@ _NEWEST: Final = (
 )
 
 
-def search(db: Connection, prefix: str, limit: int) -> list[VersionKey]:
+def search(db: Connection, prefix: str, limit: int) -> "list[VersionKey]":
     """List versions of all pacticipants whose numbers begin with a text, as pairs of name and number.
 
     A text of few characters has to be the whole number.

@@ -4,19 +4,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from treaty.model.webhooks.deliveries import QueuedDelivery
-from treaty.model.webhooks.summaries import DigestEvent
 from treaty.store.engine.batches import split
 from treaty.store.engine.database import execute, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
-from treaty.store.pacts.publications import CURRENT_PUBLICATION_ID
-from treaty.store.tables import digest_event, triggered_webhook, webhook
-from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER
+from treaty.store.pacts.current_publications import CURRENT_PUBLICATION_ID
+from treaty.store.tables import digest_event, pacticipant, triggered_webhook, webhook
 
+if TYPE_CHECKING:
+    from treaty.model.webhooks.deliveries import QueuedDelivery
+    from treaty.model.webhooks.summaries import DigestEvent
+
+_consumer: Final = pacticipant.alias("consumer")
+_provider: Final = pacticipant.alias("provider")
 _WEBHOOK_ID: Final = select(webhook.c.id).where(webhook.c.uuid == bindparam("webhook")).scalar_subquery()
 _ADD: Final = insert(digest_event).values(
     webhook_id=_WEBHOOK_ID,
@@ -29,7 +32,7 @@ _ADD: Final = insert(digest_event).values(
 )
 
 
-def add(db: Connection, delivery: QueuedDelivery, *, now: datetime) -> None:
+def add(db: Connection, delivery: "QueuedDelivery", *, now: datetime) -> None:
     """Add an event to the next digest of its webhook, instead of enqueuing its delivery."""
     params = {
         "webhook": delivery.webhook,
@@ -76,26 +79,28 @@ _EVENTS: Final = (
     select(
         digest_event.c.id,
         digest_event.c.event,
-        CONSUMER.c.name.label("consumer"),
+        _consumer.c.name.label("consumer"),
         digest_event.c.consumer_version,
-        PROVIDER.c.name.label("provider"),
+        _provider.c.name.label("provider"),
         digest_event.c.context,
         digest_event.c.created_at,
     )
-    .join(CONSUMER, CONSUMER.c.id == digest_event.c.consumer_id)
-    .join(PROVIDER, PROVIDER.c.id == digest_event.c.provider_id)
+    .join(_consumer, _consumer.c.id == digest_event.c.consumer_id)
+    .join(_provider, _provider.c.id == digest_event.c.provider_id)
     .where(digest_event.c.webhook_id == _WEBHOOK_ID, _WAITING)
     .order_by(digest_event.c.id)
 )
 
 
-def list_waiting(db: Connection, webhook_uuid: str) -> tuple[list[int], list[DigestEvent]]:
+def list_waiting(db: Connection, webhook_uuid: str) -> "tuple[list[int], list[DigestEvent]]":
     """List the events that wait for the next digest of a webhook, oldest first, and their ids."""
     rows = fetch_rows(db, _EVENTS, {"webhook": webhook_uuid})
     return [row.id for row in rows], [_build_event(row) for row in rows]
 
 
-def _build_event(row: Any) -> DigestEvent:
+def _build_event(row: Any) -> "DigestEvent":
+    from treaty.model.webhooks.summaries import DigestEvent  # noqa: PLC0415 - workers poll with `list_collecting` alone
+
     return DigestEvent(
         event=row.event,
         consumer=row.consumer,
@@ -127,7 +132,7 @@ def end(db: Connection, delivery: str) -> None:
     execute(db, _END, {"delivery": delivery})
 
 
-def has_pact(db: Connection, event: DigestEvent) -> bool:
+def has_pact(db: Connection, event: "DigestEvent") -> bool:
     """Whether the pact of an event still exists."""
     params = {"consumer": event.consumer, "consumer_version": event.consumer_version, "provider": event.provider}
     return fetch_scalar(db, CURRENT_PUBLICATION_ID, params) is not None

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, and_, bindparam, exists, insert, or_, select,
 from treaty.model.webhooks.events import RequiredVerification, group_by_version
 from treaty.store.engine.database import execute, fetch_first, fetch_rows
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
-from treaty.store.pacts import publications
 from treaty.store.tables import (
     Time,
     branch,
@@ -25,7 +24,9 @@ from treaty.store.tables import (
     verification,
     version,
 )
-from treaty.store.webhooks.webhooks import CONSUMER, PROVIDER
+
+_consumer: Final = pacticipant.alias("consumer")
+_provider: Final = pacticipant.alias("provider")
 
 # Overdue verifications
 
@@ -71,13 +72,13 @@ _PACTS: Final = (
         publication.c.created_at,
         content.c.sha,
         version.c.number,
-        CONSUMER.c.name.label("consumer"),
-        PROVIDER.c.name.label("provider"),
+        _consumer.c.name.label("consumer"),
+        _provider.c.name.label("provider"),
     )
     .join(content, content.c.id == publication.c.content_id)
     .join(version, version.c.id == publication.c.consumer_version_id)
-    .join(CONSUMER, CONSUMER.c.id == publication.c.consumer_id)
-    .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
+    .join(_consumer, _consumer.c.id == publication.c.consumer_id)
+    .join(_provider, _provider.c.id == publication.c.provider_id)
     .where(publication.c.is_current, ~_IS_SUPERSEDED)
 )
 _PUBLISHED_BETWEEN: Final = _PACTS.where(
@@ -141,6 +142,8 @@ def list_overdue(db: Connection, pact: PublishedPact) -> list[OverdueVerificatio
     If there is no result at all, that is a single one. Otherwise each version that is still required and existed when
     the pact was published lacks its own; later versions are built with their own verifications.
     """
+    from treaty.store.pacts import publications  # noqa: PLC0415 - takes 2 MiB, and few pacts are overdue
+
     marks = {row.provider_version for row in fetch_rows(db, _MARKS, {"content": pact.content})}
     required = group_by_version(publications.list_required_of_content(db, _params_of(pact)))
     if fetch_first(db, _RESULT, {"content": pact.content}) is None:
@@ -209,17 +212,17 @@ _IS_ON_MAIN: Final = (
     exists()
     .where(
         branch.c.pacticipant_id == integration.c.consumer_id,
-        branch.c.name == CONSUMER.c.main_branch,
+        branch.c.name == _consumer.c.main_branch,
         branch.c.head_version_id == publication.c.consumer_version_id,
         _HAS_PACT,
     )
-    .correlate(integration, CONSUMER)
+    .correlate(integration, _consumer)
 )
 _IS_USED: Final = or_(_latest.c.created_at > bindparam("before", type_=Time), _IS_RUNNING, _IS_ON_MAIN)
 _USES: Final = (
     select(
-        CONSUMER.c.name.label("consumer"),
-        PROVIDER.c.name.label("provider"),
+        _consumer.c.name.label("consumer"),
+        _provider.c.name.label("provider"),
         _latest_version.c.number,
         _latest.c.created_at,
         _IS_USED.label("is_used"),
@@ -228,8 +231,8 @@ _USES: Final = (
     .select_from(integration)
     .join(_latest, _latest.c.id == integration.c.latest_publication_id)
     .join(_latest_version, _latest_version.c.id == _latest.c.consumer_version_id)
-    .join(CONSUMER, CONSUMER.c.id == integration.c.consumer_id)
-    .join(PROVIDER, PROVIDER.c.id == integration.c.provider_id)
+    .join(_consumer, _consumer.c.id == integration.c.consumer_id)
+    .join(_provider, _provider.c.id == integration.c.provider_id)
 )
 # Whose mark has to change: reported and used, or neither.
 _CHANGED: Final = _USES.where(

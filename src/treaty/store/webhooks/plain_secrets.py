@@ -4,16 +4,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 
 from treaty.store.engine.database import execute, fetch_rows, fetch_scalar
-from treaty.store.tables import lease, webhook_execution
+from treaty.store.tables import lease, webhook, webhook_execution
 
 MARK: Final = "plain-secrets"
 """Name of the lease that marks such a database; a migration adds it."""
 _FIND: Final = select(lease.c.name).where(lease.c.name == bindparam("lease"))
 _ADD: Final = insert(lease).values(name=bindparam("lease"), owner="", until=datetime(1970, 1, 1, tzinfo=UTC))
 _REMOVE: Final = delete(lease).where(lease.c.name == bindparam("lease"))
+_HAS_WEBHOOKS: Final = select(exists().where(webhook.c.id.is_not(None)))
 _LOGS: Final = (
     select(webhook_execution.c.id, webhook_execution.c.logs)
     .where(webhook_execution.c.id > bindparam("after"))
@@ -25,6 +26,11 @@ _CHANGE: Final = (
     .where(webhook_execution.c.id == bindparam("execution"))
     .values(logs=bindparam("changed_logs"))
 )
+
+
+def may_have_any(db: Connection) -> bool:
+    """Whether the database has webhooks, or is marked."""
+    return bool(fetch_scalar(db, _HAS_WEBHOOKS, {})) or is_marked(db)
 
 
 def is_marked(db: Connection) -> bool:

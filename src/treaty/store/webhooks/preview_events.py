@@ -12,7 +12,7 @@ from treaty.model.webhooks.previews import PreviewEvent, PreviewPact, PreviewRes
 from treaty.model.webhooks.webhooks import PacticipantMatcher, Webhook
 from treaty.store.engine.database import fetch_first, fetch_rows, fetch_scalar
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
-from treaty.store.pacts.publications import CURRENT_PUBLICATION_ID
+from treaty.store.pacts.current_publications import CURRENT_PUBLICATION_ID
 from treaty.store.tables import (
     branch,
     integration,

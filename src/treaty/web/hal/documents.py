@@ -8,14 +8,15 @@ on the request, and its parts can be cached.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple, NotRequired
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
-from pydantic import ConfigDict, GetCoreSchemaHandler, with_config
-from pydantic_core import CoreSchema
-from typing_extensions import TypedDict
 
 from treaty.web.urls import BASE_URL_PLACEHOLDER, PLACEHOLDER_MARK, URL_PLACEHOLDER, URL_WITH_QUERY_PLACEHOLDER
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 JSON_OPTIONS: Final = orjson.OPT_OMIT_MICROSECONDS
 _ALL_OPTIONS: Final = JSON_OPTIONS | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -46,16 +47,10 @@ class Link(dict[str, object]):
             self.update(extra)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, _source: object, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        from treaty.web.hal.link_documents import LinkDocument  # noqa: PLC0415 - for the OpenAPI document
+
         return handler.generate_schema(LinkDocument)
-
-
-@with_config(ConfigDict(json_schema_extra={"additionalProperties": True}))
-class LinkDocument(TypedDict):
-    href: str
-    title: NotRequired[str]
-    name: NotRequired[str | None]
-    templated: NotRequired[bool]
 
 
 Links = Mapping[str, object]

@@ -1,19 +1,19 @@
-"""Parses and validates JSON bodies. Error messages are those of the original broker, because clients print them."""
+"""Types of JSON bodies, and their validation. Error messages are those of the original broker: clients print them.
 
-import codecs
+Only modules of routes import this one, so that pydantic is not loaded before a request needs it.
+"""
+
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
-import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, with_config
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
 
-from treaty.errors import BYTE_ORDER_MARK, Invalid, Malformed, Problem, describe_invalid_utf8
-from treaty.model.json_nesting import MAX_DEPTH, is_deeper
+from treaty.errors import Invalid, Problem
 from treaty.model.names import find_forbidden_character
 from treaty.spelling import describe_misspelt
 
@@ -34,23 +34,6 @@ def with_example(example: dict[str, Any]) -> ConfigDict:
 @with_config(with_example({}))
 class EmptyBody(TypedDict):
     """A body without required members: an empty object is sufficient."""
-
-
-class NotJson(Malformed):
-    """A body that is neither declared as JSON nor valid JSON, which is reported as a wrong content type."""
-
-
-def read(raw: bytes, model: type[BodyModel], *, is_json: bool = True, empty: bytes = b"{}") -> BodyModel:
-    """Parse and validate a body. An empty body counts as `empty`.
-
-    `model` is a Body, or `dict` for an object whose members the caller validates. Raises Malformed and Invalid.
-    """
-    parsed = _parse(raw or empty, is_json=is_json)
-    if not isinstance(parsed, dict):
-        raise Malformed(f"RuntimeError - Expected JSON Object in request body but found {ruby_class_name(parsed)}")
-    if model is dict:
-        return cast("BodyModel", parsed)
-    return validate(parsed, model)
 
 
 def list_misspelt(parsed: Mapping[str, Any], model: type[Body], prefix: str = "") -> list[str]:
@@ -76,39 +59,6 @@ def check_sizes(parsed: Mapping[str, Any], limits: Mapping[str, int]) -> None:
     ]
     if problems:
         raise Invalid(*problems)
-
-
-def _parse(raw: bytes, *, is_json: bool) -> Any:
-    try:
-        parsed = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        if not is_json:
-            raise NotJson("JSON was expected") from error
-        raise Malformed(describe_syntax_error(raw, str(error))) from error
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and is_deeper(parsed, MAX_DEPTH):
-        raise Malformed(f"JSON::NestingError - nesting of {MAX_DEPTH + 1} is too deep")
-    if b"\\u0000" in raw:
-        raise Malformed("JSON::ParserError - names and texts cannot contain a null character (\\u0000)")
-    return parsed
-
-
-def describe_syntax_error(raw: bytes, reason: str) -> str:
-    """Explain why bytes are not valid JSON."""
-    try:
-        raw.decode()
-    except UnicodeDecodeError as error:
-        return f"Request body {describe_invalid_utf8(raw, error)}"
-    if raw.startswith(codecs.BOM_UTF8):
-        return BYTE_ORDER_MARK
-    if not raw.strip():
-        return "JSON::ParserError - unexpected end of input at line 1 column 1"
-    return f"JSON::ParserError - {reason}"
-
-
-def ruby_class_name(value: object) -> str:
-    """Return the name of the Ruby class, which the original's messages contain."""
-    names = {list: "Array", str: "String", int: "Integer", float: "Float", bool: "TrueClass", dict: "Hash"}
-    return "FalseClass" if value is False else names.get(type(value), "NilClass")
 
 
 _TEXTS: Final = {

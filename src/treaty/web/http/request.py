@@ -12,7 +12,7 @@ from treaty.model.audit import Actor, ActorCredential, redact_query, redact_url,
 from treaty.settings import Settings
 from treaty.telemetry.metrics import ServerMetrics
 from treaty.web.hal.documents import RenderContext
-from treaty.web.http import bodies, forms, queries
+from treaty.web.http import forms, json_bodies, queries
 from treaty.web.http.media_types import HAL, MediaType
 from treaty.web.http.unknown_members import UnknownMember, find_unknown_members
 from treaty.web.security.permissions import HIDDEN_RELATIONS_BY_ROLE, Permission, has_permission
@@ -216,10 +216,12 @@ class Request:
         Members that its type does not have are noted, for the response. Raises Malformed, Invalid, or NotJson for a
         content type other than JSON.
         """
-        parsed = bodies.read(self.raw_body, dict, is_json=self.is_json, empty=empty)
+        parsed = json_bodies.read_object(self.raw_body, is_json=self.is_json, empty=empty)
         if model is dict:
             body_type, body = self.body_type, cast("BodyModel", parsed)
         else:
+            from treaty.web.http import bodies  # noqa: PLC0415 - loads pydantic, as modules of routes with bodies do
+
             body_type, body = model, bodies.validate(parsed, model)
         self.unknown_members = find_unknown_members(parsed, body_type) if body_type else []
         return body

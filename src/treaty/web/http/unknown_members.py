@@ -9,7 +9,6 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple, get_args
 
-from pydantic import BaseModel
 from typing_extensions import get_type_hints, is_typeddict
 
 from treaty.spelling import find_similar
@@ -83,7 +82,7 @@ def _describe_type(body_type: Any) -> _BodyType:
 
 def _find_object_type(hint: Any) -> Any:
     """Find the type of objects within a type hint, such as `list[Contract] | None`."""
-    if is_typeddict(hint) or (isinstance(hint, type) and issubclass(hint, BaseModel)):
+    if is_typeddict(hint) or hasattr(hint, "model_fields"):  # a model of pydantic
         return hint
     return next(filter(None, map(_find_object_type, get_args(hint))), None)
 

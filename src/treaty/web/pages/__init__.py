@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 from treaty.errors import Conflict, Invalid
 from treaty.model.deployments import Environment as DeploymentEnvironment
 from treaty.model.deployments import pipeline_key
-from treaty.model.pacts.text_diff import format_duration
+from treaty.model.wording import format_duration
 from treaty.web import urls
 from treaty.web.http.queries import parse_leniently
 from treaty.web.http.request import Request

@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 
 from treaty.errors import TimeLimitExceeded
 from treaty.model.pacts.pacts import Pact, PactKey
-from treaty.model.pacts.text_diff import Comparison, diff_contents, format_duration
+from treaty.model.pacts.text_diff import Comparison, diff_contents
+from treaty.model.wording import format_duration
 from treaty.store.pacts import pacts
 from treaty.store.pacts.pacts import PactWithBody
 from treaty.store.versions import aliases

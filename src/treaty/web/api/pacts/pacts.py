@@ -28,7 +28,7 @@ from treaty.web import urls
 from treaty.web.hal import represent
 from treaty.web.hal.documents import JSON_OPTIONS, Hal, Link, RenderContext, build_curies, render_links
 from treaty.web.hal.represent import ExtendedDocument
-from treaty.web.hal.shapes import OPEN_OBJECT, JsonObject, Named, Omittable, OpenName
+from treaty.web.hal.shapes import OPEN_OBJECT, JsonObject, Named, NameOnly, Omittable
 from treaty.web.http import queries
 from treaty.web.http.bodies import with_example
 from treaty.web.http.media_types import EXTENDED, HAL, JSON
@@ -119,6 +119,11 @@ _EXAMPLE_PACT: Final = {
     ],
     "metadata": {"pactSpecification": {"version": "2.0.0"}},
 }
+
+
+@with_config(OPEN_OBJECT)
+class OpenName(NameOnly):
+    """The name of a consumer or provider."""
 
 
 @with_config(with_example(_EXAMPLE_PACT))

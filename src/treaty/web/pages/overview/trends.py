@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from treaty.model.overview import trends as model
 from treaty.model.overview.trends import DeploymentWeek, HealthDay, Pair, RecordedResult, ResultDay, WaitDay
-from treaty.model.pacts.text_diff import format_duration
 from treaty.model.paging import Page, Paged
+from treaty.model.wording import format_duration
 from treaty.store.overview import trends as store
 from treaty.store.overview.trends import TrendFilter
 from treaty.web import urls

@@ -19,7 +19,7 @@ from treaty.model.webhooks.webhooks import MASK, PacticipantMatcher, Webhook, is
 from treaty.settings import Settings
 from treaty.web.api.webhooks import bodies as webhook_bodies
 from treaty.web.api.webhooks.bodies import ExplainMissing
-from treaty.web.http import bodies
+from treaty.web.http import json_bodies
 from treaty.web.http.forms import Form
 
 
@@ -270,7 +270,7 @@ def _read_body(form: Form, existing: Webhook | None) -> Any:
     if text.strip() == format_body(old_body).replace("\r\n", "\n").strip():
         return old_body
     try:
-        return bodies.read(text.encode("utf-8", "replace"), dict, empty=b"[]")
+        return json_bodies.read_object(text.encode("utf-8", "replace"), empty=b"[]")
     except Malformed:
         return text
 
