@@ -6,6 +6,7 @@ A history remains in its folder, so that a later run need not build it again; an
 import json
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -58,6 +59,9 @@ class _State:
     """Ids of the first department, once it has been added."""
     has_history: bool = False
     is_complete: bool = False
+    index_names: list[str] = field(default_factory=list)
+    """Names of the indexes of a SQLite file, in the order of their creation. Of two that serve a query equally well,
+    SQLite chooses the later one."""
 
     @classmethod
     def load(cls, store: Store, scale: Scale) -> "_State":
@@ -69,7 +73,12 @@ class _State:
         return cls(path=path, blocks=blocks, **values)
 
     def save(self) -> None:
-        values = {"blocks": self.blocks, "has_history": self.has_history, "is_complete": self.is_complete}
+        values = {
+            "blocks": self.blocks,
+            "has_history": self.has_history,
+            "is_complete": self.is_complete,
+            "index_names": self.index_names,
+        }
         self.path.write_text(json.dumps(values) + "\n", "utf-8")
 
 
@@ -98,9 +107,14 @@ def _add_history(store: Store, scale: Scale, state: _State) -> None:
     IndexingWorker(database).index_all()
     if scale.departments:
         state.blocks = database.write(lambda db: departments.add_first(db, template))
+    if database.engine.dialect.name == "sqlite":
+        state.index_names = list(database.read(lambda db: db.scalars(_INDEX_NAMES).all()))
     database.close()
     state.has_history = True
     state.save()
+
+
+_INDEX_NAMES: Final = text("SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY rowid")
 
 
 def _build_department(folder: Path) -> str:
@@ -134,7 +148,7 @@ def _copy_departments(url: str, scale: Scale, state: _State) -> None:
             database.write(partial(_copy, state=state, numbers=numbers))
             progress.report(numbers.stop * RESULTS)
         database.write(histories.continue_all_ids)
-    _create_indexes(database)
+    _create_indexes(database, state.index_names)
     if database.engine.dialect.name == "sqlite":
         with database.engine.connect() as connection:
             connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
@@ -169,9 +183,12 @@ def _drop_indexes(db: Connection) -> None:
         db.execute(DropIndex(index, if_exists=True))
 
 
-def _create_indexes(database: Database) -> None:
-    """Create the indexes that are missing, each in a transaction of its own."""
-    indexes = list(departments.indexes(database.engine.dialect.name))
+def _create_indexes(database: Database, names: Sequence[str]) -> None:
+    """Create the indexes that are missing, in the order of these names, each in a transaction of its own."""
+    order = {name: number for number, name in enumerate(names)}
+    indexes = sorted(
+        departments.indexes(database.engine.dialect.name), key=lambda index: order.get(str(index.name), len(order))
+    )
     progress = Progress("indexes", len(indexes))
     for number, index in enumerate(indexes, start=1):
         database.write(partial(Connection.execute, statement=CreateIndex(index, if_not_exists=True)))

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -70,10 +72,10 @@ def _add_environments(database: Database) -> None:
 
 def test_a_history_has_the_answers_of_its_builds(tmp_path: Path):
     templates = {operation.name: operation.build_request(TINY, 0) for operation in OF_THE_PAIR}
-    render, built = (f"sqlite:///{tmp_path / name}.sqlite" for name in ("filled", "built"))
-    for url in (render, built):
+    filled, built = (f"sqlite:///{tmp_path / name}.sqlite" for name in ("filled", "built"))
+    for url in (filled, built):
         databases.create_missing_file(url)
-    with _serving(render) as (database, app):
+    with _serving(filled) as (database, app):
         database.write(lambda db: histories.fill(db, TINY))
         responses, rows = _send_all(app, templates), _load_values(database)
         assert {finding.broken for finding in database.read(check_integrity)} == {0}
@@ -171,6 +173,18 @@ def test_departments_are_built_beside_a_history_with_an_index(template: str, tmp
         progress = database.read(contents.count_contents)
         assert progress.indexed == progress.contents
         _assert_new_rows_get_new_ids(app)
+    # SQLite chooses between indexes by their order, so that another one would have other plans than a real broker.
+    assert _list_indexes(store.path(scale.name)) == _list_indexes(store.path(huge.DEPARTMENT.name))
+
+
+def _list_indexes(path: Path) -> dict[str, list[str]]:
+    """List the indexes of each table in the order of their creation."""
+    statement = "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index' ORDER BY rowid"
+    indexes = defaultdict(list)
+    with closing(sqlite3.connect(path)) as connection:
+        for table, name in connection.execute(statement):
+            indexes[table].append(name)
+    return indexes
 
 
 def _rename(body: bytes, department: int) -> bytes:
