@@ -19,7 +19,7 @@ from tests.api.comparisons import (
 )
 from tests.api.history import History
 from treaty.model.compare.engine_version import ENGINE_VERSION
-from treaty.workers import recomparisons
+from treaty.model.provider_contracts import comparisons
 from treaty.workers.comparisons import ComparisonWorker
 from treaty.workers.recomparisons import RecomparisonWorker
 
@@ -281,7 +281,7 @@ def test_after_a_fault_of_the_engine_the_former_result_stays(
     api: Api, history: History, database: Database, recomparer: RecomparisonWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compare_by_former_engine(api, history, database)
-    monkeypatch.setattr(recomparisons, "compare_contents", lambda _inputs: 1 / 0)
+    monkeypatch.setattr(comparisons, "compare_contents", lambda _inputs: 1 / 0)
     recomparer.step()
     body = report(api)
     assert (body["status"], body["comparisons"]["failed"]) == ("current", 1)

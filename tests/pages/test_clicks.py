@@ -62,7 +62,7 @@ def test_can_i_deploy_takes_one_search(clicks: Clicks) -> None:
     expect(answers).to_contain_text("main")
     assert set(answers.locator("td .state").all_inner_texts()) <= {"✓ Yes", "✕ No", "? Not yet"}
     assert clicks.page.title().startswith(f"{NAME}: ")
-    assert "production" in clicks.page.title()
+    assert "Production" in clicks.page.title()
     assert clicks.count == 1
 
 
