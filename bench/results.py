@@ -13,7 +13,7 @@ MIN_FLOOR_RATIO: Final = 0.40
 MAX_P99_RATIO: Final = 5.0
 """Target: maximum p99 of several clients, compared with the p50."""
 MAX_STARTUP_SECONDS: Final = 1.5
-MAX_MEMORY: Final = 100.0
+MAX_MEMORY: Final = 65.0
 """MiB of resident memory of an idle server."""
 
 

@@ -277,9 +277,11 @@ def _build_target(database: str, port: int, pid: int, templates: Mapping[str, Re
 
 def _measure_startup(bench: Bench) -> dict[str, float | None]:
     url = bench.store.url(bench.history.name)
+    startups = [servers.measure_startup(url, bench.store.folder) for _ in range(3)]
+    sizes = [startup.mebibytes for startup in startups if startup.mebibytes is not None]
     return {
-        results.HEARTBEAT: median(servers.measure_startup(url, bench.store.folder) for _ in range(3)),
-        results.IDLE: servers.measure_memory(bench.real.pid),
+        results.HEARTBEAT: median(startup.seconds for startup in startups),
+        results.IDLE: median(sizes) if sizes else None,
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bench import floor, load
 from bench.load import Job, Result
@@ -91,11 +91,21 @@ def _attempts() -> Iterator[None]:
     raise TimeoutError(f"the server did not respond within {START_TIMEOUT} s")
 
 
-def measure_startup(url: str, folder: Path) -> float:
-    """Return the seconds from starting a server to its first heartbeat."""
+class Startup(NamedTuple):
+    """The start of a server on an existing database."""
+
+    seconds: float
+    """Time to the first heartbeat."""
+    mebibytes: float | None
+    """Resident memory after it, before any other request; None on a system without `/proc`."""
+
+
+def measure_startup(url: str, folder: Path) -> Startup:
     started_at = time.monotonic()
-    with treaty_server(url, free_port(), {}, log=Path(os.devnull), folder=folder):
-        return time.monotonic() - started_at
+    with treaty_server(url, free_port(), {}, log=Path(os.devnull), folder=folder) as pid:
+        seconds = time.monotonic() - started_at
+        wait_until_idle(pid)
+        return Startup(seconds, measure_memory(pid))
 
 
 def measure_memory(pid: int) -> float | None:

@@ -10,6 +10,7 @@ from bench import usage
 from tests.databases import open_new
 from tests.store.plans import plans
 from treaty.store.engine.database import Database
+from treaty.store.usage import waiting
 from treaty.store.versions import prefixes
 
 LARGE_TABLES = ("usage_", "version", "occurring", "met", "own")
@@ -37,3 +38,12 @@ def test_no_large_table_is_read_completely(database: Database, ask: Callable[[Co
 def test_the_beginning_of_a_version_is_a_range_of_an_index(database: Database) -> None:
     _, statements = plans(database, QUERIES["beginning of a version"])
     assert any("number>? AND number<?" in step for steps in statements.values() for step in steps)
+
+
+def test_waiting_contents_are_searched_in_indexes(database: Database) -> None:
+    """Workers search all contents every ten minutes, and their rows are as large as pacts."""
+    has_any, statements = plans(database, waiting.has_any)
+    assert has_any is False
+    ((first, *others),) = statements.values()
+    assert first.startswith("SCAN content USING COVERING INDEX")
+    assert not [step for step in others if step.startswith("SCAN")]

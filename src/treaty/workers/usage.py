@@ -67,11 +67,10 @@ class IndexingWorker(PollingWorker):
     def _has_waiting(self) -> bool:
         is_search = self._look_count % LOOKS_PER_SEARCH == 0
         self._look_count += 1
+        if is_search:
+            return self._database.read(lambda db: waiting.has_any(db) or waiting.find_document(db) is not None)
         return self._database.read(
-            lambda db: bool(
-                waiting.list_contents(db, 1, after=0 if is_search else waiting.find_newest_content(db) - NEWEST_IDS)
-                or (is_search and waiting.find_document(db))
-            )
+            lambda db: bool(waiting.list_contents(db, 1, after=waiting.find_newest_content(db) - NEWEST_IDS))
         )
 
     def index_all(self) -> int:

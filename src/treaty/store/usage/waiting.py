@@ -33,12 +33,19 @@ _WAITING: Final = (
     .order_by(content.c.id.desc())
     .limit(bindparam("limit"))
 )
+# Reads an index only. Contents are large, so that reading their rows takes a hundred times as long.
+_ANY: Final = select(content.c.id).where(~_IS_INDEXED).limit(1)
 _NEWEST: Final = select(func.coalesce(func.max(content.c.id), 0))
 
 
 def list_contents(db: Connection, limit: int, *, after: int = 0) -> list[WaitingContent]:
     """List contents that are not indexed, newest first; with `after`, only those with higher ids."""
     return [WaitingContent(*row) for row in fetch_rows(db, _WAITING, {"limit": limit, "after": after})]
+
+
+def has_any(db: Connection) -> bool:
+    """Whether any content is not indexed."""
+    return bool(fetch_rows(db, _ANY, {}))
 
 
 def find_newest_content(db: Connection) -> int:
