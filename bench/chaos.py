@@ -79,7 +79,8 @@ class Chaos:
         self.report.append(line)
         print(line, flush=True)
         if must_not_fail and failed:
-            self.problems.append(f"{name}: {len(failed)} requests failed")
+            causes = "; ".join(self.ledger.failures[failures:])
+            self.problems.append(f"{name}: {len(failed)} requests failed: {causes}")
 
     def wait_for_recovery(self) -> None:
         """Wait until a write is acknowledged again."""
@@ -154,7 +155,7 @@ class ClusterFaults:
         self._replace_nodes(None)
 
     def migrate_nodes(self) -> None:
-        """Upgrade to a later version, whose migration copies many rows and indexes tables that are in use."""
+        """Upgrade to a later version, whose migration writes many rows and indexes tables that are in use."""
         self._replace_nodes(_write_later_version(self.cluster.folder))
 
     def _replace_nodes(self, source: Path | None) -> None:
@@ -264,7 +265,7 @@ INDEXES = tuple(LargeIndex(f"ix_chaos_{{table}}", table, ["created_at", "id"]) f
 def upgrade():
     for index in INDEXES:
         create_unless_built(index)
-    op.execute("CREATE TABLE chaos AS SELECT id, n, md5(n::text) AS text FROM version, generate_series(1, 2000) AS n")
+    op.execute("CREATE TABLE chaos AS SELECT n, md5(n::text) AS text FROM generate_series(1, 2000000) AS n")
     op.execute("CREATE INDEX ix_chaos ON chaos (text)")
     op.execute("ALTER TABLE verification ADD COLUMN chaos integer")
 """

@@ -26,6 +26,8 @@ class Ledger:
     problems: list[str] = field(default_factory=list)
     failed_at: list[float] = field(default_factory=list)
     """Times of responses from 500 on, and of lost connections, by the monotonic clock."""
+    failures: list[str] = field(default_factory=list)
+    """Their requests and causes."""
     expected_deliveries: list[str] = field(default_factory=list)
     """Bodies of the deliveries for acknowledged publications."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -35,15 +37,17 @@ class Ledger:
             self.statuses[response.status_code] += 1
             if response.is_server_error:
                 self.failed_at.append(time.monotonic())
+                self.failures.append(self._describe(response, "failed"))
                 if "retry-after" not in response.headers:
                     self._add_problem(response, "has no Retry-After")
             elif response.is_client_error:
                 self._add_problem(response, "is an error of the client")
 
-    def record_lost_connection(self) -> None:
+    def record_lost_connection(self, error: httpx.TransportError) -> None:
         with self._lock:
             self.statuses[0] += 1
             self.failed_at.append(time.monotonic())
+            self.failures.append(f"{error.request.method} {error.request.url.path}: {type(error).__name__}: {error}")
 
     def add_problem(self, text: str) -> None:
         with self._lock:
@@ -54,10 +58,12 @@ class Ledger:
             self.expected_deliveries.append(body)
 
     def _add_problem(self, response: httpx.Response, text: str) -> None:
+        self.problems.append(self._describe(response, text))
+
+    @staticmethod
+    def _describe(response: httpx.Response, text: str) -> str:
         request = response.request
-        self.problems.append(
-            f"{request.method} {request.url.path}: {response.status_code} {text}: {response.text[:200]}"
-        )
+        return f"{request.method} {request.url.path}: {response.status_code} {text}: {response.text[:200]}"
 
     @property
     def requests(self) -> int:
@@ -128,8 +134,9 @@ class Team:
         while time.monotonic() < end:
             try:
                 response = self._client.request(method, path, json=body)
-            except httpx.TransportError:  # the process was killed, maybe after a commit; all requests can be repeated
-                self._ledger.record_lost_connection()
+            # The process was killed, maybe after a commit; all requests can be repeated.
+            except httpx.TransportError as error:
+                self._ledger.record_lost_connection(error)
                 time.sleep(1)
                 continue
             self._ledger.record(response)

@@ -29,7 +29,7 @@ from tests.small_disks import SmallDisk
 from tests.whole import proxies
 
 TIMEOUT: Final = 180.0
-_DISK_MEGABYTES: Final = 160
+_DISK_MEGABYTES: Final = 512
 MAX_CONNECTIONS: Final = 40
 _SETTINGS: Final = {
     "fsync": "off",  # processes are killed here, but the machine stays up

@@ -606,7 +606,19 @@ def _run(settings: Settings, sockets: list[socket.socket], announce: Callable[[S
     with TemporaryDirectory(prefix="treaty-metrics-") as folder:
         os.environ[metrics.MULTIPROCESS_DIRECTORY] = folder
         _fork_workers()
-        Multiprocess(server_config(settings, "treaty.app:worker_application"), sockets=sockets).run()
+        _Supervisor(server_config(settings, "treaty.app:worker_application"), sockets=sockets).run()
+
+
+class _Supervisor(Multiprocess):
+    """Starts worker processes, and ends them."""
+
+    def terminate_all(self) -> None:
+        # Only the workers accept connections. As long as this process has the sockets open, the system would queue
+        # connections that arrive after the workers have closed theirs, and reset them in the end. When they are
+        # refused instead, a proxy sends the requests to another server.
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
 
 def _fork_workers() -> None:

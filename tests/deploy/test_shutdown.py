@@ -1,5 +1,6 @@
 """A server that gets a signal to end drains first: it is not ready, but responds until load balancers have noticed."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from signal import SIGINT, SIGTERM
@@ -52,3 +53,31 @@ def test_a_server_ends_at_once_without_a_delay_or_in_a_terminal(tmp_path, delay,
 def test_a_server_ends_by_itself_after_the_delay(tmp_path):
     with running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", "--shutdown-delay", "0.5", cwd=tmp_path) as server:
         server.end()
+
+
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_server_that_completes_its_last_requests_refuses_connections(tmp_path, workers):
+    """A proxy sends a refused request to another server, but not one whose connection was accepted and then reset."""
+    with (
+        running(f"sqlite:///{tmp_path / 'treaty.sqlite'}", "--workers", workers, cwd=tmp_path) as server,
+        ExitStack() as ended_by_all_means,
+    ):
+        ended_by_all_means.callback(server.kill)
+        url = httpx.URL(server.address)
+        with socket.create_connection((url.host, url.port), PATIENCE) as incomplete:
+            head = f"PUT /pacticipants/Shop/versions/1 HTTP/1.1\r\nHost: {url.netloc.decode()}\r\nContent-Length: 2\r\n"
+            incomplete.sendall(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
+            eventually(lambda: httpx.get(server.address + READY, timeout=PATIENCE).status_code == 200)
+            server.process.send_signal(SIGTERM)
+            eventually(lambda: is_refused(url))
+            incomplete.sendall(b"}")
+            assert incomplete.recv(100).startswith(b"HTTP/1.1 201 ")
+        server.process.wait(PATIENCE)
+
+
+def is_refused(url: httpx.URL) -> bool:
+    try:
+        socket.create_connection((url.host, url.port), PATIENCE).close()
+    except ConnectionRefusedError:
+        return True
+    return False
