@@ -1,6 +1,7 @@
 """A server that gets a signal to end drains first: it is not ready, but responds until load balancers have noticed."""
 
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from signal import SIGINT, SIGTERM
@@ -73,6 +74,29 @@ def test_a_server_that_completes_its_last_requests_refuses_connections(tmp_path,
             incomplete.sendall(b"}")
             assert incomplete.recv(100).startswith(b"HTTP/1.1 201 ")
         server.process.wait(PATIENCE)
+
+
+def test_a_request_that_is_on_its_way_is_answered(tmp_path):
+    """Several attempts: the connection stays open for half a second only, and a busy machine may take longer."""
+    assert any(is_answered_during_shutdown(tmp_path) for _ in range(5))
+
+
+def is_answered_during_shutdown(folder):
+    with running(f"sqlite:///{folder / 'treaty.sqlite'}", cwd=folder) as server:
+        url = httpx.URL(server.address)
+        with socket.create_connection((url.host, url.port), PATIENCE) as connection:
+            assert httpx.get(server.address + HEARTBEAT, timeout=PATIENCE).status_code == 200
+            server.process.send_signal(SIGTERM)
+            time.sleep(0.25)  # the server shuts down within a tenth of a second
+            if not is_refused(url):
+                return False
+            try:
+                connection.sendall(f"GET {HEARTBEAT} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\n\r\n".encode())
+                answer = connection.recv(10_000)
+            except ConnectionError:
+                return False
+        server.process.wait(PATIENCE)
+    return answer.startswith(b"HTTP/1.1 200 ") and b"connection: close" in answer
 
 
 def is_refused(url: httpx.URL) -> bool:

@@ -28,6 +28,8 @@ LINGER_SECONDS: Final = 2.0
 never read the reason."""
 SEND_TIMEOUT: Final = 60.0
 """Seconds after which a client that does not read its response is disconnected."""
+SHUTDOWN_GRACE: Final = 0.5
+"""Seconds for which a connection without a complete request stays open when the server shuts down."""
 CONNECTIONS_KEY: Final = "treaty.connections"
 """Key in the ASGI scope of a request: the `Connections` of its process."""
 SWEEP_INTERVAL: Final = 0.5
@@ -88,6 +90,7 @@ class Connections:
         self._shutdown_callbacks.append(callback)
 
     def begin_shutdown(self) -> None:
+        self.is_draining = True
         while self._shutdown_callbacks:
             self._shutdown_callbacks.pop()()
 
@@ -173,7 +176,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         self._connections.begin_shutdown()
-        super().shutdown()
+        if self._requests and not self._has_begun:
+            super().shutdown()
+        else:  # the request of a client that has just connected is on its way
+            self.loop.call_later(SHUTDOWN_GRACE, super().shutdown)
 
     def make_room(self) -> None:
         """Close this connection, which is waiting for a request or a body, in favor of a new one."""
