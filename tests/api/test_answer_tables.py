@@ -162,7 +162,7 @@ def test_a_table_has_the_answers_of_can_i_deploy_about_provider_contracts(
             history.branch(name, version, f"only-{version}")
             history.release(name, version, "live")
     for name, versions in versions_by_name.items():
-        # A server without time to compare shows what is compared so far, and the other compares the rest.
+        # A server without time to compare shows the pairs that are compared so far, and the other compares the rest.
         for api in (broker.hurried, broker.api):
             for answer in check(api, name, versions, ["live"]).values():
                 event(str(answer))

@@ -25,7 +25,7 @@ _IS_BUSY: Final = triggered_webhook.c.webhook_id.in_(
 _IS_FAILING: Final = exists().where(
     webhook.c.id == triggered_webhook.c.webhook_id, webhook.c.failing_since.is_not(None)
 )
-_MAY_FAIL: Final = bindparam("includes_failing", type_=Boolean)
+_INCLUDES_FAILING: Final = bindparam("includes_failing", type_=Boolean)
 
 
 def _select_due(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
@@ -46,9 +46,9 @@ def _select_due(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 # In the order in which they are claimed. Failing webhooks come late: their attempts take long and would delay others.
 _DUE: Final = (
     _select_due(triggered_webhook.c.due_at <= bindparam("now"), ~_IS_FAILING),
-    _select_due(triggered_webhook.c.due_at <= bindparam("now"), _IS_FAILING, _MAY_FAIL),
+    _select_due(triggered_webhook.c.due_at <= bindparam("now"), _IS_FAILING, _INCLUDES_FAILING),
     # A time that no retry and no claim has is due too: a server whose clock was ahead set it.
-    _select_due(triggered_webhook.c.due_at > bindparam("latest"), or_(_MAY_FAIL, ~_IS_FAILING)),
+    _select_due(triggered_webhook.c.due_at > bindparam("latest"), or_(_INCLUDES_FAILING, ~_IS_FAILING)),
 )
 # Several workers claim at the same time; each skips the rows that another one has locked.
 _LOCK_DUE: Final = tuple(statement.with_for_update(skip_locked=True) for statement in _DUE)
