@@ -1,22 +1,28 @@
 """A steady load of builds on the history of a company: each publishes, verifies, asks can-i-deploy, and deploys.
 
 The load is open: builds start when they are due, whether or not earlier ones have ended. The latency of a build's first
-request counts from the time at which it was due, so that it includes the delay of a server that falls behind.
+request counts from the time at which it was due, so that it includes the delay of a server that falls behind. Each
+build has a connection and a thread of its own, as the jobs of a CI server have.
 """
 
 import argparse
-import asyncio
 import base64
+import http.client
 import json
 import os
 import tempfile
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import httpx
 from sqlalchemy import func, select
@@ -36,16 +42,22 @@ PER_NEW_CONTENT: Final = 10
 STEP: Final = 7
 """Departments between consecutive builds: coprime to their number, so that builds reach all of them."""
 EVENTS: Final = ("contract_requiring_verification_published", "provider_verification_published")
+MAX_BUILDS: Final = 200
+"""Builds at once. Further ones wait for one to end."""
 TIMEOUT: Final = 30.0
 DRAIN_TIMEOUT: Final = 60.0
 """Seconds to wait for the deliveries of the last builds."""
+
+
+class FailedRequest(Exception):
+    """A response with an error status."""
 
 
 @dataclass(slots=True)
 class Pace:
     """A run, with its measurements so far."""
 
-    client: httpx.AsyncClient
+    port: int
     scale: Scale
     environment: str
     """UUID of the environment to deploy to."""
@@ -54,64 +66,85 @@ class Pace:
     errors: Counter[str] = field(default_factory=Counter)
     running: int = 0
     max_running: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    async def run(self, per_minute: float, minutes: float, observe: Callable[[], str]) -> None:
+    def run(self, per_minute: float, minutes: float, observe: Callable[[], str]) -> None:
         """Start builds when they are due, and wait until all have ended.
 
         `observe` returns a part of the line about the progress.
         """
         count = round(per_minute * minutes)
         started_at = printed_at = time.monotonic()
-        async with asyncio.TaskGroup() as builds:
+        with ThreadPoolExecutor(MAX_BUILDS) as builds:
             for number in range(count):
                 due = started_at + number * 60 / per_minute
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                builds.create_task(self._build(number, due))
+                time.sleep(max(0.0, due - time.monotonic()))
+                self._count_running(1)
+                builds.submit(self._build, number, due)
                 if time.monotonic() - printed_at >= huge.PROGRESS:
                     printed_at = time.monotonic()
                     remaining = minutes * 60 - (printed_at - started_at)
                     print(f"{number} builds, {self.running} running, {observe()}, {remaining:.0f} s remain", flush=True)
 
-    async def _build(self, number: int, due: float) -> None:
-        self.running += 1
-        self.max_running = max(self.max_running, self.running)
-        try:
-            await self._run_build(number, due)
-        except (httpx.HTTPError, KeyError) as error:
-            self.errors[_name_error(error)] += 1
-        finally:
-            self.running -= 1
+    def _count_running(self, change: int) -> None:
+        with self._lock:
+            self.running += change
+            self.max_running = max(self.max_running, self.running)
 
-    async def _run_build(self, number: int, due: float) -> None:
+    def _build(self, number: int, due: float) -> None:
+        try:
+            with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)) as connection:
+                self._run_build(connection, number, due)
+        except (FailedRequest, OSError, http.client.HTTPException, KeyError, ValueError) as error:
+            with self._lock:
+                self.errors[f"{type(error).__name__}: {error}"] += 1
+        finally:
+            self._count_running(-1)
+
+    def _run_build(self, connection: http.client.HTTPConnection, number: int, due: float) -> None:
         department = number * STEP % self.scale.departments
         index = number // self.scale.departments % departments.APPLICATIONS
         name = departments.application(department, index)
         version = f"2.0.{number}+{int(due * 1000):x}"
-        await self._send("publish", "POST", "/contracts/publish", _publication(department, index, version, number), due)
+        send = partial(self._send, connection)
+        send("publish", "POST", "/contracts/publish", _publication(department, index, version, number), due)
         selection = {
             "consumerVersionSelectors": [{"mainBranch": True}],
             "includePendingStatus": True,
             "providerVersionBranch": "main",
         }
-        response = await self._send(
-            "pacts for verification", "POST", f"/pacts/provider/{name}/for-verification", selection
-        )
+        response = send("pacts for verification", "POST", f"/pacts/provider/{name}/for-verification", selection)
         for entry in response["_embedded"]["pacts"]:
-            pact = await self._send("fetch a pact", "GET", entry["_links"]["self"]["href"])
+            pact = send("fetch a pact", "GET", entry["_links"]["self"]["href"])
             result = {"success": True, "providerApplicationVersion": version}
             href = pact["_links"]["pb:publish-verification-results"]["href"]
-            await self._send("publish a result", "POST", href, result)
-        query = httpx.QueryParams(pacticipant=name, version=version, environment=histories.ENVIRONMENTS[0])
-        await self._send("can-i-deploy", "GET", f"/can-i-deploy?{query}")
+            send("publish a result", "POST", href, result)
+        query = urlencode({"pacticipant": name, "version": version, "environment": histories.ENVIRONMENTS[0]})
+        send("can-i-deploy", "GET", f"/can-i-deploy?{query}")
         path = f"/pacticipants/{name}/versions/{version}/deployed-versions/environment/{self.environment}"
-        await self._send("record a deployment", "POST", path, {})
+        send("record a deployment", "POST", path, {})
 
-    async def _send(self, operation: str, method: str, path: str, body: object = None, due: float | None = None) -> Any:
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        operation: str,
+        method: str,
+        url: str,
+        body: object = None,
+        due: float | None = None,
+    ) -> Any:
+        """Send a request, and return the body of the response. Raises FailedRequest."""
         started_at = due or time.monotonic()
-        response = await self.client.request(method, path, json=body)
-        self.times[operation].append((time.monotonic() - started_at) * 1000)
-        response.raise_for_status()
-        return response.json()
+        headers = {"Accept": "application/hal+json", "Content-Type": "application/json"}
+        url = url.removeprefix(f"http://127.0.0.1:{self.port}")
+        connection.request(method, url, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        content = response.read()
+        with self._lock:
+            self.times[operation].append((time.monotonic() - started_at) * 1000)
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise FailedRequest(f"{response.status} for {operation}")
+        return json.loads(content)
 
     def format_lines(self) -> Iterator[str]:
         """Yield the lines of the printed table."""
@@ -124,12 +157,6 @@ class Pace:
 
     def compute_percentiles(self) -> dict[str, dict[str, float]]:
         return {operation: _percentiles(times) for operation, times in self.times.items()}
-
-
-def _name_error(error: Exception) -> str:
-    if isinstance(error, httpx.HTTPStatusError):
-        return str(error.response.status_code)
-    return type(error).__name__
 
 
 def _percentiles(times: list[float]) -> dict[str, float]:
@@ -196,7 +223,9 @@ def _run(store: Store, scale: Scale, options: argparse.Namespace) -> dict[str, A
         running.callback(database.close)
         environment = _prepare(port, None if options.no_webhooks else receiver.url)
         before, started_at = _read_processor_seconds(store, name, pid), time.monotonic()
-        pace = asyncio.run(_drive(port, scale, environment, database, options))
+        pace = Pace(port, scale, environment)
+        observe = partial(_describe_queue, database)
+        pace.run(options.builds_per_minute, options.minutes, observe)
         cores = (_read_processor_seconds(store, name, pid) - before) / (time.monotonic() - started_at)
         backlog = _wait_for_deliveries(database)
         print(f"\n{store.kind}, {scale.name}: {options.builds_per_minute:g} builds a minute")
@@ -231,23 +260,16 @@ def _prepare(port: int, receiver_url: str | None) -> str:
         return uuid
 
 
-async def _drive(port: int, scale: Scale, environment: str, database: Database, options: argparse.Namespace) -> Pace:
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
-    address = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT, limits=limits) as client:
-        pace = Pace(client, scale, environment)
-        await pace.run(
-            options.builds_per_minute, options.minutes, lambda: f"{_count_waiting(database)} deliveries wait"
-        )
-        return pace
-
-
 _WAITING: Final = select(func.count()).where(triggered_webhook.c.due_at.is_not(None))
 
 
 def _count_waiting(database: Database) -> int:
     waiting: int = database.read(lambda db: db.execute(_WAITING).scalar_one())
     return waiting
+
+
+def _describe_queue(database: Database) -> str:
+    return f"{_count_waiting(database)} deliveries wait"
 
 
 def _wait_for_deliveries(database: Database) -> int:
