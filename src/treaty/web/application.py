@@ -32,7 +32,7 @@ from treaty.web.http import asgi
 from treaty.web.http.base_paths import BasePaths
 from treaty.web.http.decoded_slashes import may_have_decoded_slash
 from treaty.web.http.etags import add_etag, reduce_body
-from treaty.web.http.media_types import HTML, is_page_requested
+from treaty.web.http.media_types import ANY, HTML, is_page_requested
 from treaty.web.http.protocol import CONNECTIONS_KEY, Connections
 from treaty.web.http.request import Request
 from treaty.web.http.response import Response
@@ -564,7 +564,11 @@ def _is_for_page(endpoint: Endpoint, request: Request) -> bool:
     is_read = request.method in {"GET", "HEAD"}
     if endpoint.page and endpoint.page.is_for_any_media_type and is_read:
         return True
-    if endpoint.page is None or not is_page_requested(request.accept, request.path):
+    if endpoint.page is None:
+        return False
+    if not endpoint.routes and is_read and request.accept.strip() in {"", ANY}:
+        return True  # the page is the only representation
+    if not is_page_requested(request.accept, request.path):
         return False
     return endpoint.page.is_original or (is_read and HTML in request.accept.lower())
 
