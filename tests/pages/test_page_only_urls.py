@@ -14,7 +14,7 @@ pytestmark = pytest.mark.long_on_postgresql  # a matter of routing
 
 def list_page_only_paths():
     """List the paths, with a text in place of each parameter."""
-    methods = defaultdict(set)
+    methods: dict[str, set[str]] = defaultdict(set)
     for router in list_routers(Settings()):
         for template, endpoint in router.endpoints.items():
             methods[template] |= {*endpoint.routes, *(["page"] if endpoint.page else [])}
