@@ -64,7 +64,7 @@ def test_the_overview_counts_states_without_reading_results(database: Database) 
 
 
 RUNNING = {
-    "unverified pairs": lambda db: unverified_pairs.load_unverified(db, slice(4)),
+    "unverified pairs": unverified_pairs.list_unverified,
     "environments of pairs": lambda db: running_pairs.load_environments(db, {(1, 2), (2, 3)}),
     "pending pacts": lambda db: pending.list_pending(db, "", PAGE),
 }
