@@ -163,14 +163,14 @@ def test_without_pacts_and_broker_the_test_fails_with_the_reason(run, provider):
     ("misspelt", "reason"),
     [
         ({'provider="Prices"': 'provider="Prcies"'}, "*There is no application Prcies. Did you mean Prices?"),
-        ({"'main'": "'mian'"}, "*There are no pacts of Lonely with Prices to verify."),
-        ({"'Lonely'": "'Lonley'"}, "*There are no pacts of Lonley with Prices to verify, but of *Lonely*"),
+        ({"'main'": "'mian'"}, "*There are no pacts of Kiosk with Prices to verify."),
+        ({"'Kiosk'": "'Kiosq'"}, "*There are no pacts of Kiosq with Prices to verify, but of *Kiosk*"),
     ],
     ids=["provider", "selector", "consumer"],
 )
 def test_a_misspelt_name_fails_the_test(run, broker, provider, published, pytester, misspelt, reason):  # noqa: PLR0913, PLR0917 - fixtures
-    published("Lonely")
-    provider(more=", consumer='Lonely', selectors=[{'branch': 'main'}]")
+    published("Kiosk")
+    provider(more=", consumer='Kiosk', selectors=[{'branch': 'main'}]")
     test = pytester.path / "test_provider.py"
     for right, wrong in misspelt.items():
         test.write_text(test.read_text("utf-8").replace(right, wrong), "utf-8")
