@@ -195,7 +195,6 @@ def create_application(settings: Settings, *, may_create: bool = True) -> ASGIAp
         settings,
         database,
         worker=_Workers(members),
-        max_cache_bytes=settings.response_cache_bytes,
         metrics=server_metrics,
     )
     return application if spans is None else spans.trace_requests(application)

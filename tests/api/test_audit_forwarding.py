@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.api.client import build_settings
+from tests.databases import on_sqlite
 from tests.receiver import Receiver, Reply, receiving
 from tests.waiting import eventually
 from treaty.model.audit import Action, Actor
@@ -113,6 +114,25 @@ def test_many_events_are_forwarded_in_batches_and_days_later_none_is_repeated(da
         worker.step()
     assert [len(arrival.body.splitlines()) for arrival in collector.arrivals] == [200, 200, 50] * 3
     assert names(collector) == [str(number) for number in range(450)] * 3
+
+
+@on_sqlite
+def test_the_rows_of_a_batch_are_read_once(database, forwarder, collector):
+    worker = forwarder()
+    worker.step()
+
+    def add(db):
+        for number in range(250):
+            audit.record(db, Action.PACTICIPANT_CREATION, resource=str(number))
+
+    with audit.acting_as(Actor()):
+        database.write(add)
+    statements: list[str] = []
+    database.read(lambda db: db.connection.dbapi_connection.set_trace_callback(statements.append))
+    worker.step()
+    listed = [statement for statement in statements if statement.startswith("SELECT audit.")]
+    assert [len(arrival.body.splitlines()) for arrival in collector.arrivals] == [200, 50]
+    assert len(listed) == 3  # a row, to see whether there are any, and each batch
 
 
 def test_a_collector_that_cannot_be_reached_loses_nothing(api, forwarder, collector):

@@ -20,7 +20,7 @@ from tests.api.comparisons import (
 from tests.api.contracts import OPENAPI, PUBLISH, build, document
 from tests.api.history import History
 from treaty.model.maintenance.retention import Retention
-from treaty.store.overview.unverified_pairs import load_unverified
+from treaty.store.overview.unverified_pairs import list_unverified
 from treaty.workers.cleanup import Cleaner
 from treaty.workers.comparisons import ComparisonWorker
 
@@ -321,7 +321,7 @@ def test_comparisons_of_other_pairs_do_not_count(api: Api, history: History, dat
 
 
 def count_unverified(database: Database) -> int:
-    return database.read(lambda db: load_unverified(db, slice(10))).total
+    return database.read(list_unverified).total
 
 
 def test_a_pact_that_the_contract_satisfies_is_not_pending(

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 from urllib.parse import quote
 
+import httpx
 import pytest
 
 from tests.api.client import pact, publication
@@ -279,9 +280,24 @@ def flatten(annotation: object) -> Iterator[object]:
 def test_strange_names_that_paths_can_have_are_accepted(api: Api) -> None:
     name = "ä/ ?#%\"'&\\\r\u2028.json"
     api.publish(name, name, name, "a", branch=name, tags=[name])
-    encoded = quote(name, safe="").replace(".", "%2E")
+    encoded = quoted(name)
     path = f"/pacts/provider/{encoded}/consumer/{encoded}/version/{encoded}"
     assert api.get(path).json()["consumer"] == pact(name, name)["consumer"]
     assert api.get(f"/pacticipants/{encoded}/versions/{encoded}/tags/{encoded}").json()["name"] == name
     assert api.get(f"/pacticipants/{encoded}/branches/{encoded}").json()["name"] == name
     assert api.delete(path).status == 200
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_links_to_names_that_are_dot_segments_lead_there(api: Api, name: str) -> None:
+    """httpx removes such segments from a URL, unless their dots are encoded."""
+    assert api.publish(name, "1", name, "a", branch=name).status == 200
+    (pacticipant,) = api.get("/pacticipants").json()["_embedded"]["pacticipants"]
+    (branch_version,) = api.get(f"/pacticipants/{quoted(name)}/versions/1").json()["_embedded"]["branchVersions"]
+    for resource in (pacticipant, branch_version):
+        link = resource["_links"]["self"]
+        assert api.get(httpx.URL(link["href"]).raw_path.decode()).json()["_links"]["self"]["href"] == link["href"]
+
+
+def quoted(name: str) -> str:
+    return quote(name, safe="").replace(".", "%2E")

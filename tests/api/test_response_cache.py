@@ -1,7 +1,9 @@
 """Cached responses are reused only while their queries return the same rows."""
 
 import base64
+import gc
 import sqlite3
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -249,6 +251,29 @@ def test_a_decision_is_counted_each_time(api):
         api.get(QUESTIONS[0])
     counted = api.get("/metrics/prometheus", accept="*/*").text
     assert 'treaty_decisions_total{verdict="yes"} 5.0' in counted
+
+
+@pytest.mark.long_on_postgresql  # the database makes no difference
+def test_a_setting_limits_the_memory_of_cached_responses(api, make_api):
+    paths = [f"{PAIR}/version/{number}" for number in range(10)]
+    for number, path in enumerate(paths):
+        assert api.put(path, pact("Foo", "Bar", str(number) * 50_000)).status == 201
+
+    def measure(**settings):
+        """Return the bytes that remain in memory after repeated requests for pacts of 100,000 characters."""
+        process = make_api(**settings)
+        process.get(paths[0])
+        tracemalloc.start()
+        for path in paths * 2:
+            assert process.get(path).status == 200
+        gc.collect()
+        remaining, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return remaining
+
+    assert measure() > 1_000_000
+    assert 100_000 < measure(response_cache_bytes=250_000) < 800_000
+    assert measure(response_cache_bytes=0) < 100_000
 
 
 def test_the_size_of_the_cache_is_limited(tmp_path: Path):

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.api.client import HAL, SECRET_KEY, Api, Clock
 from tests.api.writes import CONSUMER, PAIR, PROVIDER, WRITES, world
 from tests.databases import open_kept
 from treaty.settings import Secret, Settings
-from treaty.web.application import MAX_CACHE_BYTES, build_application
+from treaty.web.application import build_application
 from treaty.web.http.router import Endpoint
 from treaty.web.routers import list_routers
 
@@ -43,10 +44,10 @@ def make_process(database_url: str, clock: Clock) -> Iterator[Callable[..., Api]
     """Make clients of applications that share a database as several processes do: each has its own connections."""
     running = []
 
-    def make(max_cache_bytes: int = MAX_CACHE_BYTES) -> Api:
-        settings = Settings(database_url=database_url, log_level="error", secret_key=Secret(SECRET_KEY))
+    def make(**changes: Any) -> Api:
+        settings = Settings(database_url=database_url, log_level="error", secret_key=Secret(SECRET_KEY), **changes)
         database = open_kept(database_url, connections=2)
-        api = Api(build_application(settings, database, clock=clock, max_cache_bytes=max_cache_bytes))
+        api = Api(build_application(settings, database, clock=clock))
         running.append((api, database))
         return api
 
@@ -98,7 +99,7 @@ def route_methods() -> dict[str, str]:
 def test_each_response_equals_that_of_a_broker_without_a_cache(make_process, clock, seed):
     chance = random.Random(seed)  # noqa: S311 - a repeatable choice, not a secret
     processes = [make_process(), make_process()]
-    uncached = make_process(max_cache_bytes=0)
+    uncached = make_process(response_cache_bytes=0)
     existing = world(processes[0])
     reads = cached_reads(processes[0])
     methods = route_methods()

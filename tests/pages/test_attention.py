@@ -64,6 +64,42 @@ def test_failures_of_one_provider_are_one_line(history, show):
     assert "Ledger 11 broke the latest pacts of 2 consumers: App 1 just now , Kiosk 1 just now" in text
 
 
+def fail(history, name, version, provider_version):
+    pact = history.get(f"/pacts/provider/Ledger/consumer/{name}/version/{version}")
+    body = {"success": False, "providerApplicationVersion": provider_version}
+    assert history.post(pact.link("pb:publish-verification-results"), body).status == 201
+
+
+def test_a_pair_whose_running_versions_and_latest_pact_failed_is_one_line(history, show):
+    def publish_and_fail(name, version, provider_version):
+        assert history.publish(name, version, "Ledger", f"broken {version}").status == 200
+        fail(history, name, version, provider_version)
+
+    publish_and_fail("Kiosk", "1", "10")
+    deploy_or_release(history, "deployed-versions", "Kiosk", "1", "production")
+    text = attention(show("/"))
+    assert text.startswith(" 1 ")
+    assert "with Ledger 10 , whose verification failed; it is also the latest pact" in text
+    publish_and_fail("Kiosk", "2", "11")
+    text = attention(show("/"))
+    assert text.startswith(" 1 ")
+    assert "Kiosk 1 runs in Production with Ledger 10 , whose verification failed" in text
+    assert "; the latest pact 2 failed with 11 , too, just now" in text
+    assert "broke the latest" not in text
+    failed = show("/attention?kind=failed")
+    assert "There are no such problems" in failed.text
+    assert failed.all("html")[0].attributes["data-failing"] == "yes"
+
+    publish_and_fail("App", "1", "10")
+    deploy_or_release(history, "deployed-versions", "App", "1", "production")
+    publish_and_fail("Web", "1", "11")
+    everything = show("/attention").text
+    assert "3 problems, grouped" in everything
+    assert "Ledger 10 failed to verify 2 pacts" in everything
+    assert "App 1 (the latest pact) , Kiosk 1 (the latest pact 2 failed, too)" in everything
+    assert "Ledger 11 broke the latest pact of Web 1" in everything
+
+
 def test_causes_that_are_not_listed_are_counted_and_linked(history, show):
     for number in range(6):
         history.publish(f"app-{number}", "1", f"service-{number}")

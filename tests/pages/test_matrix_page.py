@@ -49,3 +49,9 @@ def test_a_page_without_a_query_is_the_form(show):
     assert page.text.startswith("Matrix · Treaty")
     assert not page.all("table")
     assert page.all("fieldset")
+
+
+def test_messages_name_applications_as_they_are_called(show):
+    text = show("/matrix?q[][pacticipant]=pacticipant&q[][pacticipant]=My%20Pacticipant").text
+    assert "Application pacticipant not found" in text
+    assert "Application My Pacticipant not found" in text

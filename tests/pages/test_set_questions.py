@@ -60,6 +60,8 @@ def test_versions_that_are_only_safe_together_have_no_order(show, history):
         ("prices", "prices has no version: write the name and the version as NAME@VERSION."),
         ("@acme/web", "@acme/web has no version"),
         ("prices@2\nnobody@1", "nobody@1: 'nobody' does not match an existing application."),
+        ("a pacticipant@1", "a pacticipant@1: 'a pacticipant' does not match an existing application."),
+        ("pacticipant-b@1", "pacticipant-b@1: 'pacticipant-b' does not match an existing application."),
         ("@acme/web@1", "@acme/web@1: '@acme/web' is in the set twice."),
         ("<b>@1", "<b>@1: '<b>' does not match an existing application."),
         ("\n".join(f"n{number}@1" for number in range(101)), "size cannot be greater than 100"),

@@ -159,9 +159,46 @@ def test_without_pacts_and_broker_the_test_fails_with_the_reason(run, provider):
     )
 
 
-def test_a_provider_without_consumers_is_skipped(run, broker, provider):
+@pytest.mark.parametrize(
+    ("misspelt", "reason"),
+    [
+        ({'provider="Prices"': 'provider="Prcies"'}, "*There is no application Prcies. Did you mean Prices?"),
+        ({"'main'": "'mian'"}, "*There are no pacts of Kiosk with Prices to verify."),
+        ({"'Kiosk'": "'Kiosq'"}, "*There are no pacts of Kiosq with Prices to verify, but of *Kiosk*"),
+    ],
+    ids=["provider", "selector", "consumer"],
+)
+def test_a_misspelt_name_fails_the_test(run, broker, provider, published, pytester, misspelt, reason):  # noqa: PLR0913, PLR0917 - fixtures
+    published("Kiosk")
+    provider(more=", consumer='Kiosk', selectors=[{'branch': 'main'}]")
+    test = pytester.path / "test_provider.py"
+    for right, wrong in misspelt.items():
+        test.write_text(test.read_text("utf-8").replace(right, wrong), "utf-8")
+    run("test_provider.py", "--broker-url", broker, code=1).fnmatch_lines([reason, "*--allow-no-pacts*"])
+
+
+def test_a_provider_without_pacts_is_skipped_if_that_is_allowed(run, broker, provider):
+    skipped = ["SKIPPED *There are no pacts of Nobody with Prices to verify*"]
     provider(more=", consumer='Nobody'")
-    run("--broker-url", broker).fnmatch_lines(["SKIPPED *There are no pacts with Prices to verify.*"])
+    run("--broker-url", broker, "--allow-no-pacts").fnmatch_lines(skipped)
+    provider(more=", consumer='Nobody', allow_no_pacts=True")
+    run("--broker-url", broker).fnmatch_lines(skipped)
+    run("--broker-url", broker, "--allow-no-pacts=False").fnmatch_lines(skipped)
+
+
+def test_files_without_a_pact_of_the_provider_fail_the_test(run, consumer, provider):
+    consumer(Prices="Other")
+    run("test_consumer.py")
+    provider()
+    run("test_provider.py", code=1).fnmatch_lines(["*There are no pacts with Prices to verify.*"])
+
+
+def test_a_test_for_another_consumer_than_that_of_a_webhooks_pact_is_skipped(run, broker, provider, published):
+    published("Triggering")
+    provider(more=", consumer='Other'")
+    url = f"{broker}/pacts/provider/Prices/consumer/Triggering/version/1"
+    printed = run("test_provider.py", "--broker-url", broker, "--pact-url", url)
+    printed.fnmatch_lines(["SKIPPED *There are no pacts of Other with Prices to verify, but of Triggering.*"])
 
 
 def test_a_broker_that_cannot_be_reached_fails_the_test_in_a_line(run, provider):

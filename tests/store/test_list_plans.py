@@ -64,7 +64,7 @@ def test_the_overview_counts_states_without_reading_results(database: Database) 
 
 
 RUNNING = {
-    "unverified pairs": lambda db: unverified_pairs.load_unverified(db, slice(4)),
+    "unverified pairs": unverified_pairs.list_unverified,
     "environments of pairs": lambda db: running_pairs.load_environments(db, {(1, 2), (2, 3)}),
     "pending pacts": lambda db: pending.list_pending(db, "", PAGE),
 }
@@ -175,7 +175,9 @@ def test_due_deliveries_are_read_in_their_order_until_there_are_enough(database:
     now = datetime.now(UTC)
     claim_request = ClaimRequest(owner="test", now=now, until=now, latest=now, limit=5, busy_webhooks=("busy",))
     _, steps_by_statement = plans(database, lambda db: due_deliveries.claim(db, claim_request))
-    assert len(steps_by_statement) == 3
-    for steps in steps_by_statement.values():
+    # The others are for long queues, most of which wait: tests/store/test_due_deliveries.py.
+    in_order = [steps for sql, steps in steps_by_statement.items() if not sql.startswith("WITH RECURSIVE")]
+    assert (len(in_order), len(steps_by_statement)) == (3, 5)
+    for steps in in_order:
         assert steps[0].startswith("SEARCH triggered_webhook USING INDEX ix_triggered_webhook_due (due_at")
         assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")]

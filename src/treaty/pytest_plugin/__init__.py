@@ -27,7 +27,7 @@ _HEADER: Final[pytest.StashKey[list[str]]] = pytest.StashKey()
 _PASSED: Final = pytest.StashKey[bool]()
 _MARKER: Final = (
     "pact(consumer, provider, **options): the pact that a test is about. Options of consumers: `specification`; of "
-    "providers: `selectors`, `include_pending`, `include_wip_since` and `pacts` (files)."
+    "providers: `selectors`, `include_pending`, `include_wip_since`, `pacts` (files) and `allow_no_pacts`."
 )
 
 _SELF_VERIFICATION_MARKER: Final = (

@@ -67,6 +67,12 @@ OPTIONS: Final = (
         "Where the document is: an application such as `shop.app:app`, a file, or a URL (default: the document that "
         "Schemathesis tests).",
     ),
+    Option(
+        "allow-no-pacts",
+        "True",
+        "Skip a test of a provider, rather than fail it, if there is no pact to verify.",
+        is_flag=True,
+    ),
     Option("pact-url", "URL", "Verify only the pact at this URL, as passed by a webhook.", "PACT_URL"),
     Option("deploy-to", "ENVIRONMENT", "Show the result of can-i-deploy for this environment."),
 )

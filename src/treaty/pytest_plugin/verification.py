@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from treaty.cli import pactfiles
+from treaty.cli import names, pactfiles
+from treaty.cli.names import NamedResource
 from treaty.errors import ClientError, TreatyError
 from treaty.pytest_plugin import fetching, options, results
 from treaty.pytest_plugin.fetching import PactQuery
@@ -27,6 +28,10 @@ _REPORT_DATA: Final = pytest.StashKey[dict[str, Any]]()
 """A test's outcome, from `results.to_report_data`."""
 _MISSING_PROVIDER: Final = (
     'The fixture `pact_verifier` needs the name of the provider: mark the test with @pytest.mark.pact(provider="...").'
+)
+_ABSENCE_HINT: Final = (
+    "Check the name of the provider and the marker's `selectors`, `consumer` or `pacts`. If no consumer has published "
+    "a pact yet, skip the test with --allow-no-pacts (TREATY_ALLOW_NO_PACTS), or `allow_no_pacts=True` in the marker."
 )
 
 
@@ -114,15 +119,43 @@ def _load_cases(marker: Mapping[str, Any], run: PluginRun) -> Sequence[Interacti
     if not marker.get("provider"):
         return [NothingToVerify(_MISSING_PROVIDER, is_failure=True)]
     try:
-        pacts = [pact for pact in _load_pacts(marker, run) if marker.get("consumer") in {None, pact.consumer}]
+        pacts = _load_pacts(marker, run)
     except TreatyError as error:
         # An exception here would abort the collection of all tests.
         hint = error.hint if isinstance(error, ClientError) else ""
         return [NothingToVerify(f"{error}\n{hint}".rstrip(), is_failure=True)]
-    interactions = [interaction for pact in pacts for interaction in pact.interactions]
-    return interactions or [
-        NothingToVerify(f"There are no pacts with {marker['provider']} to verify.", is_failure=False)
-    ]
+    pacts_of_consumer = [pact for pact in pacts if marker.get("consumer") in {None, pact.consumer}]
+    interactions = [interaction for pact in pacts_of_consumer for interaction in pact.interactions]
+    if interactions:
+        return interactions
+    if pacts_of_consumer:
+        reason = f"The pacts with {marker['provider']} that were selected have no interactions."
+        return [NothingToVerify(reason, is_failure=False)]
+    return [_explain_absence(marker, run, pacts)]
+
+
+def _explain_absence(marker: Mapping[str, Any], run: PluginRun, other_pacts: Sequence[PactToVerify]) -> NothingToVerify:
+    """Explain that there is no pact to verify: a failure, since a misspelt name or selector must not look like success.
+
+    `other_pacts` are with another consumer than the marker's.
+    """
+    of_consumer = f" of {marker['consumer']}" if marker.get("consumer") else ""
+    reason = f"There are no pacts{of_consumer} with {marker['provider']} to verify"
+    if other_pacts:
+        reason += f", but of {', '.join(sorted({pact.consumer for pact in other_pacts}))}"
+    # A build for the pact of a webhook has nothing to do in tests for other consumers.
+    is_for_other_pact = bool(other_pacts and options.get_text(run.config, "pact-url"))
+    if is_for_other_pact or marker.get("allow_no_pacts", options.get_flag(run.config, "allow-no-pacts")):
+        return NothingToVerify(f"{reason}.", is_failure=False)
+    missing_name = "" if other_pacts else _find_missing_provider(marker, run)
+    return NothingToVerify("\n".join(filter(None, (f"{reason}.", missing_name, _ABSENCE_HINT))), is_failure=True)
+
+
+def _find_missing_provider(marker: Mapping[str, Any], run: PluginRun) -> str:
+    """Return a sentence with similar names if the broker has no application with the provider's name."""
+    if run.broker is None or run.has_temporary_broker:
+        return ""
+    return names.find_missing_name(run.broker.client, [NamedResource("application", marker["provider"])])
 
 
 def _load_pacts(marker: Mapping[str, Any], run: PluginRun) -> Sequence[PactToVerify]:

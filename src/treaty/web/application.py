@@ -32,7 +32,7 @@ from treaty.web.http import asgi
 from treaty.web.http.base_paths import BasePaths
 from treaty.web.http.decoded_slashes import may_have_decoded_slash
 from treaty.web.http.etags import add_etag, reduce_body
-from treaty.web.http.media_types import HTML, is_page_requested
+from treaty.web.http.media_types import ANY, HTML, is_page_requested
 from treaty.web.http.protocol import CONNECTIONS_KEY, Connections
 from treaty.web.http.request import Request
 from treaty.web.http.response import Response
@@ -69,7 +69,6 @@ COMPARED_BYTES_PER_SECOND: Final = 16_000_000
 HTTP_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE_BODY_BYTES: Final = 256 * 1024
 """A larger body is processed in a thread, so that it does not block the event loop. A few are prepared at a time."""
-MAX_CACHE_BYTES: Final = 16 * 2**20
 """Maximum size of the cached responses of a process."""
 HEARTBEAT_AUTHENTICATION_SECONDS: Final = 3.0
 """After this time the heartbeat answers anyone: that a database does not respond is no reason to restart a server."""
@@ -95,11 +94,10 @@ def build_application(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     worker: BackgroundWorker | None = None,
-    max_cache_bytes: int = MAX_CACHE_BYTES,
     metrics: ServerMetrics | None = None,
 ) -> "Server":
     """Build the ASGI application for a database, with a worker that runs as long as the application does."""
-    handler = RequestHandler(settings, database, clock, worker, max_cache_bytes=max_cache_bytes, metrics=metrics)
+    handler = RequestHandler(settings, database, clock, worker, metrics=metrics)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -160,7 +158,6 @@ class RequestHandler:
         clock: Callable[[], datetime],
         worker: BackgroundWorker | None = None,
         *,
-        max_cache_bytes: int = MAX_CACHE_BYTES,
         metrics: ServerMetrics | None = None,
     ) -> None:
         self._settings = settings
@@ -174,7 +171,7 @@ class RequestHandler:
         self._denied_requests = DeniedRequests(database)
         self._metrics = metrics or ServerMetrics(database.engine)
         self._log = log.bind()
-        self._cache = ResponseCache[_CachedResponse](max_cache_bytes, attrgetter("size"))
+        self._cache = ResponseCache[_CachedResponse](settings.response_cache_bytes, attrgetter("size"))
         self._heavy_work = HeavyWork()
         self._connections: Connections | None = None
         self._is_draining = False
@@ -564,7 +561,11 @@ def _is_for_page(endpoint: Endpoint, request: Request) -> bool:
     is_read = request.method in {"GET", "HEAD"}
     if endpoint.page and endpoint.page.is_for_any_media_type and is_read:
         return True
-    if endpoint.page is None or not is_page_requested(request.accept, request.path):
+    if endpoint.page is None:
+        return False
+    if not endpoint.routes and is_read and request.accept.strip() in {"", ANY}:
+        return True  # the page is the only representation
+    if not is_page_requested(request.accept, request.path):
         return False
     return endpoint.page.is_original or (is_read and HTML in request.accept.lower())
 

@@ -15,8 +15,14 @@ URL_PLACEHOLDER: Final = f"{PLACEHOLDER_MARK}here"
 URL_WITH_QUERY_PLACEHOLDER: Final = f"{PLACEHOLDER_MARK}asked"
 """Placeholder for the URL of the request with its query string."""
 
-quote: Final = lru_cache(maxsize=8192)(lambda text: _quote(text, safe="~"))
-"""Percent-encode a name: all but the unreserved characters of RFC 3986."""
+
+def _encode(text: str) -> str:
+    # Clients remove dot segments from URLs. Browsers also remove those that are percent-encoded, most libraries do not.
+    return text.replace(".", "%2E") if text in {".", ".."} else _quote(text, safe="~")
+
+
+quote: Final = lru_cache(maxsize=8192)(_encode)
+"""Percent-encode a name: all but the unreserved characters of RFC 3986, and the dots of `.` and `..`."""
 
 
 class EncodedSegment(str):

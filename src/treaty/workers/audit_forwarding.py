@@ -77,11 +77,13 @@ class AuditForwarder(PollingWorker):
         """Forward all events that are missing at the collector, unless another process does so."""
         if not self._database.read(audit_forwarding.has_begun):
             self._database.write(self._begin)
-        # Reads come first, because on SQLite even a write that changes nothing makes other writes wait.
-        while self._list_missing():
-            has_lease = self._database.write(self._claim)
-            # Listed again: another process may have forwarded some of them before this one got the lease.
-            if not has_lease or not self._forward(self._list_missing()):
+        # A read comes first, because on SQLite even a write that changes nothing makes other writes wait.
+        if not self._list_missing(limit=1):
+            return
+        # The events of a batch are listed with the lease: another process may have forwarded some of them before.
+        while self._database.write(self._claim):
+            events = self._list_missing()
+            if not self._forward(events) or len(events) < BATCH_SIZE:
                 return
 
     def stop(self, timeout: float | None = None) -> None:
@@ -90,8 +92,8 @@ class AuditForwarder(PollingWorker):
         if self._failures == 0:
             self._database.write(self._release)
 
-    def _list_missing(self) -> list[AuditEvent]:
-        return self._database.read(partial(audit_forwarding.list_missing, limit=BATCH_SIZE))
+    def _list_missing(self, limit: int = BATCH_SIZE) -> list[AuditEvent]:
+        return self._database.read(partial(audit_forwarding.list_missing, limit=limit))
 
     def _forward(self, events: Sequence[AuditEvent]) -> bool:
         """Send events and mark them; return whether to go on."""

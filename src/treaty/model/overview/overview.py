@@ -1,7 +1,7 @@
 """The overview: the state of every integration, and the problems that need attention."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -149,6 +149,21 @@ class UnverifiedTogether:
     provider: str
     provider_version: str
     state: PactState
+    failed_latest: IntegrationSummary | None
+    """The pair with its latest pact, if both the result between these versions and that of the latest pact failed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairProblems:
+    """Pairs that need attention. A pair whose running versions and whose latest pact failed is in `together` only."""
+
+    together: Attention[UnverifiedTogether] = field(default_factory=Attention)
+    failed: Attention[IntegrationSummary] = field(default_factory=Attention)
+    """Failures, the most recent first in each group."""
+    overdue: Attention[IntegrationSummary] = field(default_factory=Attention)
+    """Pacts that changed long ago and have not been verified since, the oldest first in each group."""
+    has_failures: bool = False
+    """Whether any pair has failed, rather than being late or without a result; also of groups that are not loaded."""
 
 
 StateCounts = Mapping[PactState, int]
@@ -161,7 +176,4 @@ class Overview:
     counts: StateCounts
     """Counts of all states, also when the filter selects one state."""
     integrations: Paged[IntegrationSummary]
-    failed: Attention[IntegrationSummary]
-    """Failures, the most recent first in each group."""
-    overdue: Attention[IntegrationSummary]
-    """Pacts that changed long ago and have not been verified since, the oldest first in each group."""
+    problems: PairProblems

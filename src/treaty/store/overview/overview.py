@@ -44,6 +44,7 @@ from treaty.model.overview.overview import (
     OverviewSorting,
     PactByTag,
     PactState,
+    PairProblems,
 )
 from treaty.model.paging import Page, Paged
 from treaty.model.webhooks.deliveries import DeliveryStatus
@@ -53,6 +54,7 @@ from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.database import fetch_column, fetch_rows, fetch_scalar, fetch_tuples
 from treaty.store.engine.listing import escape_like
 from treaty.store.overview import running_pairs
+from treaty.store.overview.unverified_pairs import describe_unverified, list_unverified
 from treaty.store.pacticipants.integrations import LATEST_WITH_TAG, select_pact_of_member, select_running_pacts
 from treaty.store.provider_contracts.conditions import decisive_success, has_any_contracts, is_uncompared
 from treaty.store.tables import (
@@ -556,11 +558,12 @@ def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the 
     is_reversed: bool = False,
     groups: ShownGroups = NO_GROUPS,
     overdue_since: datetime,
+    max_counted: int | None = None,
 ) -> Overview:
     """Count the matching integrations by state, load a page of them, and pick out some that need attention.
 
-    A changed pact is overdue if it was published no later than `overdue_since`. In an environment and on a branch,
-    nothing is picked out.
+    A changed pact is overdue if it was published no later than `overdue_since`. Versions that run together are counted
+    up to `max_counted`. In an environment and on a branch, nothing is picked out.
     """
     # Counts cover all states, so that a page that shows one state can link to the others.
     of_any_state = replace(overview_filter, state=None)
@@ -575,21 +578,22 @@ def load_overview(  # noqa: PLR0913 - one pass over all integrations yields the 
         matching = [row for row in states if state is None or row.state == state.value]
         rows, warnings = matching[page.offset : page.offset + page.limit], ((), ())
     total = counts.get(state, 0) if state else sum(counts.values())
-    failed, overdue = _describe_warnings(db, warnings, groups)
     return Overview(
         counts=counts,
         integrations=Paged(_load_page(db, rows, has_results=shape.has_environment), page, total),
-        failed=failed,
-        overdue=overdue,
+        problems=_load_problems(db, warnings, groups, max_counted) if groups else PairProblems(),
     )
 
 
-def load_warnings(
-    db: Connection, groups: ShownGroups, *, overdue_since: datetime
-) -> tuple[Attention[IntegrationSummary], Attention[IntegrationSummary]]:
-    """Load some groups of the failed and of the overdue integrations, and count all of them."""
+def load_problems(
+    db: Connection, groups: ShownGroups, *, overdue_since: datetime, max_counted: int | None = None
+) -> PairProblems:
+    """Load some groups of the pairs that need attention, and count all of them.
+
+    Versions that run together are counted up to `max_counted`.
+    """
     _, warnings = _load_counts(db, _build_shape_of_all(db), OverviewFilter(), overdue_since)
-    return _describe_warnings(db, warnings, groups)
+    return _load_problems(db, warnings, groups, max_counted)
 
 
 _Warnings = tuple[Sequence[_State], Sequence[_State]]
@@ -765,16 +769,27 @@ def load_states(db: Connection) -> list[tuple[int, tuple[int, int], PactState]]:
     return [(row.id, (row.consumer_id, row.provider_id), _STATES[row.state]) for row in rows]
 
 
-def _describe_warnings(
-    db: Connection, warnings: _Warnings, groups: ShownGroups
-) -> tuple[Attention[IntegrationSummary], Attention[IntegrationSummary]]:
-    failed, overdue = (
-        _group(rows, groups.get(kind))
-        for rows, kind in zip(warnings, (AttentionKind.FAILED, AttentionKind.OVERDUE), strict=True)
+_NO_GROUP: Final = slice(0)
+
+
+def _load_problems(db: Connection, warnings: _Warnings, groups: ShownGroups, max_counted: int | None) -> PairProblems:
+    unverified = list_unverified(db, max_counted=max_counted)
+    shown_unverified = groups.get(AttentionKind.TOGETHER, _NO_GROUP)
+    failed_pairs, shown_failed_pairs = unverified.failed_pairs, unverified.list_failed_in(shown_unverified)
+    # A pair that failed in both ways is one problem: the entry of its running versions includes its latest pact.
+    failed_latest = [row for row in warnings[0] if (row.consumer_id, row.provider_id) in shown_failed_pairs]
+    failed_rows = [row for row in warnings[0] if (row.consumer_id, row.provider_id) not in failed_pairs]
+    failed = _group(failed_rows, groups.get(AttentionKind.FAILED))
+    overdue = _group(warnings[1], groups.get(AttentionKind.OVERDUE))
+    listed = [row for attention in (failed, overdue) for group in attention.groups for row in group.items]
+    summaries = _load_summaries(db, {row.id: row for row in [*listed, *failed_latest]}.values())
+    summaries_by_pair = {(row.consumer_id, row.provider_id): summaries[row.id] for row in failed_latest}
+    return PairProblems(
+        together=describe_unverified(db, unverified, shown_unverified, summaries_by_pair),
+        failed=_describe_groups(failed, summaries),
+        overdue=_describe_groups(overdue, summaries),
+        has_failures=bool(failed_rows or failed_pairs),
     )
-    shown = {row.id: row for attention in (failed, overdue) for group in attention.groups for row in group.items}
-    summaries = _load_summaries(db, shown.values())
-    return _describe_groups(failed, summaries), _describe_groups(overdue, summaries)
 
 
 def _group(rows: Sequence[_State], shown: slice | None) -> Attention[_State]:

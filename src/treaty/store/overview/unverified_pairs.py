@@ -1,6 +1,7 @@
 """Versions that run in the same environment without a successful result between them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 
 from treaty.model.overview.attention import Attention, CauseGroup, group_by_cause
-from treaty.model.overview.overview import UnverifiedTogether, compute_pact_state
+from treaty.model.overview.overview import IntegrationSummary, UnverifiedTogether, compute_pact_state
 from treaty.store.engine.batches import fetch_in_batches
 from treaty.store.engine.conditions import IsAmong
 from treaty.store.engine.database import fetch_rows, fetch_tuples
@@ -54,6 +55,35 @@ class _Together(NamedTuple):
     pair: _Pair
     environments: tuple[str, ...]
     is_production: bool
+
+
+PairIds = tuple[int, int]
+"""Ids of a consumer and a provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedPairs:
+    """Versions that run together without a successful result, grouped by cause. Production comes first."""
+
+    groups: Sequence[CauseGroup[_Together]]
+    total: int
+    has_more: bool
+    """Whether there are more than `total`, because counting stopped there."""
+    names: Mapping[int, str]
+
+    @property
+    def failed_pairs(self) -> set[PairIds]:
+        """The pairs with versions whose result is a failure."""
+        return _list_failed(self.groups)
+
+    def list_failed_in(self, shown: slice) -> set[PairIds]:
+        """The same for a slice of the groups."""
+        return _list_failed(self.groups[shown])
+
+
+def _list_failed(groups: Iterable[CauseGroup[_Together]]) -> set[PairIds]:
+    pairs = (item.pair for group in groups for item in group.items)
+    return {(pair.consumer, pair.provider) for pair in pairs if pair.success is False}
 
 
 def _select_running(table: Table, ended_at: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
@@ -120,8 +150,8 @@ _NAMES: Final = select(pacticipant.c.id, pacticipant.c.name).where(pacticipant.c
 _NUMBERS: Final = select(version.c.id, version.c.number).where(version.c.id.in_(_IDS))
 
 
-def load_unverified(db: Connection, shown: slice, *, max_counted: int | None = None) -> Attention[UnverifiedTogether]:
-    """Group the versions that run together without a successful result, and load the groups of a slice.
+def list_unverified(db: Connection, *, max_counted: int | None = None) -> UnverifiedPairs:
+    """List the versions that run together without a successful result.
 
     Production comes first, then the largest groups. Counting stops at `max_counted` pairs: then other environments are
     only queried if production has fewer.
@@ -151,9 +181,16 @@ def load_unverified(db: Connection, shown: slice, *, max_counted: int | None = N
         consumer=lambda item: (item.pair.success, item.pair.consumer_version),
     )
     groups.sort(key=lambda group: not any(item.is_production for item in group.items))
-    described = _describe(db, groups[shown], names)
     has_more = max_counted is not None and len(pairs) > max_counted
-    return Attention(described, len(together), has_more, group_count=len(groups))
+    return UnverifiedPairs(groups, len(together), has_more, names)
+
+
+def describe_unverified(
+    db: Connection, unverified: UnverifiedPairs, shown: slice, failed_latest: Mapping[PairIds, IntegrationSummary]
+) -> Attention[UnverifiedTogether]:
+    """Load the details of a slice of the groups. `failed_latest` are pairs whose latest pacts failed."""
+    groups = _describe(db, unverified.groups[shown], unverified.names, failed_latest)
+    return Attention(groups, unverified.total, unverified.has_more, group_count=len(unverified.groups))
 
 
 def _list_pairs(db: Connection, environments: Collection[int]) -> list[_Pair]:
@@ -181,7 +218,10 @@ def _merge_environments(pairs: Iterable[_Pair], environments: Mapping[int, Any])
 
 
 def _describe(
-    db: Connection, groups: Sequence[CauseGroup[_Together]], names: Mapping[int, str]
+    db: Connection,
+    groups: Sequence[CauseGroup[_Together]],
+    names: Mapping[int, str],
+    failed_latest: Mapping[PairIds, IntegrationSummary],
 ) -> list[CauseGroup[UnverifiedTogether]]:
     pairs = [item.pair for group in groups for item in group.items]
     numbers = _load_texts(
@@ -199,6 +239,11 @@ def _describe(
                     provider_version=numbers[item.pair.provider_version],
                     # A pending failure is a failure here: both versions already run together.
                     state=compute_pact_state(success=item.pair.success, was_pending=None),
+                    failed_latest=(
+                        failed_latest.get((item.pair.consumer, item.pair.provider))
+                        if item.pair.success is False
+                        else None
+                    ),
                 )
                 for item in group.items
             ],

@@ -276,17 +276,25 @@ def _shorten_commits(text: str) -> Iterable[Markup]:
     yield escape(text[end:])
 
 
-_PACTICIPANT: Final = re.compile(r"\b[Pp]acticipants?\b")
+# The word in the messages and members that pages show. Names of applications may contain it, too, so each alternative
+# checks the words around it.
+_PACTICIPANT: Final = re.compile(
+    r"^Pacticipant(?= .+ not found)"
+    r"|(?<=^No )pacticipant(?= with name ')"
+    r"|(?<=^Please specify the )pacticipant(?= name)"
+    r"|(?<=does not match an existing )pacticipant(?=$|: it was renamed to ')"
+    r"|(?<= may not manage )pacticipants(?=[ .,;:]|$)"
+    r"|^pacticipant$"
+)
 _APPLICATION: Final = {
     "pacticipant": "application",
     "pacticipants": "applications",
     "Pacticipant": "Application",
-    "Pacticipants": "Applications",
 }
 
 
 def _in_page_words(text: str) -> str:
-    """Replace the API's word for applications in a message that the API shares with pages."""
+    """Replace the API's word for applications in a message that the API shares with pages, but not in names."""
     return _PACTICIPANT.sub(lambda match: _APPLICATION[match[0]], text)
 
 

@@ -8,11 +8,10 @@ from typing import Final
 from sqlalchemy import Connection
 
 from treaty.model.overview.attention import Attention, AttentionKind, ShownGroups
-from treaty.model.overview.overview import IntegrationSummary, PactState, UnverifiedTogether
+from treaty.model.overview.overview import IntegrationSummary, PairProblems, UnverifiedTogether
 from treaty.model.webhooks.deliveries import TriggeredWebhook
 from treaty.model.webhooks.webhooks import Webhook
 from treaty.store.overview import overview
-from treaty.store.overview.unverified_pairs import load_unverified
 from treaty.store.webhooks import triggered_webhooks, webhooks
 from treaty.web import urls
 from treaty.web.http.page_queries import read_choice, read_rows_page
@@ -42,13 +41,23 @@ OVERDUE_AFTER: Final = timedelta(days=1)
 class AttentionView:
     """What needs attention, as a page shows it."""
 
-    together: Attention[UnverifiedTogether]
-    failed: Attention[IntegrationSummary]
-    overdue: Attention[IntegrationSummary]
+    pairs: PairProblems
     webhooks: list[Webhook]
     webhook_count: int
     outcomes: Mapping[str, TriggeredWebhook]
     """The latest deliveries to failing webhooks, by their UUIDs."""
+
+    @property
+    def together(self) -> Attention[UnverifiedTogether]:
+        return self.pairs.together
+
+    @property
+    def failed(self) -> Attention[IntegrationSummary]:
+        return self.pairs.failed
+
+    @property
+    def overdue(self) -> Attention[IntegrationSummary]:
+        return self.pairs.overdue
 
     @property
     def total(self) -> int:
@@ -57,8 +66,7 @@ class AttentionView:
     @property
     def has_failures(self) -> bool:
         """Whether something failed, rather than being late or without a result."""
-        runs_with_failure = (item.state is PactState.FAILED for group in self.together.groups for item in group.items)
-        return bool(self.failed.total or self.webhook_count) or any(runs_with_failure)
+        return self.pairs.has_failures or bool(self.webhook_count)
 
     @property
     def has_more(self) -> bool:
@@ -70,30 +78,22 @@ def show_attention(request: Request) -> HtmlPage:
     """Show everything that needs attention, or all problems of one kind."""
     kind, page = read_choice(AttentionKind, request.option("kind")), read_rows_page(request, GROUPS_PER_PAGE)
     groups = {kind: slice(page.offset, page.offset + page.limit)} if kind else _GROUPS_OF_ALL_KINDS
-    failed, overdue = overview.load_warnings(request.db, groups, overdue_since=request.now - OVERDUE_AFTER)
     # The page of this kind counts all of its problems, which takes long in large systems; the others show that there
     # are more.
     max_counted = None if kind is AttentionKind.TOGETHER else MAX_COUNTED
-    view = load_attention(request.db, failed, overdue, groups, max_counted=max_counted)
+    overdue_since = request.now - OVERDUE_AFTER
+    pairs = overview.load_problems(request.db, groups, overdue_since=overdue_since, max_counted=max_counted)
+    view = load_attention(request.db, pairs, groups)
     context = {"attention": view, "kind": kind.value if kind else None, "names_shown": MAX_NAMES, "page": page}
     return HtmlPage("attention.html", context)
 
 
-def load_attention(
-    db: Connection,
-    failed: Attention[IntegrationSummary],
-    overdue: Attention[IntegrationSummary],
-    groups: ShownGroups,
-    *,
-    max_counted: int | None = None,
-) -> AttentionView:
-    """Load the problems of the other kinds: some groups of each, and the numbers of all, or of `max_counted`."""
+def load_attention(db: Connection, pairs: PairProblems, groups: ShownGroups) -> AttentionView:
+    """Add failing webhooks to the problems of pairs: some of them, and the number of all."""
     failing = webhooks.list_failing(db)
     shown = failing[groups.get(AttentionKind.WEBHOOKS, _NO_GROUPS)]
     return AttentionView(
-        together=load_unverified(db, groups.get(AttentionKind.TOGETHER, _NO_GROUPS), max_counted=max_counted),
-        failed=failed,
-        overdue=overdue,
+        pairs=pairs,
         webhooks=shown,
         webhook_count=len(failing),
         outcomes=triggered_webhooks.load_latest_of_failing(db) if shown else {},

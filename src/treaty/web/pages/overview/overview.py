@@ -44,14 +44,11 @@ def show_overview(request: Request) -> HtmlPage:
         is_reversed=is_reversed,
         groups=FIRST_GROUPS if shows_warnings else overview.NO_GROUPS,
         overdue_since=request.now - OVERDUE_AFTER,
+        max_counted=MAX_COUNTED,
     )
     if overview_filter.is_empty and not loaded.counts:
         return HtmlPage("first_run.html", {"address": request.base_url})
-    attention = (
-        load_attention(request.db, loaded.failed, loaded.overdue, FIRST_GROUPS, max_counted=MAX_COUNTED)
-        if shows_warnings
-        else None
-    )
+    attention = load_attention(request.db, loaded.problems, FIRST_GROUPS) if shows_warnings else None
     context = {
         "filter": overview_filter,
         "counts": {state: loaded.counts.get(state, 0) for state in PactState},
