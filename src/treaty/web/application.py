@@ -69,7 +69,6 @@ COMPARED_BYTES_PER_SECOND: Final = 16_000_000
 HTTP_METHODS: Final = {"GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT", "OPTIONS", "PATCH"}
 LARGE_BODY_BYTES: Final = 256 * 1024
 """A larger body is processed in a thread, so that it does not block the event loop. A few are prepared at a time."""
-"""Maximum size of the cached responses of a process."""
 HEARTBEAT_AUTHENTICATION_SECONDS: Final = 3.0
 """After this time the heartbeat answers anyone: that a database does not respond is no reason to restart a server."""
 REAUTHENTICATE_AFTER: Final = 1.0
