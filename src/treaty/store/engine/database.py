@@ -28,7 +28,7 @@ from treaty.store.engine.database_files import DatabaseFiles, create_private, fi
 from treaty.store.engine.database_urls import parse_url
 from treaty.store.engine.file_checks import check_file
 from treaty.store.engine.postgresql_sql import build_postgresql_dialect
-from treaty.store.engine.prepared import SQLITE, PreparedStatement, variants_of
+from treaty.store.engine.prepared import SQLITE, PreparedStatement, prepare
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -559,9 +559,10 @@ _DIALECT_KEY: Final = "treaty_dialect"
 
 def _prepare(db: Connection, statement: Executable, params: Params) -> tuple[PreparedStatement, Mapping[str, Any]]:
     """Return the prepared statement for parameters, and these as a mapping."""
+    # Nearly all are dictionaries, and the check for other mappings takes as long as a short statement.
     values = params if type(params) is dict else _read_attributes(statement, params)
     dialect = SQLITE if db.dialect.name == "sqlite" else db.info[_DIALECT_KEY]
-    return variants_of(statement, dialect).get(values), values
+    return prepare(statement, values, dialect), values
 
 
 def _read_attributes(statement: Executable, params: Params) -> Mapping[str, Any]:

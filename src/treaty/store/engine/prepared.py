@@ -83,7 +83,7 @@ _ARRAY: Final = -1
 """Stands for the length of a list that is passed as an array."""
 
 
-class Variants:
+class _Variants:
     """The variants of a statement, one per length of its lists.
 
     `IN` needs a placeholder for each value. Lists are padded to powers of two, by repeating their last value, which
@@ -120,7 +120,7 @@ class Variants:
         self._variants: dict[tuple[int | None, ...], PreparedStatement] = {}
 
     def get(self, params: Params) -> PreparedStatement:
-        """Return the variant for parameters. It is cached, unless it has literals or a very long list."""
+        """Return the variant for parameters, from the cache if possible."""
         lengths: tuple[int | None, ...] = ()
         if self._lists:
             pad, longer = self._padded_lengths.get, self._longer
@@ -166,7 +166,12 @@ def _pad_array(convert: Converter | None, values: Iterable[Any]) -> Any:
     return convert(padded) if convert else padded
 
 
-variants_of: Final = lru_cache(maxsize=2048)(Variants)
+def prepare(statement: Executable, params: Params, dialect: Dialect = SQLITE) -> PreparedStatement:
+    """Return the prepared statement for parameters. It is cached, unless it has literals or a very long list."""
+    return _variants(statement, dialect).get(params)
+
+
+_variants: Final = lru_cache(maxsize=2048)(_Variants)
 
 
 @lru_cache(maxsize=64)  # few: a compiled statement is large, and is used again only for literals and other lengths

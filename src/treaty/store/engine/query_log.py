@@ -68,9 +68,9 @@ class QueryLog:
 
         It stops at the first difference: later queries may have been chosen by the rows of earlier ones.
         """
-        driver = driver_of(db)
+        cursor = driver_of(db).cursor()
         for sql, values, only_first, rows in self._queries:
-            cursor = driver.execute(sql, values)
+            cursor.execute(sql, values)
             if (cursor.fetchmany(1) if only_first else cursor.fetchall()) != rows:
                 return False
         return True
