@@ -11,7 +11,6 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -54,6 +53,7 @@ from treaty.store.tables import (
     released_version,
     tag,
     tag_head,
+    version,
 )
 from treaty.store.versions import branches
 
@@ -324,7 +324,13 @@ def _partners_statement(
 # Details of versions
 
 
-_VERSIONS: Final[BindParameter[Any]] = bindparam("versions", expanding=True)
+# Materialized, since SQLite builds a temporary table for each list of values in a statement.
+_SHOWN: Final = (
+    select(version.c.id)
+    .where(version.c.id.in_(bindparam("versions", expanding=True)))
+    .cte("shown")
+    .prefix_with("MATERIALIZED")
+)
 _BRANCH: Final = 0
 _TAG: Final = 1
 _ENVIRONMENT: Final = 2
@@ -347,8 +353,9 @@ def _environments_of_versions(table: Table, ended_at: str) -> Select[*tuple[Any,
             literal_column("0").label("head_id"),
             *(environment.c[name] for name in columns),
         )
-        .join_from(table, environment, environment.c.id == table.c.environment_id)
-        .where(table.c.version_id.in_(_VERSIONS), table.c[ended_at].is_(None))
+        .join_from(_SHOWN, table, table.c.version_id == _SHOWN.c.id)
+        .join(environment, environment.c.id == table.c.environment_id)
+        .where(table.c[ended_at].is_(None))
     )
 
 
@@ -369,8 +376,8 @@ _DETAILS: Final = union_all(
         tag.c.name,
         *_NO_ENVIRONMENT,
     )
-    .outerjoin_from(tag, tag_head, _is_head)
-    .where(tag.c.version_id.in_(_VERSIONS)),
+    .join_from(_SHOWN, tag, tag.c.version_id == _SHOWN.c.id)
+    .outerjoin(tag_head, _is_head),
     # The order of branches is that of their rows alone.
     select(
         literal_column(str(_BRANCH)),
@@ -382,8 +389,8 @@ _DETAILS: Final = union_all(
         branch.c.name,
         *_NO_ENVIRONMENT,
     )
-    .join_from(branch_version, branch, branch.c.id == branch_version.c.branch_id)
-    .where(branch_version.c.version_id.in_(_VERSIONS)),
+    .join_from(_SHOWN, branch_version, branch_version.c.version_id == _SHOWN.c.id)
+    .join(branch, branch.c.id == branch_version.c.branch_id),
 )
 _ORDER_OF_DETAILS: Final = attrgetter("kind", "since", "id", "name")
 _MAX_VERSIONS: Final = 1000
