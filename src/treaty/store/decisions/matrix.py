@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -53,7 +54,6 @@ from treaty.store.tables import (
     released_version,
     tag,
     tag_head,
-    version,
 )
 from treaty.store.versions import branches
 
@@ -324,16 +324,7 @@ def _partners_statement(
 # Details of versions
 
 
-# Materialized, since SQLite builds a temporary table for each list of values in a statement.
-_SHOWN: Final = (
-    select(version.c.id)
-    .where(version.c.id.in_(bindparam("versions", expanding=True)))
-    .cte("shown")
-    .prefix_with("MATERIALIZED")
-)
-_BRANCH: Final = 0
-_TAG: Final = 1
-_ENVIRONMENT: Final = 2
+_VERSIONS: Final[BindParameter[Any]] = bindparam("versions", expanding=True)
 _is_head: Final = and_(tag_head.c.pacticipant_id == tag.c.pacticipant_id, tag_head.c.name == tag.c.name)
 
 
@@ -342,57 +333,47 @@ def _as_stored(time: ColumnElement[datetime]) -> ColumnElement[Any]:
     return type_coerce(time, NullType()).label("since")
 
 
+# The rows of both unions are sorted in Python, which takes less time than a database needs to sort a few rows.
+_TAGS_AND_BRANCHES: Final = union_all(
+    select(
+        literal_column("1").label("is_tag"),
+        _as_stored(tag.c.created_at),
+        tag.c.id,
+        tag.c.version_id,
+        tag.c.name,
+        tag_head.c.version_id.label("head_id"),
+    )
+    .outerjoin_from(tag, tag_head, _is_head)
+    .where(tag.c.version_id.in_(_VERSIONS)),
+    # The order of branches is that of their rows alone.
+    select(
+        literal_column("0"),
+        null(),
+        branch_version.c.id,
+        branch_version.c.version_id,
+        branch.c.name,
+        branch.c.head_version_id,
+    )
+    .join_from(branch_version, branch, branch.c.id == branch_version.c.branch_id)
+    .where(branch_version.c.version_id.in_(_VERSIONS)),
+)
+_ORDER_OF_TAGS_AND_BRANCHES: Final = attrgetter("is_tag", "since", "id")
+
+
 def _environments_of_versions(table: Table, ended_at: str) -> Select[*tuple[Any, ...]]:
     columns = ("uuid", "name", "display_name", "is_production", "created_at", "updated_at", "position")
     return (
-        select(
-            literal_column(str(_ENVIRONMENT)).label("kind"),
-            table.c.version_id,
-            _as_stored(table.c.created_at),
-            literal_column("0").label("id"),
-            literal_column("0").label("head_id"),
-            *(environment.c[name] for name in columns),
-        )
-        .join_from(_SHOWN, table, table.c.version_id == _SHOWN.c.id)
-        .join(environment, environment.c.id == table.c.environment_id)
-        .where(table.c[ended_at].is_(None))
+        select(table.c.version_id, *(environment.c[name] for name in columns), _as_stored(table.c.created_at))
+        .join_from(table, environment, environment.c.id == table.c.environment_id)
+        .where(table.c.version_id.in_(_VERSIONS), table.c[ended_at].is_(None))
     )
 
 
-_NO_ENVIRONMENT: Final = [null()] * 5
-# One statement, since each has a cost of its own. Its rows are sorted in Python, which takes less time than a database
-# needs to sort a few rows.
-_DETAILS: Final = union_all(
-    # Environments come first, because the first part of a union determines the types of its columns.
+_ENVIRONMENTS: Final = union_all(
     _environments_of_versions(deployed_version, "undeployed_at"),
     _environments_of_versions(released_version, "support_ended_at"),
-    select(
-        literal_column(str(_TAG)),
-        tag.c.version_id,
-        _as_stored(tag.c.created_at),
-        tag.c.id,
-        tag_head.c.version_id,
-        null(),
-        tag.c.name,
-        *_NO_ENVIRONMENT,
-    )
-    .join_from(_SHOWN, tag, tag.c.version_id == _SHOWN.c.id)
-    .outerjoin(tag_head, _is_head),
-    # The order of branches is that of their rows alone.
-    select(
-        literal_column(str(_BRANCH)),
-        branch_version.c.version_id,
-        null(),
-        branch_version.c.id,
-        branch.c.head_version_id,
-        null(),
-        branch.c.name,
-        *_NO_ENVIRONMENT,
-    )
-    .join_from(_SHOWN, branch_version, branch_version.c.version_id == _SHOWN.c.id)
-    .join(branch, branch.c.id == branch_version.c.branch_id),
 )
-_ORDER_OF_DETAILS: Final = attrgetter("kind", "since", "id", "name")
+_ORDER_OF_ENVIRONMENTS: Final = attrgetter("since", "name")
 _MAX_VERSIONS: Final = 1000
 """Maximum number of versions in one statement, since databases limit the number of its parameters."""
 
@@ -406,14 +387,14 @@ def load_versions(
     ids = list(details_by_id)
     for start in range(0, len(ids), _MAX_VERSIONS):
         values = {"versions": ids[start : start + _MAX_VERSIONS]}
-        for row in sorted(fetch_rows(db, _DETAILS, values), key=_ORDER_OF_DETAILS):
-            version = details_by_id[row.version_id]
-            if row.kind == _ENVIRONMENT:
-                version.environments.append(EnvironmentSummary._make(row[5:]))
-            elif row.kind == _TAG:
-                version.tags.append(TagSummary(row.name, row.head_id == row.version_id))
+        for row in sorted(fetch_rows(db, _TAGS_AND_BRANCHES, values), key=_ORDER_OF_TAGS_AND_BRANCHES):
+            version, is_head = details_by_id[row.version_id], row.head_id == row.version_id
+            if row.is_tag:
+                version.tags.append(TagSummary(row.name, is_head))
             else:
-                version.branches.append(BranchSummary(row.name, row.head_id == row.version_id))
+                version.branches.append(BranchSummary(row.name, is_head))
+        for row in sorted(fetch_rows(db, _ENVIRONMENTS, values), key=_ORDER_OF_ENVIRONMENTS):
+            details_by_id[row[0]].environments.append(EnvironmentSummary._make(row[1:-1]))
     return {key: version_details.summarize() for key, version_details in details.items()}
 
 
