@@ -275,7 +275,7 @@ class RequestHandler:
             raise Malformed(request.source.problem)
         template, names, accept = self._routes.match(request.path)
         request.accept = accept or request.accept
-        endpoint = None if template is None else await self._find_endpoint(template)
+        endpoint = None if template is None else self._routes.find_loaded(template) or await self._load(template)
         route = None
         if endpoint is not None:
             request.route = endpoint.url.template
@@ -296,10 +296,8 @@ class RequestHandler:
         outcome = await self._run(route, request, names, authenticate)
         return await self._follow_events(outcome, route, request, body) if isinstance(outcome, EventQuery) else outcome
 
-    async def _find_endpoint(self, template: str) -> Endpoint:
-        """Return the routes of a URL. They are loaded in a thread, because that would delay other requests."""
-        if endpoint := self._routes.find_loaded(template):
-            return endpoint
+    async def _load(self, template: str) -> Endpoint:
+        """Load the routes of a URL, in a thread, because that would delay other requests."""
         return await self._run_in_thread(partial(self._routes.load, template))
 
     async def _authenticate(self, request: Request, route: Route | None) -> AuthenticateInTransaction | None:
@@ -336,8 +334,9 @@ class RequestHandler:
 
     def _authenticates_in_transaction(self, route: Route) -> bool:
         """Whether the caller is authenticated within the read's own transaction, which saves a round trip."""
-        is_plain_read = route.method == "GET" and route.needs_database and route.database_failure_result is None
-        return is_plain_read and not self._database.is_local
+        if self._database.is_local:
+            return False
+        return route.method == "GET" and route.needs_database and route.database_failure_result is None
 
     async def _read_body(self, request: Request, route: Route, body: asgi.BodyReader) -> None:
         """Read the body. After a slow one, authenticate again, as if the request had arrived only now.

@@ -7,7 +7,7 @@ sees the database, so each of its rules is tested with a table of cases.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -97,8 +97,7 @@ class ResultCounts(NamedTuple):
         return not (self.success or self.failed or self.unknown)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MatrixRowsSummary:
+class MatrixRowsSummary(NamedTuple):
     """Counts of all rows that a query selects, and the few rows that a response shows."""
 
     decisive_counts: ResultCounts
@@ -122,10 +121,11 @@ MAX_REASONS: Final = 50
 
 
 _NO_EXEMPTIONS: Final = Exemptions()
+_NO_GAPS: Final[Mapping[GapKey, ComparisonGap]] = {}
+_NO_ALIASES: Final[Mapping[tuple[str, str], str]] = {}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MatrixFacts:
+class MatrixFacts(NamedTuple):
     """The facts that a verdict is computed from."""
 
     specified: Sequence[ResolvedSelector]
@@ -135,9 +135,9 @@ class MatrixFacts:
     """All rows, the newest action first. Empty if there is a `rows_summary`."""
     rows_summary: MatrixRowsSummary | None = None
     """Computed by the database, where there are more rows than the limit."""
-    gaps: Mapping[GapKey, ComparisonGap] = field(default_factory=dict)
+    gaps: Mapping[GapKey, ComparisonGap] = _NO_GAPS
     """Why pairs whose provider version has a contract are not verified by it."""
-    aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    aliases: Mapping[tuple[str, str], str] = _NO_ALIASES
     """The numbers of the versions that the query names by an alias, by pacticipant and alias."""
     exemptions: Exemptions = _NO_EXEMPTIONS
     """Loaded only where the answer would be no without them."""
@@ -149,8 +149,7 @@ class MatrixFacts:
         return {(version.selector.pacticipant, version.number) for version in versions}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VerdictSummary:
+class VerdictSummary(NamedTuple):
     """The answer, with the counts that explain it."""
 
     deployable: bool | None
@@ -162,8 +161,7 @@ class VerdictSummary:
     """None unless the query ignores anything: clients detect by this number that the broker supports `ignore`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer to a query of the matrix, with its rows and reasons."""
 
     considered: list[MatrixRow]
@@ -174,7 +172,7 @@ class Verdict:
     """Number of rows, including those beyond the limit."""
     multi_version_pacticipants: AbstractSet[str]
     """The pacticipants of which the query selects several versions."""
-    gaps: Mapping[GapKey, ComparisonGap] = field(default_factory=dict)
+    gaps: Mapping[GapKey, ComparisonGap] = _NO_GAPS
     """Why rows whose provider version has a contract have no result; empty where the database has summarized them."""
 
     @property
@@ -264,7 +262,7 @@ def decide(query: MatrixQuery, facts: MatrixFacts) -> Verdict:
     summary = _build_summary(query, facts, rows_summary, has_missing_versions=bool(missing_versions))
     obstacles = [] if summary.deployable else _list_obstacles(facts, missing_versions, rows_summary)
     if not summary.deployable and not missing_versions and not facts.exemptions.is_empty:
-        summary = replace(summary, deployable=_decide_with_exemptions(query, facts, rows_summary))
+        summary = summary._replace(deployable=_decide_with_exemptions(query, facts, rows_summary))
         obstacles = [reason for reason in obstacles if not (summary.deployable and isinstance(reason, MoreObstacles))]
     success = NothingRequired() if rows_summary.decisive_counts.is_empty else AllVerified()
     return Verdict(

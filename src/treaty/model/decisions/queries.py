@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from treaty.model.decisions.selectors import Selector
 
@@ -17,8 +16,7 @@ class LatestBy(Enum):
     PAIR = "cp"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Destination:
+class Destination(NamedTuple):
     """Where versions are to be deployed.
 
     The store adds the versions there of all pacticipants that have a contract with those that the query specifies.
@@ -56,8 +54,7 @@ class Destination:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MatrixQuery:
+class MatrixQuery(NamedTuple):
     """A query of the matrix."""
 
     selectors: tuple[Selector, ...]

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from treaty.model.pacts.content import Content
 from treaty.model.pacts.documents import Document
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PactKey:
+class PactKey(NamedTuple):
     """Identifies a pact: its consumer, the consumer's version, and its provider."""
 
     consumer: str
@@ -16,8 +16,7 @@ class PactKey:
     provider: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pact:
+class Pact(NamedTuple):
     """A pact that was published. Publishing again for the same version adds a revision."""
 
     consumer: str
@@ -35,8 +34,7 @@ class Pact:
         return f"Pact between {self.consumer} ({self.version}) and {self.provider}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PactDetails:
+class PactDetails(NamedTuple):
     """A pact with its content as JSON, in the context of the URL that was requested."""
 
     pact: Pact

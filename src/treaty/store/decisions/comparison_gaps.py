@@ -5,7 +5,6 @@ adds a missing result to the facts. Pairs that have not been compared yet are no
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, func, select
@@ -195,8 +194,7 @@ def complete_summary(
     )
     if not number:
         return summary
-    return replace(
-        summary,
+    return summary._replace(
         decisive_counts=_add_unknown(summary.decisive_counts, number),
         latest_counts=_add_unknown(summary.latest_counts, number),
     )

@@ -8,7 +8,7 @@ original. tests/store/test_verifiable_plans.py asserts their plans.
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Label, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Label, Select, and_, bindparam, func, null, select
 
 from treaty.model.decisions.consumer_selectors import (
     AllWithTag,
@@ -79,13 +79,16 @@ _DEPLOYED: Final = _CONSUMERS.join(deployed_version, deployed_version.c.pacticip
 _RELEASED: Final = _CONSUMERS.join(released_version, released_version.c.pacticipant_id == _consumer.c.id).join(
     environment, environment.c.id == released_version.c.environment_id
 )
-_ENVIRONMENT: Final = (environment.c.name.label("environment"), environment.c.is_production)
+_NO_BRANCH: Final = null().label("branch")
+_ENVIRONMENT: Final = (_NO_BRANCH, environment.c.name.label("environment"), environment.c.is_production)
 
 
 def _select_pacts(
     versions: FromClause, version_id: ColumnElement[Any], *columns: Label[Any] | ColumnElement[Any]
 ) -> Select[Any]:
     """Select the pacts that these versions of its consumers have with the provider.
+
+    The columns are the fields of `SelectedPact` after the selector, in their order.
 
     Adding 0 prevents the use of the index of providers: SQLite, which has no statistics here, would start with all
     publications for the provider.
@@ -192,7 +195,7 @@ def _execute(
     """List the pacts of one statement; `name` is that of the selector's branch, tag or environment."""
     statement = statements[selector.consumer is not None]
     params = {"provider": provider_id, "consumer": selector.consumer, "name": name}
-    return [SelectedPact(selector=selector, **row) for row in fetch_dicts(db, statement, params)]
+    return [SelectedPact(selector, *row) for row in fetch_rows(db, statement, params)]
 
 
 def _list_pacts_of_fallback_branch(
@@ -229,18 +232,17 @@ _DEFAULTS: Final = _select_pacts(
 
 
 def _list_default_pacts(db: Connection, provider_id: int) -> list[SelectedPact]:
-    pacts = [_build_default_pact(row) for row in fetch_dicts(db, _DEFAULTS, {"provider": provider_id})]
+    pacts = [_build_default_pact(row) for row in fetch_rows(db, _DEFAULTS, {"provider": provider_id})]
     return [*pacts, *_list_pacts(db, Deployed(), provider_id), *_list_pacts(db, Released(), provider_id)]
 
 
-def _build_default_pact(row: dict[str, Any]) -> SelectedPact:
-    is_of_branch, is_of_tag = row.pop("is_of_branch"), row.pop("is_of_tag")
-    consumer = row["consumer"]
-    if is_of_branch:
-        return SelectedPact(selector=MainBranch(consumer=consumer, is_default=True), **row)
-    if is_of_tag:
-        return SelectedPact(selector=LatestWithTag(tag=row["branch"], consumer=consumer), **row)
-    return SelectedPact(selector=OverallLatest(consumer=consumer), **row)
+def _build_default_pact(row: Any) -> SelectedPact:
+    selector: ConsumerVersionSelector = OverallLatest(consumer=row.consumer)
+    if row.is_of_branch:
+        selector = MainBranch(consumer=row.consumer, is_default=True)
+    elif row.is_of_tag:
+        selector = LatestWithTag(tag=row.branch, consumer=row.consumer)
+    return SelectedPact(selector, *row[:-2])
 
 
 # The heads of all branches and tags: the candidates for work in progress
@@ -248,8 +250,3 @@ def _build_default_pact(row: dict[str, Any]) -> SelectedPact:
 _RECENT: Final = publication.c.created_at > bindparam("since")
 BRANCH_HEADS: Final = _select_pacts(_BRANCHES, branch.c.head_version_id, branch.c.name.label("name")).where(_RECENT)
 TAG_HEADS: Final = _select_pacts(_TAG_HEADS, tag_head.c.version_id, tag_head.c.name.label("name")).where(_RECENT)
-
-
-def fetch_dicts(db: Connection, statement: Select[Any], params: Mapping[str, object]) -> list[dict[str, Any]]:
-    """List rows as dictionaries by the names of their columns."""
-    return [row._asdict() for row in fetch_rows(db, statement, params)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, select
@@ -28,7 +28,7 @@ from treaty.model.decisions.verifiable_pacts import (
 from treaty.settings import Settings
 from treaty.store.decisions import consumer_selectors, verified_contents
 from treaty.store.decisions.consumer_selectors import BRANCH_HEADS, TAG_HEADS
-from treaty.store.engine.database import fetch_scalar
+from treaty.store.engine.database import fetch_rows, fetch_scalar
 from treaty.store.pacticipants import former_names
 from treaty.store.tables import pacticipant
 
@@ -102,8 +102,8 @@ def _list_heads(
     build_selector: Callable[[str], ConsumerVersionSelector],
     params: Mapping[str, object],
 ) -> list[SelectedPact]:
-    heads = sorted(consumer_selectors.fetch_dicts(db, statement, params), key=itemgetter("position", "name"))
-    return [SelectedPact(selector=build_selector(row.pop("name")), **row) for row in heads]
+    heads = sorted(fetch_rows(db, statement, params), key=attrgetter("position", "name"))
+    return [SelectedPact(build_selector(row.name), *row[:-1]) for row in heads]
 
 
 def _find_wip_start(

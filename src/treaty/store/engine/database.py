@@ -509,14 +509,14 @@ def fetch_all(db: Connection, statement: Executable, params: Params, kind: type[
 
 def fetch_first(db: Connection, statement: Executable, params: Params) -> Any:
     """Return the first row, or None."""
-    values = _values(statement, params)
-    return _prepared(db, statement, values).first(db, values)
+    prepared, values = _prepare(db, statement, params)
+    return prepared.first(db, values)
 
 
 def fetch_rows(db: Connection, statement: Executable, params: Params) -> Sequence[Any]:
     """Return all rows as named tuples."""
-    values = _values(statement, params)
-    return _prepared(db, statement, values).all(db, values)
+    prepared, values = _prepare(db, statement, params)
+    return prepared.all(db, values)
 
 
 def fetch_tuples(db: Connection, statement: Executable, params: Params, kind: type[N]) -> list[N]:
@@ -524,15 +524,15 @@ def fetch_tuples(db: Connection, statement: Executable, params: Params, kind: ty
 
     This is the fastest way to read long lists.
     """
-    values = _values(statement, params)
+    prepared, values = _prepare(db, statement, params)
     # The constructor of a named tuple counts its arguments each time.
-    return _prepared(db, statement, values).all(db, values, partial(tuple.__new__, kind))
+    return prepared.all(db, values, partial(tuple.__new__, kind))
 
 
 def fetch_column(db: Connection, statement: Executable, params: Params) -> list[Any]:
     """Return the first column of all rows."""
-    values = _values(statement, params)
-    return _prepared(db, statement, values).all(db, values, itemgetter(0))
+    prepared, values = _prepare(db, statement, params)
+    return prepared.all(db, values, itemgetter(0))
 
 
 def fetch_scalar(db: Connection, statement: Executable, params: Params) -> Any:
@@ -543,27 +543,30 @@ def fetch_scalar(db: Connection, statement: Executable, params: Params) -> Any:
 
 def execute(db: Connection, statement: Executable, params: Params) -> int:
     """Execute a statement that changes data, and return the number of rows."""
-    values = _values(statement, params)
-    return _prepared(db, statement, values).run(db, values)
+    prepared, values = _prepare(db, statement, params)
+    return prepared.run(db, values)
 
 
 def execute_many(db: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
     """Execute a statement that changes data for each row of parameters, with few round trips."""
     if rows:
-        _prepared(db, statement, rows[0]).run_many(db, rows)
+        _prepare(db, statement, rows[0])[0].run_many(db, rows)
 
 
 _DIALECT_KEY: Final = "treaty_dialect"
 """Key in a connection's `info` of the dialect for statements that bypass SQLAlchemy."""
 
 
-def _prepared(db: Connection, statement: Executable, values: Mapping[str, Any]) -> PreparedStatement:
+def _prepare(db: Connection, statement: Executable, params: Params) -> tuple[PreparedStatement, Mapping[str, Any]]:
+    """Return the prepared statement for parameters, and these as a mapping."""
+    # Nearly all are dictionaries, and the check for other mappings takes as long as a short statement.
+    values = params if type(params) is dict else _read_attributes(statement, params)
     dialect = SQLITE if db.dialect.name == "sqlite" else db.info[_DIALECT_KEY]
-    return prepare(statement, values, dialect)
+    return prepare(statement, values, dialect), values
 
 
-def _values(statement: Executable, params: Params) -> Mapping[str, Any]:
-    if type(params) is dict or isinstance(params, Mapping):  # the check for Mapping takes as long as a short statement
+def _read_attributes(statement: Executable, params: Params) -> Mapping[str, Any]:
+    if isinstance(params, Mapping):
         return params
     return {name: getattr(params, name) for name in _parameter_names(statement)}
 

@@ -91,7 +91,17 @@ class _Variants:
     not filled with variants that occur once.
     """
 
-    __slots__ = ("_converters", "_dialect", "_lists", "_literals", "_make", "_pad", "_statement", "_variants")
+    __slots__ = (
+        "_converters",
+        "_dialect",
+        "_lists",
+        "_literals",
+        "_longer",
+        "_make",
+        "_padded_lengths",
+        "_statement",
+        "_variants",
+    )
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
         binds = _compile(statement, dialect, frozenset()).binds
@@ -99,7 +109,9 @@ class _Variants:
         row: type[tuple[Any, ...]] = namedtuple("Row", [name for name, _ in columns], rename=True)  # type: ignore[misc]  # noqa: PYI024 - its fields are a statement's
         self._statement = statement
         self._dialect = dialect
-        self._pad = _pad_on_sqlite if dialect.name == "sqlite" else _pad_on_postgresql
+        is_sqlite = dialect.name == "sqlite"
+        self._padded_lengths = _PADDED_ON_SQLITE if is_sqlite else _PADDED_ON_POSTGRESQL
+        self._longer = None if is_sqlite else _ARRAY
         self._lists = tuple(name for name, bind in binds.items() if bind.expanding)
         self._literals = frozenset(name for name, bind in binds.items() if bind.literal_execute)
         self._make = partial(tuple.__new__, row)  # the constructor of a named tuple counts its arguments each time
@@ -109,8 +121,10 @@ class _Variants:
 
     def get(self, params: Params) -> PreparedStatement:
         """Return the variant for parameters, from the cache if possible."""
-        pad = self._pad
-        lengths = tuple([pad(len(params[name])) for name in self._lists]) if self._lists else ()
+        lengths: tuple[int | None, ...] = ()
+        if self._lists:
+            pad, longer = self._padded_lengths.get, self._longer
+            lengths = tuple([pad(len(params[name]), longer) for name in self._lists])
         return self._variants.get(lengths) or self._add(lengths, params)
 
     def _add(self, lengths: tuple[int | None, ...], params: Params) -> PreparedStatement:
@@ -138,17 +152,12 @@ class _Variants:
         return PreparedStatement(state.statement, _build_reader(placeholders), self._make, self._converters)
 
 
-def _pad_on_sqlite(length: int) -> int | None:
-    """Return the padded length of a list; None for one that is so long that its variant is not cached."""
-    return _find_power_of_two(length) if length <= MAX_LIST_LENGTH else None
-
-
-def _pad_on_postgresql(length: int) -> int:
-    return _find_power_of_two(length) if length <= MAX_PLACEHOLDERS else _ARRAY
-
-
 def _find_power_of_two(length: int) -> int:
     return 1 << (length - 1).bit_length() if length else 0
+
+
+_PADDED_ON_SQLITE: Final = {length: _find_power_of_two(length) for length in range(MAX_LIST_LENGTH + 1)}
+_PADDED_ON_POSTGRESQL: Final = {length: _find_power_of_two(length) for length in range(MAX_PLACEHOLDERS + 1)}
 
 
 def _pad_array(convert: Converter | None, values: Iterable[Any]) -> Any:

@@ -70,7 +70,8 @@ class QueryLog:
         """
         cursor = driver_of(db).cursor()
         for sql, values, only_first, rows in self._queries:
-            if _run(cursor, sql, values, only_first=only_first) != rows:
+            cursor.execute(sql, values)
+            if (cursor.fetchmany(1) if only_first else cursor.fetchall()) != rows:
                 return False
         return True
 
@@ -111,12 +112,8 @@ def fetch(db: Connection, sql: str, values: Sequence[Any], *, only_first: bool) 
     All queries of the store's modules end here. A query that did not would be missing from the log, and a cached
     response could be outdated.
     """
-    rows = _run(driver_of(db).cursor(), sql, values, only_first=only_first)
+    cursor = driver_of(db).execute(sql, values)
+    rows = cursor.fetchmany(1) if only_first else cursor.fetchall()
     if log := _CURRENT.log:
         log.add(sql, values, only_first=only_first, rows=rows)
     return rows
-
-
-def _run(cursor: Cursor, sql: str, values: Sequence[Any], *, only_first: bool) -> list[RawRow]:
-    cursor.execute(sql, values)
-    return cursor.fetchmany(1) if only_first else cursor.fetchall()

@@ -118,7 +118,7 @@ def list_of_pair(db: Connection, *, consumer: str, provider: str, pact_filter: P
 
 
 def _read_pacts(rows: Sequence[Any]) -> list[Pact]:
-    return [Pact(**row._asdict()) for row in rows]
+    return [Pact._make(row) for row in rows]
 
 
 # Pacts of a provider, and of all pairs

@@ -1,9 +1,8 @@
 """Lookups of a single pact, with its content."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -50,7 +49,9 @@ PACTS: Final = (
     .join(PROVIDER, PROVIDER.c.id == publication.c.provider_id)
     .join(content, content.c.id == publication.c.content_id)
 )
-"""All revisions of all pacts; queries add `publication.c.is_current` for the newest revision of each version."""
+"""All revisions of all pacts; queries add `publication.c.is_current` for the newest revision of each version.
+
+The columns are the fields of `Pact`, in their order."""
 
 
 CONSUMER_ID: Final = select_pacticipant_id("consumer")
@@ -70,8 +71,7 @@ CONTENT_ID: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PactWithBody:
+class PactWithBody(NamedTuple):
     """A pact with its content as JSON."""
 
     pact: Pact
@@ -165,12 +165,10 @@ def _fetch(db: Connection, statement: Select[*tuple[Any, ...]], params: dict[str
     row = fetch_first(db, statement, params)
     if row is None:
         return None
-    values = row._asdict()
-    body, is_renamed = values.pop("body"), values.pop("is_renamed")
-    pact = Pact(**values)
-    return PactWithBody(
-        pact, replace_names(body, consumer=pact.consumer, provider=pact.provider) if is_renamed else body
-    )
+    pact, body = Pact._make(row[:-2]), row.body
+    if row.is_renamed:
+        body = replace_names(body, consumer=pact.consumer, provider=pact.provider)
+    return PactWithBody(pact, body)
 
 
 def find(db: Connection, key: PactKey) -> PactWithBody | None:

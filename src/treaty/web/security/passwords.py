@@ -35,6 +35,7 @@ from treaty.web.security.password_caches import PendingVerifications, RecordedSu
 from treaty.web.security.request_credentials import BasicCredentials, RequestCredential
 from treaty.web.security.settings_users import SettingsUsers
 
+_NOT_PENDING: Final = nullcontext()
 _SETTINGS_HASH: Final = "settings"
 """Takes the place of the password hash for users of the settings, whose passwords stay while the process runs."""
 
@@ -89,7 +90,7 @@ class PasswordVerifier:
         """
         if isinstance(credential, BasicCredentials) and self.needs_verification(credential):
             return self._pending.add(credential, address)
-        return nullcontext()
+        return _NOT_PENDING
 
     def verify(
         self,

@@ -1,6 +1,5 @@
 """Decisions of the matrix with exemptions, which are loaded only where the answer would be no without them."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -17,4 +16,4 @@ def decide_with_exemptions(db: Connection, query: MatrixQuery, facts: MatrixFact
     if verdict.summary.deployable or environment_name is None:
         return verdict
     exemptions = load_for_matrix(db, facts, environment_name=environment_name, now=now)
-    return verdict if exemptions.is_empty else decide(query, replace(facts, exemptions=exemptions))
+    return verdict if exemptions.is_empty else decide(query, facts._replace(exemptions=exemptions))

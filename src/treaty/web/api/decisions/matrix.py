@@ -6,7 +6,7 @@ them read one snapshot of the database.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NotRequired, cast
@@ -358,7 +358,7 @@ def query_pair_matrix(
     """Answer a query of the matrix of a pair. Raises InvalidQuery, and NotFound for an unknown name."""
     pair = (Selector(pacticipant=consumer), Selector(pacticipant=provider))
     db, parsed = request.db, _parse_query(request.query, pair, counts_superseded=counts_superseded)
-    matrix_query = replace(parsed, is_one_way=True)
+    matrix_query = parsed._replace(is_one_way=True)
     named = _load_named_ids(db, matrix_query)
     # Invalid options are reported before a missing pacticipant, which is 404 here, as in the original.
     _check(db, matrix_query, named, of_selectors=False, problems=problems)

@@ -1,6 +1,6 @@
 """Pacts for verification, which the build of a provider fetches."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired
 
@@ -167,14 +167,21 @@ def select_pacts_for_verification(request: Request, provider: str) -> PactsForVe
     environments = consumer_selectors.find_existing_environments(request.db, names)
     query = verifiable_pact_requests.parse_body(request.raw_body, body, environments)
     misspelt = verifiable_pact_requests.list_misspelt(body)
-    return replace(_list_pacts(request, provider, query), misspelt=misspelt)
+    return _list_pacts(request, provider, query, misspelt=misspelt)
 
 
 def _list_pacts(
-    request: Request, provider: str, query: VerifiablePactsQuery, *, is_deprecated: bool = False
+    request: Request,
+    provider: str,
+    query: VerifiablePactsQuery,
+    *,
+    is_deprecated: bool = False,
+    misspelt: tuple[str, ...] = (),
 ) -> PactsForVerification:
     pacts = list_of_provider(request.db, provider, query, today=request.today, settings=request.settings)
-    return PactsForVerification(verifiable_pacts=pacts, base_url=request.base_url, is_deprecated=is_deprecated)
+    return PactsForVerification(
+        verifiable_pacts=pacts, base_url=request.base_url, is_deprecated=is_deprecated, misspelt=misspelt
+    )
 
 
 @represent.register

@@ -1,7 +1,7 @@
 """Whether versions can be deployed to each environment: the table on the pages of applications and versions."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
@@ -135,4 +135,4 @@ def decide_deployment(request: Request, name: str, number: str, environment: Env
 
 def _build_query(name: str, number: str, environment: str) -> MatrixQuery:
     selector = Selector(pacticipant=name, version=number)
-    return replace(build_deployment_query(selector, Destination(environment=environment)), limit=MAX_ROWS)
+    return build_deployment_query(selector, Destination(environment=environment))._replace(limit=MAX_ROWS)
