@@ -40,17 +40,20 @@ _DIGESTS: Final = DigestCache(16_384)
 """Interactions that this process has indexed recently. Each takes about 250 bytes."""
 
 
-def index_published(db: Connection, contract: Contract, key: ContentKey) -> bool:
-    """Index a content that was just added, unless it is large; return whether it is indexed.
+def index_published(db: Connection, contracts: Mapping[ContentKey, Contract]) -> set[ContentKey]:
+    """Index contents that were just added, except for large ones; return those that are indexed.
 
-    The caller has locked the consumer and the provider.
+    The contracts have different providers. The caller has locked them and the consumer.
     """
-    if len(contract.content.body) > MAX_INLINE_BYTES:
-        return False
-    indexed = index_document(contract.document, _DIGESTS)
-    contents.add(db, key, indexed.interactions, is_new=True)
-    contents.mark(db, key, indexed)
-    return True
+    indexed = {
+        key: index_document(contract.document, _DIGESTS)
+        for key, contract in contracts.items()
+        if len(contract.content.body) <= MAX_INLINE_BYTES
+    }
+    if indexed:
+        contents.add(db, {key: content.interactions for key, content in indexed.items()}, is_new=True)
+        contents.mark(db, indexed)
+    return set(indexed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,9 @@ def _take_step(db: Connection, step: IndexingStep) -> bool:
     if step.is_first:
         # What an older version of the rules has found, or a process that was killed.
         contents.remove(db, [key.id])
-    contents.add(db, key, step.interactions)
+    contents.add(db, {key: step.interactions})
     if step.is_last:
-        contents.mark(db, key, step.indexed)
+        contents.mark(db, {key: step.indexed})
     return step.is_last
 
 

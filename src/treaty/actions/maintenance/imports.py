@@ -555,7 +555,9 @@ class _Importer:
         # Adding a publication sets the pair's time of change to the original time, which may be an earlier one.
         pair = (contract.consumer, contract.provider)
         changed_at = self._find_changed_at(*pair)
-        publications.add(self.db, contract, publications.load_state(self.db, contract), now=now)
+        state = publications.load_state(self.db, contract)
+        (key,) = publications.ensure_contents(self.db, [(contract, state)], now=now)
+        publications.add(self.db, key, state, now=now)
         if changed_at and changed_at > now:
             publications.touch(self.db, *pair, now=changed_at)
         self._changed_at[pair] = max(changed_at, now) if changed_at else now

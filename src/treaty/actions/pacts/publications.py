@@ -33,6 +33,7 @@ from treaty.model.pacts.text_diff import diff_contents
 from treaty.model.versions import Version
 from treaty.model.webhooks.events import (
     Event,
+    RequiredVerification,
     group_by_version,
     list_first_publication_events,
     list_republication_events,
@@ -40,10 +41,12 @@ from treaty.model.webhooks.events import (
 from treaty.model.webhooks.parameters import WebhookContext
 from treaty.settings import Settings
 from treaty.store import audit
+from treaty.store.engine.database import pipelined
 from treaty.store.pacticipants import former_names, pacticipants
 from treaty.store.pacts import pacts, publications
-from treaty.store.pacts.publications import PublicationState
+from treaty.store.pacts.publications import PublicationKey, PublicationState
 from treaty.store.provider_contracts import comparisons
+from treaty.store.usage.contents import ContentKey
 
 MAX_DIFF_STEPS: Final = 100_000
 """Values compared or printed before the difference to the published pact is left out of an error."""
@@ -75,36 +78,63 @@ def publish_contracts(
     """
     names = {batch.pacticipant, *(contract.provider for contract in batch.contracts)}
     locked = _lock(db, names)
-    check_names_in_use(db, names - locked.keys())
-    states = [publications.load_state(db, contract) for contract in batch.contracts]
+    with pipelined(db):
+        return _publish_batch(db, batch, names, locked, base_url=base_url, now=now, settings=settings)
+
+
+def _publish_batch(  # noqa: PLR0913 - the batch with its pacticipants, and the settings
+    db: Connection,
+    batch: ContractBatch,
+    names: set[str],
+    locked: dict[str, Pacticipant],
+    *,
+    base_url: str,
+    now: datetime,
+    settings: Settings,
+) -> PublishedContracts:
+    missing_names = names - locked.keys()
+    check_names_in_use(db, missing_names)
+    states = publications.load_states(db, batch.contracts)
     conflicts = [] if settings.allow_dangerous_contract_modification else _conflicts(db, batch.contracts, states)
     similar_names = (
         {} if batch.allows_similar_names else find_similar_names(db, _names_in_order(batch), locked, settings)
     )
     if conflicts or similar_names:
         raise ConflictingContracts(conflicts, similar_names)
-    locked |= _add_missing(db, names - locked.keys(), now=now)
+    if missing_names:
+        locked = locked | _add_missing(db, missing_names, now=now)
+        states = publications.load_states(db, batch.contracts)  # now with the ids of all pacticipants
     version, is_new = save_build(db, locked[batch.pacticipant], batch, now=now, settings=settings)
     context = _webhook_context(batch, base_url)
     # A new version has no tags but those of this request, so without them the store can skip a query.
     may_have_tags = not is_new or bool(batch.tags)
     published: list[PublishedContract] = []
-    providers: set[str] = set()
-    for contract, initial_state in zip(batch.contracts, states, strict=True):
-        # A provider may occur twice in a batch: then the first contract has changed the state that was loaded above.
-        state = publications.load_state(db, contract) if contract.provider in providers else initial_state
-        providers.add(contract.provider)
-        try:
-            merged, state = _merge_if_requested(db, contract, state)
-        except MergeConflict as conflict:
-            conflicts += _describe_conflict(contract, conflict, has_difference=len(conflicts) < MAX_DIFFERENCES)
-            continue
-        published.append(_publish(db, merged, state, context=context, now=now, may_have_tags=may_have_tags))
+    for number, contracts in enumerate(_split_at_repeated_providers(batch.contracts)):
+        if number:
+            # The first contract with a provider has changed the state that was loaded before.
+            states = publications.load_states(db, contracts)
+        mergeable: list[tuple[Contract, PublicationState]] = []
+        for contract, state in zip(contracts, states, strict=False):
+            try:
+                mergeable.append(_merge_if_requested(db, contract, state))
+            except MergeConflict as conflict:
+                conflicts += _describe_conflict(contract, conflict, has_difference=len(conflicts) < MAX_DIFFERENCES)
+        published += _publish(db, mergeable, context=context, now=now, may_have_tags=may_have_tags)
     if conflicts:
         raise ConflictingContracts(conflicts, {})
     return PublishedContracts(
         version=version, is_new=is_new, branch=batch.branch, tags=batch.tags, contracts=tuple(published)
     )
+
+
+def _split_at_repeated_providers(contracts: Sequence[Contract]) -> list[list[Contract]]:
+    """Split contracts into parts whose providers are different, so that none changes the state of another one."""
+    parts: list[list[Contract]] = [[]]
+    for contract in contracts:
+        if any(contract.provider == other.provider for other in parts[-1]):
+            parts.append([])
+        parts[-1].append(contract)
+    return parts
 
 
 def check_names_in_use(db: Connection, missing: Collection[str]) -> None:
@@ -224,11 +254,11 @@ def publish_pact(
     Raises Renamed, SimilarNames, and Conflict if the content of a published version would change.
     """
     locked = _lock_pair(db, contract, settings)
+    _ensure_version(db, contract, locked, now=now, settings=settings)
     state = publications.load_state(db, contract)
     if state.current_sha not in (None, contract.content.sha) and not settings.allow_dangerous_contract_modification:
         raise Conflict(describe_changed_content(contract.consumer, contract.version, contract.provider))
-    _ensure_version(db, contract, locked, now=now, settings=settings)
-    return _publish(db, contract, state, context={"base_url": base_url}, now=now)
+    return _publish_alone(db, contract, state, base_url=base_url, now=now)
 
 
 def merge_pact(
@@ -244,9 +274,9 @@ def merge_pact(
     except MergeConflict as conflict:
         texts = [text for _, text in _describe_conflict(contract, conflict)]
         raise Conflict("\n\n".join(texts)) from conflict
-    state = publications.load_state(db, merged)
     _ensure_version(db, contract, locked, now=now, settings=settings)
-    return _publish(db, merged, state, context={"base_url": base_url}, now=now)
+    state = publications.load_state(db, merged)
+    return _publish_alone(db, merged, state, base_url=base_url, now=now)
 
 
 def _lock_pair(db: Connection, contract: Contract, settings: Settings) -> dict[str, Pacticipant]:
@@ -266,45 +296,81 @@ def _ensure_version(
     ensure_version(db, consumers[contract.consumer], contract.version, now=now, settings=settings)
 
 
+def _publish_alone(
+    db: Connection, contract: Contract, state: PublicationState, *, base_url: str, now: datetime
+) -> PublishedContract:
+    with pipelined(db):
+        return _publish(db, [(contract, state)], context={"base_url": base_url}, now=now)[0]
+
+
 def _publish(
     db: Connection,
-    contract: Contract,
-    state: PublicationState,
+    contracts: Sequence[tuple[Contract, PublicationState]],
     *,
     context: WebhookContext,
     now: datetime,
     may_have_tags: bool = True,
-) -> PublishedContract:
-    """Store a contract and enqueue its webhooks. `state` is the state before the publication."""
-    is_indexed = True
-    if state.current_sha != contract.content.sha:
-        new_content = publications.add(db, contract, state, now=now)
-        is_indexed = new_content is None or index_published(db, contract, new_content)
-    else:
-        publications.touch(db, contract.consumer, contract.provider, now=now)
-    if state.has_provider_contracts:
-        comparisons.enqueue_for_content(
-            *(db, contract.consumer, contract.provider, contract.content.sha), base_url=context["base_url"], now=now
+) -> list[PublishedContract]:
+    """Store contracts of a version, and enqueue their webhooks. Each has the state before the publication.
+
+    Their providers are different. Statements for several contracts run together, since each round trip to PostgreSQL
+    takes longer than a statement.
+    """
+    keys = publications.ensure_contents(db, contracts, now=now)
+    not_indexed = _store(db, contracts, keys, context=context, now=now)
+    required = [group_by_version(requirements) for requirements in publications.list_required_verifications(db, keys)]
+    events = _list_events(db, contracts, keys, required, may_have_tags=may_have_tags)
+    published = []
+    for (contract, state), own_required, own_events in zip(contracts, required, events, strict=True):
+        record_contract_events(db, contract, own_events, own_required, context=context, now=now)
+        triggered = (
+            enqueue_for_contract(db, contract, own_events, own_required, context=context, now=now)
+            if state.has_webhooks
+            else ()
         )
-    _record_audit(db, contract, state, context)
-    required = group_by_version(publications.list_required_verifications(db, contract))
-    events = _list_events(db, contract, state, requires_verification=bool(required), may_have_tags=may_have_tags)
-    record_contract_events(db, contract, events, required, context=context, now=now)
-    triggered = (
-        enqueue_for_contract(db, contract, events, required, context=context, now=now) if state.has_webhooks else ()
-    )
-    return PublishedContract(
-        consumer=contract.consumer,
-        version=contract.version,
-        provider=contract.provider,
-        outcome=_decide_outcome(contract, state),
-        events=tuple(events),
-        triggered=tuple(triggered),
-        has_webhooks=state.has_webhooks,
-        is_verified=state.is_verified,
-        is_indexed=is_indexed,
-        is_compared=state.has_provider_contracts,
-    )
+        published.append(
+            PublishedContract(
+                consumer=contract.consumer,
+                version=contract.version,
+                provider=contract.provider,
+                outcome=_decide_outcome(contract, state),
+                events=tuple(own_events),
+                triggered=tuple(triggered),
+                has_webhooks=state.has_webhooks,
+                is_verified=state.is_verified,
+                is_indexed=contract.provider not in not_indexed,
+                is_compared=state.has_provider_contracts,
+            )
+        )
+    return published
+
+
+def _store(
+    db: Connection,
+    contracts: Sequence[tuple[Contract, PublicationState]],
+    keys: Sequence[PublicationKey],
+    *,
+    context: WebhookContext,
+    now: datetime,
+) -> set[str]:
+    """Store publications, and return the providers of those whose new content is too large to be indexed at once."""
+    new_contents: dict[ContentKey, Contract] = {}
+    for (contract, state), key in zip(contracts, keys, strict=True):
+        if state.current_sha != contract.content.sha:
+            publications.add(db, key, state, now=now)
+        else:
+            publications.touch(db, contract.consumer, contract.provider, now=now)
+        if key.has_new_content:
+            new_contents[ContentKey(key.content_id, key.consumer_id, key.provider_id)] = contract
+        if state.has_provider_contracts:
+            comparisons.enqueue_for_content(
+                *(db, contract.consumer, contract.provider, contract.content.sha),
+                base_url=context["base_url"],
+                now=now,
+            )
+        _record_audit(db, contract, state, context)
+    indexed = index_published(db, new_contents)
+    return {contract.provider for key, contract in new_contents.items() if key not in indexed}
 
 
 def _record_audit(db: Connection, contract: Contract, state: PublicationState, context: WebhookContext) -> None:
@@ -333,18 +399,29 @@ def _decide_outcome(contract: Contract, state: PublicationState) -> PublicationO
 
 def _list_events(
     db: Connection,
-    contract: Contract,
-    state: PublicationState,
+    contracts: Sequence[tuple[Contract, PublicationState]],
+    keys: Sequence[PublicationKey],
+    required: Sequence[Sequence[RequiredVerification]],
     *,
-    requires_verification: bool,
     may_have_tags: bool,
-) -> list[Event]:
-    if state.current_sha is not None:
-        is_changed = state.current_sha != contract.content.sha
-        return list_republication_events(
-            contract.consumer, contract.version, is_changed=is_changed, requires_verification=requires_verification
-        )
-    earlier_contents = publications.list_earlier_contents(db, contract, may_have_tags=may_have_tags)
-    return list_first_publication_events(
-        contract.content.sha, earlier_contents, requires_verification=requires_verification
-    )
+) -> list[list[Event]]:
+    """List the events of each contract."""
+    first = [key for (_, state), key in zip(contracts, keys, strict=True) if state.current_sha is None]
+    earlier_contents = iter(publications.list_earlier_contents(db, first, may_have_tags=may_have_tags))
+    events = []
+    for (contract, state), own_required in zip(contracts, required, strict=True):
+        requires_verification, sha = bool(own_required), contract.content.sha
+        if state.current_sha is None:
+            events.append(
+                list_first_publication_events(sha, next(earlier_contents), requires_verification=requires_verification)
+            )
+        else:
+            events.append(
+                list_republication_events(
+                    contract.consumer,
+                    contract.version,
+                    is_changed=state.current_sha != sha,
+                    requires_verification=requires_verification,
+                )
+            )
+    return events

@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import ClauseElement
 
 from treaty.errors import DatabaseReplaced, Invalid, InvalidSetting, Problem
+from treaty.store.engine import query_log
 from treaty.store.engine.database_faults import describe_first_line, is_error_in_statement
 from treaty.store.engine.database_files import DatabaseFiles, create_private, find_path, forbid_creation
 from treaty.store.engine.database_urls import parse_url
@@ -517,6 +518,36 @@ def fetch_rows(db: Connection, statement: Executable, params: Params) -> Sequenc
     """Return all rows as named tuples."""
     prepared, values = _prepare(db, statement, params)
     return prepared.all(db, values)
+
+
+def fetch_rows_of_each(db: Connection, queries: Sequence[tuple[Executable, Params]]) -> list[Sequence[Any]]:
+    """Run queries, and return the rows of each as named tuples.
+
+    If they are `pipelined`, they take PostgreSQL one round trip together.
+    """
+    if db.dialect.name == "sqlite":
+        return [fetch_rows(db, statement, params) for statement, params in queries]
+    values_of_each = [_values(statement, params) for statement, params in queries]
+    prepared = [
+        _prepared(db, statement, values) for (statement, _), values in zip(queries, values_of_each, strict=True)
+    ]
+    raw_queries = [(query.sql, query.values(values)) for query, values in zip(prepared, values_of_each, strict=True)]
+    rows_of_each = query_log.fetch_each(db, raw_queries)
+    return [query.convert_all(rows) for query, rows in zip(prepared, rows_of_each, strict=True)]
+
+
+@contextmanager
+def pipelined(db: Connection) -> Iterator[None]:
+    """Send the statements within the context to PostgreSQL without waiting for each, which saves their round trips.
+
+    A query waits for its own rows, and so for all statements before it. A statement that fails raises its error at the
+    next query, or at the end of the context. The number of rows that `execute` returns is not known within it.
+    """
+    if db.dialect.name == "sqlite":
+        yield
+        return
+    with query_log.driver_of(db).pipeline():
+        yield
 
 
 def fetch_tuples(db: Connection, statement: Executable, params: Params, kind: type[N]) -> list[N]:

@@ -70,6 +70,10 @@ class PreparedStatement:
     def all(self, db: Connection, params: Params, make: Callable[[Any], Any] | None = None) -> list[Any]:
         """Run the query, and return its rows, each as `make` converts it."""
         rows = fetch(db, self.sql, self.values(params), only_first=False)
+        return self.convert_all(rows, make)
+
+    def convert_all(self, rows: Iterable[tuple[Any, ...]], make: Callable[[Any], Any] | None = None) -> list[Any]:
+        """Convert the driver's rows."""
         return list(map(make or self.make, map(self._convert, rows) if self.converters else rows))
 
     def _convert(self, row: tuple[Any, ...]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -32,6 +32,10 @@ class Driver(Protocol):
     def execute(self, sql: str, values: Sequence[Any], /) -> Cursor: ...
 
     def cursor(self) -> Cursor: ...
+
+    def pipeline(self) -> AbstractContextManager[object]:
+        """Send statements without waiting for the results of earlier ones. Only PostgreSQL's driver has it."""
+        ...
 
 
 def driver_of(db: Connection) -> Driver:
@@ -117,3 +121,14 @@ def fetch(db: Connection, sql: str, values: Sequence[Any], *, only_first: bool) 
     if log := _CURRENT.log:
         log.add(sql, values, only_first=only_first, rows=rows)
     return rows
+
+
+def fetch_each(db: Connection, queries: Sequence[tuple[str, Sequence[Any]]]) -> list[list[RawRow]]:
+    """Run queries on PostgreSQL, and return the rows of each. `pipelined` queries take one round trip together."""
+    driver = driver_of(db)
+    cursors = [driver.execute(sql, values) for sql, values in queries]
+    rows_of_each = [cursor.fetchall() for cursor in cursors]
+    if log := _CURRENT.log:
+        for (sql, values), rows in zip(queries, rows_of_each, strict=True):
+            log.add(sql, values, only_first=False, rows=rows)
+    return rows_of_each

@@ -65,7 +65,7 @@ def lock(db: Connection, names: Collection[str]) -> list[Pacticipant]:
     if len(locked) == len(set(names)) or db.dialect.name == "sqlite":
         return locked
     missing = set(names) - {pacticipant.name for pacticipant in locked}
-    db.execute(_LOCK_NAMES, {"names": sorted(missing)})
+    fetch_rows(db, _LOCK_NAMES, {"names": sorted(missing)})
     # Another write may have added them while this one waited.
     return fetch_all(db, _LOCK, {"names": list(names)}, Pacticipant)
 

@@ -14,9 +14,10 @@ from treaty.model.maintenance.metrics import IndexProgress
 from treaty.model.usage.expectations import IndexedContent, IndexedInteraction, TermKey, field_of
 from treaty.model.usage.formats import CONTENT_FORMAT
 from treaty.model.usage.words import list_words
-from treaty.store.engine.batches import execute_in_batches, fetch_in_batches
+from treaty.store.engine.batches import execute_in_batches, fetch_in_batches, fetch_in_batches_for_each
 from treaty.store.engine.database import execute, fetch_first, fetch_rows, fetch_scalar
 from treaty.store.engine.inserts import add_rows
+from treaty.store.engine.prepared import MAX_PLACEHOLDERS
 from treaty.store.pacticipants.pacticipants import select_pacticipant_id
 from treaty.store.tables import (
     content,
@@ -88,7 +89,7 @@ _INTERACTIONS: Final = select(usage_interaction.c.digest, usage_interaction.c.id
     usage_interaction.c.provider_id == bindparam("provider_id"),
     usage_interaction.c.digest.in_(bindparam("digests", expanding=True)),
 )
-_FEW_DIGESTS: Final = 16
+_FEW_DIGESTS: Final = MAX_PLACEHOLDERS
 _digest: Final = func.unnest(bindparam("digests", type_=ARRAY(Text))).table_valued("digest").render_derived("wanted")
 # PostgreSQL expects hardly any interactions of a pair. It would compare each of them with each of many digests.
 _MANY_INTERACTIONS_ON_POSTGRESQL: Final = select(
@@ -104,59 +105,83 @@ _MANY_INTERACTIONS_ON_POSTGRESQL: Final = select(
 )
 
 
-def add(
-    db: Connection, key: ContentKey, interactions: Mapping[str, IndexedInteraction], *, is_new: bool = False
-) -> None:
-    """Add interactions of a content to the index; those that it has already stay as they are.
+Interactions = Mapping[str, IndexedInteraction]
+"""Interactions by their digests."""
+
+
+def add(db: Connection, contents: Mapping[ContentKey, Interactions], *, is_new: bool = False) -> None:
+    """Add interactions of contents of different pairs to the index; those that it has already stay as they are.
 
     A large content is added in several transactions. It counts as indexed once it is marked (`mark`). `is_new` is
-    whether the content was added in this transaction, so that the index has none of its interactions yet.
+    whether the contents were added in this transaction, so that the index has none of their interactions yet.
     """
-    pair = {"consumer_id": key.consumer_id, "provider_id": key.provider_id}
-    ids = _find_interactions(db, pair, interactions)
-    missing = {digest: interactions[digest] for digest in interactions if digest not in ids}
-    if missing:
-        ids |= _add_interactions(db, pair, missing)
-    existing = set() if is_new else {row.interaction_id for row in fetch_rows(db, _OCCURRENCES, {"content": key.id})}
-    new_ids = sorted(set(ids.values()) - existing)
-    add_rows(db, usage_occurrence, [{"content_id": key.id, "interaction_id": new_id} for new_id in new_ids])
+    ids = _find_interactions(db, contents)
+    missing = {
+        # Looked up one by one, since an interaction may be read from the pact only then.
+        key: {digest: interactions[digest] for digest in interactions if digest not in ids[key]}
+        for key, interactions in contents.items()
+    }
+    for key, new_ids in _add_interactions(db, {key: items for key, items in missing.items() if items}).items():
+        ids[key] |= new_ids
+    if not is_new:
+        for key in contents:
+            existing = {row.interaction_id for row in fetch_rows(db, _OCCURRENCES, {"content": key.id})}
+            ids[key] = {digest: id_ for digest, id_ in ids[key].items() if id_ not in existing}
+    rows = [{"content_id": key.id, "interaction_id": id_} for key in ids for id_ in sorted(ids[key].values())]
+    add_rows(db, usage_occurrence, rows)
 
 
-def _add_interactions(
-    db: Connection, pair: Mapping[str, int], missing: Mapping[str, IndexedInteraction]
-) -> dict[str, int]:
-    term_ids = _ensure_terms(db, pair["provider_id"], missing.values())
-    rows = [{**pair, **_interaction_row(digest, item, term_ids)} for digest, item in missing.items()]
+def mark(db: Connection, contents: Mapping[ContentKey, IndexedContent]) -> None:
+    """Mark contents as indexed."""
+    markers = [
+        {
+            "content_id": key.id,
+            "format": CONTENT_FORMAT,
+            "interactions": len(indexed.interactions),
+            "is_truncated": indexed.is_truncated,
+        }
+        for key, indexed in contents.items()
+    ]
+    add_rows(db, usage_content, markers)
+
+
+def _find_interactions(db: Connection, contents: Mapping[ContentKey, Interactions]) -> dict[ContentKey, dict[str, int]]:
+    is_few = all(len(interactions) <= _FEW_DIGESTS for interactions in contents.values())
+    statement = _INTERACTIONS if is_few or db.dialect.name == "sqlite" else _MANY_INTERACTIONS_ON_POSTGRESQL
+    requests = [(interactions, _pair(key)) for key, interactions in contents.items()]
+    rows_of_each = fetch_in_batches_for_each(db, statement, requests, parameter="digests")
+    return {
+        key: {row.digest: row.id for row in rows if row.id is not None}
+        for key, rows in zip(contents, rows_of_each, strict=True)
+    }
+
+
+def _pair(key: ContentKey) -> dict[str, int]:
+    return {"consumer_id": key.consumer_id, "provider_id": key.provider_id}
+
+
+def _add_interactions(db: Connection, missing: Mapping[ContentKey, Interactions]) -> dict[ContentKey, dict[str, int]]:
+    """Add interactions with their expectations, and return their ids."""
+    if not missing:
+        return {}
+    term_ids = _ensure_terms(db, {key.provider_id: items.values() for key, items in missing.items()})
+    rows = [
+        {**_pair(key), **_interaction_row(digest, item, term_ids[key.provider_id])}
+        for key, items in missing.items()
+        for digest, item in items.items()
+    ]
     add_rows(db, usage_interaction, rows)
-    ids = _find_interactions(db, pair, missing)
+    new_ids = _find_interactions(db, missing)
     expectations = sorted(
-        (term_ids[term], ids[digest], int(strictness))
-        for digest, item in missing.items()
+        (term_ids[key.provider_id][term], new_ids[key][digest], int(strictness))
+        for key, items in missing.items()
+        for digest, item in items.items()
         for term, strictness in item.expectations.items()
     )
     # In the order of the primary key, which takes SQLite less time.
     names = ("term_id", "interaction_id", "strictness")
     add_rows(db, usage_expectation, [dict(zip(names, row, strict=True)) for row in expectations])
-    return ids
-
-
-def mark(db: Connection, key: ContentKey, indexed: IndexedContent) -> None:
-    """Mark a content as indexed."""
-    marker = {
-        "content_id": key.id,
-        "format": CONTENT_FORMAT,
-        "interactions": len(indexed.interactions),
-        "is_truncated": indexed.is_truncated,
-    }
-    add_rows(db, usage_content, [marker])
-
-
-def _find_interactions(db: Connection, pair: Mapping[str, int], digests: Iterable[str]) -> dict[str, int]:
-    batch = list(digests)
-    is_few = len(batch) <= _FEW_DIGESTS
-    statement = _INTERACTIONS if is_few or db.dialect.name == "sqlite" else _MANY_INTERACTIONS_ON_POSTGRESQL
-    rows = fetch_in_batches(db, statement, batch, pair, parameter="digests")
-    return {row.digest: row.id for row in rows if row.id is not None}
+    return new_ids
 
 
 def _interaction_row(digest: str, item: IndexedInteraction, term_ids: Mapping[TermKey, int]) -> dict[str, Any]:
@@ -169,11 +194,18 @@ def _interaction_row(digest: str, item: IndexedInteraction, term_ids: Mapping[Te
     }
 
 
-def _ensure_terms(db: Connection, provider_id: int, items: Iterable[IndexedInteraction]) -> dict[TermKey, int]:
-    """Find or add the terms of interactions, and return their ids."""
-    keys = list(dict.fromkeys(key for item in items for key in item.expectations))
-    ids = _find_terms(db, provider_id, keys)
-    missing = [key for key in keys if key not in ids]
+def _ensure_terms(
+    db: Connection, items_by_provider: Mapping[int, Iterable[IndexedInteraction]]
+) -> dict[int, dict[TermKey, int]]:
+    """Find or add the terms of interactions, and return their ids by provider."""
+    keys = {
+        provider_id: list(dict.fromkeys(key for item in items for key in item.expectations))
+        for provider_id, items in items_by_provider.items()
+    }
+    ids = _find_terms(db, keys)
+    missing = {
+        provider_id: [term for term in terms if term not in ids[provider_id]] for provider_id, terms in keys.items()
+    }
     rows = [
         {
             "provider_id": provider_id,
@@ -182,17 +214,23 @@ def _ensure_terms(db: Connection, provider_id: int, items: Iterable[IndexedInter
             "field": field_of(place, name),
             "words": join_words(provider_id, list_words(name)),
         }
-        for place, name in missing
+        for provider_id, terms in missing.items()
+        for place, name in terms
     ]
-    add_rows(db, usage_term, rows)
-    return ids | _find_terms(db, provider_id, missing) if missing else ids
+    if rows:
+        add_rows(db, usage_term, rows)
+        for provider_id, new_ids in _find_terms(db, missing).items():
+            ids[provider_id] |= new_ids
+    return ids
 
 
-def _find_terms(db: Connection, provider_id: int, keys: Collection[TermKey]) -> dict[TermKey, int]:
-    names = {name for _, name in keys}
-    rows = fetch_in_batches(db, _TERMS, names, {"provider_id": provider_id}, parameter="names")
-    ids = {(row.place, row.name): row.id for row in rows}
-    return {key: ids[key] for key in keys if key in ids}
+def _find_terms(db: Connection, keys: Mapping[int, Collection[TermKey]]) -> dict[int, dict[TermKey, int]]:
+    requests = [({name for _, name in terms}, {"provider_id": provider_id}) for provider_id, terms in keys.items()]
+    rows_of_each = fetch_in_batches_for_each(db, _TERMS, requests, parameter="names")
+    return {
+        provider_id: {(row.place, row.name): row.id for row in rows}
+        for provider_id, rows in zip(keys, rows_of_each, strict=True)
+    }
 
 
 # Removal
