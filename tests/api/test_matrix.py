@@ -231,6 +231,30 @@ def test_a_limit_changes_no_count(make_api: Callable[..., Api], latest_by: str) 
     assert limited["reasons"] == everything["reasons"]
 
 
+@pytest.mark.parametrize("path", [f"/matrix?{BOTH}", "/matrix/provider/Bar/consumer/Foo?"])
+def test_failures_of_a_pair_are_found_behind_newer_rows_in_each_direction(
+    api: Api, history: History, path: str
+) -> None:
+    for version, content in (("1", "a"), ("2", "b"), ("3", "b"), ("4", "b")):
+        history.publish("Foo", version, "Bar", content)
+    history.verify("Foo", "1", "Bar", "10", success=False)
+    history.verify("Foo", "1", "Bar", "11")
+    history.verify("Foo", "2", "Bar", "11")
+    for is_mutual in (False, True):
+        if is_mutual:
+            history.publish("Bar", "9", "Foo", "c")
+            history.verify("Bar", "9", "Foo", "5", success=False)
+        everything, newest, failed = (
+            api.get(f"{path}&latestby=cvpv{options}").json() for options in ("", "&limit=1", "&limit=1&success[]=false")
+        )
+        number = 2 if is_mutual and "q[]" in path else 1
+        assert (everything["summary"]["success"], everything["summary"]["failed"]) == (4, number)
+        assert newest["summary"] == failed["summary"] == everything["summary"]
+        assert newest["reasons"] == failed["reasons"] == everything["reasons"]
+        assert len(newest["reasons"]) == number
+        assert (failed["rows"], rows(failed)) == ({"shown": 1, "total": number}, ["9-5" if number > 1 else "1-10"])
+
+
 def test_with_one_selector_a_limit_counts_rows_of_the_selected_version_only(api: Api, history: History) -> None:
     for number in "1234":
         history.publish("Foo", number, "Bar", number)

@@ -110,14 +110,47 @@ def test_a_list_of_any_length_allows_a_generic_plan(database: Database, column: 
     assert database.read(count_custom_plans) == PLANNED_BEFORE_COMPARING
 
 
-def test_the_newest_rows_of_a_pair_are_found_without_reading_those_of_others(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("scope", "publications"),
+    [
+        # The 600 of the pair, and the newest of them again.
+        pytest.param(PAIR, 800, id="of both directions"),
+        # Twice as many as rows, since the newest are selected first and then described.
+        pytest.param(PAIR._replace(pair=(1, 21)), 2 * (LIMIT + 1), id="of one direction"),
+    ],
+)
+def test_the_newest_rows_of_a_pair_are_found_without_reading_those_of_others(
+    database: Database, scope: MatrixScope, publications: int
+) -> None:
     database.write(lambda db: db.execute(text(HISTORY)))
 
     def count_read_publications(db: Connection) -> int:
         db.execute(text("SET LOCAL join_collapse_limit = 8"))  # the default, which other tests do without
         for _ in range(EXECUTIONS):
-            assert len(matrix_rows.list_rows(db, PAIR)) == LIMIT + 1
+            assert len(matrix_rows.list_rows(db, scope)) == LIMIT + 1
         return int(db.execute(text(READ_PUBLICATIONS)).scalar_one())
 
-    # The 600 of the pair, and the newest of them again.
-    assert database.read(count_read_publications) < EXECUTIONS * 800
+    assert database.read(count_read_publications) <= EXECUTIONS * publications
+
+
+UNEQUAL_PAIRS = """
+    DELETE FROM publication WHERE id <= 590;
+    UPDATE publication SET consumer_id = 2, provider_id = 22 WHERE id > 600;
+    ANALYZE publication;
+"""
+"""Ten publications of a pair, and thousands of another."""
+CUSTOM_PLANS_OF_ROWS = "SELECT custom_plans FROM pg_prepared_statements WHERE statement LIKE 'WITH newest%'"
+
+
+def test_the_rows_of_a_pair_with_few_publications_have_a_generic_plan(database: Database) -> None:
+    database.write(lambda db: db.execute(text(HISTORY)))
+    database.write(lambda db: db.execute(text(UNEQUAL_PAIRS)))
+
+    def count_custom_plans(db: Connection) -> int:
+        db.execute(text("DEALLOCATE ALL"))  # what other tests have prepared
+        db.execute(text("SET LOCAL join_collapse_limit = 8"))  # the default, which other tests do without
+        for _ in range(EXECUTIONS):
+            assert len(matrix_rows.list_rows(db, PAIR._replace(pair=(1, 21)))) == 10
+        return int(db.execute(text(CUSTOM_PLANS_OF_ROWS)).scalar_one())
+
+    assert database.read(count_custom_plans) == PLANNED_BEFORE_COMPARING

@@ -65,3 +65,30 @@ def test_contents_are_counted_by_the_integrations_of_their_consumers(tmp_path: P
     assert pairs.endswith("(consumer_id=?)")
     (contents,) = [step for step in steps if "SEARCH content" in step]
     assert contents.endswith("(consumer_id=? AND provider_id=?)")
+
+
+def test_the_newest_publications_of_a_pair_are_found_in_the_order_of_an_index(tmp_path: Path) -> None:
+    scope = MatrixScope(
+        version_ids=[],
+        whole_pacticipant_ids=[1, 2],
+        pacticipant_ids=[1, 2],
+        specified_pacticipant_ids=[1, 2],
+        is_single_pacticipant=False,
+        latest_by=LatestBy.CONSUMER_VERSION_AND_PROVIDER_VERSION,
+        limit=100,
+        pair=(1, 2),
+    )
+    query = MatrixQuery(selectors=(), latest_by=scope.latest_by, success=frozenset({False}), limit=scope.limit)
+
+    def list_newest(db: Connection) -> None:
+        matrix_rows.list_rows(db, scope)
+        matrix_summary.summarize(db, scope, query, [], [])
+
+    database = open_new(tmp_path / "treaty.sqlite")
+    _, steps_by_statement = plans(database, list_newest)
+    database.close()
+    rows, _, failures = steps_by_statement.values()
+    for steps in (rows, failures):
+        (found_at,) = [at for at, step in enumerate(steps) if "publication USING" in step and "PRIMARY KEY" not in step]
+        assert steps[found_at].endswith("COVERING INDEX ix_publication_newest (provider_id=? AND consumer_id=?)")
+        assert not any("ORDER BY" in step for step in steps[found_at : steps.index("SCAN anon_1")])

@@ -424,7 +424,9 @@ publication: Final = Table(
     # Finds the contents of a version's pacts without reading each publication: those of one pair are stored far apart.
     Index("ix_publication_current", "consumer_version_id", "is_current", "provider_id", "content_id"),
     Index(None, "consumer_id", "provider_id", "position"),
-    Index(None, "provider_id"),
+    # Lists the newest publications of a pair in order, and finds those of a provider. `is_current` is not among the
+    # first columns: SQLite would then prefer it to the index above, and sort by position.
+    Index("ix_publication_newest", "provider_id", "consumer_id", "consumer_version_id", "is_current", "content_id"),
     Index(None, "content_id", "position"),
     Index(None, "created_at"),
 )

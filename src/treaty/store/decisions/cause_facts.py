@@ -151,7 +151,8 @@ def _load_pairs(
     }
     if not reasons:
         return {}
-    pact_ids = cause_pairs.find_pairs(db, reasons, ids)
+    located = [key for key, reason in reasons.items() if _depends_on_versions(reason)]
+    pact_ids = cause_pairs.find_pairs(db, located, ids)
     facts = {key: _describe_version(pact_ids, key) for key in reasons}
     of_results = {
         key: reason for key, reason in reasons.items() if isinstance(reason, NotVerified | VerificationFailed)
@@ -161,6 +162,12 @@ def _load_pairs(
     _add_requests(db, facts, [key for key, reason in reasons.items() if isinstance(reason, NotVerified)], pact_ids)
     _add_failures(db, facts, of_results)
     return facts
+
+
+def _depends_on_versions(reason: PairObstacle) -> bool:
+    """Whether the cause depends on the versions; that of a failure at no destination only depends on the results."""
+    is_at_destination = _is_at_destination(reason.provider) or _is_at_destination(reason.consumer)
+    return is_at_destination or not isinstance(reason, VerificationFailed)
 
 
 def _describe_version(pact_ids: FoundPairs, key: PairKey) -> PairFacts:
@@ -180,7 +187,7 @@ def _add_newer(
     consumers = cause_pairs.load_newer_consumers(db, of_consumers)
     if not providers and not consumers:
         return
-    for key in reasons:
+    for key in reasons.keys() & pact_ids.ids.keys():
         content_id, consumer_version_id, provider_version_id = pact_ids.ids[key]
         facts[key] = facts[key]._replace(
             newer_provider=providers.get((content_id, provider_version_id)),

@@ -79,6 +79,8 @@ _VERSIONS: Final = select(
 
 def find_pairs(db: Connection, keys: Collection[PairKey], pacticipant_ids: Mapping[str, int]) -> FoundPairs:
     """Find the ids of pairs and their versions."""
+    if not keys:
+        return FoundPairs(ids={}, versions={}, pacticipant_ids=pacticipant_ids)
     consumers = sorted({pacticipant_ids[key.consumer] for key in keys})
     providers = sorted({pacticipant_ids[key.provider] for key in keys})
     shas = sorted({key.sha for key in keys})
@@ -406,28 +408,33 @@ _LAST_SUCCESS: Final = (
     .correlate(verification)
     .scalar_subquery()
 )
-_FAILURES: Final = select(verification.c.id, verification.c.was_pending, _LAST_SUCCESS.label("success_id")).where(
-    verification.c.id.in_(bindparam("failures", expanding=True))
-)
+_success: Final = verification.alias("success")
 _later: Final = verification.alias("later")
 _FIRST_FAILURE: Final = (
     select(functions.min(_later.c.created_at))
     .where(
-        _later.c.content_id == verification.c.content_id,
+        _later.c.content_id == _success.c.content_id,
         _later.c.success.is_(False),
         _later.c.comparison_id.is_(None),
         or_(
-            _later.c.created_at > verification.c.created_at,
-            and_(_later.c.created_at == verification.c.created_at, _later.c.id > verification.c.id),
+            _later.c.created_at > _success.c.created_at,
+            and_(_later.c.created_at == _success.c.created_at, _later.c.id > _success.c.id),
         ),
     )
-    .correlate(verification)
+    .correlate(_success)
     .scalar_subquery()
 )
-_SUCCESSES: Final = (
-    select(verification.c.id, version.c.number, verification.c.created_at, _FIRST_FAILURE.label("failing_since"))
-    .join(version, version.c.id == verification.c.provider_version_id)
-    .where(verification.c.id.in_(bindparam("successes", expanding=True)))
+_FAILURES: Final = (
+    select(
+        verification.c.id,
+        verification.c.was_pending,
+        version.c.number,
+        _success.c.created_at.label("passed_at"),
+        _FIRST_FAILURE.label("failing_since"),
+    )
+    .outerjoin_from(verification, _success, _success.c.id == _LAST_SUCCESS)
+    .outerjoin(version, version.c.id == _success.c.provider_version_id)
+    .where(verification.c.id.in_(bindparam("failures", expanding=True)))
 )
 
 
@@ -435,15 +442,12 @@ def load_failures(db: Connection, numbers: Collection[int]) -> dict[int, Failure
     """Load the history of failed results, by their numbers."""
     if not numbers:
         return {}
-    failures = fetch_rows(db, _FAILURES, {"failures": sorted(numbers)})
-    success_ids = sorted({row.success_id for row in failures if row.success_id is not None})
-    successes = {row.id: row for row in fetch_rows(db, _SUCCESSES, {"successes": success_ids})} if success_ids else {}
-    return {row.id: _build_failure(row, successes.get(row.success_id)) for row in failures}
+    return {row.id: _build_failure(row) for row in fetch_rows(db, _FAILURES, {"failures": sorted(numbers)})}
 
 
-def _build_failure(failure: Any, success: Any | None) -> Failure:
+def _build_failure(row: Any) -> Failure:
     return Failure(
-        last_success=None if success is None else PassedVersion(success.number, success.created_at),
-        failing_since=None if success is None else success.failing_since,
-        is_pending=bool(failure.was_pending),
+        last_success=None if row.number is None else PassedVersion(row.number, row.passed_at),
+        failing_since=row.failing_since,
+        is_pending=bool(row.was_pending),
     )

@@ -77,7 +77,7 @@ def load_facts(db: Connection, query: MatrixQuery, named: NamedIds) -> FactsWith
     specified = selectors.resolve(db, query.selectors, named)
     specified_ids = TargetIds.collect(specified)
     inferred, replaced = _resolve_destination(db, query, specified, specified_ids)
-    scope = _build_scope(query, specified, specified_ids, inferred, replaced, ignored)
+    scope = _narrow(db, _build_scope(query, specified, specified_ids, inferred, replaced, ignored))
     rows = matrix_rows.list_rows(db, scope)
     ignored_selectors = [target.resolved for target in ignored]
     summary = None
@@ -267,6 +267,28 @@ def _has_open_partners(query: MatrixQuery, specified: Sequence[SelectorTarget]) 
 def _build_pair(specified: Sequence[SelectorTarget]) -> tuple[int, int]:
     consumer_id, provider_id = (target.pacticipant_id or NO_ID for target in specified)
     return consumer_id, provider_id
+
+
+_PAIRS: Final = (
+    select(integration.c.consumer_id, integration.c.provider_id)
+    .where(
+        integration.c.consumer_id.in_(bindparam("pacticipants", expanding=True)),
+        integration.c.provider_id.in_(bindparam("pacticipants", expanding=True)),
+    )
+    .limit(2)
+)
+
+
+def _narrow(db: Connection, scope: MatrixScope) -> MatrixScope:
+    """Narrow a scope of two whole pacticipants to their pair, if they have contracts in one direction only.
+
+    An index has the publications of a pair in order, so that the newest are found without reading all.
+    """
+    whole_ids = scope.whole_pacticipant_ids
+    if scope.pair or scope.version_ids or len(whole_ids) != 2 or len(scope.pacticipant_ids) != 2:  # noqa: PLR2004 - two
+        return scope
+    pairs = fetch_rows(db, _PAIRS, {"pacticipants": whole_ids})
+    return scope._replace(pair=tuple(pairs[0])) if len(pairs) == 1 else scope
 
 
 class Partner(NamedTuple):

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Integer,
+    ScalarSelect,
     Select,
     Subquery,
     Table,
@@ -37,6 +38,7 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.types import TypeEngine
 
 from treaty.model.decisions.matrix import MatrixRow
 from treaty.model.decisions.queries import LatestBy
@@ -157,6 +159,18 @@ _NO_MATCH: Final = (-1,)
 """Ids that match no row, for a list without ids: a statement contains both ignored lists if it contains one."""
 
 
+def _hide(parameter: str, kind: TypeEngine[Any]) -> ScalarSelect[Any]:
+    """Return a parameter as a subquery, whose value PostgreSQL does not see when it plans.
+
+    Otherwise it would plan each execution where the values select fewer rows than it expects of any: a pair with fewer
+    publications than the average, or a limit below a tenth of the rows.
+    """
+    return select(bindparam(parameter, type_=kind)).scalar_subquery()
+
+
+_LIMIT: Final = _hide("limit", Integer())
+
+
 def bind_values(scope: MatrixScope, limit: int | None) -> dict[str, Any]:
     pair_consumer, pair_provider = scope.pair or (NO_ID, NO_ID)
     return {
@@ -230,11 +244,18 @@ def _rows_statement(shape: StatementShape) -> Select[*tuple[Any, ...]]:
     if not shape.is_limited:
         results = join_results(shape, publication, is_replaced(shape, publication))
         return select_rows(shape, results).where(is_selected(shape), *results.conditions)
-    ids = _take_until_full(shape, _newest_publications(shape))
+    newest = _newest_publications(shape)
     if shape.has_version_rows:
-        return _select_version_rows(shape, ids)
+        return _select_version_rows(shape, select(newest.c.id))
+    return select_rows_of(shape, _take_until_full(shape, newest))
+
+
+def select_rows_of(
+    shape: StatementShape, ids: Select[Any], *conditions: ColumnElement[bool]
+) -> Select[*tuple[Any, ...]]:
+    """Select the newest rows of publications whose results meet conditions, for shapes without version rows."""
     published = describe_publications(ids)
-    return select_newest_rows(shape, published, join_results(shape, published, false()))
+    return select_newest_rows(shape, published, join_results(shape, published, false())._replace(conditions=conditions))
 
 
 def _select_version_rows(shape: StatementShape, ids: Select[Any]) -> Select[*tuple[Any, ...]]:
@@ -278,7 +299,7 @@ def _select_page(columns: _Columns, joined: FromClause, results: JoinedResults) 
         .select_from(joined)
         .where(*results.conditions)
         .order_by(*order_by_newest(columns))
-        .limit(bindparam("limit"))
+        .limit(_LIMIT)
         .subquery("page")
     )
 
@@ -397,8 +418,7 @@ def is_selected(shape: StatementShape) -> ColumnElement[bool]:
 def _publication_conditions(shape: StatementShape) -> Iterable[ColumnElement[bool]]:
     """Yield the conditions of publications between the selected pacticipants; one of them must hold."""
     if shape.is_pair:
-        is_consumer = publication.c.consumer_id == bindparam("pair_consumer")
-        yield and_(is_consumer, publication.c.provider_id == bindparam("pair_provider"), *_is_current(shape))
+        yield and_(*_is_of_pair(publication), *_is_current(shape))
         return
     # Adding 0 turns the columns into expressions, which no index has. The publications are few once their consumer
     # versions are known. With the bare columns, SQLite would look up each version with each provider, or read all that
@@ -431,10 +451,13 @@ def _publication_conditions(shape: StatementShape) -> Iterable[ColumnElement[boo
 
 def is_selected_content(shape: StatementShape) -> ColumnElement[bool]:
     """Restrict contents to those whose publications have rows, for shapes with `has_whole_contents`."""
-    if shape.is_pair:
-        is_consumer = content.c.consumer_id == bindparam("pair_consumer")
-        return and_(is_consumer, content.c.provider_id == bindparam("pair_provider"))
-    return _is_of_whole_consumer(shape, content)
+    return and_(*_is_of_pair(content)) if shape.is_pair else _is_of_whole_consumer(shape, content)
+
+
+def _is_of_pair(table: Table) -> Iterable[ColumnElement[bool]]:
+    """Restrict rows to those of the pair."""
+    yield table.c.consumer_id == _hide("pair_consumer", Integer())
+    yield table.c.provider_id == _hide("pair_provider", Integer())
 
 
 def _is_of_whole_consumer(shape: StatementShape, table: Table) -> ColumnElement[bool]:
@@ -518,12 +541,12 @@ def _take_until_full(shape: StatementShape, newest: CTE) -> Select[Any]:
     joined and sorted. Publications with the same content have the same number of results, so that number is counted
     once for each content.
     """
-    if shape.has_version_rows:
-        return select(newest.c.id)
     columns = (newest.c.content_id, newest.c.consumer_id, newest.c.provider_id)
     groups = select(*columns).distinct().subquery("groups")
     joined = join_results(shape, groups, false()).joined
-    count = select(groups.c.content_id, COUNT).select_from(joined).group_by(groups.c.content_id).subquery("count")
+    numbers = select(groups.c.content_id, COUNT).select_from(joined).group_by(groups.c.content_id)
+    # Materialized, so that it is evaluated once. PostgreSQL expects so few publications that it would do so for each.
+    count = numbers.cte("count").prefix_with("MATERIALIZED")
     rows_before = func.sum(count.c.number).over(order_by=_order_by_age(shape, newest)) - count.c.number
     counted = select(newest.c.id, rows_before.label("rows_before")).join(
         count, count.c.content_id == newest.c.content_id
@@ -535,16 +558,19 @@ def _take_until_full(shape: StatementShape, newest: CTE) -> Select[Any]:
 def _order_by_age(shape: StatementShape, published: FromClause) -> tuple[ColumnElement[Any], ...]:
     """Order publications by age, the newest first. Ids are assigned in order of time.
 
-    Adding 0 turns the columns into expressions: PostgreSQL would look for the few publications in the order of an
+    Those of a pair are in the order of `ix_publication_newest`, and a version has one that is current. For others,
+    adding 0 turns the columns into expressions: PostgreSQL would look for the few publications in the order of an
     index, and read all others that are newer.
     """
+    if shape.is_pair and shape.has_only_latest:
+        return (published.c.consumer_version_id.desc(),)
     by_version = ((published.c.consumer_version_id + _ZERO).desc(),) if shape.has_only_latest else ()
     return (*by_version, (published.c.id + _ZERO).desc())
 
 
 def select_newest(shape: StatementShape, selected: Select[Any], published: FromClause) -> Select[Any]:
     """Select the newest of these publications up to the limit."""
-    return select(selected.order_by(*_order_by_age(shape, published)).limit(bindparam("limit")).subquery())
+    return select(selected.order_by(*_order_by_age(shape, published)).limit(_LIMIT).subquery())
 
 
 # Results: the provider's side

@@ -60,6 +60,7 @@ from treaty.store.decisions.matrix_rows import (
     select_newest,
     select_newest_rows,
     select_rows,
+    select_rows_of,
 )
 from treaty.store.engine.database import fetch_rows, fetch_tuples
 from treaty.store.tables import content, publication, verification
@@ -451,9 +452,8 @@ class _SelectedResults(NamedTuple):
         content_ids = select(self.result.c.group_content_id)
         published: FromClause = self.published
         if shape.has_whole_contents:
-            # The contents select their publications. PostgreSQL would read all those of the pair for each content.
             published = publication
-            condition = and_(publication.c.content_id.in_(content_ids), publication.c.is_current)
+            condition = _has_content(shape, content_ids)
         elif self.flags:
             condition = content_ids.where(self.is_same_group).exists()
         else:
@@ -484,6 +484,17 @@ class _SelectedResults(NamedTuple):
         return JoinedResults(joined, self.result.c.provider_version_id)
 
 
+def _has_content(shape: StatementShape, content_ids: Select[Any]) -> ColumnElement[bool]:
+    """Restrict publications to the current ones with any of these contents, for shapes with `has_whole_contents`."""
+    has_content = publication.c.content_id.in_(content_ids)
+    if shape.is_pair:
+        # The publications are read in order, until there are enough. Without the comparison with true, the databases
+        # would rather find all those of each content, and sort them.
+        return and_(is_selected(shape), has_content.is_(true()))
+    # The contents select their publications. PostgreSQL would read all those of the pair for each content.
+    return and_(has_content, publication.c.is_current)
+
+
 def _select_results(shape: StatementShape, excerpt: _Excerpt) -> _SelectedResults:
     published = _published(shape)
     if shape.has_whole_contents:
@@ -496,10 +507,12 @@ def _select_results(shape: StatementShape, excerpt: _Excerpt) -> _SelectedResult
     return _SelectedResults(published, result, _list_flags(shape))
 
 
+def _has_success(success: ColumnElement[bool], excerpt: _Excerpt) -> ColumnElement[bool]:
+    return or_(*(success.is_(None) if value is None else success == value for value in excerpt.success))
+
+
 def _conditions(result: Subquery, excerpt: _Excerpt) -> Iterable[ColumnElement[bool]]:
-    yield or_(
-        *(result.c.success.is_(None) if success is None else result.c.success == success for success in excerpt.success)
-    )
+    yield _has_success(result.c.success, excerpt)
     if excerpt.is_considered:
         yield not_(result.c.is_ignored)
     if excerpt.is_current:
@@ -511,9 +524,21 @@ def _conditions(result: Subquery, excerpt: _Excerpt) -> Iterable[ColumnElement[b
 @lru_cache(maxsize=64)
 def _excerpt_statement(shape: StatementShape, excerpt: _Excerpt) -> Select[*tuple[Any, ...]]:
     """Build the statement that lists the rows of an excerpt, from the newest publications that have any."""
+    if shape.has_whole_contents and not excerpt.is_highest:
+        return _excerpt_of_contents(shape, excerpt)
     selected = _select_results(shape, excerpt)
     described = describe_publications(selected.select_newest(shape))
     return select_newest_rows(shape, described, selected.join_described(described))
+
+
+def _excerpt_of_contents(shape: StatementShape, excerpt: _Excerpt) -> Select[*tuple[Any, ...]]:
+    """Select rows of which only their success matters, since none is ignored or superseded."""
+    has_success = _has_success(verification.c.success, excerpt)
+    groups = _contents(shape).subquery("groups")
+    content_ids = select(groups.c.content_id).select_from(join_results(shape, groups, false()).joined)
+    condition = _has_content(shape, content_ids.where(has_success))
+    newest = select_newest(shape, select(publication.c.id).where(condition), publication)
+    return select_rows_of(shape, newest, has_success)
 
 
 @lru_cache(maxsize=16)
