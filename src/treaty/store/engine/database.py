@@ -527,13 +527,9 @@ def fetch_rows_of_each(db: Connection, queries: Sequence[tuple[Executable, Param
     """
     if db.dialect.name == "sqlite":
         return [fetch_rows(db, statement, params) for statement, params in queries]
-    values_of_each = [_values(statement, params) for statement, params in queries]
-    prepared = [
-        _prepared(db, statement, values) for (statement, _), values in zip(queries, values_of_each, strict=True)
-    ]
-    raw_queries = [(query.sql, query.values(values)) for query, values in zip(prepared, values_of_each, strict=True)]
-    rows_of_each = query_log.fetch_each(db, raw_queries)
-    return [query.convert_all(rows) for query, rows in zip(prepared, rows_of_each, strict=True)]
+    prepared = [_prepare(db, statement, params) for statement, params in queries]
+    rows_of_each = query_log.fetch_each(db, [(query.sql, query.values(values)) for query, values in prepared])
+    return [query.convert_all(rows) for (query, _), rows in zip(prepared, rows_of_each, strict=True)]
 
 
 @contextmanager
