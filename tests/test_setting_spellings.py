@@ -593,13 +593,16 @@ def test_an_option_of_a_list_can_be_repeated_and_no_other_can(option):
     [
         (["--port", "1", "--port", "2"], "--port"),
         (["--log-level=info", "--log-level=warn"], "--log-level"),
-        (["--open-access", "--no-open-access"], "--open-access/--no-open-access"),
     ],
 )
 def test_a_repeated_option_with_a_single_value_is_an_error_that_names_it(words, name):
     with pytest.raises(click.UsageError) as error:
         parse_options(*words)
     assert error.value.message == f"{name} is given 2 times, but has a single value: give it once."
+
+
+def test_the_last_of_two_switches_counts():
+    assert parse_options("--example-data", "--no-example-data")["example_data"] is False
 
 
 def test_help_is_shown_beside_a_repeated_option():

@@ -203,12 +203,17 @@ class ServerCommand(RefusesBlankValues):
 
 
 def _reject_repeated_options(command: click.Command, ctx: click.Context, words: list[str]) -> None:
-    """Raise UsageError for the first option that is given more than once although it has a single value."""
+    """Raise UsageError for the first option that is given more than once although it has a single value.
+
+    Switches may be repeated: scripts append `--no-example-data`, for example, to override an earlier `--example-data`.
+    """
     _, _, parameters = command.make_parser(ctx).parse_args(words)
     for parameter, count in Counter(parameters).items():
-        if count > 1 and isinstance(parameter, click.Option) and not parameter.multiple and not parameter.count:
-            names = "/".join((*parameter.opts, *parameter.secondary_opts))
-            raise click.UsageError(f"{names} is given {count} times, but has a single value: give it once.", ctx)
+        if not isinstance(parameter, click.Option) or parameter.multiple or parameter.count or parameter.is_flag:
+            continue
+        if count > 1:
+            name = max(parameter.opts, key=len)
+            raise click.UsageError(f"{name} is given {count} times, but has a single value: give it once.", ctx)
 
 
 def _reads_variables(command: click.Command) -> bool:
