@@ -233,29 +233,6 @@ def test_workers_without_a_test_of_the_webhooks_provider_fail_the_run(run, broke
     printed.fnmatch_lines(["ERROR: The pact of --pact-url (PACT_URL) was not verified: *"])
 
 
-def test_a_renamed_provider_verifies_the_pact_of_a_webhook(run, broker, pytester):
-    """The pact's content still has the former name."""
-    pact = {
-        "consumer": {"name": "Loyal"},
-        "provider": {"name": "Former"},
-        "messages": [{"description": "an order", "contents": {"number": 7}}],
-        "metadata": {"pactSpecification": {"version": "3.0.0"}},
-    }
-    httpx.put(f"{broker}/pacts/provider/Former/consumer/Loyal/version/1", json=pact).raise_for_status()
-    httpx.post(f"{broker}/pacticipants/Former/rename", json={"name": "Current"}).raise_for_status()
-    pytester.makepyfile(
-        """
-        import pytest
-
-        @pytest.mark.pact(provider="Current")
-        def test_it(pact_verifier):
-            pact_verifier.verify(messages={"an order": {"number": 7}})
-        """
-    )
-    url = f"{broker}/pacts/provider/Current/consumer/Loyal/version/1"
-    run("--broker-url", broker, "--pact-url", url).fnmatch_lines(["Verified: *against Loyal 1: 1 of 1 *"])
-
-
 def test_the_pact_of_a_webhook_needs_its_broker(run, provider):
     provider()
     printed = run("test_provider.py", "--pact-url", "http://127.0.0.1:9/pact", code=1)
