@@ -16,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treaty.cli.server import serve
+from treaty.cli.setting_options import merge_repeated_values
 from treaty.errors import InvalidSetting
 from treaty.settings import SETTINGS, Secret, Settings, dump_settings, load_settings, read_settings
+from treaty.settings.spellings import Items
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 FOREVER = timedelta(days=36_525)
@@ -552,11 +554,60 @@ def test_an_alias_is_read_after_the_name_in_each_place(name, alias, place):
         assert value_of(place.read(), name) == second.value
 
 
+def parse_options(*words):
+    """Return the values of options of `treaty serve`, as `read_settings` accepts them."""
+    return merge_repeated_values(serve.make_context("serve", [*words]).params)
+
+
 @pytest.mark.parametrize(("name", "value"), [("webhook_http_code_success", 1), ("webhook_retry_schedule", SECOND)])
 def test_an_option_takes_a_list_of_numbers(name, value, tmp_path):
-    option = next(option for option in serve.params if option.name == name)
-    text = option.type_cast_value(click.Context(serve), "200, 300")
-    assert read_one(tmp_path, "option", name, text) == (200 * value, 300 * value)
+    values = parse_options(f"--{name.replace('_', '-')}", "200, 300")
+    assert read_one(tmp_path, "option", name, values[name]) == (200 * value, 300 * value)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "texts"),
+    [
+        ("webhook_scheme_whitelist", "--webhook-scheme-whitelist", ("http", "https")),
+        ("trusted_proxies", "--trusted-proxies", ("10.0.0.0/8 127.0.0.1", "::1")),
+        ("host", "--host", ("127.0.0.1", "127.0.0.2,127.0.0.3")),
+        ("base_urls", "--base-url", ("https://a.example.org", "https://b.example.org https://c.example.org")),
+    ],
+)
+def test_all_values_of_a_repeated_option_count(name, option, texts, tmp_path):
+    values = parse_options(*(word for text in texts for word in (option, text)))
+    items = tuple(",".join(texts).replace(" ", ",").split(","))
+    assert read_one(tmp_path, "option", name, values[name]) == items
+
+
+@pytest.mark.parametrize("option", [option for option in serve.params if option.name in SETTINGS])
+def test_an_option_of_a_list_can_be_repeated_and_no_other_can(option):
+    is_list = isinstance(SETTINGS[option.name].spelling, Items)
+    assert option.multiple is is_list
+    assert ("Can be repeated." in option.help) is is_list
+    assert parse_options()[option.name] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["--port", "1", "--port", "2"], "--port"),
+        (["--log-level=info", "--log-level=warn"], "--log-level"),
+    ],
+)
+def test_a_repeated_option_with_a_single_value_is_an_error_that_names_it(words, name):
+    with pytest.raises(click.UsageError) as error:
+        parse_options(*words)
+    assert error.value.message == f"{name} is given 2 times, but has a single value: give it once."
+
+
+def test_the_last_of_two_switches_counts():
+    assert parse_options("--example-data", "--no-example-data")["example_data"] is False
+
+
+def test_help_is_shown_beside_a_repeated_option():
+    with pytest.raises(click.exceptions.Exit):
+        parse_options("--port", "1", "--port", "2", "--help")
 
 
 def test_an_alias_is_not_accepted_as_an_option(place):

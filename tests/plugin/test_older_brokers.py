@@ -1,4 +1,4 @@
-"""Brokers that cannot accept several pacts in one request get them one at a time."""
+"""Brokers that accept one pact per request, and brokers that do not change names within pacts."""
 
 import pytest
 
@@ -37,3 +37,21 @@ def test_a_refused_pact_is_reported(older, publish):  # noqa: F811 - the fixture
     published = publish()
     assert not published.is_complete
     assert "Failed to publish Shop/Prices pact" in published.text
+
+
+def test_a_renamed_provider_verifies_a_pact_that_has_its_former_name(older, run, pytester):  # noqa: F811 - the fixture above
+    message = {"description": "an order", "contents": {"number": 7}}
+    pact = {"consumer": {"name": "Shop"}, "provider": {"name": "Prices"}, "messages": [message]}
+    links = {"pb:provider": {"href": f"{older.url}/pacticipants/Costs", "name": "Costs"}}
+    older.answer(f"GET {URL}", {**pact, "metadata": {"pactSpecification": {"version": "3.0.0"}}, "_links": links})
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.pact(provider="Costs")
+        def test_it(pact_verifier):
+            pact_verifier.verify(messages={"an order": {"number": 7}})
+        """
+    )
+    printed = run("--broker-url", older.url, "--pact-url", older.url + URL)
+    printed.fnmatch_lines(["Verified: * against Shop: 1 of 1 interactions"])

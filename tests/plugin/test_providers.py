@@ -1,6 +1,7 @@
 """Providers: a test for each interaction, and results that are published."""
 
 import base64
+import fnmatch
 import json
 from typing import Any
 
@@ -199,6 +200,75 @@ def test_a_test_for_another_consumer_than_that_of_a_webhooks_pact_is_skipped(run
     url = f"{broker}/pacts/provider/Prices/consumer/Triggering/version/1"
     printed = run("test_provider.py", "--broker-url", broker, "--pact-url", url)
     printed.fnmatch_lines(["SKIPPED *There are no pacts of Other with Prices to verify, but of Triggering.*"])
+
+
+def test_a_test_of_another_provider_than_that_of_a_webhooks_pact_is_skipped(run, broker, provider, published, pytester):
+    published("Triggering")
+    provider()
+    mixed = pytester.path / "test_provider.py"
+    other = mixed.read_text("utf-8").replace('provider="Prices"', 'provider="Stock"')
+    (pytester.path / "test_stock.py").write_text(other, "utf-8")
+    words = ("--broker-url", broker, "--pact-url", f"{broker}/pacts/provider/Prices/consumer/Triggering/version/1")
+    skipped = "SKIPPED *The pact of --pact-url (PACT_URL) is with Prices, and not with Stock.*"
+    printed = run("test_provider.py", "test_stock.py", *words)
+    printed.fnmatch_lines([skipped])
+    printed.fnmatch_lines(["Verified: Prices against Triggering 1: 2 of 2 *", "*2 passed, 1 skipped*"])
+
+    printed = run("test_stock.py", *words, code=1)
+    printed.fnmatch_lines(
+        ["ERROR: The pact of --pact-url (PACT_URL) was not verified: it is with Prices, and no test *"]
+    )
+    printed.fnmatch_lines([skipped])
+    printed.no_fnmatch_line("Verified:*")
+
+
+@pytest.mark.slow
+def test_workers_without_a_test_of_the_webhooks_provider_fail_the_run(run, broker, provider, published, pytester):
+    published("Triggering")
+    provider()
+    test = pytester.path / "test_provider.py"
+    test.write_text(test.read_text("utf-8").replace('provider="Prices"', 'provider="Stock"'), "utf-8")
+    url = f"{broker}/pacts/provider/Prices/consumer/Triggering/version/1"
+    printed = run("test_provider.py", "--broker-url", broker, "--pact-url", url, "-n", "2", code=1)
+    printed.fnmatch_lines(["ERROR: The pact of --pact-url (PACT_URL) was not verified: *"])
+
+
+def test_the_pact_of_a_webhook_needs_its_broker(run, provider):
+    provider()
+    printed = run("test_provider.py", "--pact-url", "http://127.0.0.1:9/pact", code=1)
+    printed.fnmatch_lines(["*--pact-url (PACT_URL) needs the broker of the pact: give --broker-url.*"])
+
+
+def test_invalid_arguments_of_markers_fail_each_test_with_a_message(run, pytester):
+    """The tests of a consumer, of a provider, and of a self-verification have the argument in their marker."""
+    markers = {
+        "pact(selector=[])": "has no argument `selector`. Did you mean selectors?",
+        "pact(answer=42)": "has no argument `answer`. It has consumer, provider, specification, selectors, *",
+        'pact(selectors="main")': "The argument `selectors` of @* must be a list of selectors *, but is 'main'.",
+        'pact(selectors=["main"])': "The argument `selectors` of @* must be a list of selectors such as *",
+        'pact(include_pending="no")': "The argument `include_pending` of @* must be True or False, but is 'no'.",
+        "pact(allow_no_pacts=1)": "The argument `allow_no_pacts` of @* must be True or False, but is 1.",
+        "pact(include_wip_since=2030)": "The argument `include_wip_since` of @* must be a date, *",
+        "pact(specification=4)": "The argument `specification` of @* must be a version *",
+        "pact(pacts=7)": "The argument `pacts` of @* must be a file, a pattern, or a list of them, but is 7.",
+        'pact(consumer=["A"])': "The argument `consumer` of @* must be a name, *",
+        'pact("A", "B", "C")': "*accepts two values without a name, but has 3.",
+        'pact("A", consumer="B")': "*has two values for its argument `consumer`.",
+        'self_verification(operations=["GET /a"])': "*self_verification has no argument `operations`. It has no *",
+        'self_verification(["GET /a"])': "*self_verification must be operations such as *",
+    }
+    tests = [
+        f"@pytest.mark.{marker}\ndef test_{index}_{fixture}({fixture}): pass\n"
+        for index, marker in enumerate(markers)
+        for fixture in ("pact", "pact_verifier")
+    ]
+    # The marker of the module is valid, so that a test without its own marker's arguments would have all it needs.
+    module = 'pytestmark = pytest.mark.pact(consumer="Web Shop", provider="Prices", allow_no_pacts=True)\n'
+    (pytester.path / "test_it.py").write_text("import pytest\n" + module + "\n".join(tests), "utf-8")
+    printed = run(code=1)
+    for reason in markers.values():
+        assert sum(fnmatch.fnmatchcase(line, f"*{reason}*") for line in printed.lines) >= 2, reason
+    printed.fnmatch_lines([f"*{2 * len(markers)} errors*"])
 
 
 def test_a_broker_that_cannot_be_reached_fails_the_test_in_a_line(run, provider):

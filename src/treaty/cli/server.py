@@ -11,7 +11,7 @@ import click
 
 from treaty.cli import variables
 from treaty.cli.program import ServerCommand
-from treaty.cli.setting_options import REPEATED_OPTIONS, ServeCommand, options_of_settings
+from treaty.cli.setting_options import ServeCommand, merge_repeated_values, options_of_settings
 from treaty.errors import InvalidSetting
 from treaty.loading import hidden_package, permanent_objects
 from treaty.settings import Settings, read_settings
@@ -37,9 +37,8 @@ def serve(**options: object) -> None:
         from treaty import app  # noqa: PLC0415 - the server's packages are loaded only to serve
 
     variables.warn_of_unknown()
-    values = {name: value if name not in REPEATED_OPTIONS or value else None for name, value in options.items()}
     try:
-        settings = read_settings(values)
+        settings = read_settings(merge_repeated_values(options))
         app.serve(settings, announce=lambda addresses: _announce(settings, addresses))
     except InvalidSetting as error:
         click.echo(f"treaty serve: {error}", err=True)

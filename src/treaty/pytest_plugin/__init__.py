@@ -105,13 +105,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         verification.parametrize(metafunc, metafunc.config.stash[_RUN])
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("self_verification"):
+        from treaty.errors import ClientError  # noqa: PLC0415 - few suites use the marker
+        from treaty.pytest_plugin import markers  # noqa: PLC0415 - likewise
+
+        try:
+            markers.check_self_verification(item)
+        except ClientError as error:
+            pytest.fail(str(error), pytrace=False)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     report = yield
+    run = item.config.stash[_RUN]
+    run.attach_verification(item, report)
     if call.when == "call":
         item.stash[_PASSED] = report.passed
-        run = item.config.stash[_RUN]
-        run.attach_verification(item, report)
         if report.failed:
             run.forget_unfinished_interactions()
     return report
@@ -122,6 +133,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         from treaty.pytest_plugin import results  # noqa: PLC0415 - few suites verify providers
 
         results.collect(report_data)
+    other_provider = getattr(report, "treaty_other_provider", None)
+    if other_provider is not None:
+        from treaty.pytest_plugin import results  # noqa: PLC0415 - as above
+
+        results.collect_other_provider(other_provider)
 
 
 @pytest.hookimpl(trylast=True)

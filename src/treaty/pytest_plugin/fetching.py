@@ -74,11 +74,13 @@ def _fetch(broker: BrokerClient, entry: Json) -> PactToVerify:
     pact = broker.get(entry["_links"]["self"]["href"])
     properties = entry.get("verificationProperties") or {}
     relation = "pb:publish-verification-results"
+    providers = pact.links("pb:provider")
     versions = pact.links("pb:consumer-version") or pact.links("pb:consumer-versions")
     return PactToVerify(
         content=pact.body,
         source=pact.url,
         version=versions[0].name if versions else "",
+        current_provider=providers[0].name if providers else "",
         is_pending=bool(properties.get("pending")),
         notices=tuple(properties.get("notices") or ()),
         # Brokers leave the link out if the credentials do not permit it: the response then gives the reason.

@@ -11,6 +11,7 @@ from pact import Pact
 from pact.error import MismatchesError
 from pact.pact import PactServer
 
+from treaty.errors import ClientError
 from treaty.pytest_plugin.markers import merge_markers
 from treaty.testing import pact_files
 from treaty.testing.logs import logged_to
@@ -111,8 +112,11 @@ class PactRecorder:
 
 
 def start_recording(item: pytest.Item, folder: Path) -> PactRecorder:
-    """Create a pact from the markers of a test. Fails the test if the consumer or the provider is missing."""
-    marker = merge_markers(item)
+    """Create a pact from the markers of a test. Fails the test if a name is missing, or an argument is invalid."""
+    try:
+        marker = merge_markers(item)
+    except ClientError as error:
+        pytest.fail(str(error), pytrace=False)
     if not marker.get("consumer") or not marker.get("provider"):
         pytest.fail(_MISSING_NAMES, pytrace=False)
     pact = RecordedPact(marker["consumer"], marker["provider"])

@@ -49,9 +49,14 @@ _results: dict[str, PactResults] = {}
 """The results of this run, by the pact's file or URL."""
 
 
+_other_providers: set[str] = set()
+"""The provider of the pact of --pact-url for each test of another provider; blank for a test of its provider."""
+
+
 def reset() -> None:
     """Forget the results of an earlier run in the same process."""
     _results.clear()
+    _other_providers.clear()
 
 
 def list_results() -> list[PactResults]:
@@ -89,6 +94,16 @@ def collect(report_data: Mapping[str, Any]) -> None:
     about = report_data["about"]
     pact_results = _results.setdefault(about["source"], PactResults(about))
     pact_results.by_interaction[report_data["number"]] = report_data["result"]
+
+
+def collect_other_provider(name: str) -> None:
+    """Note the provider of the pact of --pact-url if a test is of another provider, or a blank name if it is not."""
+    _other_providers.add(name)
+
+
+def find_untested_provider() -> str:
+    """Return the provider of the pact of --pact-url if all tests are of other providers; else a blank name."""
+    return "" if "" in _other_providers else next(iter(_other_providers), "")
 
 
 def find_branch(config: pytest.Config) -> str | None:

@@ -45,6 +45,7 @@ def publish_and_summarize(run: PluginRun, session: pytest.Session) -> bool:
         is_published = _publish_pacts(run, files, decisions, has_passed=has_passed)
         _publish_provider_contract(run, session, decisions)
         _publish_results(run, decisions)
+        _check_pact_url()
     except TreatyError as error:
         run.summary.append(f"ERROR: {_line(error)}")
         is_published = False
@@ -161,6 +162,18 @@ def _publish_results(run: PluginRun, decisions: list[_Decision]) -> None:
             run.summary.append(f"  {_publish_result(run, pact_results, str(version))}")
     if publishes and version:
         decisions.extend(_Decision(pact_results.about["provider"], version) for pact_results in all_results)
+
+
+def _check_pact_url() -> None:
+    """Raise ClientError if no test is of the provider of the pact of --pact-url: the run has not verified this pact."""
+    from treaty.pytest_plugin import results  # noqa: PLC0415 - as above
+
+    if provider := results.find_untested_provider():
+        raise ClientError(
+            f"The pact of --pact-url (PACT_URL) was not verified: it is with {provider}, and no test that ran is for "
+            "this provider",
+            hint="Check the URL, the names in the markers, and the selection of tests.",
+        )
 
 
 def _verified_line(pact_results: PactResults) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _REPORT_DATA: Final = pytest.StashKey[dict[str, Any]]()
 """A test's outcome, from `results.to_report_data`."""
+_OTHER_PROVIDER: Final = pytest.StashKey[str]()
+"""The provider of the pact of --pact-url if the test is of another provider, else blank; only set with this option."""
 _MISSING_PROVIDER: Final = (
     'The fixture `pact_verifier` needs the name of the provider: mark the test with @pytest.mark.pact(provider="...").'
 )
@@ -41,6 +43,8 @@ class NothingToVerify:
 
     reason: str
     is_failure: bool
+    other_provider: str = ""
+    """The provider of the pact of --pact-url, if it is not the test's."""
 
 
 class PactVerifier:
@@ -111,7 +115,11 @@ def _describe_failure(interaction: InteractionToVerify, outcome: VerificationOut
 
 def parametrize(metafunc: pytest.Metafunc, run: PluginRun) -> None:
     """Run the test once for each interaction. If there are none, one test is skipped or fails with the reason."""
-    cases = _load_cases(merge_markers(metafunc.definition), run)
+    try:
+        cases = _load_cases(merge_markers(metafunc.definition), run)
+    except ClientError as error:
+        # An exception here would abort the collection of all tests.
+        cases = [NothingToVerify(str(error), is_failure=True)]
     metafunc.parametrize("pact_verifier", cases, ids=[_case_id(case, cases) for case in cases], indirect=True)
 
 
@@ -121,9 +129,11 @@ def _load_cases(marker: Mapping[str, Any], run: PluginRun) -> Sequence[Interacti
     try:
         pacts = _load_pacts(marker, run)
     except TreatyError as error:
-        # An exception here would abort the collection of all tests.
         hint = error.hint if isinstance(error, ClientError) else ""
         return [NothingToVerify(f"{error}\n{hint}".rstrip(), is_failure=True)]
+    if options.get_text(run.config, "pact-url") and not pacts[0].is_with(marker["provider"]):
+        reason = f"The pact of --pact-url (PACT_URL) is with {pacts[0].provider}, and not with {marker['provider']}."
+        return [NothingToVerify(reason, is_failure=False, other_provider=pacts[0].provider)]
     pacts_of_consumer = [pact for pact in pacts if marker.get("consumer") in {None, pact.consumer}]
     interactions = [interaction for pact in pacts_of_consumer for interaction in pact.interactions]
     if interactions:
@@ -160,9 +170,12 @@ def _find_missing_provider(marker: Mapping[str, Any], run: PluginRun) -> str:
 
 def _load_pacts(marker: Mapping[str, Any], run: PluginRun) -> Sequence[PactToVerify]:
     """Fetch pacts from the broker. Without a broker, or with a temporary one, which is empty, read pact files."""
+    url = options.get_text(run.config, "pact-url")
     if run.broker is None or run.has_temporary_broker:
+        if url:
+            raise ClientError("--pact-url (PACT_URL) needs the broker of the pact: give --broker-url.")
         return _read_pact_files(marker, run)
-    if url := options.get_text(run.config, "pact-url"):
+    if url:
         return [fetching.fetch_pact(run.broker.client, url)]
     query = PactQuery(
         provider=marker["provider"],
@@ -205,6 +218,8 @@ def create_verifier(request: pytest.FixtureRequest) -> PactVerifier:
     """Create the verifier for the interaction of a test, or skip or fail the test if there is none."""
     # A test without a marker is not parametrized, so it has no `param`.
     case = getattr(request, "param", None) or NothingToVerify(_MISSING_PROVIDER, is_failure=True)
+    if options.get_text(request.config, "pact-url"):
+        request.node.stash[_OTHER_PROVIDER] = case.other_provider if isinstance(case, NothingToVerify) else ""
     if isinstance(case, NothingToVerify):
         if case.is_failure:
             pytest.fail(case.reason, pytrace=False)
@@ -220,5 +235,8 @@ def fail_if_unused(item: pytest.Item) -> None:
 
 def attach_to_report(item: pytest.Item, report: pytest.TestReport) -> None:
     """Add the outcome to the test's report, which pytest-xdist sends to the main process."""
-    if report_data := item.stash.get(_REPORT_DATA, None):
-        report.treaty_verified = report_data  # type: ignore[attr-defined]  # reports keep and serialize any attribute
+    # Reports keep and serialize any attribute.
+    if report.when == "call" and (report_data := item.stash.get(_REPORT_DATA, None)):
+        report.treaty_verified = report_data  # type: ignore[attr-defined]
+    if (other_provider := item.stash.get(_OTHER_PROVIDER, None)) is not None:
+        report.treaty_other_provider = other_provider  # type: ignore[attr-defined]

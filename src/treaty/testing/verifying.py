@@ -31,6 +31,11 @@ class PactToVerify:
     is_pending: bool = False
     notices: tuple[Mapping[str, str], ...] = ()
     results_url: str | None = None
+    current_provider: str = ""
+    """The provider's name in the broker: a renamed provider has another name than in the pact's content."""
+
+    def is_with(self, provider: str) -> bool:
+        return provider in {self.provider, self.current_provider}
 
     @property
     def consumer(self) -> str:
