@@ -10,7 +10,6 @@ from itertools import product
 from types import MappingProxyType
 from typing import NamedTuple
 
-import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -588,26 +587,9 @@ def test_an_option_of_a_list_can_be_repeated_and_no_other_can(option):
     assert parse_options()[option.name] is None
 
 
-@pytest.mark.parametrize(
-    ("words", "name"),
-    [
-        (["--port", "1", "--port", "2"], "--port"),
-        (["--log-level=info", "--log-level=warn"], "--log-level"),
-    ],
-)
-def test_a_repeated_option_with_a_single_value_is_an_error_that_names_it(words, name):
-    with pytest.raises(click.UsageError) as error:
-        parse_options(*words)
-    assert error.value.message == f"{name} is given 2 times, but has a single value: give it once."
-
-
-def test_the_last_of_two_switches_counts():
+def test_the_last_of_several_values_counts_for_any_other_option():
+    assert parse_options("--port", "1", "--port", "2")["port"] == 2
     assert parse_options("--example-data", "--no-example-data")["example_data"] is False
-
-
-def test_help_is_shown_beside_a_repeated_option():
-    with pytest.raises(click.exceptions.Exit):
-        parse_options("--port", "1", "--port", "2", "--help")
 
 
 def test_an_alias_is_not_accepted_as_an_option(place):

@@ -110,9 +110,7 @@ def start(
     """
     if has_tables:
         databases.create_missing_file(database_url)
-    defaults = [("--port", "0"), ("--log-level", "warn")]
-    default_options = [word for option in defaults if option[0] not in options for word in option]
-    words = ["treaty", "serve", "--database-url", database_url, *default_options, *options]
+    words = ["treaty", "serve", "--port", "0", "--database-url", database_url, "--log-level", "warn", *options]
     return launch(words, cwd or Path.cwd(), {**os.environ, **(environ or {})}, is_forked=is_forked)
 
 

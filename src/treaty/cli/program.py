@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections import Counter
 from dataclasses import dataclass
 from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
@@ -189,31 +188,7 @@ class _NoAnswer(Failure):
 
 
 class ServerCommand(RefusesBlankValues):
-    """A command that runs the server or opens its database. Usage errors exit with 2, click's default.
-
-    One of them is a repeated option that has a single value: click would ignore all values but the last.
-    """
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        words = list(args)
-        remaining_args = super().parse_args(ctx, args)
-        if not ctx.resilient_parsing:
-            _reject_repeated_options(self, ctx, words)
-        return remaining_args
-
-
-def _reject_repeated_options(command: click.Command, ctx: click.Context, words: list[str]) -> None:
-    """Raise UsageError for the first option that is given more than once although it has a single value.
-
-    Switches may be repeated: scripts append `--no-example-data`, for example, to override an earlier `--example-data`.
-    """
-    _, _, parameters = command.make_parser(ctx).parse_args(words)
-    for parameter, count in Counter(parameters).items():
-        if not isinstance(parameter, click.Option) or parameter.multiple or parameter.count or parameter.is_flag:
-            continue
-        if count > 1:
-            name = max(parameter.opts, key=len)
-            raise click.UsageError(f"{name} is given {count} times, but has a single value: give it once.", ctx)
+    """A command that runs the server or opens its database. Usage errors exit with 2, click's default."""
 
 
 def _reads_variables(command: click.Command) -> bool:
