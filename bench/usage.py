@@ -17,6 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Table, insert, text
 
+from bench import histories
 from tests import postgres
 from treaty.model.paging import Page
 from treaty.model.usage.expectations import IndexedInteraction, Place, TermKey, field_of, index_tree
@@ -168,8 +169,8 @@ def build(database: Database, size: Size, report: Callable[[int], None] = lambda
     database.write(filler.remove_pool)
     if is_sqlite:
         database.read_once(lambda db: db.exec_driver_sql("PRAGMA foreign_keys = ON").close())
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE" if is_sqlite else "VACUUM ANALYZE"))
+    else:
+        histories.analyze(database)
 
 
 _POOL_TABLES: Final[Mapping[str, str]] = {

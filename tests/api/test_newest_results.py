@@ -204,7 +204,10 @@ def remove_copies(db: Connection) -> None:
     for name in COLUMNS:
         db.execute(text(f"UPDATE integration SET {name} = NULL"))  # noqa: S608 - a constant
     db.execute(text("DROP INDEX ix_integration_newest_result_id"))
-    db.execute(text("DROP TABLE setup_link"))  # of a later version
+    # Of later revisions
+    db.execute(text("DROP TABLE setup_link"))
+    db.execute(text("DROP INDEX ix_publication_newest"))
+    db.execute(text("CREATE INDEX ix_publication_provider_id ON publication (provider_id)"))
     db.execute(text("UPDATE alembic_version SET version_num = '0032'"))
 
 
