@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import httpcore  # noqa: F401 - httpx imports it late; in a test of pytest, which removes modules, its errors would lose their types
 import httpx
 import pytest
 import structlog
