@@ -114,7 +114,7 @@ class PostgresStore:
     server_url: str
     kind: str = "PostgreSQL"
     warm_up_requests: int = 128
-    """Each of eight connections prepares a statement after five executions, and PostgreSQL decides after five more
+    """Each of eight connections prepares a statement after two executions, and PostgreSQL decides after five more
     whether to use a generic plan."""
     has_processes: bool = True
 

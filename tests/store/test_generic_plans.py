@@ -17,7 +17,7 @@ from treaty.store.tables import version
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 EXECUTIONS = 15
-"""psycopg prepares a statement after five, and PostgreSQL then plans it for five more before it compares costs."""
+"""A connection prepares a statement after two, and PostgreSQL then plans it for five more before it compares costs."""
 PLANNED_BEFORE_COMPARING = 5
 ADDITION = """
     INSERT INTO pacticipant (id, name, display_name, created_at, updated_at) VALUES (1, 'Shop', 'Shop', now(), now());
@@ -116,7 +116,7 @@ def test_a_list_of_any_length_allows_a_generic_plan(database: Database, column: 
         # The 600 of the pair, and the newest of them again.
         pytest.param(PAIR, 800, id="of both directions"),
         # Twice as many as rows, since the newest are selected first and then described, and a few that are read ahead.
-        pytest.param(PAIR._replace(pair=(1, 21)), 2 * (LIMIT + 3), id="of one direction"),
+        pytest.param(PAIR._replace(pair=(1, 21)), 2 * (LIMIT + 2), id="of one direction"),
     ],
 )
 def test_the_newest_rows_of_a_pair_are_found_without_reading_those_of_others(
@@ -126,9 +126,11 @@ def test_the_newest_rows_of_a_pair_are_found_without_reading_those_of_others(
 
     def count_read_publications(db: Connection) -> int:
         db.execute(text("SET LOCAL join_collapse_limit = 8"))  # the default, which other tests do without
+        # PostgreSQL counts the rows of earlier transactions, too, until it writes its statistics.
+        before = int(db.execute(text(READ_PUBLICATIONS)).scalar_one())
         for _ in range(EXECUTIONS):
             assert len(matrix_rows.list_rows(db, scope)) == LIMIT + 1
-        return int(db.execute(text(READ_PUBLICATIONS)).scalar_one())
+        return int(db.execute(text(READ_PUBLICATIONS)).scalar_one()) - before
 
     assert database.read(count_read_publications) <= EXECUTIONS * publications
 

@@ -50,6 +50,10 @@ _OTHER_CACHE_SHARE: Final = 8
 background work and rare requests; the system's own cache holds the same pages."""
 _IMPATIENT_TIMEOUT_MS: Final = 10
 """Milliseconds for which SQLite waits for that lock in a thread that must not be blocked."""
+PREPARE_AFTER: Final = 2
+"""Executions after which a connection to PostgreSQL prepares a statement. Until then, each execution plans it."""
+MAX_PREPARED: Final = 500
+"""Prepared statements of a connection. A busy server has about 200, more than the driver would keep."""
 STATEMENT_CACHE_SIZE: Final = 512
 """Number of prepared statements per SQLite connection. Treaty has more than the driver's default of 128."""
 
@@ -327,6 +331,8 @@ def _configure_postgresql(connection: Any, _record: object) -> None:
     (process_id,) = connection.execute("SELECT pg_backend_pid()").fetchone()
     if process_id == connection.info.backend_pid:
         connection.execute("SET jit = off")
+        connection.prepare_threshold = PREPARE_AFTER
+        connection.prepared_max = MAX_PREPARED
     else:
         connection.prepare_threshold = None
     connection.autocommit = False
