@@ -7,6 +7,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -86,6 +87,9 @@ def build(store: Store, scale: Scale) -> None:
     """Build a history if it is not complete."""
     state = _State.load(store, scale)
     if state.is_complete:
+        # An earlier version of Treaty may have built it.
+        with closing(open_database(store.url(scale.name), connections=1)) as database:
+            migrate(database)
         return
     began = time.monotonic()
     if not state.has_history:

@@ -158,7 +158,9 @@ def _measure(
 ) -> Comparison:
     """Measure an operation in alternating rounds, so that other work on the machine affects both servers alike."""
     for target in (large, larger):
-        load_generator.run(target.port, target.requests[operation.name], clients=1, seconds=WARM_UP)
+        load_generator.warm_up(
+            target.port, target.requests[operation.name], count=store.warm_up_requests, seconds=WARM_UP
+        )
         target.times.clear()
         target.cpu_times.clear()
     for _ in range(options.rounds):

@@ -338,7 +338,14 @@ _ALL_NAMES: Final = (
     .subquery("all_names")
 )
 _FIRST_NAMES: Final = union_all(select(_NEAREST_NAMES.c.name), select(_ALL_NAMES))
-_FIRST_CONSUMERS: Final = select(pacticipant.c.id).where(func.lower(pacticipant.c.name).in_(_FIRST_NAMES)).cte("first")
+# PostgreSQL expects a tenth of the rows for a limit that it does not know, so it looks up what belongs to the few
+# consumers, rather than reading all tags and releases.
+_FIRST_CONSUMERS: Final = (
+    select(pacticipant.c.id)
+    .where(func.lower(pacticipant.c.name).in_(_FIRST_NAMES))
+    .limit(bindparam("no_limit", type_=Integer))
+    .cte("first")
+)
 
 
 @lru_cache(maxsize=2)
@@ -457,6 +464,7 @@ def list_dashboard_items(db: Connection, page: Page, *, pair: tuple[str, str] | 
         "offset": page.offset,
         "max_consumers": max_consumers,
         "max_candidates": min(_CANDIDATES_PER_CONSUMER * max_consumers, MAX_OFFSET),
+        "no_limit": 2**31 - 1,
     }
     rows = fetch_rows(db, _dashboard(of_pair=pair is not None), params)
     contents = {row.content_id for row in rows}
