@@ -114,7 +114,8 @@ def _publish_batch(  # noqa: PLR0913 - the batch with its pacticipants, and the 
             # The first contract with a provider has changed the state that was loaded before.
             states = publications.load_states(db, contracts)
         mergeable: list[tuple[Contract, PublicationState]] = []
-        for contract, state in zip(contracts, states, strict=False):
+        # The states of the batch begin with those of its first part.
+        for contract, state in zip(contracts, states[: len(contracts)], strict=True):
             try:
                 mergeable.append(_merge_if_requested(db, contract, state))
             except MergeConflict as conflict:

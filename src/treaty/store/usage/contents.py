@@ -110,7 +110,7 @@ Interactions = Mapping[str, IndexedInteraction]
 
 
 def add(db: Connection, contents: Mapping[ContentKey, Interactions], *, is_new: bool = False) -> None:
-    """Add interactions of contents of different pairs to the index; those that it has already stay as they are.
+    """Add interactions of contents of different providers to the index; those that it has already stay as they are.
 
     A large content is added in several transactions. It counts as indexed once it is marked (`mark`). `is_new` is
     whether the contents were added in this transaction, so that the index has none of their interactions yet.
